@@ -1,0 +1,1 @@
+"""Floor 2: understands code. It knows no editor protocol and no HTTP."""

@@ -1,0 +1,1 @@
+"""The embedded engine: a llama.cpp server in a child process, and the store of its weights."""

@@ -1,0 +1,1 @@
+"""Floor 3: speaks LSP and the command line."""
