@@ -1,0 +1,364 @@
+"""How bytes get in and out: stdio, which editors use, and TCP on loopback, for debugging.
+
+Both read in a thread of their own and write in another, so neither a client that stops reading nor
+a busy thread pool ever delays the event loop. A process serves one client and ends with it; over
+TCP, too, the first connection is the only one.
+
+Over stdio, the protocol gets private copies of descriptors 0 and 1. Descriptor 1 and `sys.stdout`
+lead to standard error from then on, and descriptor 0 to nothing, so no print of Python's or of
+native code's, and no child process, can get between the messages.
+
+How a server is put together stands in `session.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from coai_routing.errors import CoaiError
+from coai_server.jsonrpc import FrameParser, FramingError, read_message
+from coai_server.session import EndOfInput, Session
+
+if sys.platform == "win32":
+    import msvcrt
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Generator, Iterator
+    from types import FrameType
+
+    from coai_server.jsonrpc import Incoming
+    from coai_server.session import Application, Delivery
+
+logger = logging.getLogger(__name__)
+
+MAX_QUEUED_BYTES = 64 * 1024 * 1024
+"""A client that has let more than this pile up does not read any more, and is given up."""
+
+MAX_UNHANDLED_MESSAGES = 1024
+"""So many messages are read ahead of the loop; then the client has to wait."""
+
+LAST_RESORT_SECONDS = 15.0
+"""The process is gone so long after its session ended, whatever still holds it."""
+
+_CHUNK_BYTES = 64 * 1024
+
+
+class TransportError(CoaiError):
+    """The client cannot be reached the way that was asked for."""
+
+
+_Argument = TypeVar("_Argument")
+Read: TypeAlias = "Callable[[int], bytes]"
+Write: TypeAlias = "Callable[[memoryview], int]"
+
+
+class ThreadedWire:
+    """Moves frames between two blocking byte streams and an event loop.
+
+    `read` returns b"" at the stream's end, `write` how many bytes it took.
+    """
+
+    def __init__(
+        self, read: Read, write: Write, *, max_queued_bytes: int = MAX_QUEUED_BYTES
+    ) -> None:
+        self._read, self._write = read, write
+        self._max_queued_bytes = max_queued_bytes
+        self._loop = asyncio.get_running_loop()
+        self._unhandled = threading.Semaphore(MAX_UNHANDLED_MESSAGES)
+        self._condition = threading.Condition()
+        self._frames: collections.deque[bytes] = collections.deque()
+        self._queued_bytes = 0
+        self._waiting: list[asyncio.Future[None]] = []
+        self._closed = False
+        self._broken: Callable[[str], None] = logger.warning
+
+    def start(
+        self,
+        *,
+        deliver: Callable[[Delivery], None],
+        broken: Callable[[str], None],
+        ended: Callable[[], None],
+    ) -> None:
+        """Begin to read and write.
+
+        `deliver` and `broken` (with the reason why nothing can be written any more) are called on
+        the loop, `ended` in the reading thread as soon as there is nothing more to read.
+        """
+        self._broken = broken
+        for thread in (
+            threading.Thread(target=self._read_all, args=(deliver, ended), name="coai-read"),
+            threading.Thread(target=self._write_all, name="coai-write"),
+        ):
+            # A read that never returns must not keep the process.
+            thread.daemon = True
+            thread.start()
+
+    def send(self, frame: bytes) -> None:
+        """Queue a frame. Dropped without a word once the client is gone."""
+        with self._condition:
+            if self._closed:
+                return
+            queued = self._queued_bytes
+            overflow = queued and queued + len(frame) > self._max_queued_bytes
+            if not overflow:
+                self._frames.append(frame)
+                self._queued_bytes += len(frame)
+                self._condition.notify()
+        if overflow:
+            self._give_up(f"it left {queued} bytes unread")
+
+    def consumed(self) -> None:
+        """Let the reader read one message more."""
+        self._unhandled.release()
+
+    async def flush(self, seconds: float) -> None:
+        """Return when everything queued was written, or after so many seconds."""
+        with self._condition:
+            if self._closed or not self._queued_bytes:
+                return
+            written: asyncio.Future[None] = self._loop.create_future()
+            self._waiting.append(written)
+        await asyncio.wait({written}, timeout=seconds)
+
+    def close(self) -> None:
+        """Write nothing more. The threads end by themselves."""
+        with self._condition:
+            self._closed = True
+            self._frames.clear()
+            self._queued_bytes = 0
+            waiting, self._waiting = self._waiting, []
+            self._condition.notify()
+        self._wake(waiting)
+
+    def _on_loop(self, callback: Callable[[_Argument], object], argument: _Argument) -> None:
+        # RuntimeError: the loop is closed, so there is nobody left to tell.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback, argument)
+
+    def _wake(self, waiting: list[asyncio.Future[None]]) -> None:
+        for written in waiting:
+            self._on_loop(_resolve, written)
+
+    def _give_up(self, reason: str) -> None:
+        self.close()
+        self._on_loop(self._broken, reason)
+
+    def _write_all(self) -> None:
+        while (frame := self._next_frame()) is not None:
+            rest = memoryview(frame)
+            try:
+                while rest:
+                    rest = rest[self._write(rest) :]
+            except OSError as error:
+                self._give_up(str(error))
+                return
+            with self._condition:
+                if self._closed:
+                    return
+                self._queued_bytes -= len(frame)
+                waiting: list[asyncio.Future[None]] = []
+                if not self._queued_bytes:
+                    waiting, self._waiting = self._waiting, []
+            self._wake(waiting)
+
+    def _next_frame(self) -> bytes | None:
+        with self._condition:
+            while not self._frames and not self._closed:
+                self._condition.wait()
+            return None if self._closed else self._frames.popleft()
+
+    def _read_all(self, deliver: Callable[[Delivery], None], ended: Callable[[], None]) -> None:
+        fault = ""
+        try:
+            for message in self._messages():
+                self._unhandled.acquire()
+                self._on_loop(deliver, message)
+        except OSError as error:
+            logger.info("Reading from the client failed: %s", error)
+        except FramingError as error:
+            fault = str(error)
+        ended()
+        self._on_loop(deliver, EndOfInput(fault))
+
+    def _messages(self) -> Iterator[Incoming]:
+        parser = FrameParser()
+        while chunk := self._read(_CHUNK_BYTES):
+            for body in parser.feed(chunk):
+                yield read_message(body) if isinstance(body, bytes) else body
+        if parser.inside_frame:
+            logger.warning("The client's stream ended in the middle of a message.")
+
+
+def _resolve(written: asyncio.Future[None]) -> None:
+    if not written.done():
+        written.set_result(None)
+
+
+def run_stdio(application: Application) -> int:
+    """Serve the client on standard input and output; return the process's exit code.
+
+    Takes both for good: see the module's docstring. Raises `TransportError` if there are none.
+    """
+    reading, writing = claim_stdio()
+
+    def read(count: int) -> bytes:
+        return os.read(reading, count)
+
+    def write(rest: memoryview) -> int:
+        return os.write(writing, rest)
+
+    return asyncio.run(_serve(application, read, write))
+
+
+def claim_stdio() -> tuple[int, int]:
+    """Take standard input and output for the protocol; return the descriptors to use.
+
+    Raises `TransportError` if one of them is closed.
+    """
+    if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] (None without a console)
+        sys.stdout.flush()
+    try:
+        reading, writing = os.dup(0), os.dup(1)
+    except OSError as error:
+        raise TransportError(
+            "Standard input or output is closed.",
+            remedy="Let an editor start this command, or use --tcp.",
+        ) from error
+    if sys.platform == "win32":
+        msvcrt.setmode(reading, os.O_BINARY)
+        msvcrt.setmode(writing, os.O_BINARY)
+    else:
+        # Some editors hand their own non-blocking descriptors on.
+        os.set_blocking(reading, True)
+        os.set_blocking(writing, True)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    try:
+        os.dup2(2, 1)
+    except OSError:  # Standard error is closed.
+        os.dup2(nowhere, 1)
+    os.close(nowhere)
+    sys.stdout = sys.stderr
+    return reading, writing
+
+
+def parse_address(address: str) -> tuple[str, int]:
+    """Split `HOST:PORT` (`[::1]:PORT` for IPv6); the host has to be this machine's loopback.
+
+    Raises `TransportError` for anything else.
+    """
+    import ipaddress  # noqa: PLC0415 (not needed over stdio, where the start-up time counts)
+
+    host, separator, digits = address.rpartition(":")
+    port = int(digits) if digits.isascii() and digits.isdigit() else -1
+    if not separator or not host or not 0 <= port <= 65535:  # noqa: PLR2004 (the highest port)
+        raise TransportError(
+            f"{address!r} is no HOST:PORT.", remedy="Try 127.0.0.1:0, where 0 is any free port."
+        )
+    name = "127.0.0.1" if host.lower() == "localhost" else host.removeprefix("[").removesuffix("]")
+    try:
+        loopback = ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback:
+        raise TransportError(
+            f"{host} is not a loopback address. Whoever reaches the port could read the code that "
+            "is being edited, so other hosts are refused.",
+            remedy="Use 127.0.0.1 or ::1, and an SSH tunnel to reach it from elsewhere.",
+        )
+    return name, port
+
+
+def run_tcp(application: Application, address: str) -> int:
+    """Serve the first client that connects to `HOST:PORT`; return the process's exit code.
+
+    Once it listens, it writes one line of JSON to standard error: `{"listening": "HOST:PORT"}`.
+    Raises `TransportError` if the address cannot be listened on or is not on loopback.
+    """
+    host, port = parse_address(address)
+    return asyncio.run(_serve_tcp(application, host, port))
+
+
+async def _serve_tcp(application: Application, host: str, port: int) -> int:
+    connection = await _accept(host, port)
+    with connection:
+        return await _serve(application, connection.recv, connection.send)
+
+
+async def _accept(host: str, port: int) -> socket.socket:
+    import socket  # noqa: PLC0415 (not needed over stdio, where the start-up time counts)
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        try:
+            listener.bind((host, port))
+            listener.listen(1)
+        except OSError as error:
+            raise TransportError(
+                f"{host}:{port} cannot be listened on: {error}.",
+                remedy="Use another port; 0 takes any free one.",
+            ) from error
+        listener.settimeout(0)
+        shown = f"[{host}]" if family == socket.AF_INET6 else host
+        line = json.dumps({"listening": f"{shown}:{listener.getsockname()[1]}"})
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+        # However long it takes until somebody starts an editor; Ctrl+C ends it.
+        connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+    connection.settimeout(None)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+async def _serve(application: Application, read: Read, write: Write) -> int:
+    """Run one session over two streams."""
+
+    def broken(reason: str) -> None:
+        logger.warning("The client is gone: %s.", reason)
+        session.stop(1)
+
+    wire = ThreadedWire(read, write)
+    session = Session(application, wire)
+    with _stopped_by_signals(session):
+        # The end is seen by the thread, not by the loop, so that a loop which hangs ends too.
+        wire.start(deliver=session.deliver, broken=broken, ended=lambda: _end_by_force(1))
+        exit_code = await session.run()
+        _end_by_force(exit_code)
+        await session.aclose()
+        wire.close()
+    return exit_code
+
+
+def _end_by_force(exit_code: int) -> None:
+    """See to it that the process ends, even if a thread or a service of it does not."""
+    timer = threading.Timer(LAST_RESORT_SECONDS, os._exit, (exit_code,))
+    timer.daemon = True
+    timer.start()
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(session: Session) -> Generator[None]:
+    """End the session in order on the signals that ask for it, with the shell's exit code."""
+    loop = asyncio.get_running_loop()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(session.stop, 128 + number)
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
