@@ -83,12 +83,18 @@ class _Registry(Protocol):
     feature_options: dict[str, object]
 
 
-class _FreeingProgress(Progress):
+class WorkProgress(Progress):
     """Progress whose tokens are forgotten at the end, so that they may be used again."""
 
     tokens: dict[types.ProgressToken, Future[Any]]
 
+    async def create_async(self, token: types.ProgressToken) -> Any:  # noqa: ANN401 (pygls's type)
+        """Have the client make a progress bar; deadlines are the caller's."""
+        create: Callable[..., Awaitable[Any]] = super().create_async  # pyright: ignore[reportUnknownMemberType] (pygls)
+        return await create(token)
+
     def end(self, token: types.ProgressToken, value: types.WorkDoneProgressEnd) -> None:
+        """Tell the client that the work is done."""
         super().end(token, value)
         self.tokens.pop(token, None)
 
@@ -102,7 +108,7 @@ class CoaiProtocol(LanguageServerProtocol):
         self._reacting: set[asyncio.Task[Any]] = set()
         self.documents = Documents()
         super().__init__(server, converter)
-        self.progress = _FreeingProgress(self)
+        self.progress = WorkProgress(self)
         self._registry = cast("_Registry", self.fm)
         for method in _UNSUPPORTED:
             self._registry.builtin_features.pop(method)
@@ -268,7 +274,7 @@ class CoaiProtocol(LanguageServerProtocol):
                 self._send_data(success_message(request.id, task.result()))
             else:
                 self._send_data(_answer_to_failure(request, failure))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it gave, the request is answered)
             # What the handler gave cannot be encoded. Nothing has been sent by then.
             self._send_data(_answer_to_defect(request, error))
 
@@ -380,6 +386,11 @@ class CoaiLanguageServer(LanguageServer):
     def documents(self) -> Documents:
         """The open documents and the workspace's folders."""
         return self.coai_protocol.documents
+
+    @property
+    def work_done_progress(self) -> WorkProgress:
+        """The client's progress bars."""
+        return self.coai_protocol.progress
 
     async def adopt(self, request: Request) -> None:
         """See `CoaiProtocol`, as for the other methods of `Endpoint`."""
