@@ -1,0 +1,83 @@
+"""The types of settings that need more than a bound: patterns, addresses, paths, names."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from coai_routing.settings_markers import Discreet, Expected
+
+RESERVED_ENDPOINT_NAMES = ("auto", "embedded", "ollama", "lmstudio", "llama_server", "vllm")
+"""Names that a custom endpoint cannot have: they mean something already."""
+
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
+# No user name, query or backslash: two readers of one address must see the same host in it, and a
+# key in it would be shown where keys are masked.
+_ADDRESS = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+(?:/[A-Za-z0-9._~/%+-]*)?")
+
+
+def _gitignore_pattern(pattern: str) -> str:
+    """Return the pattern if `pathspec` would take it and it is one line."""
+    if not pattern.strip() or _CONTROL_CHARACTERS.search(pattern):
+        raise ValueError("empty or more than one line")
+    backslashes = len(pattern) - len(pattern.rstrip("\\"))
+    if pattern.rstrip() == "!" or backslashes % 2:
+        raise ValueError("incomplete pattern")
+    return pattern
+
+
+def _http_address(url: str) -> str:
+    """Return the address without a slash at its end."""
+    if not _ADDRESS.fullmatch(url):
+        raise ValueError("not an address of a server")
+    parts = urlsplit(url)
+    if not parts.hostname or parts.port == 0:
+        raise ValueError("no host or an impossible port")
+    return url.rstrip("/")
+
+
+def _absolute_path(path: Path) -> Path:
+    """Return the path with `~` expanded; RuntimeError, where there is no home, means the same."""
+    try:
+        expanded = path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("no home directory") from error
+    if not expanded.is_absolute():
+        raise ValueError("relative to an unknown directory")
+    return expanded
+
+
+def _unreserved_name(name: str) -> str:
+    """Return the name of a custom endpoint if it is free."""
+    if name in RESERVED_ENDPOINT_NAMES:
+        raise ValueError("reserved")
+    return name
+
+
+Pattern = Annotated[str, Field(max_length=500), AfterValidator(_gitignore_pattern)]
+HttpAddress = Annotated[
+    str,
+    AfterValidator(_http_address),
+    Discreet(),
+    Expected("an http:// or https:// address without user name, query or fragment"),
+]
+AbsolutePath = Annotated[
+    Path, AfterValidator(_absolute_path), Expected("an absolute path, or one that begins with ~")
+]
+Host = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|[0-9A-Fa-f:]+)$")]
+VariableName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
+    Discreet(),
+    Expected("the name of an environment variable, not the key itself"),
+]
+EndpointName = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][a-z0-9_-]*$"),
+    AfterValidator(_unreserved_name),
+    Expected(
+        "a name of small letters, digits, - and _ other than " + ", ".join(RESERVED_ENDPOINT_NAMES)
+    ),
+]
