@@ -90,8 +90,7 @@ class WorkProgress(Progress):
 
     async def create_async(self, token: types.ProgressToken) -> Any:  # noqa: ANN401 (pygls's type)
         """Have the client make a progress bar; deadlines are the caller's."""
-        create: Callable[..., Awaitable[Any]] = super().create_async  # pyright: ignore[reportUnknownMemberType] (pygls)
-        return await create(token)
+        return await cast("Any", super()).create_async(token)
 
     def end(self, token: types.ProgressToken, value: types.WorkDoneProgressEnd) -> None:
         """Tell the client that the work is done."""

@@ -22,7 +22,7 @@ import os
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TextIO, TypeAlias, TypeVar
 
 from coai_routing.errors import CoaiError
 from coai_server.jsonrpc import FrameParser, FramingError, read_message
@@ -51,6 +51,7 @@ LAST_RESORT_SECONDS = 15.0
 """The process is gone so long after its session ended, whatever still holds it."""
 
 _CHUNK_BYTES = 64 * 1024
+_LAST_STANDARD_DESCRIPTOR = 2
 
 
 class TransportError(CoaiError):
@@ -225,15 +226,22 @@ def claim_stdio() -> tuple[int, int]:
 
     Raises `TransportError` if one of them is closed.
     """
-    if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison] (None without a console)
-        sys.stdout.flush()
-    try:
-        reading, writing = os.dup(0), os.dup(1)
-    except OSError as error:
+    # Python's types do not say so, but a stream that was closed at the start is None.
+    streams: tuple[TextIO | None, ...] = (sys.stdin, sys.stdout, sys.stderr)
+    stdin, stdout, stderr = streams
+    if stdin is None or stdout is None:
         raise TransportError(
             "Standard input or output is closed.",
             remedy="Let an editor start this command, or use --tcp.",
-        ) from error
+        )
+    stdout.flush()
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if stderr is None:
+        # Else the next descriptor that is opened would be 2, and would get what is meant for it.
+        os.dup2(nowhere, 2)
+        stderr = os.fdopen(2, "w", closefd=False)
+        sys.stderr = stderr
+    reading, writing = os.dup(0), os.dup(1)
     if sys.platform == "win32":
         msvcrt.setmode(reading, os.O_BINARY)
         msvcrt.setmode(writing, os.O_BINARY)
@@ -241,14 +249,11 @@ def claim_stdio() -> tuple[int, int]:
         # Some editors hand their own non-blocking descriptors on.
         os.set_blocking(reading, True)
         os.set_blocking(writing, True)
-    nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
-    try:
-        os.dup2(2, 1)
-    except OSError:  # Standard error is closed.
-        os.dup2(nowhere, 1)
-    os.close(nowhere)
-    sys.stdout = sys.stderr
+    os.dup2(2, 1)
+    if nowhere > _LAST_STANDARD_DESCRIPTOR:
+        os.close(nowhere)
+    sys.stdout = stderr
     return reading, writing
 
 

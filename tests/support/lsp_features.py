@@ -146,6 +146,10 @@ def _look_at_documents(server: CoaiLanguageServer) -> None:
         after = documents.snapshot(params["uri"])
         return [before and before.version, after and after.version]
 
+    @server.feature("test/pyglsDocuments")
+    def pygls_documents(params: Params) -> int:
+        return len(server.workspace.text_documents)
+
     @server.feature("test/folders")
     def folders(params: Params) -> list[str]:
         return [folder.uri for folder in documents.folders]
