@@ -47,7 +47,7 @@ MAX_QUEUED_BYTES = 64 * 1024 * 1024
 MAX_UNHANDLED_MESSAGES = 1024
 """So many messages are read ahead of the loop; then the client has to wait."""
 
-LAST_RESORT_SECONDS = 15.0
+LAST_RESORT_SECONDS = 10.0
 """The process is gone so long after its session ended, whatever still holds it."""
 
 _CHUNK_BYTES = 64 * 1024

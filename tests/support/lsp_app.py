@@ -1,7 +1,7 @@
 """A small language server on our transport and protocol, run as a process of its own by tests.
 
 `python lsp_app.py [--tcp ADDRESS] [OPTION...]`. Options: `broken-build` (building it fails),
-`stuck-hook` (one service never closes), `hurried` (the last resort comes after half a second).
+`stuck-hook` (one service never closes), `hurried` (the last resort comes soon).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> int:
     """Serve one client; return the exit code."""
     logging.basicConfig(level=logging.DEBUG, stream=sys.stderr)
     if "hurried" in sys.argv:
-        transport.LAST_RESORT_SECONDS = 0.5
+        transport.LAST_RESORT_SECONDS = 2.0
     try:
         if "--tcp" in sys.argv:
             return run_tcp(APPLICATION, sys.argv[sys.argv.index("--tcp") + 1])
