@@ -1,0 +1,162 @@
+"""What the starter of a host, the host, and its users agree on: names, files, and the spec."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import stat
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path  # noqa: TC003 - pydantic reads it
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from coai_routing.engine.state import EngineOptions  # noqa: TC001 - pydantic reads it
+from coai_routing.errors import EngineError
+
+PROTOCOL = 1
+"""Hosts of another protocol are never looked at: it is part of the key."""
+
+_PRIVATE = 0o700
+_LOG_TAIL_BYTES = 8192
+
+
+class HostRecord(BaseModel):
+    """What a host's state file says: where its control socket is, and the secret that both know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pid: int
+    port: int = Field(gt=0, lt=65536)
+    token: str = Field(min_length=32, repr=False)
+
+
+class HostSpec(BaseModel):
+    """What a host is told to run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: Path
+    directory: Path
+    key: str
+    options: EngineOptions
+    first_user_seconds: float = 10.0
+    """How long the host waits for its starter to come."""
+
+
+@dataclass(frozen=True)
+class HostFiles:
+    """The files of the hosts with one key, all in one private directory."""
+
+    directory: Path
+    key: str
+
+    @property
+    def record(self) -> Path:
+        """Where the host that runs now can be reached. Never trusted without proof."""
+        return self.directory / f"engine-{self.key}.json"
+
+    @property
+    def start_lock(self) -> Path:
+        """Held by the daemon that looks for a host or starts one."""
+        return self.directory / f"engine-{self.key}.start.lock"
+
+    @property
+    def alive_lock(self) -> Path:
+        """Held by the host as long as it lives; the kernel releases it however it ends."""
+        return self.directory / f"engine-{self.key}.alive.lock"
+
+    @property
+    def log(self) -> Path:
+        """What the host and llama.cpp say."""
+        return self.directory / f"engine-{self.key}.log"
+
+    @property
+    def previous_log(self) -> Path:
+        """What the host before this one said."""
+        return self.directory / f"engine-{self.key}.previous.log"
+
+
+def library_version() -> str:
+    """Return the inference library's version, without loading it."""
+    return version("xllamacpp")
+
+
+def model_identity(model: Path) -> str:
+    """Return a digest that changes when the file is another or was written anew.
+
+    Hashing the weights themselves takes seconds; the store has done it where it matters.
+    """
+    status = model.stat()
+    told = f"{model.resolve()}\n{status.st_size}\n{status.st_mtime_ns}"
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def host_key(model: Path, options: EngineOptions) -> str:
+    """Name the hosts that may serve this model with these settled options."""
+    settings = options.model_dump_json(exclude={"linger_seconds", "measure_speed"})
+    told = f"{PROTOCOL}\n{library_version()}\n{model_identity(model)}\n{settings}"
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def secure_directory(directory: Path) -> None:
+    """Create the directory for this user alone, or make sure that it is so.
+
+    Raises EngineError if it is someone else's: who owns it could make us talk to their process.
+    """
+    directory.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
+    if sys.platform == "win32":
+        return  # a user's profile is theirs by its access control list
+    status = directory.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise EngineError(
+            f"{directory} is not a directory of yours.",
+            remedy="Remove it, or set another state directory.",
+        )
+    if stat.S_IMODE(status.st_mode) != _PRIVATE:
+        directory.chmod(_PRIVATE)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace the file as a whole, readable by its owner alone; a crash leaves old or new."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        _replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _replace(source: Path, target: Path) -> None:
+    for _ in range(20):
+        with contextlib.suppress(PermissionError):  # on Windows, while someone reads the target
+            source.replace(target)
+            return
+        time.sleep(0.05)
+    source.replace(target)
+
+
+def read_record(path: Path) -> HostRecord | None:
+    """Return what the state file says, or None if there is none that makes sense."""
+    try:
+        return HostRecord.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def log_tail(path: Path, lines: int = 6) -> str:
+    """Return the last lines of a log; empty if there is none."""
+    try:
+        with path.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join([line for line in text.splitlines() if line.strip()][-lines:])
