@@ -1,0 +1,76 @@
+"""How much text a prompt may carry, from how fast the backend reads it.
+
+A cached prompt costs nothing, so what counts is what has to be read when a prompt is frozen anew:
+on a GPU that is thousands of tokens, on a laptop's cores a few hundred. While the user rests, the
+backend may read more in advance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+DEFAULT_PROMPT_SPEED: Final = 150.0
+"""Prompt tokens a second before anything was measured: a 0.5B model on two cores."""
+
+FREEZE_FACTOR: Final = 6.0
+"""A newly frozen prompt may take so many times the target latency to be read. It is read once, and
+every keystroke after it is answered within the target."""
+
+IDLE_FACTOR: Final = 20.0
+"""The same while the user rests and nobody waits."""
+
+FEWEST_TOKENS: Final = 192
+"""Less than this is no context at all, however slow the backend."""
+
+MOST_TOKENS: Final = 6144
+"""More than this does not help fill-in-the-middle models of the sizes that keep up with typing."""
+
+PREFIX_SHARE: Final = 0.6
+SUFFIX_SHARE: Final = 0.2
+"""Shares of the prompt before and after the cursor; the rest is for other files. The suffix is the
+dearer part: in prefix-suffix-middle order it is read again whenever the prefix grows."""
+
+RESERVED_TOKENS: Final = 64
+"""Room in the context window for control tokens and for what the estimate gets wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Characters for each part of a prompt."""
+
+    prefix: int
+    suffix: int
+    context: int
+
+    @property
+    def total(self) -> int:
+        """All characters together."""
+        return self.prefix + self.suffix + self.context
+
+
+def prompt_budget(
+    *,
+    prompt_speed: float | None,
+    target_ms: float,
+    context_tokens: int,
+    max_output_tokens: int,
+    characters_per_token: float,
+    idle: bool = False,
+    with_context: bool = True,
+) -> Budget:
+    """Share out the characters of a prompt.
+
+    `prompt_speed` is in tokens a second, `context_tokens` the backend's window for one request.
+    """
+    speed = prompt_speed or DEFAULT_PROMPT_SPEED
+    factor = IDLE_FACTOR if idle else FREEZE_FACTOR
+    affordable = speed * target_ms / 1000 * factor
+    window = max(FEWEST_TOKENS // 2, context_tokens - max_output_tokens - RESERVED_TOKENS)
+    tokens = min(max(FEWEST_TOKENS, affordable), MOST_TOKENS, window)
+    characters = int(tokens * characters_per_token)
+    suffix = int(characters * SUFFIX_SHARE)
+    if not with_context:
+        return Budget(characters - suffix, suffix, 0)
+    prefix = int(characters * PREFIX_SHARE)
+    return Budget(prefix, suffix, characters - prefix - suffix)

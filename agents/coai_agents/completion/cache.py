@@ -1,0 +1,121 @@
+"""Suggestions that were made, found again for every place that they still fit.
+
+A suggestion made at some place also answers every later place along its own text: the user typed
+some of it, took back what was typed, or accepted a word. So an entry is looked up by the text
+before the cursor with the longest fitting prefix first, as in a trie over the document's prefix
+(the way of Copilot's cache), here with one short list for each text after the cursor.
+
+Only a window of text around the cursor is kept and compared: an edit far away does not make a
+suggestion wrong, and five hundred copies of a document would not fit a laptop.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from coai_agents.completion.cursor import Cursor
+
+WINDOW: Final = 1500
+"""Characters on each side of the cursor that must be the same."""
+
+PER_SUFFIX: Final = 16
+"""Entries kept for one text after the cursor; older ones give way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A cleaned suggestion. `whole` is false if the model was still writing when it was kept."""
+
+    text: str
+    backend: str
+    model: str
+    identity: int
+    replaces: int = 0
+    whole: bool = True
+    prepared: bool = False
+    """True if it was made before anybody asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entry and how many of its characters are in the document already."""
+
+    entry: Entry
+    typed: int
+
+    @property
+    def rest(self) -> str:
+        """What is left to show."""
+        return self.entry.text[self.typed :]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    before: str
+    entry: Entry
+
+
+class SuggestionCache:
+    """Keeps the newest entries, whichever documents they are for."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._groups: OrderedDict[tuple[str, str], list[_Kept]] = OrderedDict()
+        self._size = 0
+
+    def put(self, cursor: Cursor, entry: Entry) -> None:
+        """Keep an entry; one for the same place is replaced."""
+        key = (cursor.uri, cursor.suffix[:WINDOW])
+        before = cursor.prefix[-WINDOW:]
+        group = self._groups.setdefault(key, [])
+        self._groups.move_to_end(key)
+        self._size -= len(group)
+        group[:] = [kept for kept in group if kept.before != before][-(PER_SUFFIX - 1) :]
+        group.append(_Kept(before, entry))
+        self._size += len(group)
+        while self._size > self._capacity and len(self._groups) > 1:
+            _, oldest = self._groups.popitem(last=False)
+            self._size -= len(oldest)
+
+    def find(self, cursor: Cursor) -> Found | None:
+        """Return the best entry to show at the cursor, or None.
+
+        An entry that has been typed to its end is no answer: what comes next has its own, if it
+        was prepared.
+        """
+        best: Found | None = None
+        for kept in reversed(self._groups.get((cursor.uri, cursor.suffix[:WINDOW]), ())):
+            typed = _typed(kept, cursor.prefix)
+            if typed is not None and (best is None or typed < best.typed):
+                best = Found(kept.entry, typed)
+        return best
+
+    def forget(self, uri: str) -> None:
+        """Drop a document's entries."""
+        for key in [key for key in self._groups if key[0] == uri]:
+            self._size -= len(self._groups.pop(key))
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._groups.clear()
+        self._size = 0
+
+    def __len__(self) -> int:
+        """Return the number of entries."""
+        return self._size
+
+
+def _typed(kept: _Kept, prefix: str) -> int | None:
+    """Return how much of an entry stands before the cursor; None where it does not fit."""
+    text = kept.entry.text
+    for count in range(len(text)):
+        if prefix.endswith(text[:count]):
+            start = len(prefix) - count
+            if prefix[max(0, start - len(kept.before)) : start] == kept.before and (
+                len(kept.before) == WINDOW or start == len(kept.before)
+            ):
+                return count
+    return None

@@ -1,0 +1,360 @@
+"""The way of a completion: from a snapshot and a cursor to a suggestion or a reason.
+
+    may we? -> what is shown -> the cache -> a flight that will answer this too -> the pause
+    -> a prompt session -> the backend, stopped as soon as the suggestion is whole -> cleaning
+
+Each step may answer, and only the last ones cost anything. A document has at most one request
+waiting and one flight in the air: a newer request ends the older one with a reason, and a flight
+that no longer fits is cancelled at the backend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections import OrderedDict, deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from coai_agents.completion.cache import Found, SuggestionCache
+from coai_agents.completion.cursor import Cursor
+from coai_agents.completion.debounce import delay_ms
+from coai_agents.completion.desk import Desk
+from coai_agents.completion.flight import Flight
+from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
+from coai_agents.completion.pilot import Pilot
+from coai_agents.completion.session import REST_TAIL
+from coai_routing.errors import ProviderError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from coai_agents.completion.outcome import Origin
+    from coai_agents.completion.pilot import Context, Syntax
+    from coai_agents.source import Source
+    from coai_routing.backends import Backends
+    from coai_routing.settings_types import CompletionSettings
+
+logger = logging.getLogger(__name__)
+
+GRACE: Final = 0.03
+"""Seconds that a cancelled request's flight is kept, because editors cancel the old request before
+they send the one that the flight may answer; well below the 50 ms in which it must be gone."""
+
+REST: Final = 0.6
+"""Seconds without a request after which the user rests and the backend may work ahead."""
+
+DOCUMENTS: Final = 64
+"""Documents whose typing and prompts are remembered; those used least recently give way."""
+
+HISTORY: Final = 200
+"""Outcomes kept for the user who asks why."""
+
+
+class Gate(Protocol):
+    """Decides whether code may be completed in a document at all, before any model is asked."""
+
+    def refusal(
+        self, source: Source, cursor: Cursor, trigger: Trigger
+    ) -> tuple[Reason, str] | None:
+        """Return why not, with details; None if it may."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One request and what it ended in."""
+
+    at: float
+    """Seconds of the monotonic clock."""
+    uri: str
+    line: int
+    trigger: Trigger
+    outcome: Outcome
+
+
+class Completer:
+    """Completes code in every open document. All of it runs on one event loop."""
+
+    def __init__(
+        self,
+        *,
+        backends: Backends,
+        settings: Callable[[str], CompletionSettings],
+        document: Callable[[str], Source | None],
+        gate: Gate,
+        context: Context,
+        syntax: Syntax,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._document = document
+        self._gate = gate
+        self._clock = clock
+        self._desks: OrderedDict[str, Desk] = OrderedDict()
+        self._cache = SuggestionCache(settings("").cache_entries)
+        identities = itertools.count(1)
+        self._pilot = Pilot(
+            backends=backends,
+            context=context,
+            syntax=syntax,
+            keep=lambda flight, entry: self._cache.put(flight.cursor, entry),
+            identity=lambda: next(identities),
+        )
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.history: deque[Event] = deque(maxlen=HISTORY)
+
+    async def complete(self, source: Source, offset: int, trigger: Trigger) -> Outcome:
+        """Return a suggestion for a snapshot's offset, or the reason why there is none.
+
+        A cancelled call closes its connection to the backend shortly after, unless the next
+        request can use what is coming.
+        """
+        started = self._clock()
+        try:
+            outcome = await self._complete(source, Cursor.at(source, offset), trigger)
+        except asyncio.CancelledError:
+            outcome = NoSuggestion(Reason.CANCELLED)
+            raise
+        finally:
+            outcome = replace(outcome, elapsed_ms=(self._clock() - started) * 1000)
+            line = source.line_at(offset)
+            self.history.append(Event(started, source.uri, line, trigger, outcome))
+        if isinstance(outcome, NoSuggestion):
+            logger.info("No suggestion (%s): %s", outcome.reason, outcome.sentence)
+        return outcome
+
+    def unknown(self, uri: str, line: int) -> None:
+        """Note a request for a document whose text is not known."""
+        outcome = NoSuggestion(Reason.UNKNOWN_DOCUMENT)
+        self.history.append(Event(self._clock(), uri, line, Trigger.AUTOMATIC, outcome))
+
+    async def _complete(self, source: Source, cursor: Cursor, trigger: Trigger) -> Outcome:
+        if (refusal := self._gate.refusal(source, cursor, trigger)) is not None:
+            return NoSuggestion(*refusal)
+        desk = self._desk(cursor.uri)
+        superseded = desk.newest_request()
+        if (known := self._known(desk, cursor)) is not None:
+            return self._show(desk, cursor, *known)
+        settings = self._settings(cursor.uri)
+        if desk.flight is not None and not desk.flight.agrees(cursor):
+            desk.drop_flight()
+        if desk.flight is None and trigger is Trigger.AUTOMATIC:
+            delay = self._delay(desk, cursor, settings)
+            if delay > 0 and await _happens_within(superseded, delay):
+                return NoSuggestion(Reason.SUPERSEDED)
+        flight = desk.flight or self._take_off(desk, source, cursor, trigger)
+        try:
+            while not flight.landed.is_set():
+                own = flight.cursor == cursor
+                if await _happens_first(
+                    superseded, flight.landed.wait() if own else flight.changed()
+                ):
+                    return NoSuggestion(Reason.SUPERSEDED)
+                if not flight.agrees(cursor):
+                    # What was typed is not what the model is writing: ask anew.
+                    desk.drop_flight()
+                    flight = self._take_off(desk, source, cursor, trigger)
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().call_later(GRACE, self._release, desk, flight, superseded)
+            raise
+        if superseded.is_set() or self._document(cursor.uri) is not source:
+            return NoSuggestion(Reason.SUPERSEDED)
+        if (known := self._known(desk, cursor)) is not None:
+            origin: Origin = "model" if flight.cursor == cursor else "joined"
+            return self._show(desk, cursor, known[0], origin, flight)
+        return NoSuggestion(*(flight.refusal or (Reason.MODEL_SAID_NOTHING, "")))
+
+    def _delay(self, desk: Desk, cursor: Cursor, settings: CompletionSettings) -> float:
+        """Return the pause before the backend is asked, in seconds."""
+        backend = self._pilot.next_backend()
+        return (
+            delay_ms(
+                desk.rhythm,
+                last_character=cursor.prefix[-1:],
+                expected_latency_ms=None if backend is None else backend.latency_ms,
+                fixed_ms=settings.debounce_ms,
+            )
+            / 1000
+        )
+
+    # ------------------------------------------------------------- flights
+
+    def _take_off(
+        self,
+        desk: Desk,
+        source: Source,
+        cursor: Cursor,
+        trigger: Trigger,
+        *,
+        prepared: bool = False,
+    ) -> Flight:
+        settings = self._settings(cursor.uri)
+        flight = Flight(
+            cursor,
+            single_line=_single_line(cursor, trigger, settings),
+            patient=trigger is Trigger.INVOKED,
+            prepared=prepared,
+        )
+        flight.task = self._spawn(self._pilot.fly(desk, source, flight, trigger, settings))
+        desk.flight = flight
+        return flight
+
+    def _release(self, desk: Desk, flight: Flight, superseded: asyncio.Event) -> None:
+        """Cancel a flight whose request was cancelled, unless a newer request came for it."""
+        if not superseded.is_set() and desk.flight is flight:
+            desk.drop_flight()
+
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # ------------------------------------------------------- what is known
+
+    def _known(self, desk: Desk, cursor: Cursor) -> tuple[Found, Origin] | None:
+        """Return what can be shown without asking; what is on screen goes first."""
+        if desk.shown is not None:
+            anchor, entry = desk.shown
+            typed = cursor.typed_since(anchor.prefix) if cursor.suffix == anchor.suffix else None
+            if typed is not None and len(typed) < len(entry.text) and entry.text.startswith(typed):
+                return Found(entry, len(typed)), "shown"
+        found = self._cache.find(cursor)
+        if found is None:
+            return None
+        return found, "prefetched" if found.entry.prepared else "cache"
+
+    def _show(
+        self,
+        desk: Desk,
+        cursor: Cursor,
+        found: Found,
+        origin: Origin,
+        flight: Flight | None = None,
+    ) -> Suggestion:
+        entry = found.entry
+        typed = len(cursor.prefix) - found.typed
+        desk.shown = (replace(cursor, prefix=cursor.prefix[:typed]), entry)
+        desk.resting = self._spawn(self._rest(desk, cursor, found.rest))
+        usage = flight.reply.usage if flight is not None and flight.reply is not None else None
+        return Suggestion(
+            text=found.rest,
+            replaces=entry.replaces,
+            origin=origin,
+            backend=entry.backend,
+            model=entry.model,
+            elapsed_ms=0.0,
+            identity=entry.identity,
+            evaluated_tokens=usage.evaluated_tokens if usage else 0,
+            cached_tokens=usage.cached_tokens if usage else 0,
+            output_tokens=usage.output_tokens if usage else 0,
+        )
+
+    # ---------------------------------------------------------- work ahead
+
+    async def _rest(self, desk: Desk, cursor: Cursor, text: str) -> None:
+        """While a suggestion is shown: prepare what follows it, then a better prompt."""
+        settings = self._settings(cursor.uri)
+        source = self._document(cursor.uri)
+        if source is None:
+            return
+        accepted = replace(cursor, prefix=cursor.prefix + text)
+        if settings.prefetch and desk.flight is None and self._cache.find(accepted) is None:
+            self._take_off(desk, source, accepted, Trigger.AUTOMATIC, prepared=True)
+        while desk.flight is not None:
+            await desk.flight.changed()
+        await asyncio.sleep(REST)
+        session = desk.session
+        tail = None if session is None else session.tail(cursor)
+        if session is None or not session.idle or tail is None or len(tail) > REST_TAIL:
+            try:
+                await self._pilot.warm(desk, source, cursor, settings)
+            except ProviderError as error:
+                logger.info("The prompt could not be read in advance: %s", error)
+
+    def opened(self, source: Source) -> None:
+        """Have the backend read the beginning of a document before anybody asks."""
+        beginning = Cursor.at(source, len(source.text))
+        if self._gate.refusal(source, beginning, Trigger.INVOKED) is None:
+            desk = self._desk(source.uri)
+            desk.resting = self._spawn(self._read_ahead(desk, source, beginning))
+
+    async def _read_ahead(self, desk: Desk, source: Source, cursor: Cursor) -> None:
+        await asyncio.sleep(REST)
+        try:
+            await self._pilot.warm(desk, source, cursor, self._settings(source.uri))
+        except ProviderError as error:
+            logger.info("The document could not be read in advance: %s", error)
+
+    # ----------------------------------------------------------- documents
+
+    def changed(self, source: Source) -> None:
+        """Note an edit; a flight that it made worthless is cancelled at once."""
+        desk = self._desks.get(source.uri)
+        if desk is not None:
+            desk.changed(source, self._clock() * 1000)
+
+    def closed(self, uri: str) -> None:
+        """Forget a document."""
+        desk = self._desks.pop(uri, None)
+        if desk is not None:
+            desk.put_away()
+        self._cache.forget(uri)
+
+    def forget_suggestions(self) -> None:
+        """Drop what was suggested so far, because settings or models changed."""
+        self._cache.clear()
+        for desk in self._desks.values():
+            desk.shown = None
+            desk.session = None
+            desk.drop_flight()
+
+    def _desk(self, uri: str) -> Desk:
+        desk = self._desks.get(uri)
+        if desk is None:
+            desk = self._desks[uri] = Desk(uri)
+            if len(self._desks) > DOCUMENTS:
+                self._desks.popitem(last=False)[1].put_away()
+        self._desks.move_to_end(uri)
+        return desk
+
+    async def aclose(self) -> None:
+        """Cancel whatever runs, and wait until it has closed its connections."""
+        for desk in self._desks.values():
+            desk.put_away()
+        tasks = tuple(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _single_line(cursor: Cursor, trigger: Trigger, settings: CompletionSettings) -> bool:
+    """Say whether to end with the line: not where a block begins, nor where the user asks."""
+    if settings.multiline == "never":
+        return True
+    if settings.multiline == "always" or trigger is Trigger.INVOKED:
+        return False
+    return not (cursor.around.at_line_start and cursor.around.at_line_end)
+
+
+async def _happens_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _happens_first(event: asyncio.Event, other: Coroutine[None, None, object]) -> bool:
+    """Wait for either; True if the event was first, or both came at once."""
+    tasks = (asyncio.ensure_future(event.wait()), asyncio.ensure_future(other))
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    return event.is_set()

@@ -1,0 +1,75 @@
+"""What is going on in one document."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from coai_agents.completion.cursor import Cursor, unify_line_ends
+from coai_agents.completion.debounce import Rhythm
+
+if TYPE_CHECKING:
+    from coai_agents.completion.cache import Entry
+    from coai_agents.completion.flight import Flight
+    from coai_agents.completion.session import PromptSession
+    from coai_agents.source import Source
+
+
+@dataclass(slots=True)
+class Desk:
+    """One document's typing, its prompt, what is on screen, and who waits for what."""
+
+    uri: str
+    session: PromptSession | None = None
+    slot: int | None = None
+    """The backend's cache slot that holds the session's prompt, once the backend named it."""
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    shown: tuple[Cursor, Entry] | None = None
+    """The suggestion on screen and where it begins."""
+    flight: Flight | None = None
+    superseded: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a newer request comes; each request brings one of its own."""
+    resting: asyncio.Task[None] | None = None
+    """What is done while the user rests; any request ends it."""
+
+    def newest_request(self) -> asyncio.Event:
+        """Begin a request: end the one before, and return what will tell of the next."""
+        self.superseded.set()
+        self.superseded = asyncio.Event()
+        if self.resting is not None:
+            self.resting.cancel()
+            self.resting = None
+        return self.superseded
+
+    def drop_flight(self) -> None:
+        """Close the connection to the backend, if there is one."""
+        if self.flight is not None:
+            self.flight.cancel()
+            self.flight = None
+
+    def changed(self, source: Source, now_ms: float) -> None:
+        """Take in an edit; a flight that it made worthless is cancelled at once."""
+        self.rhythm = self.rhythm.keystroke(now_ms)
+        if self.flight is not None and not _still_of_use(self.flight, source):
+            self.drop_flight()
+
+    def put_away(self) -> None:
+        """End everything."""
+        self.superseded.set()
+        if self.resting is not None:
+            self.resting.cancel()
+            self.resting = None
+        self.drop_flight()
+
+
+def _still_of_use(flight: Flight, source: Source) -> bool:
+    text = unify_line_ends(source.text)
+    suffix = flight.cursor.suffix
+    if not text.endswith(suffix):
+        return False
+    head = text[: len(text) - len(suffix)]
+    if len(head) < len(flight.cursor.prefix):
+        # What is prepared stands at the end of a suggestion that is not accepted yet.
+        return flight.prepared and flight.cursor.prefix.startswith(head)
+    return flight.agrees(Cursor(source.uri, head, suffix)) or not flight.text

@@ -1,0 +1,126 @@
+"""One request to a backend, and everybody who waits for it.
+
+A flight outlives the editor's request that began it: the next keystroke's request may join it, if
+what was typed agrees with what has come. It ends by itself as soon as the suggestion is whole, and
+when nobody wants it any more its task is cancelled, which closes the socket to the backend.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from coai_agents.completion.cursor import unify_line_ends
+from coai_agents.completion.extent import End, Extent, find_end
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from coai_agents.completion.cursor import Cursor
+    from coai_agents.completion.outcome import Reason
+    from coai_routing.request import Delta, ModelReply
+
+    WholeBlock = Callable[[str], int | None]
+    """Says after how many characters of a text the block that it began is whole, if it is."""
+
+
+@dataclass(slots=True)
+class Flight:
+    """What has come so far, and a way to wait for more."""
+
+    cursor: Cursor
+    single_line: bool
+    patient: bool = False
+    """Whether the text may leave its block on the way to what stands after the cursor."""
+    prepared: bool = False
+    backend: str = ""
+    model: str = ""
+    text: str = ""
+    """What has come, from the cursor on, with `\\n` line ends."""
+    extent: Extent | None = None
+    """Where the suggestion ends; None while it may go on."""
+    reply: ModelReply | None = None
+    refusal: tuple[Reason, str] | None = None
+    """Why nothing will come, with details; None unless the flight failed."""
+    task: asyncio.Task[None] | None = None
+    landed: asyncio.Event = field(default_factory=asyncio.Event)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def agrees(self, cursor: Cursor) -> bool:
+        """Say whether this may still answer a request at `cursor`."""
+        if cursor.uri != self.cursor.uri or cursor.suffix != self.cursor.suffix:
+            return False
+        typed = cursor.typed_since(self.cursor.prefix)
+        if typed is None:
+            return False
+        if not typed:
+            return True
+        # Before the first piece has come nothing speaks for it; asking anew costs one token.
+        return bool(self.text) and (self.text.startswith(typed) or typed.startswith(self.text))
+
+    async def changed(self) -> None:
+        """Wait until more has come or the flight has ended."""
+        await self._changed.wait()
+
+    def notify(self) -> None:
+        """Wake everybody who waits."""
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def land(self) -> None:
+        """Note that nothing more will come."""
+        self.landed.set()
+        self.notify()
+
+    def cancel(self) -> None:
+        """Close the connection to the backend, unless the flight is over."""
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+
+    async def receive(
+        self, deltas: AsyncIterator[Delta], healed: str, whole_block: WholeBlock | None
+    ) -> bool:
+        """Take in a stream until the suggestion is whole; False if it does not begin with `healed`.
+
+        `healed` is white space that stands before the cursor but was left out of the prompt, so
+        that the model meets it as part of its next token; it has to write it again.
+        """
+        pending = healed
+        carry = ""
+        async for delta in deltas:
+            piece = carry + delta.text
+            carry = ""
+            if delta.reply is not None:
+                self.reply = delta.reply
+            elif piece.endswith("\r"):
+                piece, carry = piece[:-1], "\r"
+            if pending and piece:
+                if not piece.startswith(pending):
+                    return False
+                piece, pending = piece[len(pending) :], ""
+            if piece:
+                self._take(unify_line_ends(piece), whole_block)
+                if self.extent is not None:
+                    return True
+        if self.extent is None:
+            self._end(whole=True)
+        return not pending
+
+    def _take(self, piece: str, whole_block: WholeBlock | None) -> None:
+        self.text += piece
+        self._end(whole=False)
+        if self.extent is None and whole_block is not None and "\n" in piece:
+            length = whole_block(self.text)
+            if length is not None:
+                self.extent = Extent(length, End.BLOCK)
+        self.notify()
+
+    def _end(self, *, whole: bool) -> None:
+        self.extent = find_end(
+            self.text,
+            self.cursor.around,
+            whole=whole,
+            single_line=self.single_line,
+            patient=self.patient,
+        )

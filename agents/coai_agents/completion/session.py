@@ -1,0 +1,125 @@
+"""Prompt sessions: a prompt is paid for once and then only grows at its end.
+
+On a CPU nearly the whole cost of a completion is reading the prompt. A fill-in-the-middle prompt
+in prefix-suffix-middle order changes in its middle with every keystroke, so that everything after
+it is read again. Here the prompt is frozen where the cursor's line began: prefix, suffix and
+context stay byte for byte, and what has been typed since goes after the middle token, as if the
+model had written it. A backend with a prompt cache then reads about one token per keystroke
+(measured by benchmarks/typing.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coai_agents.completion.budget import Budget
+    from coai_agents.completion.cursor import Cursor
+    from coai_routing.catalog import FimFormat
+
+LONGEST_TAIL: Final = 1200
+"""Characters that may follow the middle token before the prompt is frozen anew. The model was
+trained on middles of this size; longer ones make it forget the suffix."""
+
+REST_TAIL: Final = 240
+"""With a longer tail than this, an idle moment is used to freeze the prompt anew."""
+
+SUFFIX_DRIFT: Final = 12
+"""Characters by which the start of the suffix may differ from the frozen one: closing halves of
+pairs that the editor adds and removes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSession:
+    """A frozen prompt. The document's text is kept whole to see whether it still stands."""
+
+    uri: str
+    backend: str
+    prefix: str
+    """The document's text up to the anchor, the beginning of the cursor's line."""
+    suffix: str
+    """The document's text after the cursor when the prompt was frozen."""
+    window: str
+    """The part of the prefix that the prompt shows."""
+    suffix_window: str
+    """The part of the suffix that the prompt shows."""
+    files: tuple[tuple[str, str], ...]
+    """Path and text of what else the prompt shows, most stable first."""
+    idle: bool = False
+    """Whether it was frozen with the larger budget of an idle moment."""
+
+    def tail(self, cursor: Cursor) -> str | None:
+        """Return what goes after the middle token at the cursor; None if the prompt is stale."""
+        typed = cursor.typed_since(self.prefix)
+        if typed is None or len(typed) > LONGEST_TAIL:
+            return None
+        return typed if _same_but_for_closers(self.suffix, cursor.suffix) else None
+
+    def prompt(self, fim: FimFormat, tail: str) -> str:
+        """Return the prompt with `tail` typed after the anchor."""
+        return fim.prompt(self.window, self.suffix_window, tail=tail, files=self.files)
+
+
+def freeze(
+    cursor: Cursor,
+    *,
+    backend: str,
+    budget: Budget,
+    files: Sequence[tuple[str, str]] = (),
+    previous: PromptSession | None = None,
+    idle: bool = False,
+) -> PromptSession:
+    """Freeze a prompt at the beginning of the cursor's line.
+
+    Where `previous` showed the same beginning of the document, the new window begins at the same
+    place as long as it fits, so that the backend's cache holds up to where the two part.
+    """
+    anchor = cursor.prefix.rfind("\n") + 1
+    prefix = cursor.prefix[:anchor]
+    return PromptSession(
+        uri=cursor.uri,
+        backend=backend,
+        prefix=prefix,
+        suffix=cursor.suffix,
+        window=prefix[_window_start(prefix, budget.prefix, previous) :],
+        suffix_window=_suffix_window(cursor.suffix, budget.suffix),
+        files=tuple(files),
+        idle=idle,
+    )
+
+
+def _window_start(prefix: str, budget: int, previous: PromptSession | None) -> int:
+    """Return where the shown part of the prefix begins: always at the beginning of a line.
+
+    When the text outgrows the budget the window does not slide with each line, which would leave
+    nothing of the cache, but jumps ahead by half its size.
+    """
+    if len(prefix) <= budget:
+        return 0
+    if previous is not None and previous.window and prefix.startswith(previous.prefix):
+        start = len(previous.prefix) - len(previous.window)
+        if len(prefix) - start <= budget:
+            return start
+    start = len(prefix) - budget // 2
+    line_end = prefix.find("\n", start)
+    return start if line_end < 0 or line_end + 1 >= len(prefix) else line_end + 1
+
+
+def _suffix_window(suffix: str, budget: int) -> str:
+    if len(suffix) <= budget:
+        return suffix
+    line_end = suffix.rfind("\n", 0, budget)
+    return suffix[: line_end + 1] if line_end > 0 else suffix[:budget]
+
+
+def _same_but_for_closers(frozen: str, current: str) -> bool:
+    if frozen == current:
+        return True
+    drift = len(current) - len(frozen)
+    if abs(drift) > SUFFIX_DRIFT:
+        return False
+    longer, shorter = (current, frozen) if drift > 0 else (frozen, current)
+    return longer.endswith(shorter) and "\n" not in longer[: len(longer) - len(shorter)]

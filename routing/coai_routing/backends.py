@@ -1,0 +1,280 @@
+"""The backends that can complete code right now, and the way to ask one of them.
+
+Finding out takes time and happens in the background; choosing does not and happens on every
+keystroke. So this keeps what was found last, and `candidates` only reads it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from coai_routing.errors import ProviderError
+from coai_routing.health import BackendHealth
+from coai_routing.plan import CompletionPlan, Offer, Speed, Wishes, plan_completion
+from coai_routing.privacy import is_loopback, is_trusted
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+
+    from coai_routing.catalog import Catalog, FimFormat
+    from coai_routing.discovery import EndpointSettings, Found
+    from coai_routing.providers.base import Provider
+    from coai_routing.request import Delta, ModelDescription, ModelRequest
+
+logger = logging.getLogger(__name__)
+
+LOOK_AGAIN: Final = 60.0
+"""Seconds between two looks at what answers; a server that the user starts is found by then."""
+
+DEFAULT_CONTEXT: Final = 4096
+"""Tokens of a backend's window where it does not say: what Ollama gives a model by default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A model that can be asked to fill in the middle."""
+
+    name: str
+    """As the user knows it."""
+    model: str
+    """The backend's own name of the model."""
+    provider: Provider
+    fim: FimFormat
+    context_tokens: int
+    """Of one request: prompt and answer together."""
+    speed: Speed | None
+    latency_ms: float | None
+    """The running mean from request to the last byte; None before the first answer."""
+    has_slots: bool
+    """Whether a request can say which of the backend's prompt caches it continues."""
+    reads_ahead: bool
+    """Whether it can be given a prompt to read without writing anything."""
+
+    @property
+    def key(self) -> str:
+        """What a prompt that was frozen for this backend belongs to."""
+        return f"{self.name}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why there is no backend: a reason's code, and the details for the user."""
+
+    code: Literal["no_backend", "backend_starting", "backend_failed", "breaker_open",
+                  "egress_refused"]  # fmt: skip
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An offer together with what it takes to use it."""
+
+    offer: Offer
+    provider: Provider | None
+    fim: FimFormat | None
+    context_tokens: int
+    has_slots: bool = False
+    reads_ahead: bool = False
+
+
+class Backends:
+    """Knows every backend, how it has been doing, and which to ask first."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        wishes: Callable[[], Wishes],
+        endpoints: Callable[[], Sequence[EndpointSettings]],
+        embedded: Callable[[], Served | None],
+        trusted_hosts: Callable[[], frozenset[str]],
+        discover: Callable[[Sequence[EndpointSettings]], Awaitable[Sequence[Found]]],
+        provider_for: Callable[[EndpointSettings], Provider],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._catalog = catalog
+        self._wishes = wishes
+        self._endpoints = endpoints
+        self._embedded = embedded
+        self._trusted_hosts = trusted_hosts
+        self._speeds: dict[tuple[str, str], Speed] = {}
+        self._discover = discover
+        self._provider_for = provider_for
+        self._clock = clock
+        self._served: tuple[Served, ...] = ()
+        self._providers: dict[EndpointSettings, Provider] = {}
+        self._health: dict[str, BackendHealth] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self.found: tuple[Found, ...] = ()
+        """What the last look around saw, for `coai doctor` and the status."""
+
+    # ------------------------------------------------------------ choosing
+
+    def plan(self) -> CompletionPlan:
+        """Order what is known now; reads only memory."""
+        return self._plan()[0]
+
+    def candidates(self) -> tuple[Backend, ...]:
+        """Return the backends to ask, best first; reads only memory."""
+        plan, served = self._plan()
+        backends: list[Backend] = []
+        for candidate in plan.candidates:
+            offer = candidate.offer
+            behind = served[offer.name, offer.model]
+            if offer.phase == "ready" and behind.provider is not None and behind.fim is not None:
+                backends.append(
+                    Backend(
+                        name=offer.name,
+                        model=offer.model,
+                        provider=behind.provider,
+                        fim=behind.fim,
+                        context_tokens=behind.context_tokens,
+                        speed=offer.speed,
+                        latency_ms=offer.health.latency_ms,
+                        has_slots=behind.has_slots,
+                        reads_ahead=behind.reads_ahead,
+                    )
+                )
+        return tuple(backends)
+
+    def absence(self) -> Absence:
+        """Say why `candidates` is empty."""
+        plan = self.plan()
+        for candidate in plan.candidates:
+            if candidate.offer.phase == "starting":
+                return Absence("backend_starting", candidate.why)
+        asked_for = self._wishes().backend
+        for refused in plan.rejected:
+            if asked_for not in ("auto", refused.offer.name):
+                continue
+            detail = f"{refused.offer.name}: {refused.why} {refused.remedy}".rstrip()
+            if refused.offer.health.failures:
+                return Absence("breaker_open", detail)
+            if refused.offer.phase == "failed":
+                return Absence("backend_failed", detail)
+            if not refused.offer.local:
+                return Absence("egress_refused", detail)
+        return Absence("no_backend", "")
+
+    def _plan(self) -> tuple[CompletionPlan, dict[tuple[str, str], Served]]:
+        now = self._clock()
+        everything = self._served
+        if (embedded := self._embedded()) is not None:
+            everything = (embedded, *everything)
+        served = {(one.offer.name, one.offer.model): one for one in everything}
+        offers = [
+            replace(one.offer, health=self._health.get(one.offer.name, one.offer.health))
+            for one in everything
+        ]
+        return plan_completion(offers, self._wishes(), now), served
+
+    # -------------------------------------------------------------- asking
+
+    async def stream(self, backend: Backend, request: ModelRequest) -> AsyncGenerator[Delta]:
+        """Ask a backend and note how it did; raises its `ProviderError`s.
+
+        An async generator: leave it by `contextlib.aclosing` to close the backend's connection.
+        """
+        started = self._clock()
+        self._note(backend, lambda health: health.started(started))
+        answered = False
+        try:
+            async with aclosing(backend.provider.stream(_addressed(request, backend))) as deltas:
+                async for delta in deltas:
+                    answered = True
+                    yield delta
+        except ProviderError as error:
+            message = error.message
+            self._note(backend, lambda health: health.failed(self._clock(), message))
+            raise
+        finally:
+            if answered:
+                elapsed = (self._clock() - started) * 1000
+                self._note(backend, lambda health: health.succeeded(elapsed))
+            else:
+                self._note(backend, lambda health: health.abandoned())
+
+    def _note(self, backend: Backend, change: Callable[[BackendHealth], BackendHealth]) -> None:
+        before = self._health.get(backend.name, BackendHealth())
+        self._health[backend.name] = change(before)
+
+    # ------------------------------------------------------------- finding
+
+    def start(self) -> None:
+        """Begin to look around, now and from time to time."""
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._keep_looking())
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_AGAIN)
+
+    async def look(self) -> None:
+        """Find out which endpoints answer and what they offer."""
+        endpoints = {endpoint.name: endpoint for endpoint in self._endpoints()}
+        self.found = tuple(await self._discover(tuple(endpoints.values())))
+        served: list[Served] = []
+        for found in self.found:
+            endpoint = endpoints[found.name]
+            if not found.ok:
+                offer = Offer(
+                    name=found.name,
+                    model="",
+                    fills_in=False,
+                    phase="off",
+                    detail=found.detail,
+                    remedy=found.remedy,
+                    local=self._is_local(found.base_url),
+                )
+                served.append(Served(offer, None, None, DEFAULT_CONTEXT))
+                continue
+            provider = self._providers.get(endpoint)
+            if provider is None:
+                provider = self._providers[endpoint] = self._provider_for(endpoint)
+            served.extend(self._serve(found, provider, model) for model in found.models)
+        self._served = tuple(served)
+
+    def _serve(self, found: Found, provider: Provider, model: ModelDescription) -> Served:
+        family = self._catalog.family_of(model.name)
+        is_llama = found.kind == "llama_server"
+        offer = Offer(
+            name=found.name,
+            model=model.name,
+            fills_in=family is not None,
+            local=self._is_local(found.base_url),
+            rank=int(self._catalog.completion_rank(model.name)),
+            loaded=model.loaded is not False,
+            size_bytes=model.size_bytes,
+            speed=self._speeds.get((found.name, model.name)),
+        )
+        return Served(
+            offer,
+            provider,
+            None if family is None else family.fim,
+            model.context_tokens or DEFAULT_CONTEXT,
+            has_slots=is_llama,
+            reads_ahead=is_llama,
+        )
+
+    def _is_local(self, base_url: str) -> bool:
+        return is_loopback(base_url) or is_trusted(base_url, self._trusted_hosts())
+
+    async def aclose(self) -> None:
+        """Stop looking around and close every connection."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait((self._looking,))
+        await asyncio.gather(*(provider.aclose() for provider in self._providers.values()))
+
+
+def _addressed(request: ModelRequest, backend: Backend) -> ModelRequest:
+    """Name the model where the backend has several."""
+    if backend.has_slots or request.model is not None:
+        return request
+    return request.model_copy(update={"model": backend.model})

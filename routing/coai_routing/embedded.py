@@ -1,0 +1,204 @@
+"""The embedded engine as one of the backends: from a setting to a model that answers.
+
+It finds the weights, says what is missing if they are not there, and runs the engine on them. It
+never fetches them unasked: whoever owns it decides, and calls `pull`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING
+
+from coai_routing.backends import Served
+from coai_routing.engine.state import EngineOptions, EnginePhase
+from coai_routing.errors import CoaiError, ModelNotPulledError
+from coai_routing.plan import EMBEDDED, Offer, Phase, Speed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from coai_routing.catalog import Catalog, Family
+    from coai_routing.engine.client import EmbeddedEngine
+    from coai_routing.engine.provider import EmbeddedProvider
+    from coai_routing.engine.store import ModelStore
+    from coai_routing.engine.store_progress import PullProgress
+    from coai_routing.settings import EngineSettings
+
+logger = logging.getLogger(__name__)
+
+
+class Embedded:
+    """Keeps the engine running on the model that the settings name. It belongs to one loop."""
+
+    def __init__(
+        self,
+        *,
+        store: ModelStore,
+        catalog: Catalog,
+        directory: Path,
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._directory = directory
+        self._on_change = on_change
+        self._settings: EngineSettings | None = None
+        self._engine: EmbeddedEngine | None = None
+        self._provider: EmbeddedProvider | None = None
+        self._family: Family | None = None
+        self._phase: Phase = "off"
+        self._detail = "It is not started."
+        self._remedy = ""
+        self._size: int | None = None
+        self._pulling: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
+        self.missing: str | None = None
+        """The model of the catalogue whose weights are not here yet, if that is what is wrong."""
+
+    @property
+    def engine(self) -> EmbeddedEngine | None:
+        """The engine, once there are weights to run it on."""
+        return self._engine
+
+    @property
+    def model(self) -> str:
+        """The model as the settings name it."""
+        return "" if self._settings is None else self._settings.model
+
+    async def use(self, settings: EngineSettings) -> None:
+        """Run the engine as the settings say; does nothing if it runs so already."""
+        async with self._lock:
+            if settings == self._settings and (self._engine is not None or not settings.enabled):
+                return
+            await self._stop()
+            self._settings = settings
+            if not settings.enabled:
+                self._become("off", "It is switched off.", "Set engine.enabled to true.")
+                return
+            await self._start(settings)
+
+    async def _start(self, settings: EngineSettings) -> None:
+        self._become("starting", "Looking for the weights.")
+        try:
+            path, header = await asyncio.to_thread(self._weights, settings.model)
+        except ModelNotPulledError as error:
+            self.missing = settings.model
+            self._become("off", error.message, error.remedy)
+            return
+        except CoaiError as error:
+            self._become("failed", error.message, error.remedy)
+            return
+        self.missing = None
+        self._family = self._catalog.family_of(settings.model)
+        if self._family is None and header is not None:
+            self._family = self._catalog.family_of(header)
+        # Imported here, because the first request of a session must not wait for it.
+        from coai_routing.engine.client import EmbeddedEngine  # noqa: PLC0415
+        from coai_routing.engine.provider import EmbeddedProvider  # noqa: PLC0415
+
+        self._size = path.stat().st_size
+        self._engine = EmbeddedEngine(
+            path, directory=self._directory, options=engine_options(settings)
+        )
+        self._engine.subscribe(lambda _: self._on_change())
+        self._provider = EmbeddedProvider(self._engine)
+        self._engine.start()
+        self._on_change()
+
+    def _weights(self, model: str) -> tuple[Path, str | None]:
+        """Return the file of a model, and the name that it gives itself."""
+        from coai_routing.engine.gguf import read_header  # noqa: PLC0415
+
+        path = self._store.resolve(model)
+        return path, read_header(path).name
+
+    async def _stop(self) -> None:
+        engine, self._engine, self._provider = self._engine, None, None
+        if engine is not None:
+            await engine.aclose()
+
+    def _become(self, phase: Phase, detail: str, remedy: str = "") -> None:
+        self._phase, self._detail, self._remedy = phase, detail, remedy
+        self._on_change()
+
+    async def pull(self, progress: Callable[[PullProgress], None] | None = None) -> None:
+        """Fetch the missing weights and start the engine; raises what the store raises."""
+        settings, missing = self._settings, self.missing
+        if settings is None or missing is None:
+            return
+        self._become("starting", f"Fetching {missing}.")
+
+        def report(state: PullProgress) -> None:
+            self._become("starting", f"Fetching {missing}: {state.describe()}")
+            if progress is not None:
+                progress(state)
+
+        try:
+            await self._store.pull(missing, report)
+        except CoaiError as error:
+            self._become("failed", error.message, error.remedy)
+            raise
+        async with self._lock:
+            await self._start(settings)
+
+    def served(self) -> Served:
+        """Return it as a backend, as it stands now; reads only memory."""
+        phase, detail, remedy, speed = self._phase, self._detail, self._remedy, None
+        if self._engine is not None:
+            state = self._engine.state
+            phase = _PHASES[state.phase]
+            detail, remedy = state.detail, state.remedy
+            if state.speed is not None:
+                speed = Speed(
+                    state.speed.prompt_tokens_per_second, state.speed.output_tokens_per_second
+                )
+        context = 0 if self._settings is None else self._settings.context_tokens
+        offer = Offer(
+            name=EMBEDDED,
+            model=self.model,
+            fills_in=self._family is not None or self._engine is None,
+            phase=phase,
+            detail=detail,
+            remedy=remedy,
+            size_bytes=self._size,
+            speed=speed,
+        )
+        fim = None if self._family is None else self._family.fim
+        return Served(offer, self._provider, fim, context, has_slots=True, reads_ahead=True)
+
+    async def aclose(self) -> None:
+        """Stop using the engine."""
+        if self._pulling is not None:
+            self._pulling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._pulling
+        async with self._lock:
+            await self._stop()
+
+
+_PHASES: dict[EnginePhase, Phase] = {
+    EnginePhase.NOT_STARTED: "starting",
+    EnginePhase.STARTING: "starting",
+    EnginePhase.LOADING: "starting",
+    EnginePhase.RESTARTING: "starting",
+    EnginePhase.READY: "ready",
+    EnginePhase.FAILED: "failed",
+    EnginePhase.STOPPED: "off",
+}
+
+
+def engine_options(settings: EngineSettings) -> EngineOptions:
+    """Return the engine's options for the user's settings."""
+    chosen: dict[str, int] = {
+        "slots": settings.slots,
+        "context_tokens": settings.context_tokens,
+        "idle_unload_seconds": settings.idle_unload_minutes * 60,
+    }
+    if settings.threads is not None:
+        chosen["threads"] = settings.threads
+    if settings.gpu_layers is not None:
+        chosen["gpu_layers"] = settings.gpu_layers
+    return EngineOptions.model_validate(chosen)

@@ -1,0 +1,134 @@
+"""The models that completions can use, wired from the settings: what daemon and commands share."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, Final
+
+import platformdirs
+from pydantic import SecretStr
+
+from coai_routing.backends import Backends
+from coai_routing.catalog import load_catalog
+from coai_routing.discovery import EndpointSettings, discover, provider_for
+from coai_routing.embedded import Embedded
+from coai_routing.engine.store import ModelStore
+from coai_routing.plan import Wishes
+from coai_routing.privacy import Egress
+from coai_routing.settings import BuiltInEndpoint, CustomEndpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from coai_routing.catalog import Catalog
+    from coai_routing.settings import Endpoint, Settings
+
+_KINDS: Final = {
+    "ollama": "ollama",
+    "lmstudio": "openai_compatible",
+    "llama_server": "llama_server",
+    "vllm": "openai_compatible",
+}
+"""The protocol of each endpoint that has a name of its own."""
+
+
+def data_directory() -> Path:
+    """Return where weights are kept unless the settings say otherwise."""
+    return platformdirs.user_data_path("coai", appauthor=False) / "models"
+
+
+def state_directory() -> Path:
+    """Return where the engine's processes keep their state, logs and figures."""
+    return platformdirs.user_state_path("coai", appauthor=False) / "engine"
+
+
+def open_store(settings: Settings, catalog: Catalog) -> ModelStore:
+    """Return the store of weights as the settings set it up."""
+    return ModelStore(
+        settings.models.directory or data_directory(),
+        catalog,
+        sources=settings.models.sources,
+        local_paths=settings.models.local_paths,
+    )
+
+
+def configured_endpoints(settings: Settings) -> tuple[EndpointSettings, ...]:
+    """Return the model servers that the settings name, with their keys."""
+    return tuple(
+        EndpointSettings.model_validate(
+            {
+                "name": name,
+                "kind": endpoint.kind if isinstance(endpoint, CustomEndpoint) else _KINDS[name],
+                "base_url": endpoint.url,
+                "api_key": _key(endpoint),
+            }
+        )
+        for name, endpoint in settings.endpoints.by_name().items()
+        if endpoint.enabled
+    )
+
+
+def _key(endpoint: Endpoint) -> SecretStr | None:
+    if isinstance(endpoint, BuiltInEndpoint):
+        return endpoint.api_key
+    if isinstance(endpoint, CustomEndpoint) and endpoint.api_key_env is not None:
+        key = os.environ.get(endpoint.api_key_env)
+        return SecretStr(key) if key else None
+    return None
+
+
+def egress(settings: Settings) -> Egress:
+    """Return what the settings let leave this machine."""
+    return Egress(
+        trusted_hosts=frozenset(settings.privacy.trusted_hosts),
+        allow=settings.completion.allow_cloud and not settings.privacy.mode,
+    )
+
+
+class LocalModels:
+    """The embedded engine and the model servers found, kept up to date with the settings."""
+
+    def __init__(
+        self,
+        settings: Callable[[], Settings],
+        *,
+        on_change: Callable[[], None] = lambda: None,
+        state: Path | None = None,
+    ) -> None:
+        self._settings = settings
+        self.catalog = load_catalog()
+        self.store = open_store(settings(), self.catalog)
+        self.embedded = Embedded(
+            store=self.store,
+            catalog=self.catalog,
+            directory=state or state_directory(),
+            on_change=on_change,
+        )
+        self.backends = Backends(
+            catalog=self.catalog,
+            wishes=self._wishes,
+            endpoints=lambda: configured_endpoints(settings()),
+            embedded=self.embedded.served,
+            trusted_hosts=lambda: frozenset(settings().privacy.trusted_hosts),
+            discover=lambda found: discover(found, egress=egress(settings())),
+            provider_for=lambda endpoint: provider_for(endpoint, egress=egress(settings())),
+        )
+
+    def _wishes(self) -> Wishes:
+        settings = self._settings()
+        return Wishes(
+            backend=settings.completion.backend,
+            model=settings.completion.model,
+            target_ms=settings.completion.target_latency_ms,
+            allow_remote=settings.completion.allow_cloud and not settings.privacy.mode,
+        )
+
+    async def apply(self) -> None:
+        """Bring the engine and the list of servers in line with the settings as they are now."""
+        await asyncio.gather(self.embedded.use(self._settings().engine), self.backends.look())
+
+    async def aclose(self) -> None:
+        """Stop using every model."""
+        await asyncio.gather(self.backends.aclose(), self.embedded.aclose())

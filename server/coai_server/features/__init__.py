@@ -1,0 +1,21 @@
+"""One file for each group of LSP methods: it converts, asks one service, and converts back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from coai_server.features import commands, configuration, inline_completion, lifecycle, status
+from coai_server.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from coai_server.session import Session
+
+
+def build(session: Session, *, overrides: Mapping[str, Any]) -> Server:
+    """Return the server with all of its features registered."""
+    server = Server(session, overrides=overrides)
+    for feature in (lifecycle, configuration, inline_completion, commands, status):
+        feature.register(server)
+    return server

@@ -1,0 +1,58 @@
+"""`textDocument/inlineCompletion`, which editors show as ghost text (LSP 3.18).
+
+The parameters carry no document version, so the snapshot is taken before anything is awaited: it is
+then the document that the client saw when it asked.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from coai_agents.completion.outcome import Suggestion, Trigger
+from coai_agents.source import Position
+
+if TYPE_CHECKING:
+    from coai_agents.completion.completer import Completer
+    from coai_server.protocol import CoaiLanguageServer
+
+ACCEPTED = "coai.completionAccepted"
+"""The command that the client runs when the user accepted a suggestion whole."""
+
+
+def register(server: CoaiLanguageServer, completer: Completer) -> None:
+    """Answer inline completion requests."""
+    documents = server.documents
+
+    @server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())
+    async def inline_completion(
+        params: types.InlineCompletionParams,
+    ) -> types.InlineCompletionList:
+        source = documents.snapshot(params.text_document.uri)
+        if source is None or documents.is_out_of_step(params.text_document.uri):
+            completer.unknown(params.text_document.uri, params.position.line)
+            return types.InlineCompletionList([])
+        asked = Position(params.position.line, params.position.character)
+        offset = source.offset_at(asked, documents.encoding)
+        trigger = (
+            Trigger.INVOKED
+            if params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
+            else Trigger.AUTOMATIC
+        )
+        outcome = await completer.complete(source, offset, trigger)
+        if not isinstance(outcome, Suggestion):
+            return types.InlineCompletionList([])
+        start = source.position_at(offset, documents.encoding)
+        end = source.position_at(offset + outcome.replaces, documents.encoding)
+        text = outcome.text
+        if "\n" in text and "\r\n" in source.text:
+            text = text.replace("\n", "\r\n")
+        item = types.InlineCompletionItem(
+            insert_text=text,
+            range=types.Range(
+                types.Position(start.line, start.character), types.Position(end.line, end.character)
+            ),
+            command=types.Command("Accepted", ACCEPTED, [outcome.identity]),
+        )
+        return types.InlineCompletionList([item])

@@ -1,0 +1,25 @@
+"""`initialize` and `initialized`: services are built, then started while the client goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from coai_server.features import configuration
+
+if TYPE_CHECKING:
+    from coai_server.server import Server
+
+
+def register(server: Server) -> None:
+    """Build services when the client is known, start them when it is ready."""
+
+    @server.feature(types.INITIALIZE)
+    def initialize(params: types.InitializeParams) -> None:
+        server.provide(params.initialization_options)
+
+    @server.feature(types.INITIALIZED)
+    def initialized(_: types.InitializedParams) -> None:
+        server.session.spawn(server.services.start(), name="start the services")
+        server.session.spawn(configuration.follow(server), name="follow the settings")

@@ -1,0 +1,38 @@
+"""The pygls server that features are registered at, with the services behind them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from coai_server.protocol import CoaiLanguageServer
+from coai_server.services import Services
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from coai_server.session import Session
+
+
+class Server(CoaiLanguageServer):
+    """One client's server."""
+
+    def __init__(self, session: Session, *, overrides: Mapping[str, Any]) -> None:
+        super().__init__(session)
+        self._overrides = overrides
+        self._services: Services | None = None
+
+    def provide(self, client_settings: object) -> Services:
+        """Build the services, once the client's folders and settings are known."""
+        self._services = Services(self.documents, overrides=self._overrides, client=client_settings)
+        self.session.on_stop(self._services.aclose, seconds=CLOSE_SECONDS)
+        return self._services
+
+    @property
+    def services(self) -> Services:
+        """The services; there are none before `initialize`."""
+        assert self._services is not None
+        return self._services
+
+
+CLOSE_SECONDS = 3.0
+"""How long models may take to be let go of at the end."""

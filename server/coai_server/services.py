@@ -1,0 +1,158 @@
+"""Everything that lives as long as the server: settings, models, completion. Wired once, here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any, cast
+
+from coai_agents.completion.gate import CompletionGate
+from coai_agents.context import WorkspaceContext
+from coai_agents.exclusions import Exclusions
+
+from coai_agents.completion.completer import Completer
+from coai_agents.completion.structure import SyntaxTrees
+from coai_agents.source import path_of
+from coai_routing.local import LocalModels
+from coai_routing.settings_loading import LoadedSettings, load
+from coai_server.status import describe_event, describe_status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from coai_agents.source import Source
+    from coai_routing.settings import CompletionSettings, Settings
+    from coai_server.documents import Documents
+
+logger = logging.getLogger(__name__)
+
+
+class Services:
+    """Owns what the features ask. Built when the client has been answered; started after that."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        *,
+        overrides: Mapping[str, Any],
+        client: object = None,
+    ) -> None:
+        self._documents = documents
+        self._overrides = overrides
+        self._client = _settings_of(client)
+        self.loaded = self._load()
+        self.models = LocalModels(lambda: self.settings)
+        self.trees = SyntaxTrees()
+        self.exclusions = Exclusions(self._roots(), self._settings_for_path)
+        self.gate = CompletionGate(
+            settings=self.completion_settings,
+            exclusions=self.exclusions,
+            in_comment=self.trees.in_comment,
+        )
+        self.context = WorkspaceContext(
+            settings=self.completion_settings, exclusions=self.exclusions, trees=self.trees.store
+        )
+        self.completer = Completer(
+            backends=self.models.backends,
+            settings=self.completion_settings,
+            document=documents.snapshot,
+            gate=self.gate,
+            context=self.context,
+            syntax=self.trees,
+        )
+        documents.on_open.append(self._opened)
+        documents.on_change.append(self._changed)
+        documents.on_close.append(self._closed)
+
+    # ------------------------------------------------------------ settings
+
+    @property
+    def settings(self) -> Settings:
+        """What holds for what is in no file."""
+        return self.loaded.settings
+
+    def completion_settings(self, uri: str) -> CompletionSettings:
+        """Return what holds for completions in a document; reads only memory."""
+        return self.loaded.for_path(path_of(uri)).completion
+
+    def _settings_for_path(self, path: Path) -> Settings:
+        return self.loaded.for_path(path)
+
+    def _roots(self) -> tuple[Path, ...]:
+        paths = (folder.path for folder in self._documents.folders)
+        return tuple(path for path in paths if path is not None)
+
+    def _load(self) -> LoadedSettings:
+        loaded = load(overrides=self._overrides, client=self._client, workspace_roots=self._roots())
+        for problem in loaded.problems:
+            logger.warning("%s", problem)
+        return loaded
+
+    async def reconfigure(self, client: object) -> None:
+        """Take what the client says its settings are now, and act on what that changes."""
+        self._client = _settings_of(client)
+        await self.reload()
+
+    async def reload(self) -> None:
+        """Read every layer of the settings again, and act on what changed."""
+        before = self.loaded
+        self.loaded = await asyncio.to_thread(self._load)
+        if self.loaded == before:
+            return
+        self.completer.forget_suggestions()
+        await self.exclusions.change_roots(self._roots())
+        await self.models.apply()
+
+    # ----------------------------------------------------------- documents
+
+    def _opened(self, source: Source) -> None:
+        self.context.opened(source)
+        self.completer.opened(source)
+
+    def _changed(self, before: Source, after: Source) -> None:
+        del before
+        self.context.changed(after)
+        self.completer.changed(after)
+
+    def _closed(self, source: Source) -> None:
+        self.context.closed(source.uri)
+        self.completer.closed(source.uri)
+        self.trees.forget(source.uri)
+
+    # --------------------------------------------------------------- asked
+
+    def accepted(self, identity: int) -> None:
+        """Note that the user took a suggestion whole."""
+        self.completer.accepted(identity)
+
+    async def pull_missing_model(self) -> None:
+        """Fetch the weights that the settings ask for, if they are missing."""
+        await self.models.embedded.pull()
+
+    def status(self) -> dict[str, Any]:
+        """Return what `coai/status` answers."""
+        return describe_status(self)
+
+    def why(self) -> list[dict[str, Any]]:
+        """Return the last requests and what each ended in, newest first."""
+        return [describe_event(event) for event in reversed(self.completer.history)]
+
+    # ----------------------------------------------------------- life cycle
+
+    async def start(self) -> None:
+        """Find models and load them; whoever asks meanwhile is told that they are starting."""
+        await self.exclusions.refresh()
+        self.models.backends.start()
+        await self.models.embedded.use(self.settings.engine)
+
+    async def aclose(self) -> None:
+        """Cancel what runs and let go of the models."""
+        await self.completer.aclose()
+        await self.context.aclose()
+        await self.models.aclose()
+
+
+def _settings_of(sent: object) -> Mapping[str, Any] | None:
+    """Return a client's settings; `null` and anything but an object count as none."""
+    return cast("dict[str, Any]", sent) if isinstance(sent, dict) else None
