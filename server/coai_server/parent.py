@@ -28,6 +28,7 @@ async def wait_for_exit(process_id: int, *, interval: float = INTERVAL_SECONDS) 
     if process is None:
         logger.info("Process %d is not to be seen, so it is not watched.", process_id)
         return False
+    logger.debug("Watching process %d.", process_id)
     while await asyncio.to_thread(_is_running, process):  # noqa: ASYNC110 (no event tells of it)
         await asyncio.sleep(interval)
     return True

@@ -15,21 +15,20 @@ Features are registered as ever, with `@server.feature(...)` and `@server.comman
   pygls's `JsonRpcException` for any other code. Whatever else they raise is logged under an error
   id, and the client is told only that.
 - Methods that LSP does not define take their params and return their results as plain JSON.
-- To be given the server, the first parameter has to be called `ls`: pygls does not see annotations
-  that are imported for type checking only.
+- The server is given only to a first parameter called `ls`; pygls's guess by its type takes
+  `params: object` for a server.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextvars
-import enum
 import inspect
 import logging
 import secrets
 import uuid
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import attrs
 from lsprotocol import types
@@ -60,6 +59,8 @@ if TYPE_CHECKING:
     Step = tuple[Handler, tuple[object, ...], dict[str, object] | None]
 
 logger = logging.getLogger(__name__)
+
+_Registered = TypeVar("_Registered", bound="Handler")
 
 # pygls logs whole messages, which hold the user's code and settings.
 logging.getLogger("pygls").setLevel(logging.WARNING)
@@ -237,7 +238,8 @@ class CoaiProtocol(LanguageServerProtocol):
 
     async def _call(self, handler: Handler, *args: object, **kwargs: object) -> object:
         """Run a handler of any of the forms that pygls knows, within the current task."""
-        if getattr(handler, ATTR_EXECUTE_IN_THREAD, False):
+        registered = getattr(handler, "func", handler)
+        if getattr(registered, ATTR_EXECUTE_IN_THREAD, False):
             return await asyncio.to_thread(handler, *args, **kwargs)
         outcome = handler(*args, **kwargs)
         if inspect.isgenerator(outcome):
@@ -292,8 +294,6 @@ class CoaiProtocol(LanguageServerProtocol):
     def _serialize_message(self, data: object) -> Any:  # noqa: ANN401 (JSON)
         if attrs.has(type(data)):
             return self._converter.unstructure(data)
-        if isinstance(data, enum.Enum):
-            return data.value
         raise TypeError(f"{type(data).__qualname__} is not JSON")
 
     def send_request(
@@ -381,6 +381,16 @@ class CoaiLanguageServer(LanguageServer):
         self.session = session
         self.coai_protocol = cast("CoaiProtocol", self.protocol)
 
+    def feature(
+        self, feature_name: str, options: object = None
+    ) -> Callable[[_Registered], _Registered]:
+        """Register what answers a request or reacts to a notification, with its capability."""
+        return _by_name_only(super().feature(feature_name, options))
+
+    def command(self, command_name: str) -> Callable[[_Registered], _Registered]:
+        """Register what `workspace/executeCommand` runs under this name."""
+        return _by_name_only(super().command(command_name))
+
     @property
     def documents(self) -> Documents:
         """The open documents and the workspace's folders."""
@@ -410,6 +420,18 @@ class CoaiLanguageServer(LanguageServer):
     async def aclose(self) -> None:
         """See `CoaiProtocol`."""
         await self.coai_protocol.aclose()
+
+
+def _by_name_only(
+    register: Callable[[Handler], Handler],
+) -> Callable[[_Registered], _Registered]:
+    """Return a decorator that hides a function's annotations from pygls, but not its names."""
+
+    def decorate(handler: _Registered) -> _Registered:
+        register(partial(handler))
+        return handler
+
+    return decorate
 
 
 def _document_uri(message: Mapping[str, Any]) -> str:

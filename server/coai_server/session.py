@@ -199,10 +199,7 @@ class Session:
         """Handle messages until the session is to end; return the process's exit code."""
         pump = asyncio.create_task(self._pump(), name="message pump")
         try:
-            await asyncio.wait({pump, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if pump.done():
-                pump.result()
-            return self._stopped.result()
+            return await self._stopped
         finally:
             pump.cancel()
             await asyncio.wait({pump}, timeout=_CANCEL_SECONDS)
@@ -222,7 +219,14 @@ class Session:
         while True:
             delivery = await self._deliveries.get()
             self._wire.consumed()
-            await self._handle(delivery)
+            try:
+                await self._handle(delivery)
+            except Exception:
+                # One message that meets a defect of ours must not end the session.
+                logger.exception("A message could not be handled.")
+                if isinstance(delivery, Request):
+                    reason = f"{delivery.method} met a defect; the log has it."
+                    self.send(error_message(delivery.id, ErrorCode.INTERNAL_ERROR, reason))
             # What was just started goes first: see the module's docstring.
             await asyncio.sleep(0)
 

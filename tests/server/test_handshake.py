@@ -14,6 +14,7 @@ from coai_server.handshake import (
 from coai_server.jsonrpc import Request
 from coai_server.session import Session
 from tests.support.lsp_app import APPLICATION
+from tests.support.lsp_client import RecordingWire
 from tests.support.lsp_features import build
 
 if TYPE_CHECKING:
@@ -70,22 +71,6 @@ def test_capabilities_of_the_caller_are_added_and_win() -> None:
     assert answer["capabilities"]["executeCommandProvider"] == {"commands": []}
 
 
-class _Wire:
-    """Keeps what is sent."""
-
-    def __init__(self) -> None:
-        self.sent: list[dict[str, Any]] = []
-
-    def send(self, frame: bytes) -> None:
-        self.sent.append(json.loads(frame.partition(b"\r\n\r\n")[2]))
-
-    def consumed(self) -> None:
-        pass
-
-    async def flush(self, seconds: float) -> None:
-        pass
-
-
 def _without_no(capabilities: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what says nothing: pygls spells out that it has no `willSave` and so on."""
     kept = {
@@ -127,7 +112,7 @@ _VS_CODE = {
     ids=["none", "neovim", "unknown encoding", "will save", "vs code"],
 )
 async def test_the_answer_is_what_pygls_would_have_answered(capabilities: dict[str, Any]) -> None:
-    session = Session(APPLICATION, _Wire())
+    session = Session(APPLICATION, RecordingWire())
     answer = initialize_answer(
         capabilities,
         name=APPLICATION.name,

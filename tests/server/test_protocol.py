@@ -287,6 +287,11 @@ def test_an_id_that_is_in_use_is_refused_without_disturbing_its_owner(
     assert server.response("twice")["result"] == 1
 
 
+def test_only_a_parameter_of_that_name_is_given_the_server(server: ServerProcess) -> None:
+    assert server.call("test/name", "x") == "test app x"
+    assert server.call("test/echo", "x") == "x"
+
+
 # Cancelling
 
 

@@ -235,21 +235,18 @@ def test_nothing_that_prints_gets_between_the_messages() -> None:
             assert printed in log
 
 
-def test_initialize_is_answered_before_anything_heavy_is_imported() -> None:
-    with ServerProcess() as server:
-        server.initialize()
-        line = server.wait_for_log("imported before the answer")
-        assert line.endswith(": []")
-
-
-def test_messages_that_come_while_the_server_is_built_are_kept_in_order() -> None:
+def test_initialize_is_answered_before_heavy_imports_and_what_follows_is_kept_in_order() -> None:
     with ServerProcess() as server:
         params: Json = {"processId": None, "capabilities": {}}
         server.send(
             {"jsonrpc": "2.0", "id": "i", "method": "initialize", "params": params},
             *({"jsonrpc": "2.0", "id": n, "method": "test/echo", "params": n} for n in range(50)),
         )
+        server.notify("initialized", {})
         assert [server.receive()["id"] for _ in range(51)] == ["i", *range(50)]
+        assert server.wait_for_log("imported before the answer").endswith(": []")
+        server.shut_down()
+        assert server.exit_code() == 0
 
 
 @pytest.mark.parametrize(
@@ -274,7 +271,7 @@ def test_bad_json_is_answered_and_the_next_message_read() -> None:
     with ServerProcess() as server:
         server.send_bytes(b"Content-Length: 1\r\n\r\n{")
         assert server.response(None)["error"]["code"] == -32700
-        server.initialize()
+        assert server.error("test/echo")["code"] == -32002
 
 
 def test_the_end_of_input_ends_a_running_server() -> None:

@@ -41,6 +41,23 @@ def frame(message: object) -> bytes:
     return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
+class RecordingWire:
+    """Stands for a transport: keeps what a `Session` in this process sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[Json] = []
+
+    def send(self, frame: bytes) -> None:
+        """Keep the message."""
+        self.sent.append(json.loads(frame.partition(b"\r\n\r\n")[2]))
+
+    def consumed(self) -> None:
+        """Nothing is read here."""
+
+    async def flush(self, seconds: float) -> None:
+        """Nothing is queued here."""
+
+
 class LspClient:
     """Talks to a server over two streams; `send` and the like never wait, `receive` does."""
 
@@ -50,6 +67,7 @@ class LspClient:
         self._pending: deque[Json] = deque()
         self._last_id = 0
         self._ended = False
+        self._initialized = False
         self._paused = threading.Event()
         self._paused.set()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -190,6 +208,7 @@ class LspClient:
         offered = {"processId": None, "capabilities": capabilities or {}, **params}
         answer: Json = self.call("initialize", offered)
         self.notify("initialized", {})
+        self._initialized = True
         return answer
 
     def close_input(self) -> None:
@@ -257,8 +276,11 @@ class ServerProcess(LspClient):
     ) -> None:
         try:
             if kind is None and self.process.poll() is None and not self._writing.closed:
-                self.shut_down()
-                assert self.exit_code() == 0
+                if self._initialized:
+                    self.shut_down()
+                else:
+                    self.notify("exit")
+                assert self.exit_code() == (0 if self._initialized else 1)
             left = self.rest() if kind is None else []
         finally:
             self.process.kill()

@@ -51,8 +51,12 @@ def _answer(server: CoaiLanguageServer) -> None:
         return types.InlineCompletionList([types.InlineCompletionItem(insert_text=text)])
 
     @server.feature("test/echo")
-    def echo(params: Params) -> Params:
+    def echo(params: object) -> object:
         return params
+
+    @server.feature("test/name")
+    async def name(ls: CoaiLanguageServer, params: object) -> str:
+        return f"{ls.name} {params}"
 
     @server.command("test.add")
     def add(one: int, other: int) -> int:
@@ -117,8 +121,8 @@ def _take_time(server: CoaiLanguageServer) -> None:
             except asyncio.CancelledError:
                 events.append("would not be cancelled")
 
-    @server.feature("test/thread")
     @server.thread()
+    @server.feature("test/thread")
     def in_thread(params: Params) -> str:
         time.sleep(params["seconds"])
         return "slept"
@@ -138,6 +142,12 @@ def _look_at_documents(server: CoaiLanguageServer) -> None:
             "text": source.text,
             "outOfStep": documents.is_out_of_step(params["uri"]),
         }
+
+    @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+    async def saved(params: types.DidSaveTextDocumentParams) -> None:
+        source = documents.snapshot(params.text_document.uri)
+        assert source is not None
+        server.protocol.notify("test/saved", {"version": source.version})
 
     @server.feature("test/versions")
     async def versions(params: Params) -> list[int | None]:
