@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from coai_routing.engine.store_files import PartialFile
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
+"""Bytes that are written at a time."""
 CERTIFICATE_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 """Where users of company networks name their certificates, the most specific first."""
 
@@ -154,13 +155,39 @@ async def _transfer(
             etag = response.headers.get("ETag", "")
             # Only a strong validator promises the same bytes (RFC 9110, section 13.1.5).
             partial.note_origin(_without_user(url), "" if etag.startswith("W/") else etag)
-        async for chunk in response.aiter_raw(CHUNK):
-            if size is not None and partial.size + len(chunk) > size:
-                raise SourceError(f"{_host(url)} sent more than {size:,} bytes")
-            await partial.append(chunk)
-            on_bytes()
+        await _receive(response, url, partial, size=size, on_bytes=on_bytes)
     if size is not None and partial.size < size:
         raise _Again(f"the answer ended after {partial.size:,} of {size:,} bytes")
+
+
+async def _receive(
+    response: httpx.Response,
+    url: str,
+    partial: PartialFile,
+    *,
+    size: int | None,
+    on_bytes: Callable[[], None],
+) -> None:
+    """Append the body."""
+    pending = bytearray()
+    try:
+        async for piece in response.aiter_raw():
+            pending += piece
+            if size is not None and partial.size + len(pending) > size:
+                raise SourceError(f"{_host(url)} sent more than {size:,} bytes")
+            if len(pending) >= CHUNK:
+                await _flush(pending, partial, on_bytes)
+    except httpx.TransportError:
+        # What came before the connection broke is as good as any other.
+        await _flush(pending, partial, on_bytes)
+        raise
+    await _flush(pending, partial, on_bytes)
+
+
+async def _flush(pending: bytearray, partial: PartialFile, on_bytes: Callable[[], None]) -> None:
+    await partial.append(bytes(pending))
+    pending.clear()
+    on_bytes()
 
 
 def _offered(response: httpx.Response, url: str, have: int) -> int | None:

@@ -58,7 +58,11 @@ class WheelPlace:
 
 
 async def locate(
-    requirements: Mapping[str, str], directory: Path, *, python: str = sys.executable
+    requirements: Mapping[str, str],
+    directory: Path,
+    *,
+    python: str = sys.executable,
+    deadline: float = _LOCATE_DEADLINE,
 ) -> dict[str, WheelPlace]:
     """Return where the wheel of each distribution is, by name; `requirements` has the versions.
 
@@ -69,13 +73,13 @@ async def locate(
     look += [*_patience(os.environ), *pins]
     try:
         # An index without separate metadata is asked for a few bytes of each wheel, not for all.
-        report = await _pip([*look, _LAZILY], directory, python=python, deadline=_LOCATE_DEADLINE)
+        report = await _pip([*look, _LAZILY], directory, python=python, deadline=deadline)
     except SourceError as error:
         if "fast-deps" not in error.message:
             raise
         # It is an experiment of pip's, which another version may have ended.
-        report = await _pip(look, directory, python=python, deadline=_LOCATE_DEADLINE)
-    return _places(report, list(requirements))
+        report = await _pip(look, directory, python=python, deadline=deadline)
+    return read_report(report, list(requirements))
 
 
 async def fetch_wheel(
@@ -104,8 +108,8 @@ def _wheel_in(directory: Path, name: str) -> Path | None:
     return None
 
 
-def _places(report: str, names: Sequence[str]) -> dict[str, WheelPlace]:
-    """Read pip's installation report."""
+def read_report(report: str, names: Sequence[str]) -> dict[str, WheelPlace]:
+    """Read pip's installation report; raises `SourceError` unless it has all the names."""
     found: dict[str, WheelPlace] = {}
     try:
         for item in cast("dict[str, Any]", json.loads(report))["install"]:
@@ -145,11 +149,11 @@ async def _pip(arguments: Sequence[str], directory: Path, *, python: str, deadli
             process.kill()
             await process.wait()
     if process.returncode:
-        raise SourceError(_complaint(complaints.decode(errors="replace")))
+        raise SourceError(complaint(complaints.decode(errors="replace")))
     return printed.decode(errors="replace")
 
 
-def _complaint(text: str) -> str:
+def complaint(text: str) -> str:
     """Return what matters of pip's complaints: its last error, in one line."""
     if "No module named pip" in text:
         return "pip is missing in COAI's Python: install it there, for example with ensurepip"

@@ -43,7 +43,7 @@ SPACE_MARGIN: Final = 1 << 28
 POLL_INTERVAL: Final = 0.2
 """Seconds between two looks at another process's download."""
 
-_STALLED_AFTER: Final = 900.0
+STALLED_AFTER: Final = 900.0
 """Seconds after which a download by another process that brings nothing is given up. Longer than
 any single step of a download may take."""
 
@@ -102,7 +102,7 @@ class Pull:
             self._report(PullPhase.WAITING, min(size, self._model.size))
             if size != seen:
                 seen, since = size, clock.time()
-            elif clock.time() - since > _STALLED_AFTER:
+            elif clock.time() - since > STALLED_AFTER:
                 raise DownloadError(
                     f"Another process has been fetching {self._model.name} and is stuck.",
                     remedy="End other COAI processes and pull again.",
