@@ -313,6 +313,23 @@ def test_a_server_that_cannot_be_built_says_so() -> None:
         assert server.exit_code() == 1
 
 
+def test_a_client_that_cannot_be_written_to_ends_it() -> None:
+    with subprocess.Popen(
+        [sys.executable, str(APP)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        server.stdout.close()
+        server.stdin.write(frame({"jsonrpc": "2.0", "id": 1, "method": "test/echo"}))
+        server.stdin.flush()
+        assert server.wait(SECONDS) == 1
+        assert server.stderr is not None
+        assert b"The client is gone" in server.stderr.read()
+
+
 def test_a_client_that_does_not_read_still_gets_everything() -> None:
     with ServerProcess() as server:
         server.initialize()
