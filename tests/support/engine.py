@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from coai_routing.engine.record import HostRecord
 
 QUICK = EngineOptions(
-    threads=2, slots=2, context_tokens=512, linger_seconds=0.2, measure_speed=False
+    threads=1, slots=2, context_tokens=512, linger_seconds=0.2, measure_speed=False
 )
 AT_ONCE = RestartPolicy(first_delay=0.01, longest_delay=0.05)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import functools
 import importlib
 import logging
 import os
@@ -51,6 +52,9 @@ _HANDSHAKE_SECONDS = 10.0
 _ALIVE_SECONDS = 1.0
 _EXIT_SECONDS = 15.0
 _MEASURE_TRIES = 20
+_PATIENT_TRIES = 2
+_COMPLAINT_LOOKS = 20
+_COMPLAINT_PAUSE = 0.1
 _CPU_BATCH = 128
 _GPU_BATCH = 512
 _ERRORS = 1
@@ -187,9 +191,7 @@ class EngineHost:
             self._llama = await asyncio.to_thread(load_llama, self._spec, api_key)
         except (RuntimeError, ImportError, OSError) as error:
             _log.exception("llama.cpp did not start")
-            said = "\n".join(
-                line for line in log_tail(self._files.log, 40).splitlines() if " E " in line
-            )
+            said = await complaints(self._files)
             self._publish(phase="failed", message=f"{error}\n{said}".strip())
             return
         endpoint = EngineEndpoint(base_url=self._llama.listening_address, api_key=api_key)
@@ -223,25 +225,44 @@ class EngineHost:
         """Look the model's speed up, or measure it while nobody else needs the server."""
         directory, options = self._spec.directory, self._spec.options
         key = await asyncio.to_thread(speed.speed_key, self._spec.model, options)
-        found = await asyncio.to_thread(speed.kept_speed, directory, key)
+        kept = await asyncio.to_thread(speed.kept_speed, directory, key)
+        if kept is not None:
+            self._publish(speed=kept)
+            return
+        measure = functools.partial(
+            speed.measure_speed,
+            endpoint,
+            slot=options.slots - 1,
+            context_tokens=options.context_tokens,
+            give_up=self._ending.is_set,
+        )
+        is_quiet = functools.partial(speed.machine_is_quiet, options.threads or 1)
         for attempt in range(_MEASURE_TRIES):
-            if found is not None:
-                self._publish(speed=found)
-                return
             # At first someone may be waiting for their first completion.
             await asyncio.sleep(min(0.5 * 2**attempt, 60.0))
             try:
                 found = await asyncio.to_thread(
-                    speed.measure_speed,
-                    endpoint,
-                    slot=options.slots - 1,
-                    context_tokens=options.context_tokens,
-                    give_up=self._ending.is_set,
+                    speed.measure_if_quiet, measure, is_quiet, insist=attempt >= _PATIENT_TRIES
                 )
                 if found is not None:
-                    await asyncio.to_thread(speed.keep_speed, directory, key, found)
+                    self._publish(speed=found.speed)
+                if found is not None and found.quiet:
+                    await asyncio.to_thread(speed.keep_speed, directory, key, found.speed)
+                    return
             except OSError as error:
                 _log.warning("The engine's speed was not measured: %s", error)
+
+
+async def complaints(files: HostFiles) -> str:
+    """Return llama.cpp's error messages; they reach the log a little later than we do."""
+    errors: list[str] = []
+    for _ in range(_COMPLAINT_LOOKS):
+        before = errors
+        errors = [line for line in log_tail(files.log, 40).splitlines() if " E " in line]
+        if errors and errors == before:
+            break
+        await asyncio.sleep(_COMPLAINT_PAUSE)
+    return "\n".join(errors)
 
 
 def bound_log(files: HostFiles) -> None:

@@ -2,7 +2,8 @@
 
 It runs in the host, on a slot of its own and only while no other slot works. Each of its requests
 is small, so a user's request that comes meanwhile waits for a fraction of a second at most, and the
-figure that it disturbed is thrown away.
+figure that it disturbed is thrown away. A figure that was measured while other programs kept the
+machine busy is too low, by several times: it is better than none, but it is not kept.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import logging
 import os
 import platform
 import random
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
@@ -42,6 +44,8 @@ ROUNDS = 2
 """The best of so many counts: what else ran on the machine only ever makes it slower."""
 
 _SHORT_MS = 100.0
+_ENOUGH = 0.75
+_LOOK_SECONDS = 0.3
 _REQUEST_SECONDS = 60.0
 _ANSWER_SECONDS = 5.0
 
@@ -205,6 +209,39 @@ def measure_speed(
         if _others_work(endpoint, slot):
             return None
     return Speed(prompt_tokens_per_second=best_prompt, output_tokens_per_second=best_output)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A figure, and whether it was measured while the machine did little else."""
+
+    speed: Speed
+    quiet: bool
+
+
+def measure_if_quiet(
+    measure: Callable[[], Speed | None], is_quiet: Callable[[], bool], *, insist: bool
+) -> Measurement | None:
+    """Measure unless the machine is busy, then too if `insist`; blocks."""
+    quiet = is_quiet()
+    speed = measure() if quiet or insist else None
+    return None if speed is None else Measurement(speed, quiet and is_quiet())
+
+
+def leaves_enough(*, busy_percent: float, cpus: int, threads: int) -> bool:
+    """Tell whether so busy a machine has CPUs left for three quarters of the threads."""
+    return cpus * (1 - busy_percent / 100) >= _ENOUGH * min(threads, cpus)
+
+
+def machine_is_quiet(threads: int) -> bool:
+    """Look at the machine for a moment; blocks for that long."""
+    import psutil  # noqa: PLC0415 - native; not before it is needed
+
+    return leaves_enough(
+        busy_percent=psutil.cpu_percent(interval=_LOOK_SECONDS),
+        cpus=os.cpu_count() or 1,
+        threads=threads,
+    )
 
 
 def _evaluate(endpoint: EngineEndpoint, prompt: str, slot: int, *, output_tokens: int) -> _Timings:

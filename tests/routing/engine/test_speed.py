@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_routing.engine.speed import (
+    Measurement,
     ServerProps,
     ask_server,
     keep_speed,
     kept_speed,
+    leaves_enough,
+    measure_if_quiet,
     measure_speed,
     speed_key,
     speeds_file,
@@ -63,6 +66,42 @@ async def test_nothing_is_measured_while_a_user_is_served(
         )
     await provider.aclose()
     assert measured is None
+
+
+@pytest.mark.parametrize(
+    ("quiet", "insist", "expected"),
+    [
+        ((True, True), False, Measurement(SPEED, quiet=True)),
+        ((True, False), False, Measurement(SPEED, quiet=False)),
+        ((False,), False, None),
+        ((False,), True, Measurement(SPEED, quiet=False)),
+    ],
+)
+def test_a_busy_machine_is_measured_late_and_its_figure_marked(
+    quiet: tuple[bool, ...], insist: bool, expected: Measurement | None
+) -> None:
+    looks = iter(quiet)
+    assert measure_if_quiet(lambda: SPEED, lambda: next(looks), insist=insist) == expected
+    assert next(looks, None) is None
+
+
+@pytest.mark.parametrize(
+    ("busy_percent", "cpus", "threads", "expected"),
+    [
+        (0, 2, 2, True),
+        (20, 2, 2, True),
+        (50, 2, 2, False),
+        (50, 16, 8, True),
+        (70, 16, 8, False),
+        (90, 16, 1, True),
+        (0, 1, 4, True),
+        (100, 4, 1, False),
+    ],
+)
+def test_a_machine_is_quiet_when_it_has_cpus_left_for_the_threads(
+    busy_percent: float, cpus: int, threads: int, expected: bool
+) -> None:
+    assert leaves_enough(busy_percent=busy_percent, cpus=cpus, threads=threads) is expected
 
 
 @pytest.mark.parametrize(
