@@ -5,7 +5,8 @@ accepted everywhere. `settings_loading.load` makes a `Settings` from the layers 
 A setting without a narrowing is not for project files at all.
 """
 
-from typing import Annotated, Literal
+import os
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
@@ -29,6 +30,8 @@ from coai_routing.settings_types import (
     Pattern,
     VariableName,
 )
+
+EndpointKind = Literal["openai_compatible", "llama_server", "ollama"]
 
 _LESS_LINES = Towards("choose what does less", order=("always", "auto", "never"))
 _PATTERNS = Expected('a list of gitignore patterns such as ["*.pem", "private/"]')
@@ -156,7 +159,10 @@ class EngineSettings(Section):
         default=None,
         ge=1,
         le=1024,
-        description="Threads that compute. Not set, the number of physical cores.",
+        description=(
+            "Threads that compute. Not set, one for each physical core that may be used, up to "
+            "eight."
+        ),
     )
     gpu_layers: Annotated[int | None, Unit("layers")] = Field(
         default=None,
@@ -208,13 +214,26 @@ class Endpoint(Section):
 class BuiltInEndpoint(Endpoint):
     """A model server of a well-known kind."""
 
+    KIND: ClassVar[EndpointKind]
+
     api_key: SecretStr | None = Field(
         default=None, description="The key that the server wants, if any."
     )
 
+    @property
+    def kind(self) -> EndpointKind:
+        """The API that it speaks."""
+        return self.KIND
+
+    def key(self) -> str | None:
+        """Return the key, in the clear."""
+        return self.api_key.get_secret_value() if self.api_key is not None else None
+
 
 class OllamaEndpoint(BuiltInEndpoint):
     """Ollama."""
+
+    KIND: ClassVar[EndpointKind] = "ollama"
 
     url: HttpAddress = Field(
         default="http://127.0.0.1:11434", description="The address of Ollama, without `/api`."
@@ -223,6 +242,8 @@ class OllamaEndpoint(BuiltInEndpoint):
 
 class LMStudioEndpoint(BuiltInEndpoint):
     """LM Studio's local server."""
+
+    KIND: ClassVar[EndpointKind] = "openai_compatible"
 
     url: HttpAddress = Field(
         default="http://127.0.0.1:1234/v1",
@@ -233,6 +254,8 @@ class LMStudioEndpoint(BuiltInEndpoint):
 class LlamaServerEndpoint(BuiltInEndpoint):
     """A llama.cpp server that the user started."""
 
+    KIND: ClassVar[EndpointKind] = "llama_server"
+
     url: HttpAddress = Field(
         default="http://127.0.0.1:8080", description="The address of llama-server, without `/v1`."
     )
@@ -240,6 +263,8 @@ class LlamaServerEndpoint(BuiltInEndpoint):
 
 class VllmEndpoint(BuiltInEndpoint):
     """vLLM."""
+
+    KIND: ClassVar[EndpointKind] = "openai_compatible"
 
     url: HttpAddress = Field(
         default="http://127.0.0.1:8000/v1",
@@ -250,12 +275,14 @@ class VllmEndpoint(BuiltInEndpoint):
 class CustomEndpoint(Endpoint):
     """A model server under a name of the user's own."""
 
-    kind: Literal["openai_compatible", "llama_server", "ollama"] = Field(
-        default="openai_compatible", description="The API that it speaks."
-    )
+    kind: EndpointKind = Field(default="openai_compatible", description="The API that it speaks.")
     api_key_env: VariableName | None = Field(
         default=None, description="The environment variable that holds its key."
     )
+
+    def key(self) -> str | None:
+        """Return the key that the environment holds now."""
+        return (os.environ.get(self.api_key_env) or None) if self.api_key_env else None
 
 
 class EndpointSettings(Section):
@@ -269,7 +296,7 @@ class EndpointSettings(Section):
         default={}, description="More servers, each under a name that `completion.backend` takes."
     )
 
-    def by_name(self) -> dict[str, Endpoint]:
+    def by_name(self) -> dict[str, BuiltInEndpoint | CustomEndpoint]:
         """Return every endpoint under the name that `completion.backend` takes."""
         return {
             "ollama": self.ollama,
@@ -318,10 +345,13 @@ class PrivacySettings(Section):
         ),
     )
     trusted_hosts: Annotated[
-        tuple[Host, ...], Expected('a list of host names or addresses such as ["gpu.example.org"]')
+        tuple[Host, ...], Expected('a list of hosts such as ["gpu.example.org:8080"]')
     ] = Field(
         default=(),
-        description="Hosts that count as this machine, such as a GPU server of your own.",
+        description=(
+            "Hosts, alone or as `host:port`, that may see what is sensitive, such as a GPU server "
+            "of your own."
+        ),
     )
     redact: Annotated[bool, SWITCH_ON] = Field(
         default=True,

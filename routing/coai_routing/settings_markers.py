@@ -104,9 +104,9 @@ class AddPatterns(Narrowing[tuple[str, ...]]):
 
     def meet(self, current: tuple[str, ...], asked: tuple[str, ...]) -> tuple[str, ...]:
         """Return the current patterns and those of the asked ones that exclude something new."""
-        undone = max((i for i, pattern in enumerate(current) if _includes(pattern)), default=-1)
+        undone = max((i for i, pattern in enumerate(current) if includes(pattern)), default=-1)
         standing = current[undone + 1 :]
-        new = dict.fromkeys(p for p in asked if not _includes(p) and p not in standing)
+        new = dict.fromkeys(p for p in asked if not includes(p) and p not in standing)
         return (*current, *new)
 
     def refusals(self, current: tuple[str, ...], asked: tuple[str, ...]) -> tuple[Refusal, ...]:
@@ -153,6 +153,6 @@ def entry_is_on(switches: Mapping[str, bool], name: str) -> bool:
     return switches.get(name, switches.get(EVERY_LANGUAGE, True))
 
 
-def _includes(pattern: str) -> bool:
+def includes(pattern: str) -> bool:
     """Return whether a gitignore pattern brings back what others exclude."""
     return pattern.lstrip().startswith("!")

@@ -66,7 +66,13 @@ HttpAddress = Annotated[
 AbsolutePath = Annotated[
     Path, AfterValidator(_absolute_path), Expected("an absolute path, or one that begins with ~")
 ]
-Host = Annotated[str, Field(pattern=r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|[0-9A-Fa-f:]+)$")]
+Host = Annotated[
+    str,
+    Field(
+        pattern=r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+:[0-9A-Fa-f:.]*\]?)"
+        r"(?::[0-9]{1,5})?$"
+    ),
+]
 VariableName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),

@@ -1,0 +1,323 @@
+"""Loading settings from all layers.
+
+Of two values for one setting the command line's counts before the editor's, and then that of the
+environment, the project file, the user file and the default, in this order.
+
+Nothing that a file or an editor says stops the daemon: what is wrong becomes a `Problem` and the
+layer below counts in its place. What comes with the code, a project file or a `.env` file in the
+workspace, is not trusted and may only narrow.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from pydantic import SecretStr
+
+from coai_routing.settings import Settings
+from coai_routing.settings_environment import (
+    ENV_FILE_VARIABLE,
+    Variable,
+    check_variables,
+    read_env_file,
+    setting_variables,
+)
+from coai_routing.settings_fields import Branch, Entries, dotted, settings_tree
+from coai_routing.settings_files import check_file, check_project, default_user_file, read_text
+from coai_routing.settings_layers import (
+    DEFAULT_ORIGIN,
+    Assigned,
+    CheckedLayer,
+    Layer,
+    Origin,
+    Problem,
+    RawLayer,
+    check_layer,
+)
+from coai_routing.settings_narrowing import narrowed, refusals
+from coai_routing.settings_types import RESERVED_ENDPOINT_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from coai_routing.settings_fields import KeyPath, Node
+    from coai_routing.settings_narrowing import Values
+
+ENV_FILE = ".env"
+MASK = "********"
+_BACKEND = ("completion", "backend")
+_CUSTOM = ("endpoints", "custom")
+
+
+class Row(NamedTuple):
+    """A setting as `coai config show` prints it."""
+
+    key: str
+    value: str
+    origin: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Settings, and for each by its name (`completion.max_tokens`) where it was set."""
+
+    settings: Settings
+    origins: Mapping[str, Origin]
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A workspace folder and what holds in it."""
+
+    paths: tuple[str, ...]
+    """Its absolute paths, as the editor writes it and with links resolved."""
+    resolved: Resolved
+
+
+@dataclass(frozen=True)
+class LoadedSettings:
+    """The settings in force, where each comes from, and what in the layers does not count."""
+
+    settings: Settings
+    """What holds for what is in no file, such as an unnamed document: the user's own settings as
+    the projects of all workspace folders together narrow them."""
+    origins: Mapping[str, Origin]
+    problems: tuple[Problem, ...]
+    own: Resolved
+    """What holds outside of every workspace folder: the user's own settings."""
+    folders: tuple[Folder, ...]
+    """The workspace folders, inner ones before those that contain them."""
+
+    def for_path(self, path: str | Path | None) -> Settings:
+        """Return what holds for a file, without looking at the disk; `settings` for no file."""
+        return self.resolved_for(path).settings
+
+    def resolved_for(self, path: str | Path | None) -> Resolved:
+        """Return what holds for a file with the origins; see `for_path`."""
+        if path is None:
+            return Resolved(self.settings, self.origins)
+        normal = _normal(path)
+        for folder in self.folders:
+            if any(_contains(root, normal) for root in folder.paths):
+                return folder.resolved
+        return self.own
+
+
+def load(
+    *,
+    overrides: Mapping[str, Any] | None = None,
+    client: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+    workspace_roots: Iterable[str | Path] = (),
+    user_file: Path | None = None,
+    directory: Path | None = None,
+) -> LoadedSettings:
+    """Load settings; raise nothing for what the layers say. It reads files, so use a thread.
+
+    `overrides` are the command line's and `client` the editor's, nested or with dotted names. The
+    others are the process's environment, the user's file and the current directory unless given.
+    """
+    environ = os.environ if environ is None else environ
+    user_file = default_user_file() if user_file is None else user_file
+    directory = _current_directory() if directory is None else directory
+    roots = [Path(os.path.normpath(Path(root).absolute())) for root in workspace_roots]
+    beside, env_file = _env_files(environ, directory, user_file, roots)
+    layers = [
+        check_file(user_file, Layer.USER) or CheckedLayer(),
+        env_file,
+        check_variables(setting_variables(_variables(environ))),
+        _check_given(_section(client), Layer.CLIENT, is_text=False),
+        _check_given(overrides, Layer.COMMAND_LINE, is_text=True),
+    ]
+    problems = [problem for layer in layers for problem in layer.problems]
+    values = _merged(layers, problems)
+    problems += [*beside.problems, *refusals(values, beside)]
+
+    projects = {root: project for root in roots if (project := check_project(root)) is not None}
+    for project in projects.values():
+        problems += [*project.problems, *refusals(values, project)]
+    base = narrowed(values, beside)
+    everywhere = base
+    for project in projects.values():
+        everywhere = narrowed(everywhere, project)
+    overall = _resolved(everywhere)
+    return LoadedSettings(
+        settings=overall.settings,
+        origins=overall.origins,
+        problems=tuple(dict.fromkeys(problems)),
+        own=_resolved(base),
+        folders=_folders(base, roots, projects),
+    )
+
+
+def rows(loaded: LoadedSettings, path: str | Path | None = None) -> list[Row]:
+    """Return every setting that holds for a path with its origin, secrets masked."""
+    resolved = loaded.resolved_for(path)
+    return [
+        Row(
+            key=key,
+            value=_shown(value),
+            origin=resolved.origins[key].describe(),
+            description=description,
+        )
+        for key, value, description in _each_setting(settings_tree(), resolved.settings, ())
+    ]
+
+
+def _folders(
+    base: Values, roots: Sequence[Path], projects: Mapping[Path, CheckedLayer]
+) -> tuple[Folder, ...]:
+    """Return the folders; what holds in one is narrowed by each that contains it."""
+    outer_first = sorted(dict.fromkeys(roots), key=lambda root: len(root.parts))
+    folders: list[Folder] = []
+    for root in outer_first:
+        values = base
+        for other in outer_first:
+            if other in projects and _contains(_normal(other), _normal(root)):
+                values = narrowed(values, projects[other])
+        paths = dict.fromkeys((_normal(root), _normal(os.path.realpath(root))))
+        folders.append(Folder(tuple(paths), _resolved(values)))
+    return tuple(reversed(folders))
+
+
+def _env_files(
+    environ: Mapping[str, str], directory: Path, user_file: Path, roots: Sequence[Path]
+) -> tuple[CheckedLayer, CheckedLayer]:
+    """Return what `.env` of the current directory may narrow, and what a trusted `.env` sets.
+
+    It is the user's own in the home directory or beside the user's file, or if a variable names it.
+    Anywhere else it may have come with code: editors start servers in the workspace.
+    """
+    if named := environ.get(ENV_FILE_VARIABLE, "").strip():
+        return CheckedLayer(), _check_env_file(directory / _expanded(named), must_be=True)
+    here = _normal(directory)
+    homes = {_normal(user_file.parent), _normal(_expanded("~"))}
+    trusted = here in homes and not any(_contains(_normal(root), here) for root in roots)
+    checked = _check_env_file(directory / ENV_FILE, trusted=trusted)
+    return (CheckedLayer(), checked) if trusted else (checked, CheckedLayer())
+
+
+def _check_env_file(file: Path, *, trusted: bool = True, must_be: bool = False) -> CheckedLayer:
+    origin = Origin(Layer.ENVIRONMENT if trusted else Layer.PROJECT, file)
+    text, problems = read_text(origin)
+    if text is None:
+        if must_be and not problems:
+            problems = [Problem("", f"{ENV_FILE_VARIABLE} names a file that is not there", origin)]
+        return CheckedLayer(problems=problems)
+    if "COAI_" not in text.upper():
+        return CheckedLayer()  # Most of them are of other programs.
+    variables, broken = read_env_file(
+        text, lambda line: Origin(origin.layer, origin.file, line=line)
+    )
+    checked = check_variables(setting_variables(variables), trusted=trusted)
+    checked.problems[:0] = broken.problems
+    return checked
+
+
+def _variables(environ: Mapping[str, str]) -> Iterator[Variable]:
+    for name, text in environ.items():
+        yield Variable(name, text, Origin(Layer.ENVIRONMENT, variable=name))
+
+
+def _section(client: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """Return the settings in what an editor sends, which may be in a section of our name."""
+    section = client.get("coai") if isinstance(client, dict) else None
+    return cast("Mapping[str, Any]", section) if isinstance(section, dict) else client
+
+
+def _check_given(values: Mapping[str, Any] | None, layer: Layer, *, is_text: bool) -> CheckedLayer:
+    if values is None:
+        return CheckedLayer()
+    origin = Origin(layer)
+    return check_layer(RawLayer(values, lambda _: origin, is_text=is_text))
+
+
+def _merged(layers: Sequence[CheckedLayer], problems: list[Problem]) -> Values:
+    """Return the values that count of trusted layers, the last one the greatest."""
+    values: Values = {}
+    entries: dict[KeyPath, Origin] = {}
+    for layer in layers:
+        values.update(layer.values)
+        entries.update(layer.entries)
+    for path, origin in entries.items():
+        if (*path, "url") not in values:
+            message = "is left out, as it has no url that can be used"
+            problems.append(Problem(dotted(path), message, origin))
+            values = {key: held for key, held in values.items() if key[: len(path)] != path}
+    named = {key[2] for key in values if key[:2] == _CUSTOM}
+    values.pop(_BACKEND, None)
+    for layer in reversed(layers):
+        held = layer.values.get(_BACKEND)
+        if held is None:
+            continue
+        if held.value in named or held.value in RESERVED_ENDPOINT_NAMES:
+            values[_BACKEND] = held
+            break
+        known = ", ".join((*RESERVED_ENDPOINT_NAMES, *sorted(named)))
+        message = f"expected one of {known}, got {json.dumps(held.value)}"
+        problems.append(Problem(dotted(_BACKEND), message, held.origin))
+    return values
+
+
+def _resolved(values: Mapping[KeyPath, Assigned]) -> Resolved:
+    nested: dict[str, Any] = {}
+    for path, held in values.items():
+        table = nested
+        for name in path[:-1]:
+            table = table.setdefault(name, {})
+        table[path[-1]] = held.value
+    settings = Settings.model_validate(nested)
+    set_at = {dotted(path): held.origin for path, held in values.items()}
+    origins = {
+        key: set_at.get(key, DEFAULT_ORIGIN)
+        for key, _, _ in _each_setting(settings_tree(), settings, ())
+    }
+    return Resolved(settings, origins)
+
+
+def _each_setting(node: Node, value: object, path: KeyPath) -> Iterator[tuple[str, object, str]]:
+    """Yield key, value and description of each setting; of an empty map, the map itself."""
+    if isinstance(node, Branch):
+        for name, child in node.children.items():
+            yield from _each_setting(child, getattr(value, name), (*path, name))
+    elif isinstance(node, Entries) and value:
+        for name, held in cast("dict[str, object]", value).items():
+            yield from _each_setting(node.entry, held, (*path, name))
+    else:
+        yield dotted(path), value, node.description
+
+
+def _shown(value: object) -> str:
+    """Return a value as `coai config show` prints it."""
+    if value is None:
+        return "not set"
+    if isinstance(value, SecretStr):
+        return MASK
+    return json.dumps(value, default=str)
+
+
+def _current_directory() -> Path:
+    """Return the current directory, or the root if that was removed."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path(os.sep)
+
+
+def _normal(path: str | Path) -> str:
+    """Return an absolute path in one spelling, without looking at the disk."""
+    return os.path.normcase(os.path.normpath(Path(path).absolute()))
+
+
+def _expanded(path: str) -> str:
+    """Return a path with `~` expanded, or as it is if there is no such home."""
+    return os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser raises if there is no home
+
+
+def _contains(folder: str, path: str) -> bool:
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)
