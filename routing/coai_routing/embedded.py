@@ -7,7 +7,6 @@ never fetches them unasked: whoever owns it decides, and calls `pull`.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -53,7 +52,6 @@ class Embedded:
         self._detail = "It is not started."
         self._remedy = ""
         self._size: int | None = None
-        self._pulling: asyncio.Task[None] | None = None
         self._lock = asyncio.Lock()
         self.missing: str | None = None
         """The model of the catalogue whose weights are not here yet, if that is what is wrong."""
@@ -116,7 +114,10 @@ class Embedded:
         return path, read_header(path).name
 
     async def _stop(self) -> None:
-        engine, self._engine, self._provider = self._engine, None, None
+        engine, provider = self._engine, self._provider
+        self._engine = self._provider = None
+        if provider is not None:
+            await provider.aclose()
         if engine is not None:
             await engine.aclose()
 
@@ -132,7 +133,10 @@ class Embedded:
         self._become("starting", f"Fetching {missing}.")
 
         def report(state: PullProgress) -> None:
-            self._become("starting", f"Fetching {missing}: {state.describe()}")
+            done, total = state.bytes_done / 1e6, state.bytes_total / 1e6
+            self._become(
+                "starting", f"Fetching {missing}: {state.phase}, {done:,.0f} of {total:,.0f} MB."
+            )
             if progress is not None:
                 progress(state)
 
@@ -171,10 +175,6 @@ class Embedded:
 
     async def aclose(self) -> None:
         """Stop using the engine."""
-        if self._pulling is not None:
-            self._pulling.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._pulling
         async with self._lock:
             await self._stop()
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from coai_agents.completion.pilot import Context, Syntax
     from coai_agents.source import Source
     from coai_routing.backends import Backends
-    from coai_routing.settings_types import CompletionSettings
+    from coai_routing.settings import CompletionSettings
 
 logger = logging.getLogger(__name__)
 
@@ -116,12 +116,16 @@ class Completer:
         try:
             outcome = await self._complete(source, Cursor.at(source, offset), trigger)
         except asyncio.CancelledError:
-            outcome = NoSuggestion(Reason.CANCELLED)
+            self._record(source, offset, trigger, NoSuggestion(Reason.CANCELLED), started)
             raise
-        finally:
-            outcome = replace(outcome, elapsed_ms=(self._clock() - started) * 1000)
-            line = source.line_at(offset)
-            self.history.append(Event(started, source.uri, line, trigger, outcome))
+        return self._record(source, offset, trigger, outcome, started)
+
+    def _record(
+        self, source: Source, offset: int, trigger: Trigger, outcome: Outcome, started: float
+    ) -> Outcome:
+        outcome = replace(outcome, elapsed_ms=(self._clock() - started) * 1000)
+        line = source.line_at(offset)
+        self.history.append(Event(started, source.uri, line, trigger, outcome))
         if isinstance(outcome, NoSuggestion):
             logger.info("No suggestion (%s): %s", outcome.reason, outcome.sentence)
         return outcome

@@ -165,8 +165,10 @@ def find_end(
     whether it comes to what stands after the cursor.
     """
     rest = around.line_suffix.strip()
-    if rest and (extent := _reach_rest_of_line(text, rest, around.line_prefix)) is not None:
-        return extent
+    if rest and (length := _reach_rest_of_line(text, rest, around.line_prefix)) is not None:
+        if around.line_suffix[0].isspace():
+            length = len(text[:length].rstrip(" \t"))
+        return Extent(length, End.SUFFIX)
     first_end = text.find("\n")
     # A leading line end would leave nothing at all of a single line: take the line after it.
     if single_line and first_end >= 0 and (text[:first_end].strip() or rest):
@@ -180,7 +182,7 @@ def find_end(
     return extent
 
 
-def _reach_rest_of_line(text: str, rest: str, line_prefix: str) -> Extent | None:
+def _reach_rest_of_line(text: str, rest: str, line_prefix: str) -> int | None:
     """Find where the text runs into what stands after the cursor on the same line.
 
     Either a line of it ends with just that, or it closes a bracket or a quote that it did not open
@@ -191,13 +193,13 @@ def _reach_rest_of_line(text: str, rest: str, line_prefix: str) -> Extent | None
     for position, character in enumerate(text):
         at_rest = text.startswith(rest, position)
         if at_rest and (not opened or len(rest) >= _TELLING) and _ends_line(text, rest, position):
-            return Extent(position, End.SUFFIX)
+            return position
         if character == "\n":
             quote = ""
         elif quote:
             if character == quote and text[position - 1 : position] != "\\":
                 if at_rest and not opened:
-                    return Extent(position, End.SUFFIX)
+                    return position
                 quote = ""
         elif character in "\"'`":
             quote = character
@@ -205,7 +207,7 @@ def _reach_rest_of_line(text: str, rest: str, line_prefix: str) -> Extent | None
             opened.append(character)
         elif character in _CLOSERS:
             if not opened and rest[0] == character:
-                return Extent(position, End.SUFFIX)
+                return position
             if opened and opened[-1] == _CLOSERS[character]:
                 opened.pop()
     return None
@@ -259,6 +261,8 @@ class _Reading:
             shown = self._around.line_prefix + line if number == 0 else line
             if shown.strip():
                 extent = self._take(shown.rstrip(), max(0, position - 1), first=number == 0)
+                if extent is None and number > 0 and self._closes_outer(shown):
+                    extent = Extent(position + len(line.rstrip()), End.BLOCK)
                 if extent is not None:
                     return extent
             position += len(line) + 1
@@ -268,12 +272,12 @@ class _Reading:
         """Judge one line that is not blank; `before` is the length of the text before it."""
         if not first or self._around.at_line_start:
             end = self._verdict(line, first=first)
-            if end in _PROVISIONAL and self._patient and self._fallback is None:
-                self._fallback = Extent(before, end)
-            elif end is not None and not (end in _PROVISIONAL and self._patient):
+            if end is not None and not (self._patient and end in _PROVISIONAL):
                 if end is not End.SUFFIX and self._fallback is not None and self._around.next_lines:
                     return self._fallback
                 return Extent(before, end)
+            if end is not None and self._fallback is None:
+                self._fallback = Extent(before, end)
         self._kept.append(line)
         period = _period(self._kept)
         if period and len(line.strip()) > 1:
@@ -302,7 +306,11 @@ class _Reading:
         return None
 
     def _closes(self, stripped: str, *, first: bool) -> bool:
-        return stripped[0] in ")]}" and not first and _is_open(self._kept)
+        return stripped[0] in ")]}" and not first
+
+    def _closes_outer(self, line: str) -> bool:
+        """Say whether a line that was kept closes a bracket that was open before the cursor."""
+        return line.strip()[0] in ")]}" and not _is_open(self._kept[:-1])
 
     def _expected(self) -> int:
         """Return the indentation that a first line has at least, unless it opens a block.

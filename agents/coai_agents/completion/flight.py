@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.cursor import unify_line_ends
 from coai_agents.completion.extent import End, Extent, find_end
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
     WholeBlock = Callable[[str], int | None]
     """Says after how many characters of a text the block that it began is whole, if it is."""
+
+_BEGINNING: Final = 16
+"""So many characters of a line tell whether it still belongs to the block above it."""
 
 
 @dataclass(slots=True)
@@ -110,7 +113,10 @@ class Flight:
     def _take(self, piece: str, whole_block: WholeBlock | None) -> None:
         self.text += piece
         self._end(whole=False)
-        if self.extent is None and whole_block is not None and "\n" in piece:
+        # A block is whole when a line ends, or when the next one begins with what is outside of it.
+        head, _, line = self.text.rpartition("\n")
+        turning = "\n" in piece or (head and len(line.strip()) < _BEGINNING)
+        if self.extent is None and whole_block is not None and turning:
             length = whole_block(self.text)
             if length is not None:
                 self.extent = Extent(length, End.BLOCK)

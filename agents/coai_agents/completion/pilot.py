@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from coai_agents.source import Source
     from coai_routing.backends import Backend, Backends
     from coai_routing.request import ModelReply
-    from coai_routing.settings_types import CompletionSettings
+    from coai_routing.settings import CompletionSettings
 
 logger = logging.getLogger(__name__)
 
@@ -146,7 +146,8 @@ class Pilot:
             request = ModelRequest(
                 prompt=session.prompt(backend.fim, tail.removesuffix(left_out)),
                 max_tokens=_most_tokens(flight, trigger, settings, backend),
-                stop=backend.fim.stop,
+                # The backend's own end of a line brings its account of tokens and slot with it.
+                stop=(*backend.fim.stop, "\n") if flight.single_line else backend.fim.stop,
                 slot=desk.slot if backend.has_slots else None,
                 timeout=timeout * patience,
             )

@@ -1,0 +1,479 @@
+"""The way of a completion: what is answered at once, what is joined, what is cancelled, and why."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from coai_agents.completion.completer import Completer
+from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
+from coai_agents.completion.structure import SyntaxTrees
+from coai_routing.backends import Absence
+from coai_routing.errors import (
+    BadReplyError,
+    EgressRefusedError,
+    ProviderBusyError,
+    ProviderTimeoutError,
+)
+from coai_routing.settings import CompletionSettings
+from tests.support.scripted import FIM, Editor, NoContext, OpenGate, ScriptedBackends
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from coai_routing.errors import ProviderError
+    from coai_routing.request import ModelRequest
+
+SETTINGS = CompletionSettings(debounce_ms=0, prefetch=False)
+FUNCTION = "def f(items):\n    total = |\n"
+
+
+class Desktop:
+    """An editor, a model and what is between them."""
+
+    def __init__(
+        self,
+        text: str = FUNCTION,
+        *,
+        settings: CompletionSettings = SETTINGS,
+        answer: Callable[[ModelRequest], str | None] | None = None,
+    ) -> None:
+        self.editor = Editor(text)
+        self.model = ScriptedBackends(answer)
+        self.gate = OpenGate()
+        self.completer = Completer(
+            backends=self.model,  # pyright: ignore[reportArgumentType] (a stand-in)
+            settings=lambda _: settings,
+            document=self.editor.document,
+            gate=self.gate,
+            context=NoContext(),
+            syntax=SyntaxTrees(),
+        )
+        self.editor.on_change = self.completer.changed
+
+    def ask(self, trigger: Trigger = Trigger.AUTOMATIC) -> asyncio.Task[Outcome]:
+        editor = self.editor
+        return asyncio.create_task(self.completer.complete(editor.source, editor.offset, trigger))
+
+    async def answered(self, trigger: Trigger = Trigger.AUTOMATIC) -> Outcome:
+        async with asyncio.timeout(5):
+            return await self.ask(trigger)
+
+
+@asynccontextmanager
+async def desktop(
+    text: str = FUNCTION,
+    *,
+    settings: CompletionSettings = SETTINGS,
+    answer: Callable[[ModelRequest], str | None] | None = None,
+) -> AsyncGenerator[Desktop]:
+    desk = Desktop(text, settings=settings, answer=answer)
+    try:
+        async with asyncio.timeout(10):
+            yield desk
+    finally:
+        await desk.completer.aclose()
+        assert not any(call.open for call in desk.model.calls)
+
+
+def text(outcome: Outcome) -> str:
+    assert isinstance(outcome, Suggestion), outcome
+    return outcome.text
+
+
+def reason(outcome: Outcome) -> Reason:
+    assert isinstance(outcome, NoSuggestion), outcome
+    return outcome.reason
+
+
+async def test_a_suggestion_tells_where_it_came_from() -> None:
+    async with desktop(answer=lambda _: " sum(items)\n") as desk:
+        outcome = await desk.answered()
+        assert isinstance(outcome, Suggestion)
+        assert outcome.text == "sum(items)"
+        assert (outcome.origin, outcome.backend, outcome.model) == ("model", "scripted", "m")
+        assert desk.completer.history[-1].outcome == outcome
+
+
+async def test_typing_as_suggested_asks_nobody() -> None:
+    async with desktop(answer=lambda _: " sum(items)\n") as desk:
+        await desk.answered()
+        for count, character in enumerate("sum(items", start=1):
+            desk.editor.type(character)
+            outcome = await desk.answered()
+            assert text(outcome) == "sum(items)"[count:]
+            assert isinstance(outcome, Suggestion)
+            assert outcome.origin == "shown"
+        assert len(desk.model.calls) == 1
+
+
+async def test_taking_back_what_was_typed_shows_it_again() -> None:
+    async with desktop(answer=lambda _: " sum(items)\n") as desk:
+        await desk.answered()
+        desk.editor.type("sum")
+        await desk.answered()
+        desk.editor.delete(2)
+        assert text(await desk.answered()) == "um(items)"
+        assert len(desk.model.calls) == 1
+
+
+async def test_an_older_suggestion_is_found_again() -> None:
+    answers = iter([" sum(items)\n", " max(items)\n"])
+    async with desktop(answer=lambda _: next(answers)) as desk:
+        await desk.answered()
+        desk.editor.type("x")
+        await desk.answered()
+        desk.editor.delete(1)
+        outcome = await desk.answered()
+        assert text(outcome) == "sum(items)"
+        assert isinstance(outcome, Suggestion)
+        assert outcome.origin == "cache"
+        assert len(desk.model.calls) == 2
+
+
+async def test_only_what_was_typed_is_added_to_the_prompt() -> None:
+    async with desktop() as desk:
+        first = desk.ask()
+        call = await desk.model.called(1)
+        call.say(" 0")
+        call.end()
+        await first
+        desk.editor.type("s")
+        second = desk.ask()
+        call = await desk.model.called(2)
+        call.say("um\n")
+        await second
+        before = desk.model.calls[0].request.prompt
+        assert before is not None
+        assert call.request.prompt == before + " s"
+        assert call.request.slot == 0
+
+
+async def test_white_space_before_the_cursor_is_left_to_the_model() -> None:
+    async with desktop() as desk:
+        asked = desk.ask()
+        call = await desk.model.called(1)
+        assert call.tail == "    total ="
+        call.say(" sum", "(items)\n")
+        call.end()
+        assert text(await asked) == "sum(items)"
+
+
+async def test_a_model_that_leaves_the_white_space_out_is_asked_with_it() -> None:
+    async with desktop() as desk:
+        asked = desk.ask()
+        (await desk.model.called(1)).say("\n")
+        call = await desk.model.called(2)
+        assert call.tail == "    total = "
+        call.say("0\n")
+        call.end()
+        assert text(await asked) == "0"
+
+
+async def test_the_next_keystroke_joins_a_request_that_agrees() -> None:
+    async with desktop() as desk:
+        first = desk.ask()
+        call = await desk.model.called(1)
+        call.say(" su")
+        await asyncio.sleep(0.01)
+        desk.editor.type("s")
+        second = desk.ask()
+        assert reason(await first) is Reason.SUPERSEDED
+        call.say("m(items)\n")
+        call.end()
+        outcome = await second
+        assert text(outcome) == "um(items)"
+        assert isinstance(outcome, Suggestion)
+        assert outcome.origin == "joined"
+        assert len(desk.model.calls) == 1
+
+
+async def test_a_request_that_disagrees_is_cancelled_upstream_at_once() -> None:
+    async with desktop() as desk:
+        first = desk.ask()
+        call = await desk.model.called(1)
+        call.say(" su")
+        await asyncio.sleep(0.01)
+        desk.editor.type("m")
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not call.open
+        second = desk.ask()
+        assert reason(await first) is Reason.SUPERSEDED
+        (await desk.model.called(2)).say("ax(items)\n")
+        assert text(await second) == "ax(items)"
+
+
+async def test_a_cancelled_request_leaves_no_connection() -> None:
+    async with desktop() as desk:
+        asked = desk.ask()
+        call = await desk.model.called(1)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        async with asyncio.timeout(5):
+            await call.closed.wait()
+        assert reason(desk.completer.history[-1].outcome) is Reason.CANCELLED
+
+
+async def test_a_cancelled_request_is_kept_for_the_next_that_agrees() -> None:
+    async with desktop() as desk:
+        asked = desk.ask()
+        call = await desk.model.called(1)
+        call.say(" su")
+        await asyncio.sleep(0.01)
+        desk.editor.type("s")
+        asked.cancel()
+        second = desk.ask()
+        await asyncio.sleep(0.05)
+        call.say("m(items)\n")
+        assert text(await second) == "um(items)"
+        assert len(desk.model.calls) == 1
+
+
+async def test_a_burst_yields_one_answer_and_an_empty_one_for_each_other() -> None:
+    async with desktop(answer=lambda _: " sum(items)\n") as desk:
+        asked: list[asyncio.Task[Outcome]] = []
+        for character in "abcdefghij" * 5:
+            desk.editor.type(character)
+            asked.append(desk.ask())
+        outcomes = await asyncio.gather(*asked)
+        assert [isinstance(outcome, Suggestion) for outcome in outcomes] == [False] * 49 + [True]
+        assert {reason(outcome) for outcome in outcomes[:-1]} == {Reason.SUPERSEDED}
+
+
+async def test_an_answer_for_another_version_is_not_given() -> None:
+    async with desktop() as desk:
+        asked = desk.ask()
+        call = await desk.model.called(1)
+        desk.editor.on_change = lambda _: None
+        desk.editor.type("z")
+        call.say(" sum(items)\n")
+        call.end()
+        assert reason(await asked) is Reason.SUPERSEDED
+
+
+async def test_the_stream_ends_when_the_suggestion_is_whole() -> None:
+    async with desktop() as desk:
+        asked = desk.ask()
+        call = await desk.model.called(1)
+        call.say(" sum(items)", "\n", "    return total", "\n")
+        assert text(await asked) == "sum(items)"
+        assert not call.open
+
+
+async def test_a_block_ends_where_the_syntax_tree_says() -> None:
+    async with desktop("def f(items):\n    |\n\n\nprint(1)\n") as desk:
+        asked = desk.ask()
+        call = await desk.model.called(1)
+        call.say(" for", " item in items:\n", "        yield item\n", "    return", " 1")
+        assert text(await asked) == "for item in items:\n        yield item"
+        assert not call.open
+
+
+async def test_what_follows_is_prepared_while_a_suggestion_is_shown() -> None:
+    answers = iter([" sum(items)\n", "\n    return total\n", "\n"])
+    settings = CompletionSettings(debounce_ms=0, prefetch=True)
+    async with desktop(answer=lambda _: next(answers), settings=settings) as desk:
+        await desk.answered()
+        call = await desk.model.called(2)
+        assert call.tail.endswith("sum(items)")
+        async with asyncio.timeout(5):
+            await call.closed.wait()
+        desk.editor.type("sum(items)")
+        outcome = await desk.answered()
+        assert text(outcome) == "\n    return total"
+        assert isinstance(outcome, Suggestion)
+        assert outcome.origin == "prefetched"
+
+
+async def test_a_rest_has_the_backend_read_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.01)
+    async with desktop(answer=lambda _: " sum(items)\n") as desk:
+        await desk.answered()
+        call = await desk.model.called(2)
+        assert call.request.max_tokens == 0
+
+
+async def test_an_opened_document_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.01)
+    async with desktop() as desk:
+        desk.completer.opened(desk.editor.source)
+        call = await desk.model.called(1)
+        assert call.request.max_tokens == 0
+        assert "def f(items)" in (call.request.prompt or "")
+        desk.completer.closed(desk.editor.source.uri)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ProviderTimeoutError("slow", provider="p"), Reason.TIMED_OUT),
+        (ProviderBusyError("loading", provider="p"), Reason.BACKEND_STARTING),
+        (EgressRefusedError("no", provider="p"), Reason.EGRESS_REFUSED),
+        (BadReplyError("odd", provider="p", remedy="Look."), Reason.BACKEND_FAILED),
+    ],
+)
+async def test_a_failure_is_a_reason(error: ProviderError, expected: Reason) -> None:
+    async with desktop() as desk:
+        asked = desk.ask()
+        (await desk.model.called(1)).fail(error)
+        outcome = await asked
+        assert reason(outcome) is expected
+        assert isinstance(outcome, NoSuggestion)
+        assert str(error) in outcome.sentence
+
+
+async def test_the_next_backend_answers_when_one_fails() -> None:
+    async with desktop() as desk:
+        desk.model.names = ("first", "second")
+        asked = desk.ask()
+        call = await desk.model.called(1)
+        call.say(" half")
+        call.fail(BadReplyError("odd", provider="first"))
+        (await desk.model.called(2)).say(" sum(items)\n")
+        outcome = await asked
+        assert text(outcome) == "sum(items)"
+        assert isinstance(outcome, Suggestion)
+        assert outcome.backend == "second"
+
+
+async def test_without_a_backend_the_reason_is_its_absence() -> None:
+    async with desktop() as desk:
+        desk.model.names = ()
+        desk.model.why_none = Absence("backend_starting", "It is loading.")
+        outcome = await desk.answered()
+        assert reason(outcome) is Reason.BACKEND_STARTING
+        assert isinstance(outcome, NoSuggestion)
+        assert "It is loading." in outcome.sentence
+
+
+async def test_the_gate_comes_before_everything() -> None:
+    async with desktop(answer=lambda _: " sum(items)\n") as desk:
+        desk.gate.refused = (Reason.EXCLUDED, "`*.py` in .coaiignore")
+        outcome = await desk.answered()
+        assert reason(outcome) is Reason.EXCLUDED
+        assert desk.model.calls == []
+
+
+async def test_who_asks_explicitly_does_not_wait_for_a_pause() -> None:
+    settings = CompletionSettings(debounce_ms=5000, prefetch=False)
+    async with desktop(answer=lambda _: " sum(items)\n", settings=settings) as desk:
+        assert text(await desk.answered(Trigger.INVOKED)) == "sum(items)"
+
+
+async def test_a_pause_ends_with_the_next_request() -> None:
+    settings = CompletionSettings(debounce_ms=5000, prefetch=False)
+    async with desktop(answer=lambda _: " sum(items)\n", settings=settings) as desk:
+        first = desk.ask()
+        await asyncio.sleep(0.01)
+        desk.editor.type("s")
+        second = desk.ask(Trigger.INVOKED)
+        assert reason(await first) is Reason.SUPERSEDED
+        await second
+
+
+async def test_changed_settings_forget_what_was_suggested() -> None:
+    async with desktop(answer=lambda _: " sum(items)\n") as desk:
+        await desk.answered()
+        desk.completer.forget_suggestions()
+        await desk.answered()
+        assert len(desk.model.calls) == 2
+
+
+async def test_the_desks_of_old_documents_are_put_away() -> None:
+    async with desktop() as desk:
+        asked = desk.ask()
+        await desk.model.called(1)
+        desk.completer.closed(desk.editor.source.uri)
+        assert reason(await asked) is Reason.SUPERSEDED
+
+
+class Chaos:
+    """Does one thing after the other in no order, and checks what must always hold."""
+
+    def __init__(self, desk: Desktop, seed: int) -> None:
+        self.desk = desk
+        self.chance = random.Random(seed)
+        self.asked: list[asyncio.Task[Outcome]] = []
+
+    def act(self) -> None:
+        desk, chance = self.desk, self.chance
+        open_calls = [call for call in desk.model.calls if call.open]
+        match chance.choice(["type"] * 4 + ["delete", "ask", "ask", "ask", "cancel", "say", "end"]):
+            case "type":
+                desk.editor.type(chance.choice(["s", "u", "m", "(", "x", "sum", " "]))
+            case "delete":
+                desk.editor.delete()
+            case "ask":
+                self.asked.append(desk.ask(chance.choice(list(Trigger))))
+            case "cancel":
+                for task in self.asked[-1:]:
+                    task.cancel()
+            case "say":
+                for call in open_calls:
+                    call.say(*chance.sample([" sum", "(items)", " + ", "max", "\n", "x"], 2))
+            case _:
+                for call in open_calls:
+                    call.end()
+
+    def check(self) -> None:
+        waiting = [task for task in self.asked if not task.done()]
+        assert len(waiting) <= 3, "a superseded request is answered at once"
+        for event in self.desk.completer.history:
+            if isinstance(event.outcome, Suggestion):
+                assert event.outcome.text.strip()
+
+
+@pytest.mark.parametrize("seed", range(30))
+async def test_every_request_ends_and_no_connection_stays_whatever_the_order(seed: int) -> None:
+    async with desktop(settings=CompletionSettings(debounce_ms=0)) as desk:
+        chaos = Chaos(desk, seed)
+        for _ in range(80):
+            chaos.act()
+            for _ in range(chaos.chance.randrange(8)):
+                await asyncio.sleep(0)
+            chaos.check()
+        await asyncio.sleep(0)
+        desk.completer.closed(desk.editor.source.uri)
+        async with asyncio.timeout(5):
+            ended = await asyncio.gather(*chaos.asked, return_exceptions=True)
+        assert len(ended) == len(chaos.asked)
+        assert not any(isinstance(end, Exception) for end in ended)
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_an_answer_continues_the_text_that_it_was_asked_for(seed: int) -> None:
+    """With a model that always writes one text, an answer is the rest of that text or none."""
+    chance = random.Random(seed)
+    whole = "sum(items) + max(items)"
+
+    def answer(request: ModelRequest) -> str | None:
+        typed = (request.prompt or "").rpartition(FIM.middle)[2].removeprefix("    total =")
+        wanted = f" {whole}"
+        return wanted[len(typed) :] + "\n" if wanted.startswith(typed) else "\n"
+
+    async with desktop(settings=CompletionSettings(debounce_ms=0), answer=answer) as desk:
+        start = desk.editor.offset
+        for _ in range(60):
+            typed = desk.editor.source.text[start : desk.editor.offset]
+            right = whole[len(typed) : len(typed) + 1] if whole.startswith(typed) else ""
+            if chance.random() < 0.2 and typed:
+                desk.editor.delete()
+            elif right and chance.random() < 0.8:
+                desk.editor.type(right)
+            else:
+                desk.editor.type("q")
+            task = desk.ask(chance.choice(list(Trigger)))
+            if chance.random() < 0.3:
+                await asyncio.sleep(0)
+                continue
+            async with asyncio.timeout(5):
+                outcome = await task
+            if isinstance(outcome, Suggestion):
+                now = desk.editor.source.text[start : desk.editor.offset]
+                assert whole == now + outcome.text

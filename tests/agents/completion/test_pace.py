@@ -1,0 +1,173 @@
+"""Pause, budget and prompt sessions: pure functions, as tables."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coai_agents.completion.budget import FEWEST_TOKENS, MOST_TOKENS, prompt_budget
+from coai_agents.completion.cursor import Cursor
+from coai_agents.completion.debounce import LONGEST_MS, Rhythm, delay_ms
+from coai_agents.completion.session import LONGEST_TAIL, PromptSession, freeze
+from coai_routing.catalog import load_catalog
+
+URI = "file:///a.py"
+FIM = load_catalog().families[0].fim
+
+
+def typing(*times: float) -> Rhythm:
+    rhythm = Rhythm()
+    for time in times:
+        rhythm = rhythm.keystroke(time)
+    return rhythm
+
+
+def test_the_rhythm_is_the_running_mean_of_a_burst() -> None:
+    assert typing(0).mean_interval_ms is None
+    assert typing(0, 100).mean_interval_ms == 100
+    assert typing(0, 100, 200).mean_interval_ms == 100
+    assert typing(0, 100, 5000, 5100).mean_interval_ms == 100
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "last", "expected"),
+    [
+        (Rhythm(), "x", 0),
+        (typing(0, 100), "x", 60),
+        (typing(0, 100), "(", 0),
+        (typing(0, 100), "\n", 0),
+        (typing(0, 590), "x", LONGEST_MS),
+    ],
+)
+def test_a_pause_is_made_within_words_of_a_burst(
+    rhythm: Rhythm, last: str, expected: float
+) -> None:
+    assert delay_ms(rhythm, last_character=last, expected_latency_ms=None) == expected
+
+
+def test_the_user_may_fix_the_pause() -> None:
+    fixed = delay_ms(typing(0, 100), last_character="(", expected_latency_ms=9, fixed_ms=40)
+    assert fixed == 40
+
+
+def test_who_takes_suggestions_waits_less() -> None:
+    def pause(acceptance: float) -> float:
+        return delay_ms(
+            typing(0, 100), last_character="x", expected_latency_ms=None, acceptance=acceptance
+        )
+
+    assert pause(1.0) < pause(0.5) < pause(0.0)
+
+
+def test_a_slow_backend_is_asked_later() -> None:
+    assert delay_ms(typing(0, 100), last_character="x", expected_latency_ms=600) == 110
+
+
+def budget(speed: float | None, **changes: float | bool) -> int:
+    values: dict[str, float | bool] = {
+        "target_ms": 300,
+        "context_tokens": 32768,
+        "max_output_tokens": 128,
+        "characters_per_token": 1,
+        **changes,
+    }
+    return prompt_budget(prompt_speed=speed, **values).total  # pyright: ignore[reportArgumentType] (a table's row)
+
+
+@pytest.mark.parametrize(
+    ("speed", "tokens"),
+    [(None, 270), (10, FEWEST_TOKENS), (150, 270), (1000, 1800), (20000, MOST_TOKENS)],
+)
+def test_the_prompt_is_as_long_as_the_backend_can_afford(speed: float | None, tokens: int) -> None:
+    assert budget(speed) == tokens
+
+
+def test_an_idle_moment_affords_more_but_never_more_than_the_window() -> None:
+    assert budget(150, idle=True) == 900
+    assert budget(20000, context_tokens=1024) == 1024 - 128 - 64
+
+
+def test_without_context_the_rest_is_for_the_document() -> None:
+    alone = prompt_budget(
+        prompt_speed=150,
+        target_ms=300,
+        context_tokens=4096,
+        max_output_tokens=64,
+        characters_per_token=3,
+        with_context=False,
+    )
+    assert alone.context == 0
+    assert alone.prefix + alone.suffix == alone.total
+
+
+def frozen(prefix: str, suffix: str, room: int = 10_000) -> PromptSession:
+    whole = prompt_budget(
+        prompt_speed=room / 1.8,
+        target_ms=300,
+        context_tokens=100_000,
+        max_output_tokens=16,
+        characters_per_token=1,
+        with_context=False,
+    )
+    return freeze(Cursor(URI, prefix, suffix), backend="b/m", budget=whole)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "tail"),
+    [
+        ("a = 1\nb = ", "\n", "b = "),
+        ("a = 1\nb = f(", "\n", "b = f("),
+        ("a = 1\nb = f(", ")\n", "b = f("),
+        ("a = 1\n", "\n", ""),
+        ("a = 1\nb = 2\nc", "\n", "b = 2\nc"),
+        ("a = 1", "\n", None),
+        ("a = 2\nb = ", "\n", None),
+        ("a = 1\nb = ", "\nc\n", None),
+        ("a = 1\n" + "b" * (LONGEST_TAIL + 1), "\n", None),
+    ],
+)
+def test_a_prompt_serves_while_only_its_end_changes(
+    prefix: str, suffix: str, tail: str | None
+) -> None:
+    assert frozen("a = 1\nb = ", "\n").tail(Cursor(URI, prefix, suffix)) == tail
+
+
+def test_typing_only_adds_to_the_end_of_the_prompt() -> None:
+    session = frozen("a = 1\nb = ", "\nc = 3\n")
+    before = session.prompt(FIM, "b = ")
+    after = session.prompt(FIM, "b = f")
+    assert after == before + "f"
+
+
+def test_the_window_jumps_instead_of_sliding() -> None:
+    lines = [f"line {number:04d}\n" for number in range(400)]
+    starts: list[int] = []
+    previous: PromptSession | None = None
+    room = prompt_budget(
+        prompt_speed=600,
+        target_ms=300,
+        context_tokens=100_000,
+        max_output_tokens=16,
+        characters_per_token=1,
+        with_context=False,
+    )
+    for count in range(100, 400):
+        cursor = Cursor(URI, "".join(lines[:count]), "\n")
+        previous = freeze(cursor, backend="b/m", budget=room, previous=previous)
+        assert len(previous.window) <= room.prefix
+        starts.append(len(previous.prefix) - len(previous.window))
+    assert starts == sorted(starts)
+    assert len(set(starts)) < 8
+
+
+@given(
+    prefix=st.text(alphabet="ab\n", max_size=300),
+    suffix=st.text(alphabet="ab\n", max_size=300),
+    room=st.integers(min_value=200, max_value=400),
+)
+def test_a_frozen_prompt_shows_text_next_to_the_cursor(prefix: str, suffix: str, room: int) -> None:
+    session = frozen(prefix, suffix, room)
+    assert session.prefix.endswith(session.window)
+    assert suffix.startswith(session.suffix_window)
+    assert session.tail(Cursor(URI, prefix, suffix)) == prefix[len(session.prefix) :]
