@@ -1,4 +1,4 @@
-"""Drive one source of weights, away from this machine's own settings."""
+"""Drive sources and the store of weights, away from this machine's own settings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coai_routing.engine.source_http import HttpLimits
-from coai_routing.engine.store_files import PartialFile
+from coai_routing.engine.store_files import PartialFile, beside
 from tests.support import weights
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pytest
 
     from coai_routing.engine.sources import Source
+    from coai_routing.engine.store import ModelStore
     from coai_routing.engine.store_progress import PullPhase
     from tests.support.file_server import FileServer
 
@@ -68,6 +69,26 @@ def ranges(server: FileServer, path: str = weights.HUGGING_FACE_PATH) -> list[st
 def names_in(directory: Path) -> list[str]:
     """Return what a directory has."""
     return sorted(path.name for path in directory.iterdir())
+
+
+def put(store: ModelStore, content: bytes, suffix: str = "") -> Path:
+    """Put a file into a store from outside: the weights, or a file beside them."""
+    store.directory.mkdir(exist_ok=True)
+    path = beside(store.path(weights.NAME), suffix)
+    path.write_bytes(content)
+    return path
+
+
+def there(store: ModelStore) -> bool:
+    """Say whether the right weights are there, and nothing that only a download needs."""
+    leftovers = {name for name in names_in(store.directory) if ".part" in name or "fail" in name}
+    return store.path(weights.NAME).read_bytes() == weights.WEIGHTS and not leftovers
+
+
+def bytes_fetched(store: ModelStore) -> int:
+    """Return how far a download has come, whoever makes it."""
+    part = beside(store.path(weights.NAME), ".part")
+    return part.stat().st_size if part.exists() else 0
 
 
 async def until(condition: Callable[[], bool], *, deadline: float = 30) -> None:

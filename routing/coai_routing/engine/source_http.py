@@ -48,9 +48,9 @@ class HttpLimits:
     stall: float = 30.0
     """No byte for so long means that the connection is dead."""
     retries: int = 3
-    """Tries in a row that bring nothing."""
+    """More than so many tries in a row that bring nothing end a download."""
     retry_delay: float = 0.5
-    """Before the first retry; doubled before each further one."""
+    """Before going on after a cut; doubled with each try that brings nothing."""
 
 
 async def open_client(limits: HttpLimits) -> httpx.AsyncClient:
@@ -114,10 +114,11 @@ async def download(
             return
         if partial.size > before:
             received, fruitless = True, 0
-        fruitless += 1
+        else:
+            fruitless += 1
         if fruitless > limits.retries:
             raise _failed(url, reason, limits) from reason
-        await asyncio.sleep(limits.retry_delay * 2 ** (fruitless - 1))
+        await asyncio.sleep(limits.retry_delay * 2**fruitless)
 
 
 class _Again(Exception):  # noqa: N818 - a note from one transfer to the loop around it

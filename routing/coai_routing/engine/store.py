@@ -190,20 +190,17 @@ class ModelStore:
 
         Raises `UnknownModelError`, and `ModelStoreError` if a process fetches or uses them.
         """
-        from filelock import FileLock, Timeout  # noqa: PLC0415 - as in `pull`
+        from coai_routing.engine.store_lock import ModelLock  # noqa: PLC0415 - as in `pull`
 
         path = self.path(name)
         if not self.directory.exists():
             return 0
-        lock = FileLock(beside(path, ".lock"))
-        try:
-            with writing(path):
-                lock.acquire(blocking=False)
-        except Timeout as error:
+        lock = ModelLock(path)
+        if not lock.take():
             raise ModelStoreError(
                 f"{name} is being fetched by another process.",
                 remedy="Wait for it, or end that process.",
-            ) from error
+            )
         try:
             return _delete(path)
         finally:

@@ -188,6 +188,8 @@ class PartialFile:
 
     async def open(self, on_hashed: Callable[[int], None] | None = None) -> None:
         """Open or create it, and hash what is there; `on_hashed` gets the bytes done so far."""
+        self.size = 0
+        self._digest = hashlib.sha256()
         with writing(self.path):
             self._file = await in_thread(self._open)
             while read := await in_thread(_hash_step, self._file, self._digest.update):

