@@ -171,8 +171,8 @@ class ModelStore:
         if is_stamped(path, model):
             return path
         # Here, because the import of an HTTP client would slow every start.
-        from coai_routing.engine.source_http import HttpLimits  # noqa: PLC0415
-        from coai_routing.engine.store_pull import Pull  # noqa: PLC0415
+        from coai_routing.engine.source_http import HttpLimits  # noqa: PLC0415 - see above
+        from coai_routing.engine.store_pull import Pull  # noqa: PLC0415 - see above
 
         pull = Pull(
             model,
