@@ -1,0 +1,77 @@
+"""What a directory's own files say about what is in it."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.exclusions_gitignore import parse_ignore_file
+
+if TYPE_CHECKING:
+    from coai_agents.exclusions_gitignore import IgnoreFile
+
+COAIIGNORE: Final = ".coaiignore"
+GITIGNORE: Final = ".gitignore"
+
+MOST_BYTES: Final = 256 * 1024
+"""A longer ignore file is not read, and what it speaks of is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A directory's ignore files."""
+
+    coaiignore: IgnoreFile | None
+    gitignore: IgnoreFile | None
+    git_exclude: IgnoreFile | None
+    is_repository: bool
+    unreadable: tuple[str, ...]
+    """The ignore files that are there and could not be read."""
+
+
+def read_folder(name: str, *, ignore_case: bool) -> Folder:
+    """Read a directory's ignore files; one that is there and cannot be read is named."""
+    folder = Path(name)
+    git = folder / ".git"
+    unreadable: list[str] = []
+    files: list[IgnoreFile | None] = []
+    for path in (folder / COAIIGNORE, folder / GITIGNORE, git / "info" / "exclude"):
+        file = None
+        try:
+            text = _text_of(path)
+        except (OSError, ValueError):
+            unreadable.append(str(path))
+        else:
+            if text is not None:
+                file = parse_ignore_file(str(path), text, ignore_case=ignore_case)
+        files.append(file)
+    return Folder(*files, is_repository=_is_repository(git), unreadable=tuple(unreadable))
+
+
+def _is_repository(git: Path) -> bool:
+    """Say whether `.git` is a repository, or a file that says where it is."""
+    try:
+        return git.is_file() or (git / "HEAD").exists()
+    except OSError:
+        return False
+
+
+def _text_of(path: Path) -> str | None:
+    """Return an ignore file's text, None if there is none.
+
+    Raises OSError or ValueError if there is something that cannot be read as one.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("no regular file")
+    with path.open("rb") as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError("too long")
+    # Names on disk may hold what is not UTF-8; they come to us in the same form.
+    return content.decode("utf-8", "surrogateescape")
