@@ -175,7 +175,7 @@ _serials: Final[Iterator[int]] = count()
 _TRAIL: Final = 64
 """So many edits a snapshot remembers; who asks more rarely sees a new document."""
 
-_CHUNK: Final = 1024
+_CHUNK: Final = 256
 """Code points between two entries of the table of byte offsets."""
 
 
@@ -353,12 +353,14 @@ class Source:
             return byte
         table = self._byte_table()
         chunk = bisect_right(table, byte) - 1
-        start = chunk * _CHUNK
-        near = self.text[start : start + min(_CHUNK, byte - table[chunk])].encode()
-        return start + len(near[: byte - table[chunk]].decode("utf-8", "ignore"))
+        start, beyond = chunk * _CHUNK, byte - table[chunk]
+        near = self.text[start : start + min(_CHUNK, beyond)]
+        if near.isascii():
+            return start + len(near)
+        return start + len(near.encode()[:beyond].decode("utf-8", "ignore"))
 
     def _byte_table(self) -> list[int]:
-        """Return the byte offsets of every 1,024th code point, computed when first wanted."""
+        """Return the byte offsets of every 256th code point, computed when first wanted."""
         if self._bytes is not None:
             return self._bytes
         table = [0]
