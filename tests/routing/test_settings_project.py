@@ -457,8 +457,8 @@ def assert_equal_but(after: Any, before: Any, keys: Sequence[str]) -> None:  # n
 IGNORE_LINES = st.sampled_from(
     ["a", "b/", "*.pem", "!a", "!*.pem", " !b", "!", "\\!a", "/a/b", "!/a/b", "**", "!**", "#a"]
 )
-EXCLUDES = st.lists(IGNORE_LINES, max_size=4)
-MAPS = st.dictionaries(st.sampled_from(LANGUAGES), st.booleans(), max_size=4)
+EXCLUDES = st.lists(IGNORE_LINES, min_size=1, max_size=4)
+MAPS = st.dictionaries(st.sampled_from(LANGUAGES), st.booleans(), min_size=1, max_size=4)
 RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     **{f"completion.{switch}": st.booleans() for switch in SWITCHES},
     "completion.languages": MAPS,
@@ -485,13 +485,27 @@ WRONG_VALUES = (
 )
 
 
-def layer(values: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """Return layers that set some of these."""
-    return st.fixed_dictionaries({}, optional=values)
+LAYERS = ("user", "environment", "editor")
 
 
-RIGHT_LAYERS = layer(RIGHT_VALUES)
-ANY_LAYERS = layer({key: right | WRONG_VALUES for key, right in RIGHT_VALUES.items()})
+@st.composite
+def cases(draw: st.DrawFn) -> dict[str, dict[str, Any]]:
+    """Draw a few settings; for each what the user's layers say, if any, and what comes with code.
+
+    Few, and each in a project file: among many that are seldom set together nothing would clash.
+    """
+    keys = draw(
+        st.lists(st.sampled_from(sorted(RIGHT_VALUES)), min_size=1, max_size=3, unique=True)
+    )
+    said: dict[str, dict[str, Any]] = {name: {} for name in (*LAYERS, "project", "env file")}
+    for key in keys:
+        right = RIGHT_VALUES[key]
+        for name in draw(st.sampled_from([(), ("user",), ("user", "editor"), ("environment",)])):
+            said[name][key] = draw(right)
+        said["project"][key] = draw(right | right | right | WRONG_VALUES)
+        if draw(st.booleans()):
+            said["env file"][key] = draw(right | right | right | WRONG_VALUES)
+    return said
 
 
 def toml(values: dict[str, Any]) -> str:
@@ -525,23 +539,32 @@ def load_with(own: Sequence[dict[str, Any]], project: str, env_file: str) -> Loa
     return loaded
 
 
-OWN_LAYERS = st.tuples(RIGHT_LAYERS, RIGHT_LAYERS, RIGHT_LAYERS)
 SLOW = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow]
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
 )  # It writes files, and how fast that is says nothing.
 
 
-@SLOW
-@given(OWN_LAYERS, ANY_LAYERS, ANY_LAYERS)
-def test_whatever_a_project_sets_nothing_gets_wider(
-    own: Sequence[dict[str, Any]], project: dict[str, Any], variables: dict[str, Any]
+@pytest.mark.parametrize("key", sorted(key.removesuffix(".<name>") for key in NARROWABLE))
+@settings(SLOW, max_examples=25)
+@given(st.data())
+def test_whatever_a_project_asks_of_a_setting_it_gets_no_wider(
+    key: str, data: st.DataObject
 ) -> None:
+    own = [{key: data.draw(RIGHT_VALUES[key])}, {}, {}]
+    asked = {key: data.draw(RIGHT_VALUES[key])}
+    assert_not_wider(load_with(own, toml(asked), "").settings, load_with(own, "", "").settings)
+
+
+@SLOW
+@given(cases())
+def test_whatever_a_project_sets_nothing_gets_wider(said: dict[str, dict[str, Any]]) -> None:
+    own = [said[name] for name in LAYERS]
     env_file = "\n".join(
         f"COAI_{key.upper().replace('.', '__')}='{json.dumps(value)}'"
-        for key, value in variables.items()
+        for key, value in said["env file"].items()
     )
     without = load_with(own, "", "")
-    loaded = load_with(own, toml(project), env_file)
+    loaded = load_with(own, toml(said["project"]), env_file)
     assert_not_wider(loaded.settings, without.settings)
     assert_not_wider(loaded.settings, loaded.own.settings)
     assert_not_wider(loaded.own.settings, without.settings)
