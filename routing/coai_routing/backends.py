@@ -149,6 +149,7 @@ class Backends:
             if candidate.offer.phase == "starting":
                 return Absence("backend_starting", candidate.why)
         asked_for = self._wishes().backend
+        details: list[str] = []
         for refused in plan.rejected:
             if asked_for not in ("auto", refused.offer.name):
                 continue
@@ -159,7 +160,9 @@ class Backends:
                 return Absence("backend_failed", detail)
             if not refused.offer.local:
                 return Absence("egress_refused", detail)
-        return Absence("no_backend", "")
+            details.append(detail)
+        # The embedded engine goes first in every plan, and what it lacks is the easiest to get.
+        return Absence("no_backend", details[0] if details else "")
 
     def _plan(self) -> tuple[CompletionPlan, dict[tuple[str, str], Served]]:
         now = self._clock()

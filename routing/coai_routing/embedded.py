@@ -81,7 +81,7 @@ class Embedded:
     async def _start(self, settings: EngineSettings) -> None:
         self._become("starting", "Looking for the weights.")
         try:
-            path, header = await asyncio.to_thread(self._weights, settings.model)
+            path, self._family = await asyncio.to_thread(self._weights, settings.model)
         except ModelNotPulledError as error:
             self.missing = settings.model
             self._become("off", error.message, error.remedy)
@@ -90,9 +90,6 @@ class Embedded:
             self._become("failed", error.message, error.remedy)
             return
         self.missing = None
-        self._family = self._catalog.family_of(settings.model)
-        if self._family is None and header is not None:
-            self._family = self._catalog.family_of(header)
         # Imported here, because the first request of a session must not wait for it.
         from coai_routing.engine.client import EmbeddedEngine  # noqa: PLC0415
         from coai_routing.engine.provider import EmbeddedProvider  # noqa: PLC0415
@@ -106,12 +103,16 @@ class Embedded:
         self._engine.start()
         self._on_change()
 
-    def _weights(self, model: str) -> tuple[Path, str | None]:
-        """Return the file of a model, and the name that it gives itself."""
+    def _weights(self, model: str) -> tuple[Path, Family | None]:
+        """Return the file of a model and its family, by its name or by what the file says."""
         from coai_routing.engine.gguf import read_header  # noqa: PLC0415
 
         path = self._store.resolve(model)
-        return path, read_header(path).name
+        header = read_header(path)
+        for name in (model, header.name):
+            if name and (family := self._catalog.family_of(name, architecture=header.architecture)):
+                return path, family
+        return path, None
 
     async def _stop(self) -> None:
         engine, provider = self._engine, self._provider

@@ -10,7 +10,7 @@ import platformdirs
 from pydantic import SecretStr
 
 from coai_routing.backends import Backends
-from coai_routing.catalog import load_catalog
+from coai_routing.catalog import builtin_catalog
 from coai_routing.discovery import EndpointSettings, discover, provider_for
 from coai_routing.embedded import Embedded
 from coai_routing.engine.store import ModelStore
@@ -98,7 +98,7 @@ class LocalModels:
         state: Path | None = None,
     ) -> None:
         self._settings = settings
-        self.catalog = load_catalog()
+        self.catalog = builtin_catalog()
         self.store = open_store(settings(), self.catalog)
         self.embedded = Embedded(
             store=self.store,

@@ -6,12 +6,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
-from coai_agents.completion.gate import CompletionGate
-from coai_agents.context import WorkspaceContext
-from coai_agents.exclusions import Exclusions
-
 from coai_agents.completion.completer import Completer
+from coai_agents.completion.gate import CompletionGate
 from coai_agents.completion.structure import SyntaxTrees
+from coai_agents.context import WorkspaceContext
+from coai_agents.exclusions import ExclusionRules, Exclusions
 from coai_agents.source import path_of
 from coai_routing.local import LocalModels
 from coai_routing.settings_loading import LoadedSettings, load
@@ -44,7 +43,7 @@ class Services:
         self.loaded = self._load()
         self.models = LocalModels(lambda: self.settings)
         self.trees = SyntaxTrees()
-        self.exclusions = Exclusions(self._roots(), self._settings_for_path)
+        self.exclusions = Exclusions(self._exclusion_rules, roots=self._roots())
         self.gate = CompletionGate(
             settings=self.completion_settings,
             exclusions=self.exclusions,
@@ -76,8 +75,8 @@ class Services:
         """Return what holds for completions in a document; reads only memory."""
         return self.loaded.for_path(path_of(uri)).completion
 
-    def _settings_for_path(self, path: Path) -> Settings:
-        return self.loaded.for_path(path)
+    def _exclusion_rules(self, folder: Path | None) -> ExclusionRules:
+        return ExclusionRules.of(self.loaded.for_path(folder))
 
     def _roots(self) -> tuple[Path, ...]:
         paths = (folder.path for folder in self._documents.folders)
@@ -101,7 +100,8 @@ class Services:
         if self.loaded == before:
             return
         self.completer.forget_suggestions()
-        await self.exclusions.change_roots(self._roots())
+        self.exclusions.set_roots(self._roots())
+        await self.exclusions.refresh()
         await self.models.apply()
 
     # ----------------------------------------------------------- documents

@@ -18,14 +18,17 @@ def describe_status(services: Services) -> dict[str, Any]:
     first = plan.candidates[0].offer if plan.candidates else None
     embedded = services.models.embedded.served().offer
     shown = first or embedded
+    refused = next((one for one in plan.rejected if one.offer.name == embedded.name), None)
+    detail = plan.candidates[0].why if plan.candidates else refused.why if refused else ""
+    remedy = "" if plan.candidates else refused.remedy if refused else ""
     history = services.completer.history
     return {
         "model": shown.model,
         "backend": None if first is None else first.name,
         "local": shown.local,
         "phase": shown.phase,
-        "detail": plan.candidates[0].why if plan.candidates else embedded.detail,
-        "remedy": shown.remedy,
+        "detail": detail,
+        "remedy": remedy,
         "missingModel": services.models.embedded.missing,
         **describe_plan(plan),
         "last": describe_event(history[-1]) if history else None,

@@ -295,6 +295,10 @@ class Completer:
 
     # ----------------------------------------------------------- documents
 
+    def accepted(self, identity: int) -> None:
+        """Note that the user took a suggestion whole."""
+        logger.info("Suggestion %d was accepted.", identity)
+
     def changed(self, source: Source) -> None:
         """Note an edit; a flight that it made worthless is cancelled at once."""
         desk = self._desks.get(source.uri)

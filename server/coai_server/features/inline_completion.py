@@ -14,14 +14,13 @@ from coai_agents.completion.outcome import Suggestion, Trigger
 from coai_agents.source import Position
 
 if TYPE_CHECKING:
-    from coai_agents.completion.completer import Completer
-    from coai_server.protocol import CoaiLanguageServer
+    from coai_server.server import Server
 
 ACCEPTED = "coai.completionAccepted"
 """The command that the client runs when the user accepted a suggestion whole."""
 
 
-def register(server: CoaiLanguageServer, completer: Completer) -> None:
+def register(server: Server) -> None:
     """Answer inline completion requests."""
     documents = server.documents
 
@@ -29,6 +28,7 @@ def register(server: CoaiLanguageServer, completer: Completer) -> None:
     async def inline_completion(
         params: types.InlineCompletionParams,
     ) -> types.InlineCompletionList:
+        completer = server.services.completer
         source = documents.snapshot(params.text_document.uri)
         if source is None or documents.is_out_of_step(params.text_document.uri):
             completer.unknown(params.text_document.uri, params.position.line)
@@ -53,6 +53,6 @@ def register(server: CoaiLanguageServer, completer: Completer) -> None:
             range=types.Range(
                 types.Position(start.line, start.character), types.Position(end.line, end.character)
             ),
-            command=types.Command("Accepted", ACCEPTED, [outcome.identity]),
+            command=types.Command("Accepted", ACCEPTED, arguments=[outcome.identity]),
         )
         return types.InlineCompletionList([item])
