@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from coai_agents.syntax.brackets import OpenBracket, missing_closers, open_brackets
 from coai_agents.syntax.definitions import (
+    CLASSES,
+    FUNCTIONS,
     Definition,
     definitions,
     enclosing_function,
@@ -24,6 +26,8 @@ from coai_agents.syntax.tree import BUDGET, MAX_BYTES, SyntaxTree, parse
 
 __all__ = [
     "BUDGET",
+    "CLASSES",
+    "FUNCTIONS",
     "GRAMMARS",
     "MAX_BYTES",
     "Definition",

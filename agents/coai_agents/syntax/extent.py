@@ -55,20 +55,23 @@ def completion_extent(
     """
     kept = without_surrogates(inserted)
     deadline = perf_counter() + budget
-    verdict = _judge(tree, offset, kept, deadline)
+    verdict, sound = _judge(tree, offset, kept, deadline)
     whole_lines = kept[: kept.rfind("\n") + 1]
-    if verdict is None or verdict.whole or not whole_lines.strip() or whole_lines == kept:
+    if verdict is None or verdict.whole or sound or not whole_lines.strip():
         return verdict
     # A line that is not complete yet can spoil the parse of those before it.
-    return _judge(tree, offset, whole_lines, deadline) or verdict
+    return _judge(tree, offset, whole_lines, deadline)[0] or verdict
 
 
-def _judge(tree: SyntaxTree, offset: int, inserted: str, deadline: float) -> ExtentVerdict | None:
+def _judge(
+    tree: SyntaxTree, offset: int, inserted: str, deadline: float
+) -> tuple[ExtentVerdict | None, bool]:
+    """Return the verdict, and whether the inserted text was parsed without an error."""
     window = Span(offset, offset + len(inserted))
     around = open_brackets(tree, offset)
     after = _inserted(tree, offset, inserted, around, deadline)
     if after is None:
-        return None
+        return None, False
     block, left = _block_end(after, window, around)
     if block is None and len(left) < len(around):
         # The text closes itself what was put behind it to be closed.
@@ -78,10 +81,12 @@ def _judge(tree: SyntaxTree, offset: int, inserted: str, deadline: float) -> Ext
     unclosed = unclosed_text(after, window.end)
     limit = window.end if unclosed is None else unclosed
     ends = [at for at in (statement, block) if at is not None and at <= limit]
-    return ExtentVerdict(
+    verdict = ExtentVerdict(
         statement=min(ends) - offset if ends else None,
         block=None if block not in ends else block - offset,
     )
+    bounds = after.source.byte_offset(window.start), after.source.byte_offset(window.end)
+    return verdict, not error_within(after.root, *bounds)
 
 
 def _inserted(
@@ -253,17 +258,16 @@ def _is_over(after: SyntaxTree, statement: Node, end: int, window: Span) -> bool
     continued = any(node.type in grammar.continued for node in _last_nodes(statement))
     terminated = text[end - 1] == ";" and (not continued or after.end(statement) < end)
     following = _next_token(after, end, window)
-    if following is not None:
-        return terminated or _is_followed(after, end, following, window)
-    if continued or terminated:
-        return terminated
+    if terminated or (following is not None and _is_followed(after, end, following, window)):
+        return True
+    if continued:
+        return False
     while statement.type in grammar.wrappers and statement.named_child_count:
         statement = statement.named_children[-1]
     last = statement.children[-1] if statement.child_count else statement
     if grammar.spec.lexical.line_ends_statement:
-        return "\n" in text[end : window.end] and not (
-            grammar.spec.lexical.indented and last.type in grammar.blocks
-        )
+        rest = text[end : window.end if following is None else after.start(following)]
+        return "\n" in rest and not (grammar.spec.lexical.indented and last.type in grammar.blocks)
     return last.type in grammar.block_closing or last.type in grammar.blocks
 
 

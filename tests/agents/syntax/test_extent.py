@@ -16,6 +16,8 @@ CASES = [
     ("python", "def f(a):\n    ¦\n", "x = g(a,\n        b)"),
     ("python", "def f(a):\n    ¦\n", "x = g(a,\n        b)①\n"),
     ("python", "def f(a):\n    ¦\n", "x = g(a)  # why①\n"),
+    ("python", "def f(a):\n    ¦\n", "x = g(a)①\n    retu"),
+    ("python", "def f(a):\n    ¦\n", "x = g(a)①\n    y = ("),
     ("python", "def f(a):\n    ¦\n", "x = 1①\n    return x②\n\ny"),
     ("python", "def f(a):\n    ¦\n", "x = 1①\n    return x②\n# y"),
     ("python", "def f(a):\n    ¦\n", "x = [\n1,\n]①\n    y = 2\n"),
