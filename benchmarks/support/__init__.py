@@ -1,0 +1,1 @@
+"""What the benchmarks share: clients, servers to measure against, figures and reports."""
