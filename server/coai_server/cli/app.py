@@ -1,0 +1,83 @@
+"""All commands, put together."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from coai_routing.errors import CoaiError
+from coai_server.cli import complete, config, demo, doctor, models, serve
+from coai_server.cli.console import report, tolerate_any_encoding
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXAMPLES: Final = (
+    ("coai demo", "watch real code being completed"),
+    ("coai doctor", "see which model serves, and what is missing"),
+    ("coai complete main.py:12:5", "print the suggestion at a place"),
+    ("coai models pull", "fetch the model that the settings use"),
+    ("coai config show", "see every setting and where it comes from"),
+    ("coai serve", "what your editor runs"),
+)
+
+# Paragraphs, because their line breaks are kept.
+_EPILOG: Final = "\n\n".join(f"{command:<30}{meaning}" for command, meaning in EXAMPLES)
+
+app = typer.Typer(
+    name="coai",
+    help="A language server for AI assistance that puts the local model first.",
+    epilog=f"Examples:\n\n{_EPILOG}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.command("complete")(complete.complete)
+app.add_typer(models.commands, name="models")
+app.add_typer(config.commands, name="config")
+
+
+@app.command(
+    "serve",
+    help=serve.SUMMARY,
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
+def _serve(context: typer.Context) -> None:  # pyright: ignore[reportUnusedFunction] - registered
+    raise typer.Exit(serve.main(context.args))
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature for callbacks
+    if wanted:
+        typer.echo(f"coai {version('coai')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(  # pyright: ignore[reportUnusedFunction] - registered
+    *,
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    del show_version
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a command; return the exit code, or raise `SystemExit` with it."""
+    tolerate_any_encoding()
+    try:
+        app(args=list(arguments), prog_name="coai")
+    except CoaiError as error:
+        report(error)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0

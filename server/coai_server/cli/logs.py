@@ -1,0 +1,80 @@
+"""The daemon's log: standard error, which editors show, or a file that rotates."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from typing import TYPE_CHECKING, Final
+
+from coai_routing.errors import CoaiError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+"""The least severity that is written, as `log.level` names it."""
+
+FILE_BYTES: Final = 4 * 1024 * 1024
+"""A log file that is longer is put aside."""
+
+FILES_KEPT: Final = 3
+"""So many that were put aside are kept: `NAME.1` is the newest."""
+
+_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+class LogFileError(CoaiError):
+    """The log cannot be written to the file that was asked for."""
+
+
+def configure(level: str, file: Path | None = None) -> None:
+    """Write what is at least this severe to a file, or to standard error; replaces what was set.
+
+    Raises `LogFileError`, and has changed nothing then.
+    """
+    handler = _to_standard_error() if file is None else _to_file(file)
+    handler.setFormatter(logging.Formatter(_FORMAT))
+    root = logging.getLogger()
+    replaced = [old for old in root.handlers if old.get_name() == _NAME]
+    handler.set_name(_NAME)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    for old in replaced:
+        root.removeHandler(old)
+        old.close()
+
+
+_NAME: Final = "coai"
+
+
+def _to_standard_error() -> logging.Handler:
+    # Python's types do not say so, but a stream that was closed at the start is None.
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison] - as said above
+        return logging.NullHandler()
+    return logging.StreamHandler(sys.stderr)
+
+
+def _to_file(file: Path) -> logging.Handler:
+    from logging.handlers import RotatingFileHandler  # noqa: PLC0415 (it imports sockets)
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = RotatingFileHandler(
+            file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"
+        )
+    except OSError as error:
+        raise LogFileError(
+            f"The log file {file} cannot be written: {error.strerror or error}.",
+            remedy="Name another one with --log-file or the setting log.file.",
+        ) from error
+    handler.rotator = _rename
+    return handler
+
+
+def _rename(source: str, destination: str) -> None:
+    """Put a full log file aside, or go on with it where another daemon has it open (Windows)."""
+    from pathlib import Path  # noqa: PLC0415 (needed only here)
+
+    with contextlib.suppress(OSError):
+        Path(source).replace(destination)

@@ -1,0 +1,27 @@
+"""The settings that hold where a command runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from coai_routing.engine.store import ModelStore
+    from coai_routing.settings import Settings
+    from coai_routing.settings_loading import LoadedSettings
+
+
+def load_settings(folder: Path) -> LoadedSettings:
+    """Load the settings of a workspace folder."""
+    from coai_routing.settings_loading import load  # noqa: PLC0415 (not for `--help`)
+
+    return load(workspace_roots=[folder])
+
+
+def store_of(settings: Settings) -> ModelStore:
+    """Return the store of weights that the settings describe."""
+    from coai_routing.catalog import builtin_catalog  # noqa: PLC0415 (as above)
+    from coai_routing.local import open_store  # noqa: PLC0415 (as above)
+
+    return open_store(settings, builtin_catalog())

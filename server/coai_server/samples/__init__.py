@@ -1,0 +1,1 @@
+"""Files that `coai demo` completes code in; `samples.toml` says where."""
