@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from coai_routing.request import Delta, Health, ModelDescription, ModelReply, ModelRequest
 
@@ -35,7 +35,7 @@ class Provider(Protocol):
         """Answer messages."""
         ...
 
-    def stream(self, request: ModelRequest) -> AsyncIterator[Delta]:
+    def stream(self, request: ModelRequest) -> AsyncGenerator[Delta]:
         """Yield the answer to a prompt or to messages as it comes, the whole reply at the end.
 
         It is an async generator: wrap it in `contextlib.aclosing` and leave the block to cancel.

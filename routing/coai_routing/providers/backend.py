@@ -1,0 +1,214 @@
+"""What a backend is called in messages, and each way in which it fails, said once.
+
+Which of them a failure is, `failures.py` finds out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import urlsplit
+
+from coai_routing.errors import (
+    AuthenticationError,
+    BadReplyError,
+    ModelNotFoundError,
+    OutOfMemoryError,
+    ProviderBusyError,
+    ProviderError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    ReplyCutOffError,
+    RequestRejectedError,
+)
+
+_BUILT_IN: Final = frozenset({"ollama", "lmstudio", "llama_server", "vllm"})
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A backend as messages speak of it, and the remedies that are its own."""
+
+    name: str
+    base_url: str
+    start: str
+    """How to start it."""
+    fetch: str = "`coai doctor` lists the models that it has."
+    """How to get a model; `{model}` stands for its name."""
+    more_context: str = "Give the server a longer context window."
+    less_memory: str = "Choose a smaller model or a shorter context, or close other programs."
+
+    def setting(self, key: str) -> str:
+        """Return the name of a setting of this backend; `key` as for a well-known one."""
+        if self.name == "embedded":
+            return "engine.enabled"
+        if self.name in _BUILT_IN:
+            return f"endpoints.{self.name}.{key}"
+        return f"endpoints.custom.{self.name}.{'api_key_env' if key == 'api_key' else key}"
+
+    @property
+    def place(self) -> str:
+        """The address without anything secret."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+    def unreachable(self) -> ProviderError:
+        """Return the error for an address at which nothing listens."""
+        return ProviderUnavailableError(
+            f"Nothing answers at {self.place}.",
+            provider=self.name,
+            remedy=f"{self.start} Its address is the setting `{self.setting('url')}`.",
+        )
+
+    def not_found(self) -> ProviderError:
+        """Return the error for a host name that cannot be resolved."""
+        return ProviderUnavailableError(
+            f"The host of {self.place} cannot be found.",
+            provider=self.name,
+            remedy=f"Check `{self.setting('url')}`, the network and, if you use one, the VPN.",
+        )
+
+    def insecure(self, message: str) -> ProviderError:
+        """Return the error for a secure connection that cannot be made."""
+        return ProviderUnavailableError(
+            f"No secure connection to {self.place}: {message}",
+            provider=self.name,
+            remedy=(
+                f"If the server speaks plain HTTP, write `http://` in `{self.setting('url')}`; "
+                "else its certificate must be one that this machine accepts."
+            ),
+        )
+
+    def closed(self) -> ProviderError:
+        """Return the error for a connection that was closed without an answer."""
+        return ProviderUnavailableError(
+            f"{self.name} closed the connection without an answer.",
+            provider=self.name,
+            remedy=f"It may have crashed: see its log. {self.start}",
+        )
+
+    def cut_off(self, partial: str) -> ProviderError:
+        """Return the error for a reply that ended in the middle."""
+        return ReplyCutOffError(
+            f"The reply of {self.name} ended in the middle.",
+            provider=self.name,
+            remedy=f"It may have crashed: see its log. {self.start}",
+            partial=partial,
+        )
+
+    def gateway_alone(self, message: str) -> ProviderError:
+        """Return the error for a gateway behind which nothing answers."""
+        return ProviderUnavailableError(
+            f"Nothing answers behind {self.place}: {message}",
+            provider=self.name,
+            remedy=self.start,
+        )
+
+    def timed_out(self, seconds: float) -> ProviderError:
+        """Return the error for a deadline that passed, before the reply or in it."""
+        return ProviderTimeoutError(
+            f"{self.name} did not finish within {seconds:g} s.",
+            provider=self.name,
+            remedy=(
+                "`coai doctor` measures its speed. Choose a smaller model, lower "
+                "`completion.max_tokens`, or raise `completion.timeout_ms`."
+            ),
+        )
+
+    def gave_up(self, message: str) -> ProviderError:
+        """Return the error for a server that says itself that it took too long."""
+        return ProviderTimeoutError(
+            f"{self.name} gave up waiting: {message}",
+            provider=self.name,
+            remedy="Try again, or choose a smaller model.",
+        )
+
+    def busy(self, message: str, retry_after: float | None) -> ProviderError:
+        """Return the error for a backend that is loading, overloaded, or limits the rate."""
+        when = "in a moment" if retry_after is None else f"in {retry_after:g} s"
+        return ProviderBusyError(
+            f"{self.name} is busy or still loading: {message}",
+            provider=self.name,
+            remedy=f"Try again {when}.",
+            retry_after=retry_after,
+        )
+
+    def unauthorized(self, message: str) -> ProviderError:
+        """Return the error for a key that is wrong or missing."""
+        return AuthenticationError(
+            f"{self.name} does not accept the key: {message}",
+            provider=self.name,
+            remedy=f"Set the key that it wants in `{self.setting('api_key')}`.",
+        )
+
+    def model_missing(self, model: str | None, message: str = "") -> ProviderError:
+        """Return the error for a model that is not there; `model` is None for any at all."""
+        what = f"{self.name} has no model {model!r}." if model else f"{self.name} has no model."
+        return ModelNotFoundError(
+            f"{what} It says: {message}" if message else what,
+            provider=self.name,
+            remedy=self.fetch.replace("{model}", model or "MODEL"),
+        )
+
+    def out_of_memory(self, message: str) -> ProviderError:
+        """Return the error for too little memory."""
+        return OutOfMemoryError(
+            f"{self.name} has too little memory: {message}",
+            provider=self.name,
+            remedy=self.less_memory,
+        )
+
+    def too_long(self, message: str) -> ProviderError:
+        """Return the error for a request that exceeds the model's context."""
+        return RequestRejectedError(
+            f"The request is too long for {self.name}: {message}",
+            provider=self.name,
+            remedy=self.more_context,
+        )
+
+    def rejected(
+        self, message: str, remedy: str = "`coai doctor` says what this server can do."
+    ) -> ProviderError:
+        """Return the error for a request that the backend understands and refuses."""
+        return RequestRejectedError(
+            f"{self.name} refused the request: {message}", provider=self.name, remedy=remedy
+        )
+
+    def malformed(self, what: str) -> ProviderError:
+        """Return the error for a reply that is not the protocol; `what` says why."""
+        return BadReplyError(
+            f"The reply of {self.name} makes no sense: {what}.",
+            provider=self.name,
+            remedy=(
+                f"Check that {self.place} (`{self.setting('url')}`) is the server that you mean, "
+                "and that it is up to date; `coai doctor` says what answers there."
+            ),
+        )
+
+    def web_page(self) -> ProviderError:
+        """Return the error for a web page where the backend should be."""
+        return BadReplyError(
+            f"A web page answers at {self.place}, not {self.name}.",
+            provider=self.name,
+            remedy=(
+                "If this network wants a login, open a browser and log in. Else check "
+                f"`{self.setting('url')}`: another program may use that port."
+            ),
+        )
+
+    def redirect(self, host: str) -> ProviderError:
+        """Return the error for a redirect, which is never followed."""
+        return BadReplyError(
+            f"{self.place} redirects to {host or 'another address'}, and redirects are not "
+            "followed: what may be sent there is decided by the address.",
+            provider=self.name,
+            remedy=f"Set `{self.setting('url')}` to the final address if you trust it.",
+        )
+
+    def failed(self, message: str) -> ProviderError:
+        """Return the error for a failure that fits nothing else."""
+        return ProviderError(
+            f"{self.name} failed: {message}",
+            provider=self.name,
+            remedy=f"See its log. {self.start}",
+        )

@@ -1,0 +1,292 @@
+"""llama.cpp's own HTTP API: the embedded engine's, and that of a llama-server that the user runs.
+
+See tools/server/README.md of llama.cpp for the API. Everything is streamed, because the server
+notices a closed connection with the next token that it cannot send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from coai_routing.errors import ProviderError
+from coai_routing.privacy import Egress
+from coai_routing.providers import failures
+from coai_routing.providers.backend import Backend
+from coai_routing.providers.http import Client, MalformedReplyError
+from coai_routing.providers.listings import count, fields, first, number, openai_models, text
+from coai_routing.providers.sse import EventDecoder
+from coai_routing.providers.streams import collect, require_messages, require_prompt
+from coai_routing.request import Delta, Health, ModelReply, Timings, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from coai_routing.providers.http import Reply
+    from coai_routing.request import ModelDescription, ModelRequest
+
+_LISTING_TIMEOUT: Final = 5.0
+_HEALTH_TIMEOUT: Final = 2.0
+_OK: Final = 200
+
+# Of the last event only this; it would repeat the whole prompt and all settings otherwise.
+_RESPONSE_FIELDS: Final = (
+    "content",
+    "stop",
+    "stop_type",
+    "model",
+    "id_slot",
+    "timings",
+    "tokens_evaluated",
+    "tokens_predicted",
+)
+
+
+class LlamaServerProvider:
+    """A llama.cpp server."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        base_url: str,
+        api_key: str | None = None,
+        egress: Egress | None = None,
+    ) -> None:
+        """Connect to nothing yet. Raises ValueError for an address or key that cannot be sent."""
+        self._backend = describe(name, base_url)
+        self._egress = egress or Egress()
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._client = Client(base_url, headers=headers)
+
+    @property
+    def name(self) -> str:
+        """The backend as the user knows it."""
+        return self._backend.name
+
+    @property
+    def base_url(self) -> str:
+        """Where it is reached, without `/v1`."""
+        return self._backend.base_url
+
+    async def complete(self, request: ModelRequest) -> ModelReply:
+        """Continue a raw prompt, or fill in between a prompt and a suffix."""
+        require_prompt(self._backend, request)
+        return await collect(self._backend, self.stream(request))
+
+    async def chat(self, request: ModelRequest) -> ModelReply:
+        """Answer messages."""
+        require_messages(self._backend, request)
+        return await collect(self._backend, self.stream(request))
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta]:
+        """Yield the answer as it comes, the whole reply at the end."""
+        path, body = _path_and_body(request)
+        deadline = asyncio.get_running_loop().time() + request.timeout
+        draft = _Draft(request, self.name)
+        decoder = EventDecoder()
+        reply: Reply | None = None
+        try:
+            self._egress.check(request, self.base_url, provider=self.name)
+            reply = await self._client.send("POST", path, body, deadline=deadline)
+            await self._expect(reply, "text/event-stream", request.model)
+            while received := await reply.piece():
+                for event in decoder.feed(received):
+                    token = draft.add(_object(event, self._backend), self._backend)
+                    if draft.whole is not None:
+                        reply.close(said_all=True)
+                        yield Delta(text=token, reply=draft.whole)
+                        return
+                    if token:
+                        yield Delta(text=token)
+            raise (
+                self._backend.cut_off(draft.text())
+                if draft.begun
+                else self._backend.malformed("it is empty")
+            )
+        except (OSError, ValueError, MalformedReplyError) as error:
+            raise failures.from_exception(
+                self._backend, error, seconds=request.timeout, partial=draft.text()
+            ) from error
+        finally:
+            if reply is not None:
+                reply.close()
+
+    async def models(self) -> tuple[ModelDescription, ...]:
+        """List what the server offers: one model, or several if it is a router."""
+        return openai_models(await self._get("/v1/models", _LISTING_TIMEOUT), self.name)
+
+    async def health(self) -> Health:
+        """Say whether the server would answer now."""
+        try:
+            await self._get("/health", _HEALTH_TIMEOUT)
+            # Anybody may ask for the health; only this tells whether the key is right.
+            properties = fields(await self._get("/props", _HEALTH_TIMEOUT))
+        except ProviderError as error:
+            return Health(ok=False, detail=error.message, remedy=error.remedy)
+        version = text(properties.get("build_info"))
+        model = text(properties.get("model_alias")) or text(properties.get("model_path"))
+        return Health(ok=True, detail=f"serves {model}" if model else "ready", version=version)
+
+    async def aclose(self) -> None:
+        """Close pooled connections."""
+        await self._client.aclose()
+
+    async def _get(self, path: str, seconds: float) -> object:
+        deadline = asyncio.get_running_loop().time() + seconds
+        reply: Reply | None = None
+        try:
+            self._egress.check(None, self.base_url, provider=self.name)
+            reply = await self._client.send("GET", path, deadline=deadline)
+            await self._expect(reply, "application/json", None)
+            return json.loads(await reply.read())
+        except (OSError, ValueError, MalformedReplyError) as error:
+            raise failures.from_exception(self._backend, error, seconds=seconds) from error
+        finally:
+            if reply is not None:
+                reply.close()
+
+    async def _expect(self, reply: Reply, content_type: str, model: str | None) -> None:
+        """Raise what any reply means that is not a good one of that type."""
+        if reply.status != _OK:
+            body = await reply.read()
+            raise failures.from_status(
+                self._backend, reply.status, reply.headers, body, model=model
+            )
+        given = reply.headers.get("content-type", "")
+        if not given.startswith(content_type):
+            raise failures.from_content_type(self._backend, given)
+
+
+def describe(name: str, base_url: str) -> Backend:
+    """Return the messages' view of a llama.cpp server."""
+    if name == "embedded":
+        return Backend(
+            name,
+            base_url,
+            start="COAI starts it by itself: `coai doctor` says what keeps it from running.",
+            fetch="Fetch the weights with `coai models pull`.",
+            more_context="Raise `engine.context_tokens`.",
+            less_memory="Lower `engine.context_tokens` or `engine.slots`, or set a smaller "
+            "`engine.model`.",
+        )
+    return Backend(
+        name,
+        base_url,
+        start="Start it with `llama-server -m MODEL.gguf`.",
+        fetch="Start it with the model's file: `llama-server -m MODEL.gguf`.",
+        more_context="Start it with a larger `--ctx-size`, or fewer slots (`--parallel`).",
+        less_memory="Start it with a smaller `--ctx-size` or `--n-gpu-layers`, or a smaller model.",
+    )
+
+
+def _path_and_body(request: ModelRequest) -> tuple[str, bytes]:
+    """Return where a request goes and its JSON."""
+    body: dict[str, Any] = {
+        "stream": True,
+        "cache_prompt": True,
+        "n_predict": request.max_tokens,
+        "temperature": request.temperature,
+        "timings_per_token": False,
+    }
+    if request.stop:
+        body["stop"] = request.stop
+    if request.slot is not None:
+        body["id_slot"] = request.slot
+    if request.model is not None:
+        body["model"] = request.model
+    if request.prompt is None:
+        path = "/v1/chat/completions"
+        body["messages"] = [{"role": m.role, "content": m.content} for m in request.messages]
+        if request.json_schema is not None:
+            schema = {"name": "reply", "strict": True, "schema": request.json_schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    else:
+        path = "/completion"
+        body["response_fields"] = _RESPONSE_FIELDS
+        if request.suffix is None:
+            body["prompt"] = request.prompt
+        else:
+            path = "/infill"
+            body["input_prefix"] = request.prompt
+            body["input_suffix"] = request.suffix
+        if request.json_schema is not None:
+            body["json_schema"] = request.json_schema
+    # A lone surrogate, which an editor can send, has no UTF-8 form.
+    return path, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _object(event: bytes, backend: Backend) -> dict[str, Any]:
+    """Decode an event; `[DONE]` is an empty one. Raises ValueError if it is not JSON."""
+    if event.strip() == b"[DONE]":
+        return {}
+    decoded = fields(json.loads(event))
+    if not decoded:
+        raise backend.malformed("an event is no object")
+    return decoded
+
+
+class _Draft:
+    """A reply that is being streamed."""
+
+    def __init__(self, request: ModelRequest, provider: str) -> None:
+        self._request = request
+        self._provider = provider
+        self._pieces: list[str] = []
+        self.begun = False
+        self.whole: ModelReply | None = None
+
+    def text(self) -> str:
+        """Return what has come so far."""
+        return "".join(self._pieces)
+
+    def add(self, event: dict[str, Any], backend: Backend) -> str:
+        """Take an event in and return its text. The last one makes the draft `whole`."""
+        if "error" in event:
+            raise failures.from_error_object(backend, event["error"], model=self._request.model)
+        self.begun = self.begun or bool(event)
+        if "choices" in event:
+            choice = first(event["choices"])
+            token = fields(choice.get("delta")).get("content")
+            stop = choice.get("finish_reason")
+        else:
+            token = event.get("content")
+            stop = event.get("stop_type", True) if event.get("stop") is True else None
+        # Asked for no token at all, the server sends one nevertheless.
+        token = token if isinstance(token, str) and self._request.max_tokens else ""
+        if token:
+            self._pieces.append(token)
+        if stop:
+            self.whole = self._reply(event, stop)
+        return token
+
+    def _reply(self, event: dict[str, Any], stop: object) -> ModelReply:
+        finish: Literal["stop", "length", "unknown"] = "unknown"
+        if stop in {"limit", "length"}:
+            finish = "length"
+        elif stop in {"eos", "word", "stop"}:
+            finish = "stop"
+        timings = fields(event.get("timings"))
+        evaluated = count(timings.get("prompt_n")) or 0
+        cached = count(timings.get("cache_n"))
+        # Servers before the end of 2025 do not tell what came from the cache.
+        prompt = count(event.get("tokens_evaluated")) or evaluated + (cached or 0)
+        output = count(timings.get("predicted_n")) or count(event.get("tokens_predicted")) or 0
+        slot = count(event.get("id_slot"))
+        return ModelReply(
+            text=self.text(),
+            finish=finish,
+            model=text(event.get("model")) or self._request.model or "",
+            provider=self._provider,
+            usage=Usage(
+                prompt_tokens=prompt,
+                cached_tokens=max(0, prompt - evaluated) if cached is None else cached,
+                output_tokens=output,
+            ),
+            timings=Timings(
+                prompt_ms=number(timings.get("prompt_ms")),
+                output_ms=number(timings.get("predicted_ms")),
+            ),
+            slot=self._request.slot if slot is None else slot,
+        )
