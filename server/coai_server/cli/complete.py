@@ -16,6 +16,8 @@ from coai_server.cli.console import error_document, run, without_controls, write
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from coai_agents.source import Source
+
 ASK_SECONDS: Final = 120.0
 
 _PLACE: Final = re.compile(r"(?P<file>.+):(?P<line>\d+):(?P<column>\d+)", re.DOTALL)
@@ -60,7 +62,8 @@ def complete(
     """Print what COAI suggests at a place in a file. Exit code 1 if it suggests nothing."""
     where = parse_place(place)
     try:
-        text, last = run(_suggest(where, language))
+        source, offset = _located(where, language)
+        text, last = run(_suggest(source, offset))
     except CoaiError as error:
         if as_json:
             write_json(error_document(error))
@@ -76,26 +79,33 @@ def complete(
         raise typer.Exit(1)
 
 
-async def _suggest(where: Place, language: str) -> tuple[str | None, Mapping[str, Any]]:
-    # Imported here, because none of it is needed for `--help` and wrong usage.
+def _located(where: Place, language: str) -> tuple[Source, int]:
+    """Read the file and return the place's offset; raises `typer.BadParameter` and `CoaiError`."""
+    # Imported here, because it is not needed for `--help`.
+    from coai_agents.source import Source  # noqa: PLC0415
     from coai_server.cli.exercise import read_text  # noqa: PLC0415
+
+    path = where.file.absolute()
+    source = Source(path.as_uri(), read_text(path), language)
+    if where.line > source.line_count:
+        raise typer.BadParameter(f"{where.file} has {source.line_count} lines")
+    start, end = source.line_start(where.line - 1), source.line_end(where.line - 1)
+    if where.column > end - start + 1:
+        raise typer.BadParameter(
+            f"line {where.line} ends at column {end - start + 1}, got {where.column}"
+        )
+    return source, start + where.column - 1
+
+
+async def _suggest(source: Source, offset: int) -> tuple[str | None, Mapping[str, Any]]:
+    # Imported here, because neither is needed for `--help` and wrong usage.
     from coai_server.cli.readiness import wait_until_ready  # noqa: PLC0415
     from coai_server.editor import Trigger, launched  # noqa: PLC0415
 
-    path = where.file.absolute()
-    text = read_text(path)
-    async with launched(path.parent) as editor:
-        buffer = editor.open(path, text, language)
-        source = buffer.source
-        if where.line > source.line_count:
-            raise typer.BadParameter(f"{where.file} has {source.line_count} lines")
-        start = source.line_start(where.line - 1)
-        end = source.line_end(where.line - 1)
-        if start + where.column - 1 > end:
-            raise typer.BadParameter(
-                f"line {where.line} ends at column {end - start + 1}, got {where.column}"
-            )
-        buffer.cursor = start + where.column - 1
+    assert source.path is not None
+    async with launched(source.path.parent) as editor:
+        buffer = editor.open(source.path, source.text, source.language)
+        buffer.cursor = offset
         await wait_until_ready(editor)
         ghosts = await buffer.ask(Trigger.INVOKED, seconds=ASK_SECONDS)
         last: Mapping[str, Any] = (await editor.status())["last"] or {}

@@ -33,7 +33,7 @@ PARSE_SECONDS: Final = 5.0
 _INDENTATION: Final = "    "
 
 _FIRST_WORD: Final = re.compile(r"\W*\w+\W?")
-_WORD: Final = re.compile(r"\w{2}")
+_WORD: Final = re.compile(r"\w")
 
 
 class DemoFileError(CoaiError):
@@ -160,7 +160,7 @@ def _named(functions: Sequence[Definition], name: str) -> Definition:
         if name in (each.qualified_name, each.name):
             return each
     known = [each.qualified_name for each in functions]
-    close = difflib.get_close_matches(name, known, n=1)
+    close = difflib.get_close_matches(name, [*known, *(each.name for each in functions)], n=1)
     if close:
         remedy = f"Did you mean {close[0]}?"
     elif known:

@@ -35,12 +35,12 @@ def list_models(
         return
     from rich.table import Table  # noqa: PLC0415 (only for people)
 
-    table = Table("Name", "Model", "Size", "State", "Family", "Licence", box=None, pad_edge=False)
+    table = Table("Name", "Family", "Size", "Licence", "State", box=None, pad_edge=False)
     for status in listed:
         model = status.model
         name = f"{model.name} (in use)" if model.name == default else model.name
         size = f"{model.size / 1e6:,.0f} MB"
-        table.add_row(name, model.title, size, status.state.value, model.family, model.license)
+        table.add_row(name, model.family, size, model.license, status.state.value)
     to = console()
     to.print(table)
     to.print(f"\nThey are kept in {store.directory}.", soft_wrap=True)

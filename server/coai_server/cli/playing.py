@@ -87,7 +87,8 @@ class _Player:
         await self._type(self._exercise.typed)
         ghost = await self._ask_until_shown("typed")
         if ghost is not None:
-            ghost = await self._type_on(ghost) or ghost
+            ghost = await self._type_on(ghost)
+        if ghost is not None:
             await self.buffer.accept(ghost)
             if self._goes_on():
                 self._break_line()
@@ -110,10 +111,10 @@ class _Player:
         return ghost
 
     async def _type_on(self, ghost: Ghost) -> Ghost | None:
-        """Type what is suggested; the rest of it is shown again without a model."""
+        """Type what is suggested; return what is shown then, which needs no model."""
         typed = ghost.text[:TYPED_ON]
         if len(ghost.span) or len(typed) == len(ghost.text) or "\n" in typed:
-            return None
+            return ghost
         await self._type(typed)
         return await self._ask("typed on as suggested")
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LOAD_SECONDS: Final = 120.0
 """How long a model may take to load; on a slow disk it is a minute for a large one."""
 
-SETTLE_SECONDS: Final = 5.0
+SETTLE_SECONDS: Final = 3.0
 """How long a state that means "no" has to last. Right after its start the daemon does not know of
 its engine yet, and an engine that failed is started again."""
 

@@ -51,12 +51,12 @@ class Home:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict[str, str])
 
-    def __call__(self, *arguments: str, cwd: Path | None = None, **variables: str) -> Ran:
+    def __call__(self, *arguments: str, **variables: str) -> Ran:
         """Run `coai` in a process of its own; variables are added to the environment."""
         done = subprocess.run(
             [sys.executable, "-m", "coai_server", *arguments],
             env={**self.environment, **variables},
-            cwd=cwd or self.folder,
+            cwd=self.folder,
             capture_output=True,
             timeout=SECONDS,
             stdin=subprocess.DEVNULL,
