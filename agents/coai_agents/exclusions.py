@@ -168,7 +168,7 @@ class Exclusions:
         """Take the workspace's folders as they are now."""
         self._state = _State(_roots(roots), self._state.folders, {})
 
-    def refusal(self, path: Path, for_: Use) -> Refusal | None:
+    def refusal(self, path: Path | str, for_: Use) -> Refusal | None:
         """Return why a file must not be used, or None if it may be."""
         state = self._state
         key = (os.fspath(path), for_)
@@ -180,7 +180,7 @@ class Exclusions:
             state.decisions[key] = decision
         return decision.refusal
 
-    def known_refusal(self, path: Path, for_: Use) -> Refusal | None:
+    def known_refusal(self, path: Path | str, for_: Use) -> Refusal | None:
         """Return the same without ever looking at the disk: what is not known is refused."""
         decision = self._state.decisions.get((os.fspath(path), for_))
         if decision is None or self._rules(decision.root) != decision.rules:
