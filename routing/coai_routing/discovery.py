@@ -1,25 +1,32 @@
 """Which model servers answer right now, and what they offer.
 
 An address is knocked at first, with a bare connection: most of them have nobody behind them, and
-finding that out must cost neither time nor the import of a provider's SDK. Who answers is then
-asked by its own provider, so that a web application on llama-server's port is not taken for one.
+finding that out must cost neither time nor an import. Who answers is then told by what only it
+says, so that a web application on llama-server's port is not taken for one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
-from coai_routing.errors import EgressRefusedError, ProviderError
+from coai_routing.errors import ProviderError
 from coai_routing.privacy import Egress
+from coai_routing.providers.backend import (
+    describe_llama_server,
+    describe_ollama,
+    describe_openai_compatible,
+)
 from coai_routing.request import ModelDescription
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from coai_routing.providers.base import Provider
 
@@ -31,12 +38,23 @@ KNOCK_SECONDS: Final = 0.5
 ASK_SECONDS: Final = 5.0
 """How long a server may take to say what it is and what models it has."""
 
-_START: Final = {
-    "ollama": "Start it with `ollama serve`.",
-    "lmstudio": "Start its server with `lms server start`.",
-    "llama_server": "Start it with `llama-server -m MODEL.gguf`.",
-    "vllm": "Start it with `vllm serve MODEL`.",
+_DESCRIBE: Final = {
+    "llama_server": describe_llama_server,
+    "ollama": describe_ollama,
+    "openai_compatible": describe_openai_compatible,
 }
+_OLLAMA: Final = "http://127.0.0.1:11434"
+_OLLAMA_PORT: Final = 11434
+_ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - replaced
+
+
+def _http_address(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("not the address of an HTTP server, or one with a user name")
+    if parts.query or parts.fragment or not url.isprintable() or " " in url:
+        raise ValueError("more than an address")
+    return url.rstrip("/")
 
 
 class EndpointSettings(BaseModel):
@@ -46,7 +64,7 @@ class EndpointSettings(BaseModel):
 
     name: str
     kind: Kind
-    base_url: str
+    base_url: Annotated[str, AfterValidator(_http_address)]
     api_key: SecretStr | None = None
 
 
@@ -59,15 +77,59 @@ class Found(BaseModel):
     kind: Kind
     base_url: str
     ok: bool
+    """Whether a server of that kind answers; it may have no model all the same."""
     detail: str
     remedy: str = ""
     version: str | None = None
     models: tuple[ModelDescription, ...] = ()
+    fills_in: frozenset[str] = frozenset()
+    """Models that the server itself says can fill in the middle; most servers do not say."""
+
+
+WELL_KNOWN: Final = (
+    EndpointSettings(name="ollama", kind="ollama", base_url=_OLLAMA),
+    EndpointSettings(
+        name="lmstudio", kind="openai_compatible", base_url="http://127.0.0.1:1234/v1"
+    ),
+    EndpointSettings(name="llama_server", kind="llama_server", base_url="http://127.0.0.1:8080"),
+    EndpointSettings(name="vllm", kind="openai_compatible", base_url="http://127.0.0.1:8000/v1"),
+)
+"""Where model servers are unless somebody put them elsewhere."""
+
+
+def ollama_address(environment: Mapping[str, str]) -> str:
+    """Return where Ollama is by its own variable OLLAMA_HOST, else its usual address.
+
+    The variable is the server's too, and may hold an address that means all of this machine's.
+    """
+    value = environment.get("OLLAMA_HOST", "").strip().strip("\"'")
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        scheme, rest = "http", value
+    usual = {"http": 80, "https": 443}.get(scheme) if separator else _OLLAMA_PORT
+    try:
+        parts = urlsplit(f"{scheme}://{rest}")
+        host, port = parts.hostname or "", parts.port or usual
+        host = _ANY_ADDRESS.get(host, host)
+        host = f"[{host}]" if ":" in host else host
+        return _http_address(f"{scheme}://{host}:{port}{parts.path}")
+    except ValueError:
+        return _OLLAMA
+
+
+def placed(
+    endpoint: EndpointSettings, environment: Mapping[str, str] = os.environ
+) -> EndpointSettings:
+    """Return an endpoint as it is used: Ollama's usual address gives way to OLLAMA_HOST."""
+    if endpoint.kind != "ollama" or endpoint.base_url != _OLLAMA:
+        return endpoint
+    return endpoint.model_copy(update={"base_url": ollama_address(environment)})
 
 
 def provider_for(endpoint: EndpointSettings, *, egress: Egress | None = None) -> Provider:
     """Return the provider that speaks to an endpoint; connects to nothing yet."""
     # Imported here, because each brings a library of its own.
+    endpoint = placed(endpoint)
     key = None if endpoint.api_key is None else endpoint.api_key.get_secret_value()
     name, url = endpoint.name, endpoint.base_url
     match endpoint.kind:
@@ -88,56 +150,53 @@ def provider_for(endpoint: EndpointSettings, *, egress: Egress | None = None) ->
 
 
 async def discover(
-    endpoints: Sequence[EndpointSettings], *, egress: Egress | None = None
+    endpoints: Sequence[EndpointSettings] = WELL_KNOWN, *, egress: Egress | None = None
 ) -> tuple[Found, ...]:
     """Look at every endpoint at the same time; raises nothing for what it finds."""
-    looks = (_look(endpoint, egress or Egress()) for endpoint in endpoints)
+    looks = (_look(placed(endpoint), egress or Egress()) for endpoint in endpoints)
     return tuple(await asyncio.gather(*looks))
 
 
 async def _look(endpoint: EndpointSettings, egress: Egress) -> Found:
-    def found(
-        detail: str,
-        remedy: str = "",
-        *,
-        models: tuple[ModelDescription, ...] = (),
-        version: str | None = None,
-        ok: bool = False,
-    ) -> Found:
-        return Found(
-            name=endpoint.name,
-            kind=endpoint.kind,
-            base_url=endpoint.base_url,
-            ok=ok,
-            detail=detail,
-            remedy=remedy,
-            version=version,
-            models=models,
-        )
+    backend = _DESCRIBE[endpoint.kind](endpoint.name, endpoint.base_url)
+    try:
+        egress.check(None, backend.base_url, provider=endpoint.name)
+        if not await _somebody_answers(backend.base_url):
+            raise backend.unreachable()
+        # Whoever answers will be used by these, and importing them takes too long for the loop.
+        await asyncio.to_thread(import_module, f"coai_routing.providers.{endpoint.kind}")
+        from coai_routing.providers.recognition import recognise  # noqa: PLC0415 - as above
 
-    try:
-        egress.check(None, endpoint.base_url, provider=endpoint.name)
-    except EgressRefusedError as error:
-        return found(error.message, error.remedy)
-    if not await _somebody_answers(endpoint.base_url):
-        return found(
-            f"Nothing answers at {endpoint.base_url}.",
-            _START.get(endpoint.name, f"Start it, or correct `endpoints.custom.{endpoint.name}`."),
-        )
-    provider = provider_for(endpoint, egress=egress)
-    try:
+        key = None if endpoint.api_key is None else endpoint.api_key.get_secret_value()
         async with asyncio.timeout(ASK_SECONDS):
-            health = await provider.health()
-            if not health.ok:
-                return found(health.detail, health.remedy, version=health.version)
-            models = await provider.models()
+            recognised = await recognise(
+                endpoint.kind, backend, key, remote=egress.allow, seconds=ASK_SECONDS
+            )
     except ProviderError as error:
-        return found(error.message, error.remedy)
+        return _absent(endpoint, error)
     except TimeoutError:
-        return found(f"{endpoint.base_url} did not say in time what it is.", "Look at its log.")
-    finally:
-        await provider.aclose()
-    return found(health.detail, models=models, version=health.version, ok=True)
+        return _absent(endpoint, backend.timed_out(ASK_SECONDS))
+    return Found(
+        name=endpoint.name,
+        kind=endpoint.kind,
+        base_url=endpoint.base_url,
+        ok=True,
+        detail=recognised.detail,
+        version=recognised.version,
+        models=recognised.models,
+        fills_in=recognised.fills_in,
+    )
+
+
+def _absent(endpoint: EndpointSettings, error: ProviderError) -> Found:
+    return Found(
+        name=endpoint.name,
+        kind=endpoint.kind,
+        base_url=endpoint.base_url,
+        ok=False,
+        detail=error.message,
+        remedy=error.remedy,
+    )
 
 
 async def _somebody_answers(base_url: str) -> bool:

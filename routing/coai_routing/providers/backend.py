@@ -22,6 +22,7 @@ from coai_routing.errors import (
     RequestRejectedError,
 )
 
+_EMBEDDED: Final = "embedded"
 _BUILT_IN: Final = frozenset({"ollama", "lmstudio", "llama_server", "vllm"})
 
 
@@ -40,8 +41,6 @@ class Backend:
 
     def setting(self, key: str) -> str:
         """Return the name of a setting of this backend; `key` as for a well-known one."""
-        if self.name == "embedded":
-            return "engine.enabled"
         if self.name in _BUILT_IN:
             return f"endpoints.{self.name}.{key}"
         return f"endpoints.custom.{self.name}.{'api_key_env' if key == 'api_key' else key}"
@@ -52,12 +51,19 @@ class Backend:
         parts = urlsplit(self.base_url)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
+    @property
+    def _address(self) -> str:
+        """The address and, where the user can change it, how."""
+        if self.name == _EMBEDDED:
+            return self.place
+        return f"{self.place} (`{self.setting('url')}`)"
+
     def unreachable(self) -> ProviderError:
         """Return the error for an address at which nothing listens."""
         return ProviderUnavailableError(
             f"Nothing answers at {self.place}.",
             provider=self.name,
-            remedy=f"{self.start} Its address is the setting `{self.setting('url')}`.",
+            remedy=f"{self.start} Or correct its address: {self._address}.",
         )
 
     def not_found(self) -> ProviderError:
@@ -65,7 +71,7 @@ class Backend:
         return ProviderUnavailableError(
             f"The host of {self.place} cannot be found.",
             provider=self.name,
-            remedy=f"Check `{self.setting('url')}`, the network and, if you use one, the VPN.",
+            remedy=f"Check {self._address}, the network and, if you use one, the VPN.",
         )
 
     def insecure(self, message: str) -> ProviderError:
@@ -74,8 +80,8 @@ class Backend:
             f"No secure connection to {self.place}: {message}",
             provider=self.name,
             remedy=(
-                f"If the server speaks plain HTTP, write `http://` in `{self.setting('url')}`; "
-                "else its certificate must be one that this machine accepts."
+                f"If the server speaks plain HTTP, write `http://` in {self._address}; else its "
+                "certificate must be one that this machine accepts."
             ),
         )
 
@@ -135,10 +141,11 @@ class Backend:
 
     def unauthorized(self, message: str) -> ProviderError:
         """Return the error for a key that is wrong or missing."""
+        remedy = f"Set the key that it wants in `{self.setting('api_key')}`."
+        if self.name == _EMBEDDED:
+            remedy = "Another engine took its place: try again."
         return AuthenticationError(
-            f"{self.name} does not accept the key: {message}",
-            provider=self.name,
-            remedy=f"Set the key that it wants in `{self.setting('api_key')}`.",
+            f"{self.name} does not accept the key: {message}", provider=self.name, remedy=remedy
         )
 
     def model_missing(self, model: str | None, message: str = "") -> ProviderError:
@@ -174,14 +181,25 @@ class Backend:
             f"{self.name} refused the request: {message}", provider=self.name, remedy=remedy
         )
 
+    def somebody_else(self, who: str, kind: str) -> ProviderError:
+        """Return the error for another kind of server than the one that was meant."""
+        return BadReplyError(
+            f"{who} answers at {self.place}, not {self.name}.",
+            provider=self.name,
+            remedy=(
+                f"To use it, add it as `endpoints.custom.NAME` with kind `{kind}`; if "
+                f"{self.name} is somewhere else, correct {self._address}."
+            ),
+        )
+
     def malformed(self, what: str) -> ProviderError:
         """Return the error for a reply that is not the protocol; `what` says why."""
         return BadReplyError(
             f"The reply of {self.name} makes no sense: {what}.",
             provider=self.name,
             remedy=(
-                f"Check that {self.place} (`{self.setting('url')}`) is the server that you mean, "
-                "and that it is up to date; `coai doctor` says what answers there."
+                f"Check that {self._address} is the server that you mean, and that it is up to "
+                "date; `coai doctor` says what answers there."
             ),
         )
 
@@ -192,7 +210,7 @@ class Backend:
             provider=self.name,
             remedy=(
                 "If this network wants a login, open a browser and log in. Else check "
-                f"`{self.setting('url')}`: another program may use that port."
+                f"{self._address}: another program may use that port."
             ),
         )
 
@@ -202,7 +220,7 @@ class Backend:
             f"{self.place} redirects to {host or 'another address'}, and redirects are not "
             "followed: what may be sent there is decided by the address.",
             provider=self.name,
-            remedy=f"Set `{self.setting('url')}` to the final address if you trust it.",
+            remedy=f"Give the final address instead of {self._address} if you trust it.",
         )
 
     def failed(self, message: str) -> ProviderError:
@@ -212,3 +230,62 @@ class Backend:
             provider=self.name,
             remedy=f"See its log. {self.start}",
         )
+
+
+def describe_llama_server(name: str, base_url: str) -> Backend:
+    """Describe a llama.cpp server."""
+    if name == _EMBEDDED:
+        return Backend(
+            name,
+            base_url,
+            start="COAI starts it by itself: `coai doctor` says what keeps it from running.",
+            fetch="Fetch the weights with `coai models pull`.",
+            more_context="Raise `engine.context_tokens`.",
+            less_memory="Lower `engine.context_tokens` or `engine.slots`, or set a smaller "
+            "`engine.model`.",
+        )
+    return Backend(
+        name,
+        base_url,
+        start="Start it with `llama-server -m MODEL.gguf`.",
+        fetch="Start it with the model's file: `llama-server -m MODEL.gguf`.",
+        more_context="Start it with a larger `--ctx-size`, or fewer slots (`--parallel`).",
+        less_memory="Start it with a smaller `--ctx-size` or `--n-gpu-layers`, or a smaller model.",
+    )
+
+
+def describe_ollama(name: str, base_url: str) -> Backend:
+    """Describe an Ollama server."""
+    return Backend(
+        name,
+        base_url,
+        start="Start it with `ollama serve`, or the Ollama application.",
+        fetch="Fetch it with `ollama pull {model}`; `ollama list` shows what is there.",
+        more_context="Start Ollama with a larger `OLLAMA_CONTEXT_LENGTH`.",
+        less_memory="Choose a smaller model, unload others with `ollama stop`, or start Ollama "
+        "with a smaller `OLLAMA_CONTEXT_LENGTH`.",
+    )
+
+
+def describe_openai_compatible(name: str, base_url: str) -> Backend:
+    """Describe a server that speaks OpenAI's API; `/v1` is added to an address without a path."""
+    if not urlsplit(base_url).path.strip("/"):
+        base_url = f"{base_url.rstrip('/')}/v1"
+    if name == "lmstudio":
+        return Backend(
+            name,
+            base_url,
+            start="Start its server with `lms server start`, or in LM Studio's Developer tab.",
+            fetch="Get it with `lms get {model}` and load it with `lms load {model}`.",
+            more_context="Load the model with a longer context: `lms load --context-length N`.",
+        )
+    if name == "vllm":
+        return Backend(
+            name,
+            base_url,
+            start="Start it with `vllm serve MODEL`.",
+            fetch="Start it with the model: `vllm serve {model}`.",
+            more_context="Start it with a larger `--max-model-len`.",
+            less_memory="Start it with a smaller `--max-model-len` or model.",
+        )
+    return Backend(name, base_url, start="Start the server.")

@@ -76,10 +76,11 @@ class Reply:
     """A reply whose body is read as it comes. Whoever holds it closes it."""
 
     def __init__(
-        self, response: aiohttp.ClientResponse, lingering: set[aiohttp.ClientResponse]
+        self, response: aiohttp.ClientResponse, open_ones: set[aiohttp.ClientResponse]
     ) -> None:
+        open_ones.add(response)
         self._response = response
-        self._lingering = lingering
+        self._open_ones = open_ones
         self._closed = False
         self.status = response.status
         self.headers = {name.lower(): value for name, value in response.headers.items()}
@@ -113,13 +114,12 @@ class Reply:
         self._closed = True
         if said_all and not self._response.content.is_eof():
             # At its end the response gives the connection back by itself.
-            self._lingering.add(self._response)
-            asyncio.get_running_loop().call_later(_LINGER, self._give_up)
+            asyncio.get_running_loop().call_later(_LINGER, self._end)
         else:
-            self._response.close()
+            self._end()
 
-    def _give_up(self) -> None:
-        self._lingering.discard(self._response)
+    def _end(self) -> None:
+        self._open_ones.discard(self._response)
         self._response.close()
 
 
@@ -138,7 +138,7 @@ class Client:
             if not (value.isascii() and value.isprintable()):
                 raise ValueError(f"the header {key} has characters that cannot be sent")
         self._session: aiohttp.ClientSession | None = None
-        self._lingering: set[aiohttp.ClientResponse] = set()
+        self._open_ones: set[aiohttp.ClientResponse] = set()
         self._has_answered = False
 
     async def send(
@@ -191,7 +191,7 @@ class Client:
         except aiohttp.ClientError as error:
             raise MalformedReplyError(str(error)) from error
         self._has_answered = True
-        return Reply(response, self._lingering)
+        return Reply(response, self._open_ones)
 
     def _open(self) -> aiohttp.ClientSession:
         self._session = aiohttp.ClientSession(
@@ -207,9 +207,9 @@ class Client:
 
     async def aclose(self) -> None:
         """Close all connections; calls under way fail."""
-        for response in self._lingering:
+        for response in self._open_ones:
             response.close()
-        self._lingering.clear()
+        self._open_ones.clear()
         session, self._session = self._session, None
         if session is not None:
             await session.close()

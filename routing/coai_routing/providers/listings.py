@@ -103,7 +103,18 @@ def ollama_models(
         for entry in entries(fields(tags).get("models"))
         if (name := text(entry.get("name")) or text(entry.get("model")))
         and (remote or ollama_remote(name, entry) is None)
+        and (not (able := capabilities(entry)) or "completion" in able)
     )
+
+
+def capabilities(description: object) -> frozenset[str]:
+    """Return what Ollama says in `/api/tags` or `/api/show` that a model can do.
+
+    Nothing where it does not say: `/api/show` does since 2025, `/api/tags` since 2026.
+    """
+    told = fields(description).get("capabilities")
+    names = cast("list[object]", told) if isinstance(told, list) else []
+    return frozenset(name for name in names if isinstance(name, str))
 
 
 def ollama_remote(name: str, description: object) -> str | None:

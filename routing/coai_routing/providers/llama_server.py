@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from coai_routing.errors import ProviderError
 from coai_routing.privacy import Egress
 from coai_routing.providers import failures
-from coai_routing.providers.backend import Backend
+from coai_routing.providers.asking import ask, expect
+from coai_routing.providers.backend import describe_llama_server
 from coai_routing.providers.http import Client, MalformedReplyError
 from coai_routing.providers.listings import count, fields, first, number, openai_models, text
 from coai_routing.providers.sse import EventDecoder
@@ -23,12 +24,12 @@ from coai_routing.request import Delta, Health, ModelReply, Timings, Usage
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from coai_routing.providers.backend import Backend
     from coai_routing.providers.http import Reply
     from coai_routing.request import ModelDescription, ModelRequest
 
 _LISTING_TIMEOUT: Final = 5.0
 _HEALTH_TIMEOUT: Final = 2.0
-_OK: Final = 200
 
 # Of the last event only this; it would repeat the whole prompt and all settings otherwise.
 _RESPONSE_FIELDS: Final = (
@@ -55,7 +56,7 @@ class LlamaServerProvider:
         egress: Egress | None = None,
     ) -> None:
         """Connect to nothing yet. Raises ValueError for an address or key that cannot be sent."""
-        self._backend = describe(name, base_url)
+        self._backend = describe_llama_server(name, base_url)
         self._egress = egress or Egress()
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = Client(base_url, headers=headers)
@@ -90,7 +91,7 @@ class LlamaServerProvider:
         try:
             self._egress.check(request, self.base_url, provider=self.name)
             reply = await self._client.send("POST", path, body, deadline=deadline)
-            await self._expect(reply, "text/event-stream", request.model)
+            await expect(reply, self._backend, "text/event-stream", model=request.model)
             while received := await reply.piece():
                 for event in decoder.feed(received):
                     token = draft.add(_object(event, self._backend), self._backend)
@@ -123,6 +124,8 @@ class LlamaServerProvider:
             await self._get("/health", _HEALTH_TIMEOUT)
             # Anybody may ask for the health; only this tells whether the key is right.
             properties = fields(await self._get("/props", _HEALTH_TIMEOUT))
+            if "default_generation_settings" not in properties:
+                raise self._backend.malformed("its `/props` are not llama.cpp's")
         except ProviderError as error:
             return Health(ok=False, detail=error.message, remedy=error.remedy)
         version = text(properties.get("build_info"))
@@ -134,51 +137,8 @@ class LlamaServerProvider:
         await self._client.aclose()
 
     async def _get(self, path: str, seconds: float) -> object:
-        deadline = asyncio.get_running_loop().time() + seconds
-        reply: Reply | None = None
-        try:
-            self._egress.check(None, self.base_url, provider=self.name)
-            reply = await self._client.send("GET", path, deadline=deadline)
-            await self._expect(reply, "application/json", None)
-            return json.loads(await reply.read())
-        except (OSError, ValueError, MalformedReplyError) as error:
-            raise failures.from_exception(self._backend, error, seconds=seconds) from error
-        finally:
-            if reply is not None:
-                reply.close()
-
-    async def _expect(self, reply: Reply, content_type: str, model: str | None) -> None:
-        """Raise what any reply means that is not a good one of that type."""
-        if reply.status != _OK:
-            body = await reply.read()
-            raise failures.from_status(
-                self._backend, reply.status, reply.headers, body, model=model
-            )
-        given = reply.headers.get("content-type", "")
-        if not given.startswith(content_type):
-            raise failures.from_content_type(self._backend, given)
-
-
-def describe(name: str, base_url: str) -> Backend:
-    """Return the messages' view of a llama.cpp server."""
-    if name == "embedded":
-        return Backend(
-            name,
-            base_url,
-            start="COAI starts it by itself: `coai doctor` says what keeps it from running.",
-            fetch="Fetch the weights with `coai models pull`.",
-            more_context="Raise `engine.context_tokens`.",
-            less_memory="Lower `engine.context_tokens` or `engine.slots`, or set a smaller "
-            "`engine.model`.",
-        )
-    return Backend(
-        name,
-        base_url,
-        start="Start it with `llama-server -m MODEL.gguf`.",
-        fetch="Start it with the model's file: `llama-server -m MODEL.gguf`.",
-        more_context="Start it with a larger `--ctx-size`, or fewer slots (`--parallel`).",
-        less_memory="Start it with a smaller `--ctx-size` or `--n-gpu-layers`, or a smaller model.",
-    )
+        self._egress.check(None, self.base_url, provider=self.name)
+        return await ask(self._client, self._backend, path, seconds=seconds)
 
 
 def _path_and_body(request: ModelRequest) -> tuple[str, bytes]:

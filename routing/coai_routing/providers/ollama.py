@@ -15,7 +15,7 @@ import httpx
 from coai_routing.errors import ModelNotFoundError, ProviderError
 from coai_routing.privacy import Egress
 from coai_routing.providers import failures
-from coai_routing.providers.backend import Backend
+from coai_routing.providers.backend import describe_ollama
 from coai_routing.providers.listings import fields, ollama_models, ollama_remote, text
 from coai_routing.providers.sdk import before, client_options
 from coai_routing.providers.streams import collect, require_messages, require_prompt, sendable
@@ -59,7 +59,7 @@ class OllamaProvider:
         `context_tokens` its context window. Either is Ollama's own setting if not given; note that
         Ollama loads a model again when the window changes.
         """
-        self._backend = describe(name, base_url)
+        self._backend = describe_ollama(name, base_url)
         self._egress = egress or Egress()
         self._api_key = api_key
         self._model = model
@@ -280,19 +280,6 @@ class OllamaProvider:
                 output_ms=_milliseconds(part.eval_duration),
             ),
         )
-
-
-def describe(name: str, base_url: str) -> Backend:
-    """Return the messages' view of an Ollama server."""
-    return Backend(
-        name,
-        base_url,
-        start="Start it with `ollama serve`, or the Ollama application.",
-        fetch="Fetch it with `ollama pull {model}`; `ollama list` shows what is there.",
-        more_context="Start Ollama with a larger `OLLAMA_CONTEXT_LENGTH`.",
-        less_memory="Choose a smaller model, unload others with `ollama stop`, or start Ollama "
-        "with a smaller `OLLAMA_CONTEXT_LENGTH`.",
-    )
 
 
 def _text_of(part: ollama.GenerateResponse | ollama.ChatResponse) -> str:

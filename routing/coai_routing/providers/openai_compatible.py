@@ -11,12 +11,11 @@ import json
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
-from urllib.parse import urlsplit
 
 from coai_routing.errors import ModelNotFoundError, ProviderError, RequestRejectedError
 from coai_routing.privacy import Egress
 from coai_routing.providers import failures
-from coai_routing.providers.backend import Backend
+from coai_routing.providers.backend import describe_openai_compatible
 from coai_routing.providers.listings import count, fields, first, number, openai_models, text
 from coai_routing.providers.sdk import before, client_options
 from coai_routing.providers.sse import EventDecoder
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     import openai
 
+    from coai_routing.providers.backend import Backend
     from coai_routing.request import ModelDescription, ModelRequest
 
 _LISTING_TIMEOUT: Final = 5.0
@@ -52,8 +52,7 @@ class OpenAICompatibleProvider:
         `/v1` is added to an address without a path. `model` is for requests that name none;
         without it, one that is loaded, or the first that the server lists.
         """
-        path = urlsplit(base_url).path.strip("/")
-        self._backend = describe(name, base_url if path else f"{base_url.rstrip('/')}/v1")
+        self._backend = describe_openai_compatible(name, base_url)
         self._egress = egress or Egress()
         self._api_key = api_key
         self._model = model
@@ -259,28 +258,6 @@ class OpenAICompatibleProvider:
             async with asyncio.timeout(_ENDING):
                 async for _ in received:
                     pass
-
-
-def describe(name: str, base_url: str) -> Backend:
-    """Return the messages' view of a server that speaks OpenAI's API."""
-    if name == "lmstudio":
-        return Backend(
-            name,
-            base_url,
-            start="Start its server with `lms server start`, or in LM Studio's Developer tab.",
-            fetch="Get it with `lms get {model}` and load it with `lms load {model}`.",
-            more_context="Load the model with a longer context: `lms load --context-length N`.",
-        )
-    if name == "vllm":
-        return Backend(
-            name,
-            base_url,
-            start="Start it with `vllm serve MODEL`.",
-            fetch="Start it with the model: `vllm serve {model}`.",
-            more_context="Start it with a larger `--max-model-len`.",
-            less_memory="Start it with a smaller `--max-model-len` or model.",
-        )
-    return Backend(name, base_url, start="Start the server.")
 
 
 class _Draft:
