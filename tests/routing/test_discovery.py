@@ -303,6 +303,16 @@ def test_ollamas_own_variable_says_where_it_is(value: str, address: str) -> None
     assert ollama_address({"OLLAMA_HOST": value}) == address
 
 
+@pytest.mark.parametrize("endpoint", WELL_KNOWN, ids=lambda endpoint: endpoint.name)
+async def test_every_kind_has_its_provider(
+    endpoint: EndpointSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OLLAMA_HOST", raising=False)
+    provider = provider_for(endpoint)
+    assert (provider.name, provider.base_url) == (endpoint.name, endpoint.base_url)
+    await provider.aclose()
+
+
 async def test_ollamas_variable_moves_only_its_usual_address(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

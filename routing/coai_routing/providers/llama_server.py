@@ -228,10 +228,12 @@ class _Draft:
         elif stop in {"eos", "word", "stop"}:
             finish = "stop"
         timings = fields(event.get("timings"))
-        evaluated = count(timings.get("prompt_n")) or 0
+        evaluated = count(timings.get("prompt_n"))
         cached = count(timings.get("cache_n"))
-        # Servers before the end of 2025 do not tell what came from the cache.
-        prompt = count(event.get("tokens_evaluated")) or evaluated + (cached or 0)
+        prompt = count(event.get("tokens_evaluated")) or (evaluated or 0) + (cached or 0)
+        if cached is None:
+            # Servers before the end of 2025 do not tell what came from the cache.
+            cached = 0 if evaluated is None else max(0, prompt - evaluated)
         output = count(timings.get("predicted_n")) or count(event.get("tokens_predicted")) or 0
         slot = count(event.get("id_slot"))
         return ModelReply(
@@ -241,7 +243,7 @@ class _Draft:
             provider=self._provider,
             usage=Usage(
                 prompt_tokens=prompt,
-                cached_tokens=max(0, prompt - evaluated) if cached is None else cached,
+                cached_tokens=cached,
                 output_tokens=output,
             ),
             timings=Timings(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_routing.errors import ModelNotFoundError, ProviderError, RequestRejectedError
+from coai_routing.providers.base import Provider
 from coai_routing.request import Message, ModelReply, ModelRequest
 from tests.routing.providers.dialects import ALL, LLAMA_SERVER, OLLAMA, Dialect
 from tests.support.llama import LlamaServer, start_llama_server
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
-    from coai_routing.providers.base import Provider
 
 PROMPT = ModelRequest(prompt="def add(a, b):\n", max_tokens=12, timeout=60.0)
 CHAT = ModelRequest(messages=(Message(role="user", content="hello"),), max_tokens=12, timeout=60.0)
@@ -75,6 +75,12 @@ async def streamed(provider: Provider, request: ModelRequest) -> tuple[str, Mode
             reply = delta.reply
     assert reply is not None
     return "".join(pieces), reply
+
+
+def test_it_has_all_that_the_protocol_names(dialect: Dialect) -> None:
+    named = {name for name in vars(Provider) if not name.startswith("_")}
+    assert "stream" in named
+    assert named <= set(dir(dialect.provider))
 
 
 async def test_completes_a_raw_prompt(provider: Provider) -> None:
