@@ -134,15 +134,19 @@ def provider_for(endpoint: EndpointSettings, *, egress: Egress | None = None) ->
     name, url = endpoint.name, endpoint.base_url
     match endpoint.kind:
         case "llama_server":
-            from coai_routing.providers.llama_server import LlamaServerProvider  # noqa: PLC0415
+            from coai_routing.providers.llama_server import (  # noqa: PLC0415 - on first use
+                LlamaServerProvider,
+            )
 
             return LlamaServerProvider(name=name, base_url=url, api_key=key, egress=egress)
         case "ollama":
-            from coai_routing.providers.ollama import OllamaProvider  # noqa: PLC0415
+            from coai_routing.providers.ollama import (  # noqa: PLC0415 - on first use
+                OllamaProvider,
+            )
 
             return OllamaProvider(name=name, base_url=url, api_key=key, egress=egress)
         case "openai_compatible":
-            from coai_routing.providers.openai_compatible import (  # noqa: PLC0415
+            from coai_routing.providers.openai_compatible import (  # noqa: PLC0415 - on first use
                 OpenAICompatibleProvider,
             )
 

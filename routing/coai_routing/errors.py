@@ -104,9 +104,7 @@ class BadReplyError(ProviderError):
 class ReplyCutOffError(ProviderError):
     """The reply ended before its end; `partial` is the text that had arrived."""
 
-    def __init__(
-        self, message: str, *, provider: str, remedy: str = "", partial: str = ""
-    ) -> None:
+    def __init__(self, message: str, *, provider: str, remedy: str = "", partial: str = "") -> None:
         super().__init__(message, provider=provider, remedy=remedy)
         self.partial = partial
 

@@ -1,7 +1,7 @@
 """HTTP for the hot path: one server, kept connections, replies read piece by piece.
 
-A streamed completion is a dozen tiny chunks, and aiohttp spends half the processor time on them
-that httpx does: time that is taken from a model on the same cores.
+A streamed completion is a dozen tiny chunks, and aiohttp spends much less processor time on them
+than httpx does: time that a model on the same cores could use.
 
 Redirects are not followed and proxies of the environment are not used: a request goes where the
 base URL says or nowhere.

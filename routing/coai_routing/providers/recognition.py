@@ -61,7 +61,10 @@ async def recognise(
     `seconds`.
     """
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    client = Client(backend.base_url, headers=headers)
+    try:
+        client = Client(backend.base_url, headers=headers)
+    except ValueError as error:
+        raise backend.unauthorized(f"{error}.") from error
     try:
         if kind == "llama_server":
             return await _llama_server(client, backend, seconds)
