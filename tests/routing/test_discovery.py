@@ -337,6 +337,17 @@ def test_an_endpoint_is_an_address(url: str) -> None:
         EndpointSettings(name="mine", kind="ollama", base_url=url)
 
 
+async def test_a_key_that_cannot_be_sent_is_told() -> None:
+    async with FaultyServer(PAGE) as server:
+        endpoint = EndpointSettings.model_validate(
+            {"name": "mine", "kind": "ollama", "base_url": server.base_url, "api_key": "a\nb"}
+        )
+        (found,) = await discover([endpoint])
+        assert not found.ok
+        assert "endpoints.custom.mine.api_key_env" in found.remedy
+        assert server.received == []
+
+
 def test_a_key_does_not_show() -> None:
     endpoint = EndpointSettings.model_validate(
         {"name": "mine", "kind": "ollama", "base_url": "http://x", "api_key": "secret"}
