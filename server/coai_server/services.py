@@ -49,9 +49,7 @@ class Services:
             exclusions=self.exclusions,
             in_comment=self.trees.in_comment,
         )
-        self.context = WorkspaceContext(
-            settings=self.completion_settings, exclusions=self.exclusions, trees=self.trees.store
-        )
+        self.context = WorkspaceContext(self.exclusions)
         self.completer = Completer(
             backends=self.models.backends,
             settings=self.completion_settings,
@@ -102,6 +100,7 @@ class Services:
         self.completer.forget_suggestions()
         self.exclusions.set_roots(self._roots())
         await self.exclusions.refresh()
+        await self.context.refresh()
         await self.models.apply()
 
     # ----------------------------------------------------------- documents
@@ -126,10 +125,6 @@ class Services:
         """Note that the user took a suggestion whole."""
         self.completer.accepted(identity)
 
-    async def pull_missing_model(self) -> None:
-        """Fetch the weights that the settings ask for, if they are missing."""
-        await self.models.embedded.pull()
-
     def status(self) -> dict[str, Any]:
         """Return what `coai/status` answers."""
         return describe_status(self)
@@ -143,6 +138,7 @@ class Services:
     async def start(self) -> None:
         """Find models and load them; whoever asks meanwhile is told that they are starting."""
         await self.exclusions.refresh()
+        await self.context.refresh()
         self.models.backends.start()
         await self.models.embedded.use(self.settings.engine)
 

@@ -42,9 +42,9 @@ class Daemon(ServerProcess):
         program = (sys.executable, "-m", "coai_server", "serve")
         super().__init__(*options, program=program, env=env)
 
-    def begin(self, *, text: str = TEXT, **params: Any) -> None:
+    def begin(self, *, text: str = TEXT, options: object = None) -> None:
         """Initialize and open a document."""
-        self.initialize(**params)
+        self.initialize(initializationOptions=options)
         self.notify("initialized", {})
         self.open(text)
 
@@ -182,7 +182,7 @@ def test_a_wrong_setting_is_named_and_the_daemon_starts_with_the_default(
 ) -> None:
     settings = {"completion": {"maxTokens": "many", "maxTokes": 3}}
     with Daemon(home, COAI_ENGINE__MODEL=str(weights)) as server:
-        server.begin(initializationOptions=settings)
+        server.begin(options=settings)
         problems = " ".join(server.status()["problems"])
         assert "completion.max_tokens" in problems
         assert "completion.max_toke" in problems

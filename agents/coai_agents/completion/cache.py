@@ -110,12 +110,16 @@ class SuggestionCache:
 
 def _typed(kept: _Kept, prefix: str) -> int | None:
     """Return how much of an entry stands before the cursor; None where it does not fit."""
-    text = kept.entry.text
+    text, before = kept.entry.text, kept.before
+    last = prefix[-1:]
     for count in range(len(text)):
-        if prefix.endswith(text[:count]):
-            start = len(prefix) - count
-            if prefix[max(0, start - len(kept.before)) : start] == kept.before and (
-                len(kept.before) == WINDOW or start == len(kept.before)
-            ):
-                return count
+        if count and text[count - 1] != last:
+            continue
+        start = len(prefix) - count
+        if (
+            prefix.endswith(text[:count])
+            and prefix.endswith(before, 0, start)
+            and (len(before) == WINDOW or start == len(before))
+        ):
+            return count
     return None

@@ -116,9 +116,10 @@ _LOOK_BACK: Final = 400
 
 def _definition_above(head: str, line_prefix: str) -> int:
     """Return the indentation of the innermost definition that the cursor's line can be in."""
-    lines = head.split("\n")[-_LOOK_BACK:]
     limit = indentation(line_prefix) if line_prefix else None
-    for line in reversed(lines):
+    if limit == 0:
+        return -1
+    for line in reversed(head.rsplit("\n", _LOOK_BACK)[-_LOOK_BACK:]):
         if line.strip():
             column = indentation(line)
             if (limit is None or column < limit) and _DEFINITION.match(line):

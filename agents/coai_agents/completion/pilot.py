@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from coai_agents.completion.budget import prompt_budget
@@ -229,16 +230,20 @@ class Pilot:
         previous = desk.session
         if previous is not None and previous.backend != backend.key:
             previous, desk.slot = None, None
-        budget = prompt_budget(
+        share_out = partial(
+            prompt_budget,
             prompt_speed=None if backend.speed is None else backend.speed.prompt,
             target_ms=settings.target_latency_ms,
             context_tokens=backend.context_tokens,
             max_output_tokens=settings.max_tokens,
             characters_per_token=self._characters_per_token.get(backend.key, CHARACTERS_PER_TOKEN),
             idle=idle,
-            with_context=settings.context,
         )
+        budget = share_out(with_context=settings.context)
         files = self._context.files(source, cursor, budget.context) if settings.context else ()
+        if not files:
+            # What nothing was found for is the document's own.
+            budget = share_out(with_context=False)
         return freeze(
             cursor,
             backend=backend.key,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from coai_routing.engine.state import Speed  # noqa: TC001 - pydantic reads it
+from coai_routing.engine.state import Speed
 from coai_routing.errors import EngineError
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ import sys
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path  # noqa: TC003 - pydantic reads it
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from coai_routing.engine.state import EngineOptions  # noqa: TC001 - pydantic reads it
+from coai_routing.engine.state import EngineOptions
 from coai_routing.errors import EngineError
 
 PROTOCOL = 1

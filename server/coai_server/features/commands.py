@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from coai_server.features import model_download
+
 if TYPE_CHECKING:
     from coai_server.server import Server
 
@@ -17,7 +19,7 @@ def register(server: Server) -> None:
 
     @server.command("coai.pullModel")
     async def pull_model() -> dict[str, Any]:
-        await server.services.pull_missing_model()
+        await model_download.fetch(server)
         return server.services.status()
 
     @server.command("coai.why")

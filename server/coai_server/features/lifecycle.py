@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from coai_server.features import configuration
+from coai_server.features import configuration, model_download
 
 if TYPE_CHECKING:
     from coai_server.server import Server
@@ -21,5 +21,10 @@ def register(server: Server) -> None:
 
     @server.feature(types.INITIALIZED)
     def initialized(_: types.InitializedParams) -> None:
-        server.session.spawn(server.services.start(), name="start the services")
+        server.session.spawn(_start(server), name="start the services")
         server.session.spawn(configuration.follow(server), name="follow the settings")
+
+
+async def _start(server: Server) -> None:
+    await server.services.start()
+    await model_download.offer(server)

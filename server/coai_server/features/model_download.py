@@ -1,0 +1,97 @@
+"""Fetching the weights that completions need: asked for, with progress, or left to the user.
+
+The setting `engine.download` decides. `ask` shows the client's user a question with the size, and
+nothing is fetched without a yes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from lsprotocol import types
+
+from coai_routing.errors import CoaiError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from coai_routing.engine.store import PullProgress
+    from coai_server.server import Server
+
+logger = logging.getLogger(__name__)
+
+DOWNLOAD: Final = "Download"
+LATER: Final = "Not now"
+
+ANSWER_SECONDS: Final = 3600.0
+"""How long a question may stand on the screen."""
+
+_CREATE_SECONDS: Final = 5.0
+
+
+async def offer(server: Server) -> None:
+    """Fetch the weights if they are missing and the settings and the user want it."""
+    services = server.services
+    missing = services.models.embedded.missing
+    policy = services.settings.engine.download
+    if missing is None or policy == "never":
+        return
+    if policy == "ask" and not await _wanted(server, missing):
+        return
+    await fetch(server)
+
+
+async def fetch(server: Server) -> None:
+    """Fetch the missing weights, with a progress bar where the client shows one."""
+    services = server.services
+    report, finish = await _progress(server)
+    try:
+        await services.models.embedded.pull(report)
+    except CoaiError as error:
+        server.window_show_message(types.ShowMessageParams(types.MessageType.Error, str(error)))
+    finally:
+        finish()
+
+
+async def _wanted(server: Server, name: str) -> bool:
+    model = server.services.models.catalog.model(name)
+    size = "" if model is None else f" ({model.size / 1e6:,.0f} MB, {model.license})"
+    question = types.ShowMessageRequestParams(
+        type=types.MessageType.Info,
+        message=f"COAI completes code with a model on this machine. Download {name}{size} now?",
+        actions=[types.MessageActionItem(DOWNLOAD), types.MessageActionItem(LATER)],
+    )
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            answer = await server.window_show_message_request_async(question)
+    except Exception as error:  # noqa: BLE001 - a client that cannot ask must not stop the server
+        logger.info("The client did not ask its user about the download: %s", error)
+        return False
+    return answer is not None and answer.title == DOWNLOAD
+
+
+async def _progress(server: Server) -> tuple[Callable[[PullProgress], None], Callable[[], None]]:
+    """Return what reports progress and what ends it."""
+    window = server.client_capabilities.window
+    if window is None or not window.work_done_progress:
+        return (lambda _: None), (lambda: None)
+    bars = server.work_done_progress
+    token = f"coai-{secrets.token_hex(4)}"
+    async with asyncio.timeout(_CREATE_SECONDS):
+        await bars.create_async(token)
+    bars.begin(token, types.WorkDoneProgressBegin(title="COAI: fetching the model", percentage=0))
+
+    def report(progress: PullProgress) -> None:
+        done, total = progress.bytes_done, max(1, progress.bytes_total)
+        bars.report(
+            token,
+            types.WorkDoneProgressReport(
+                message=f"{progress.phase}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB",
+                percentage=min(100, done * 100 // total),
+            ),
+        )
+
+    return report, lambda: bars.end(token, types.WorkDoneProgressEnd())
