@@ -46,6 +46,9 @@ they send the one that the flight may answer; well below the 50 ms in which it m
 REST: Final = 0.6
 """Seconds without a request after which the user rests and the backend may work ahead."""
 
+BREATH: Final = 0.02
+"""Seconds after an answer before anything is prepared for the next one."""
+
 DOCUMENTS: Final = 64
 """Documents whose typing and prompts are remembered; those used least recently give way."""
 
@@ -261,6 +264,8 @@ class Completer:
 
     async def _rest(self, desk: Desk, cursor: Cursor, text: str) -> None:
         """While a suggestion is shown: prepare what follows it, then a better prompt."""
+        # The suggestion goes out first; nobody waits for what follows it.
+        await asyncio.sleep(BREATH)
         settings = self._settings(cursor.uri)
         source = self._document(cursor.uri)
         if source is None:

@@ -107,7 +107,7 @@ def test_an_error_object_in_a_stream(error: object, kind: type[ProviderError]) -
         (None, None, None),
         ("7", 7.0, 7.0),
         ("0.5", 0.5, 0.5),
-        (format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True), 3500.0, 3600.0),
+        (format_datetime(datetime.now(UTC) + timedelta(hours=2), usegmt=True), 3600.0, 7200.0),
         (format_datetime(datetime.now(UTC) - timedelta(hours=1), usegmt=True), 0.0, 0.0),
         ("Wed, 01 Jan 2020 00:00:00 -0000", 0.0, 0.0),
         ("soon", None, None),
