@@ -59,7 +59,7 @@ def demo(
     try:
         exercises = _exercises(file, function, sample)
         folder = Path.cwd() if file is None else file.absolute().parent
-        run(_prepare(load_settings(folder).settings, ask=ask))
+        run(prepare(load_settings(folder).settings, ask=ask))
         ready, played = run(_perform(exercises, file, quiet=as_json))
     except CoaiError as error:
         if as_json:
@@ -100,7 +100,7 @@ def _exercises(
     return [exercise_of(known[name]) for name in wanted or known]
 
 
-async def _prepare(settings: Settings, *, ask: bool) -> None:
+async def prepare(settings: Settings, *, ask: bool) -> None:
     """Fetch the model that the settings ask for, if nothing else on this machine completes."""
     store = store_of(settings)
     name = settings.engine.model

@@ -168,11 +168,11 @@ async def _engine_settled(models: LocalModels, watch: Callable[[str], None]) -> 
             return
         watch(f"The embedded engine: {offer.detail}")
         await asyncio.sleep(_POLL_SECONDS)
-    watch("Measuring how fast the embedded engine is.")
     began = time.monotonic()
     while (offer := models.embedded.served().offer).phase == "ready" and offer.speed is None:
         if time.monotonic() - began >= SPEED_SECONDS:
             return
+        watch("Measuring how fast the embedded engine is.")
         await asyncio.sleep(_POLL_SECONDS)
 
 

@@ -19,6 +19,7 @@ from coai_agents.source import Source, Span, normal_language
 from coai_agents.syntax import outline, parse
 from coai_agents.syntax.definitions import FUNCTIONS
 from coai_routing.errors import CoaiError
+from coai_server.cli.files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,7 +99,7 @@ def exercise_in(path: Path, function: str | None) -> Exercise:
 
     Where there is no function, it is the file's last line. Nothing is held out of an empty body,
     nor where the file ends with indentation: somebody stopped writing there. Raises
-    `DemoFileError`.
+    `DemoFileError` and `SourceFileError`.
     """
     text = read_text(path)
     language = normal_language("", path)
@@ -133,18 +134,6 @@ def _line_break(text: str, offset: int) -> str:
     line = text[text.rfind("\n", 0, offset) + 1 : offset]
     indentation = line[: len(line) - len(line.lstrip())]
     return f"\n{indentation}{_INDENTATION if line.endswith('{') else ''}"
-
-
-def read_text(path: Path) -> str:
-    """Read a source file, line ends as they are; raises `DemoFileError`."""
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DemoFileError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise DemoFileError(
-            f"{path} is not text in UTF-8.", remedy="Convert it, or name another file."
-        ) from error
 
 
 def functions_of(source: Source) -> tuple[Definition, ...]:

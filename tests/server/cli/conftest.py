@@ -130,17 +130,16 @@ class InProcess:
 @pytest.fixture
 def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make this process see an empty home, and be in it."""
-    environment = _environment(tmp_path)
-    for name in [*os.environ]:
-        if name not in environment:
-            monkeypatch.delenv(name)
-    set_all(monkeypatch, environment)
+    see_only(monkeypatch, _environment(tmp_path))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def set_all(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
-    """Set environment variables for a test."""
+def see_only(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+    """Make these the environment for a test."""
+    for name in [*os.environ]:
+        if name not in variables:
+            monkeypatch.delenv(name)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
@@ -163,4 +162,14 @@ def coai(
     empty_home: Path, root_logger: logging.Logger, capfd: pytest.CaptureFixture[str]
 ) -> InProcess:
     """Run commands in this process, in an empty home."""
+    return InProcess(capfd)
+
+
+@pytest.fixture
+def coai_at_home(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> InProcess:
+    """Run commands in this process, in the home that has an engine; daemons are real processes."""
+    see_only(monkeypatch, home.environment)
+    monkeypatch.chdir(home.folder)
     return InProcess(capfd)

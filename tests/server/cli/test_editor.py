@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 
 from coai_agents.source import Encoding, Span
 from coai_server import editor as module
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_server.editor import Editor
+
+# One loop, because one daemon serves most of these tests.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 TEST_APP = (sys.executable, str(APP))
 SETTINGS = {"completion": {"maxTokens": 64}}
@@ -51,6 +55,13 @@ async def editing(
         yield editor
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Editor]:
+    """Give an editor with the small server that tests talk to; UTF-16 unless a test needs more."""
+    async with editing(tmp_path_factory.mktemp("workspace")) as editor:
+        yield editor
+
+
 async def text_of(editor: Editor, uri: str) -> str:
     return (await editor.request("test/text", {"uri": uri}))["text"]
 
@@ -70,14 +81,13 @@ async def test_what_is_typed_is_what_the_daemon_has(tmp_path: Path, encoding: En
         assert await editor.request("test/text", {"uri": buffer.source.uri}) is None
 
 
-async def test_a_suggestion_without_a_range_stands_at_the_cursor(tmp_path: Path) -> None:
-    async with editing(tmp_path) as editor:
-        buffer = editor.open("x.py", "one\ntwo")
-        buffer.cursor = 5
-        (ghost,) = await buffer.ask(Trigger.AUTOMATIC)
-        assert (ghost.text, ghost.span, ghost.command) == ("two", Span(5, 5), None)
-        await buffer.accept(ghost)
-        assert (buffer.text, buffer.cursor) == ("one\nttwowo", 8)
+async def test_a_suggestion_without_a_range_stands_at_the_cursor(shared: Editor) -> None:
+    buffer = shared.open("x.py", "one\ntwo")
+    buffer.cursor = 5
+    (ghost,) = await buffer.ask(Trigger.AUTOMATIC)
+    assert (ghost.text, ghost.span, ghost.command) == ("two", Span(5, 5), None)
+    await buffer.accept(ghost)
+    assert (buffer.text, buffer.cursor) == ("one\nttwowo", 8)
 
 
 ITEM = {
@@ -117,33 +127,30 @@ async def test_accepting_runs_the_command_that_goes_with_it(tmp_path: Path) -> N
         assert buffer.text == "😀newc"
 
 
-async def test_the_daemon_may_ask_what_an_editor_knows(tmp_path: Path) -> None:
-    async with editing(tmp_path) as editor:
-        assert await editor.request("test/ask") == [SETTINGS]
-        assert await editor.request("test/progress") == [1, 0]
-        with pytest.raises(RequestFailedError):
-            await editor.request("test/askForUnknown")
-        told = {each.method for each in editor.notifications}
-        assert "$/progress" in told
+async def test_the_daemon_may_ask_what_an_editor_knows(shared: Editor) -> None:
+    assert await shared.request("test/ask") == [SETTINGS]
+    assert await shared.request("test/progress") == [1, 0]
+    with pytest.raises(RequestFailedError):
+        await shared.request("test/askForUnknown")
+    told = {each.method for each in shared.notifications}
+    assert "$/progress" in told
 
 
-async def test_an_error_is_an_error_with_its_code(tmp_path: Path) -> None:
-    async with editing(tmp_path) as editor:
-        with pytest.raises(RequestFailedError, match=r"test/fail .*The engine is out") as caught:
-            await editor.request("test/fail", "coai")
-        assert caught.value.code == -32803
+async def test_an_error_is_an_error_with_its_code(shared: Editor) -> None:
+    with pytest.raises(RequestFailedError, match=r"test/fail .*The engine is out") as caught:
+        await shared.request("test/fail", "coai")
+    assert caught.value.code == -32803
 
 
-async def test_what_takes_too_long_is_cancelled(tmp_path: Path) -> None:
-    async with editing(tmp_path) as editor:
-        with pytest.raises(RequestTimeoutError, match=r"test/slow within 0\.05 s"):
-            await editor.request("test/slow", {"seconds": 60}, seconds=0.05)
-        asking = asyncio.create_task(editor.request("test/slow", {"seconds": 60}))
-        await editor.request("test/echo", 1)
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        events = await editor.request("test/events")
+async def test_what_takes_too_long_is_cancelled(shared: Editor) -> None:
+    with pytest.raises(RequestTimeoutError, match=r"test/slow within 0\.05 s"):
+        await shared.request("test/slow", {"seconds": 60}, seconds=0.05)
+    asking = asyncio.create_task(shared.request("test/slow", {"seconds": 60}))
+    await shared.request("test/echo", 1)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    events = await shared.request("test/events")
     assert events == ["started", "cancelled"] * 2
 
 

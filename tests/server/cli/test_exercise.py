@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_routing.errors import CoaiError
 from coai_server.cli.exercise import (
-    DemoFileError,
     Exercise,
     exercise_in,
     exercise_of,
     samples,
 )
+from coai_server.cli.files import SourceFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,14 +121,14 @@ def test_what_cannot_be_shown_is_said(
 ) -> None:
     file = tmp_path / "x.py"
     file.write_bytes(text)
-    with pytest.raises(DemoFileError) as caught:
+    with pytest.raises(CoaiError) as caught:
         exercise_in(file, function)
     assert message in caught.value.message
     assert remedy in caught.value.remedy
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DemoFileError, match=r"gone\.py cannot be read"):
+    with pytest.raises(SourceFileError, match=r"gone\.py cannot be read"):
         exercise_in(tmp_path / "gone.py", None)
 
 

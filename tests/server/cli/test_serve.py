@@ -55,19 +55,11 @@ def test_before_initialize_is_answered_nothing_heavy_is_imported(home: Home) -> 
     assert "coai_server" in imported
 
 
-@pytest.mark.parametrize("options", [(), ("--stdio",)])
-def test_it_speaks_lsp_on_stdin_and_stdout(home: Home, options: tuple[str, ...]) -> None:
-    with server(home, *options) as client:
-        answer = client.initialize()
-        assert answer["serverInfo"]["name"] == "coai"
-        assert client.call("coai/status", {})["problems"] == []
-
-
-def test_settings_of_the_command_line_count(home: Home) -> None:
+def test_over_stdio_it_serves_with_the_settings_of_the_command_line(home: Home) -> None:
     with server(
-        home, "--set", "engine.enabled=false", "--set", "completion.max_tokens=many"
+        home, "--stdio", "--set", "engine.enabled=false", "--set", "completion.max_tokens=many"
     ) as client:
-        client.initialize()
+        assert client.initialize()["serverInfo"]["name"] == "coai"
         status = client.call("coai/status", {})
     assert status["problems"] == [
         'command line: completion.max_tokens: expected a whole number from 16 to 1024, got "many"'
