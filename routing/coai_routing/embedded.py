@@ -48,8 +48,8 @@ class Embedded:
         self._engine: EmbeddedEngine | None = None
         self._provider: EmbeddedProvider | None = None
         self._family: Family | None = None
-        self._phase: Phase = "off"
-        self._detail = "It is not started."
+        self._phase: Phase = "starting"
+        self._detail = "The settings are being read."
         self._remedy = ""
         self._size: int | None = None
         self._lock = asyncio.Lock()

@@ -13,7 +13,9 @@ from coai_agents.context import WorkspaceContext
 from coai_agents.exclusions import ExclusionRules, Exclusions
 from coai_agents.source import path_of
 from coai_routing.local import LocalModels
+from coai_routing.settings import LogSettings
 from coai_routing.settings_loading import LoadedSettings, load
+from coai_server import logs
 from coai_server.status import describe_event, describe_status
 
 if TYPE_CHECKING:
@@ -40,7 +42,9 @@ class Services:
         self._documents = documents
         self._overrides = overrides
         self._client = _settings_of(client)
+        self._log = LogSettings()
         self.loaded = self._load()
+        self._write_log()
         self.models = LocalModels(lambda: self.settings)
         self.trees = SyntaxTrees()
         self.exclusions = Exclusions(self._exclusion_rules, roots=self._roots())
@@ -86,6 +90,16 @@ class Services:
             logger.warning("%s", problem)
         return loaded
 
+    def _write_log(self) -> None:
+        """Log where and how much the settings say, unless it is done so already."""
+        if self.settings.log == self._log:
+            return
+        self._log = self.settings.log
+        try:
+            logs.configure(self._log.level, self._log.file)
+        except logs.LogFileError as error:
+            logger.warning("%s", error)
+
     async def reconfigure(self, client: object) -> None:
         """Take what the client says its settings are now, and act on what that changes."""
         self._client = _settings_of(client)
@@ -97,6 +111,7 @@ class Services:
         self.loaded = await asyncio.to_thread(self._load)
         if self.loaded == before:
             return
+        self._write_log()
         self.completer.forget_suggestions()
         self.exclusions.set_roots(self._roots())
         await self.exclusions.refresh()

@@ -21,6 +21,7 @@ URI = "file:///work/sample.py"
 TEXT = "import os\n\n\ndef first(items):\n    return items[0]\n\n\nresult = first(\n"
 WHERE = {"line": 7, "character": 15}
 INVOKED, AUTOMATIC = 1, 2
+ERROR = 1
 
 
 class Daemon(ServerProcess):
@@ -42,10 +43,11 @@ class Daemon(ServerProcess):
         program = (sys.executable, "-m", "coai_server", "serve")
         super().__init__(*options, program=program, env=env)
 
-    def begin(self, *, text: str = TEXT, options: object = None) -> None:
+    def begin(
+        self, *, text: str = TEXT, options: object = None, capabilities: Json | None = None
+    ) -> None:
         """Initialize and open a document."""
-        self.initialize(initializationOptions=options)
-        self.notify("initialized", {})
+        self.initialize(capabilities, initializationOptions=options)
         self.open(text)
 
     def open(self, text: str, uri: str = URI) -> None:
@@ -249,8 +251,15 @@ def test_a_broken_model_is_said_and_the_server_lives(
         assert server.last()["reason"] in ("backend_failed", "no_backend")
 
 
+MISSING = {
+    "COAI_ENGINE__MODEL": "qwen2.5-coder-1.5b",
+    # Nothing is found there, so that a download fails at once and without a network.
+    "COAI_MODELS__SOURCES": '["path"]',
+}
+
+
 def test_a_model_that_is_not_pulled_is_named_with_the_command_that_fetches_it(home: Path) -> None:
-    with Daemon(home, COAI_ENGINE__MODEL="qwen2.5-coder-1.5b") as server:
+    with Daemon(home, **MISSING, COAI_ENGINE__DOWNLOAD="never") as server:
         server.begin()
         deadline = time.monotonic() + PATIENCE
         while server.status()["missingModel"] is None:
@@ -259,6 +268,82 @@ def test_a_model_that_is_not_pulled_is_named_with_the_command_that_fetches_it(ho
         assert "coai models pull qwen2.5-coder-1.5b" in server.status()["remedy"]
         assert server.complete() == []
         assert "coai models pull" in server.last()["sentence"]
+
+
+def test_a_model_is_fetched_only_if_the_user_says_so(home: Path) -> None:
+    with Daemon(home, **MISSING) as server:
+        server.begin()
+        # Told twice, asked once: what nobody waited for fails the test.
+        server.notify("initialized", {})
+        asked = server.server_request("window/showMessageRequest")
+        assert "qwen2.5-coder-1.5b (1,117 MB, Apache-2.0)" in asked["params"]["message"]
+        server.answer(asked, {"title": "Not now"})
+        server.settle()
+        assert server.status()["missingModel"] == "qwen2.5-coder-1.5b"
+
+
+@pytest.mark.parametrize("bar", [True, False], ids=["with a bar", "without a bar"])
+def test_a_download_that_fails_is_said_and_can_be_asked_for_again(home: Path, bar: bool) -> None:
+    with Daemon(home, **MISSING) as server:
+        server.begin(capabilities={"window": {"workDoneProgress": True}} if bar else {})
+        server.answer(server.server_request("window/showMessageRequest"), {"title": "Download"})
+        for attempt in range(2):
+            if bar:
+                server.answer(server.server_request("window/workDoneProgress/create"), None)
+                kinds = [server.notification("$/progress")["params"]["value"]["kind"]]
+                while kinds[-1] != "end":
+                    kinds.append(server.notification("$/progress")["params"]["value"]["kind"])
+                assert kinds[0] == "begin"
+            said = server.notification("window/showMessage")["params"]
+            assert said["type"] == ERROR
+            assert "qwen2.5-coder-1.5b" in said["message"]
+            if attempt == 0:
+                again = server.start("workspace/executeCommand", {"command": "coai.pullModel"})
+        assert server.response(again)["result"]["phase"] == "failed"
+
+
+@pytest.mark.parametrize("refusal", ["the question", "the bar"])
+def test_a_client_that_refuses_a_dialogue_is_lived_with(home: Path, refusal: str) -> None:
+    with Daemon(home, **MISSING) as server:
+        server.begin(capabilities={"window": {"workDoneProgress": True}})
+        asked = server.server_request("window/showMessageRequest")
+        if refusal == "the question":
+            server.refuse(asked)
+            server.settle()
+            assert server.status()["missingModel"] is not None
+            return
+        server.answer(asked, {"title": "Download"})
+        server.refuse(server.server_request("window/workDoneProgress/create"))
+        assert server.notification("window/showMessage")["params"]["type"] == ERROR
+
+
+def test_settings_are_asked_for_where_the_client_answers(home: Path, tmp_path: Path) -> None:
+    log = tmp_path / "coai.log"
+    workspace = {"configuration": True, "didChangeConfiguration": {"dynamicRegistration": True}}
+    with Daemon(home, COAI_ENGINE__ENABLED="false") as server:
+        server.begin(capabilities={"workspace": workspace})
+        registered = server.server_request("client/registerCapability")
+        (registration,) = registered["params"]["registrations"]
+        assert registration["method"] == "workspace/didChangeConfiguration"
+        server.answer(registered, None)
+        server.answer(server.server_request("workspace/configuration"), [None])
+        server.notify("workspace/didChangeConfiguration", {"settings": None})
+        wanted = server.server_request("workspace/configuration")
+        assert wanted["params"]["items"] == [{"section": "coai"}]
+        settings = {"log": {"file": str(log), "level": "debug"}, "completion": {"enabled": False}}
+        server.answer(wanted, [settings])
+        deadline = time.monotonic() + PATIENCE
+        while server.complete() or server.last()["reason"] != "disabled":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert "No suggestion (disabled)" in log.read_text(encoding="utf-8")
+        # A folder is no file: said, and nothing else changes.
+        settings["log"] = {"file": str(tmp_path)}
+        server.notify("workspace/didChangeConfiguration", {"settings": None})
+        server.answer(server.server_request("workspace/configuration"), [settings])
+        while "cannot be written" not in log.read_text(encoding="utf-8"):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
 
 
 def test_nothing_heavy_is_imported_before_initialize_is_answered(home: Path) -> None:

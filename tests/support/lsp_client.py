@@ -178,6 +178,15 @@ class LspClient:
         """Wait for the server to ask something."""
         return self.receive(lambda message: message.get("method") == method and "id" in message)
 
+    def answer(self, request: Json, result: object) -> None:
+        """Answer what the server asked."""
+        self.send({"jsonrpc": "2.0", "id": request["id"], "result": result})
+
+    def refuse(self, request: Json) -> None:
+        """Answer what the server asked with an error."""
+        error = {"code": -32603, "message": "This client does not do that."}
+        self.send({"jsonrpc": "2.0", "id": request["id"], "error": error})
+
     def notification(self, method: str) -> Json:
         """Wait for the server to tell something."""
         return self.receive(lambda message: message.get("method") == method)

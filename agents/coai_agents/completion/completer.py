@@ -206,6 +206,8 @@ class Completer:
             prepared=prepared,
         )
         flight.task = self._spawn(self._pilot.fly(desk, source, flight, trigger, settings))
+        # Not in the task itself: one that is cancelled before its first step never runs.
+        flight.task.add_done_callback(lambda _: flight.land())
         desk.flight = flight
         return flight
 

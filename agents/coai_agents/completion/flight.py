@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.cursor import unify_line_ends
 from coai_agents.completion.extent import End, Extent, find_end
+from coai_agents.completion.outcome import Reason
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from coai_agents.completion.cursor import Cursor
-    from coai_agents.completion.outcome import Reason
     from coai_routing.request import Delta, ModelReply
 
     WholeBlock = Callable[[str], int | None]
@@ -79,6 +79,7 @@ class Flight:
     def cancel(self) -> None:
         """Close the connection to the backend, unless the flight is over."""
         if self.task is not None and not self.task.done():
+            self.refusal = (Reason.SUPERSEDED, "")
             self.task.cancel()
 
     async def receive(

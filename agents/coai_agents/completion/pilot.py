@@ -115,13 +115,9 @@ class Pilot:
                     flight.text = ""
                 else:
                     return
-        except asyncio.CancelledError:
-            flight.refusal = (Reason.SUPERSEDED, "")
-            raise
         finally:
             if desk.flight is flight:
                 desk.flight = None
-            flight.land()
 
     async def _ask(
         self,

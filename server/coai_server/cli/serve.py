@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.errors import CoaiError
-from coai_server.cli.logs import LEVELS, configure
+from coai_server.logs import LEVELS, configure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

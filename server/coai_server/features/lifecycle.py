@@ -20,8 +20,15 @@ def register(server: Server) -> None:
     def initialize(params: types.InitializeParams) -> None:
         server.provide(params.initialization_options)
 
+    started = False
+
     @server.feature(types.INITIALIZED)
     def initialized(_: types.InitializedParams) -> None:
+        nonlocal started
+        if started:
+            # Some clients tell it twice; the user is asked once.
+            return
+        started = True
         server.session.spawn(_start(server), name="start the services")
         server.session.spawn(configuration.follow(server), name="follow the settings")
 

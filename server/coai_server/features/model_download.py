@@ -75,13 +75,10 @@ async def _wanted(server: Server, name: str) -> bool:
 
 async def _progress(server: Server) -> tuple[Callable[[PullProgress], None], Callable[[], None]]:
     """Return what reports progress and what ends it."""
-    window = server.client_capabilities.window
-    if window is None or not window.work_done_progress:
-        return (lambda _: None), (lambda: None)
     bars = server.work_done_progress
     token = f"coai-{secrets.token_hex(4)}"
-    async with asyncio.timeout(_CREATE_SECONDS):
-        await bars.create_async(token)
+    if not await _bar_created(server, token):
+        return (lambda _: None), (lambda: None)
     bars.begin(token, types.WorkDoneProgressBegin(title="COAI: fetching the model", percentage=0))
 
     def report(progress: PullProgress) -> None:
@@ -95,3 +92,16 @@ async def _progress(server: Server) -> tuple[Callable[[PullProgress], None], Cal
         )
 
     return report, lambda: bars.end(token, types.WorkDoneProgressEnd())
+
+
+async def _bar_created(server: Server, token: str) -> bool:
+    window = server.client_capabilities.window
+    if window is None or not window.work_done_progress:
+        return False
+    try:
+        async with asyncio.timeout(_CREATE_SECONDS):
+            await server.work_done_progress.create_async(token)
+    except Exception as error:  # noqa: BLE001 - the model is fetched all the same
+        logger.info("The client did not open a progress bar: %s", error)
+        return False
+    return True

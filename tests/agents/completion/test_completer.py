@@ -208,6 +208,16 @@ async def test_a_request_that_disagrees_is_cancelled_upstream_at_once() -> None:
         assert text(await second) == "ax(items)"
 
 
+async def test_settings_that_change_end_a_request_whose_flight_has_not_begun() -> None:
+    async with desktop() as desk:
+        asked = desk.ask()
+        # The request has run to where it waits for its flight, whose task has not run yet.
+        await asyncio.sleep(0)
+        desk.completer.forget_suggestions()
+        assert reason(await asked) is Reason.SUPERSEDED
+        assert desk.model.calls == []
+
+
 async def test_a_cancelled_request_leaves_no_connection() -> None:
     async with desktop() as desk:
         asked = desk.ask()

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_server.cli import logs
-from coai_server.cli.logs import LogFileError
+from coai_server import logs
+from coai_server.logs import LogFileError
 from tests.server.cli.conftest import SECONDS
 from tests.support.lsp_client import ServerProcess
 
