@@ -17,6 +17,7 @@ from coai_routing.errors import ProviderError
 from coai_routing.health import BackendHealth
 from coai_routing.plan import CompletionPlan, Offer, Speed, Wishes, plan_completion
 from coai_routing.privacy import is_loopback, is_trusted
+from coai_routing.probing import measure, speed_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from coai_routing.catalog import Catalog, FimFormat
     from coai_routing.discovery import EndpointSettings, Found
     from coai_routing.providers.base import Provider
-    from coai_routing.request import Delta, ModelDescription, ModelRequest
+    from coai_routing.request import Delta, ModelDescription, ModelReply, ModelRequest
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class Backend:
     """Whether a request can say which of the backend's prompt caches it continues."""
     reads_ahead: bool
     """Whether it can be given a prompt to read without writing anything."""
+    local: bool = True
+    """Whether what it is asked stays on this machine."""
 
     @property
     def key(self) -> str:
@@ -103,6 +106,8 @@ class Backends:
         self._embedded = embedded
         self._trusted_hosts = trusted_hosts
         self._speeds: dict[tuple[str, str], Speed] = {}
+        """Of backends that do not tell it themselves, by backend and model."""
+        self._measured: set[tuple[str, str]] = set()
         self._discover = discover
         self._provider_for = provider_for
         self._clock = clock
@@ -138,6 +143,7 @@ class Backends:
                         latency_ms=offer.health.latency_ms,
                         has_slots=behind.has_slots,
                         reads_ahead=behind.reads_ahead,
+                        local=offer.local,
                     )
                 )
         return tuple(backends)
@@ -171,7 +177,11 @@ class Backends:
             everything = (embedded, *everything)
         served = {(one.offer.name, one.offer.model): one for one in everything}
         offers = [
-            replace(one.offer, health=self._health.get(one.offer.name, one.offer.health))
+            replace(
+                one.offer,
+                health=self._health.get(one.offer.name, one.offer.health),
+                speed=self._speeds.get((one.offer.name, one.offer.model), one.offer.speed),
+            )
             for one in everything
         ]
         return plan_completion(offers, self._wishes(), now), served
@@ -190,6 +200,8 @@ class Backends:
             async with aclosing(backend.provider.stream(_addressed(request, backend))) as deltas:
                 async for delta in deltas:
                     answered = True
+                    if delta.reply is not None:
+                        self._learn(backend, delta.reply)
                     yield delta
         except ProviderError as error:
             message = error.message
@@ -201,6 +213,12 @@ class Backends:
                 self._note(backend, lambda health: health.succeeded(elapsed))
             else:
                 self._note(backend, lambda health: health.abandoned())
+
+    def _learn(self, backend: Backend, reply: ModelReply) -> None:
+        """Take from a reply how fast a server is that was measured before."""
+        key = (backend.name, backend.model)
+        if key in self._speeds:
+            self._speeds[key] = speed_of(reply, self._speeds[key])
 
     def _note(self, backend: Backend, change: Callable[[BackendHealth], BackendHealth]) -> None:
         before = self._health.get(backend.name, BackendHealth())
@@ -216,6 +234,7 @@ class Backends:
     async def _keep_looking(self) -> None:
         while True:
             await self.look()
+            await self._measure()
             await asyncio.sleep(LOOK_AGAIN)
 
     async def look(self) -> None:
@@ -243,6 +262,23 @@ class Backends:
             served.extend(self._serve(found, provider, model) for model in found.models)
         self._served = tuple(served)
 
+    async def _measure(self) -> None:
+        """Measure each server on this machine whose speed is not known, one after the other."""
+        for served in self._served:
+            offer, provider = served.offer, served.provider
+            key = (offer.name, offer.model)
+            wanted = offer.fills_in and offer.local and offer.loaded
+            if not wanted or provider is None or key in self._measured:
+                continue
+            self._measured.add(key)
+            try:
+                speed = await measure(provider, None if served.has_slots else offer.model)
+            except ProviderError as error:
+                logger.info("The speed of %s could not be measured: %s", offer.name, error)
+                continue
+            if speed is not None:
+                self._speeds[key] = speed
+
     def _serve(self, found: Found, provider: Provider, model: ModelDescription) -> Served:
         family = self._catalog.family_of(model.name)
         is_llama = found.kind == "llama_server"
@@ -254,7 +290,6 @@ class Backends:
             rank=int(self._catalog.completion_rank(model.name)),
             loaded=model.loaded is not False,
             size_bytes=model.size_bytes,
-            speed=self._speeds.get((found.name, model.name)),
         )
         return Served(
             offer,

@@ -287,6 +287,7 @@ def test_a_download_that_fails_is_said_and_can_be_asked_for_again(home: Path, ba
     with Daemon(home, **MISSING) as server:
         server.begin(capabilities={"window": {"workDoneProgress": True}} if bar else {})
         server.answer(server.server_request("window/showMessageRequest"), {"title": "Download"})
+        again = None
         for attempt in range(2):
             if bar:
                 server.answer(server.server_request("window/workDoneProgress/create"), None)

@@ -17,6 +17,9 @@ FREEZE_FACTOR: Final = 6.0
 """A newly frozen prompt may take so many times the target latency to be read. It is read once, and
 every keystroke after it is answered within the target."""
 
+INVOKED_FACTOR: Final = 12.0
+"""The same for who asks explicitly, and therefore waits."""
+
 IDLE_FACTOR: Final = 20.0
 """The same while the user rests and nobody waits."""
 
@@ -28,8 +31,9 @@ MOST_TOKENS: Final = 6144
 
 PREFIX_SHARE: Final = 0.6
 SUFFIX_SHARE: Final = 0.2
-"""Shares of the prompt before and after the cursor; the rest is for other files. The suffix is the
-dearer part: in prefix-suffix-middle order it is read again whenever the prefix grows."""
+"""Least shares of the prompt before and after the cursor, if there is so much; the rest is for
+other files. The suffix is the dearer part: in prefix-suffix-middle order it is read again whenever
+the prefix grows."""
 
 RESERVED_TOKENS: Final = 64
 """Room in the context window for control tokens and for what the estimate gets wrong."""
@@ -56,21 +60,31 @@ def prompt_budget(
     context_tokens: int,
     max_output_tokens: int,
     characters_per_token: float,
-    idle: bool = False,
-    with_context: bool = True,
-) -> Budget:
-    """Share out the characters of a prompt.
+    factor: float = FREEZE_FACTOR,
+) -> int:
+    """Return the characters that a prompt may have.
 
-    `prompt_speed` is in tokens a second, `context_tokens` the backend's window for one request.
+    `prompt_speed` is in tokens a second, `context_tokens` the backend's window for one request,
+    `factor` how many times the target latency reading it may take.
     """
     speed = prompt_speed or DEFAULT_PROMPT_SPEED
-    factor = IDLE_FACTOR if idle else FREEZE_FACTOR
     affordable = speed * target_ms / 1000 * factor
     window = max(FEWEST_TOKENS // 2, context_tokens - max_output_tokens - RESERVED_TOKENS)
     tokens = min(max(FEWEST_TOKENS, affordable), MOST_TOKENS, window)
-    characters = int(tokens * characters_per_token)
-    suffix = int(characters * SUFFIX_SHARE)
-    if not with_context:
-        return Budget(characters - suffix, suffix, 0)
-    prefix = int(characters * PREFIX_SHARE)
-    return Budget(prefix, suffix, characters - prefix - suffix)
+    return int(tokens * characters_per_token)
+
+
+def share_out(characters: int, *, prefix: int, suffix: int, with_context: bool) -> Budget:
+    """Share out a prompt's characters to a document with so many before and after the cursor.
+
+    What one part does not need goes to the others: to other files up to their share, then to the
+    text before the cursor, then to the text after it.
+    """
+    before = min(prefix, int(characters * PREFIX_SHARE))
+    after = min(suffix, int(characters * SUFFIX_SHARE))
+    context = 0
+    if with_context:
+        context = characters - int(characters * PREFIX_SHARE) - int(characters * SUFFIX_SHARE)
+    before = min(prefix, characters - after - context)
+    after = min(suffix, characters - before - context)
+    return Budget(before, after, characters - before - after if with_context else 0)

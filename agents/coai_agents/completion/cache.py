@@ -15,6 +15,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.completion.cursor import MOST_CLOSERS, OPENERS
+
 if TYPE_CHECKING:
     from coai_agents.completion.cursor import Cursor
 
@@ -45,11 +47,31 @@ class Found:
 
     entry: Entry
     typed: int
+    closers: str = ""
+    """What the editor has put after the cursor since the entry was made."""
 
     @property
     def rest(self) -> str:
         """What is left to show."""
-        return self.entry.text[self.typed :]
+        rest = self.entry.text[self.typed :]
+        return rest.removesuffix(self.closers) if self._ends_with_closers else rest
+
+    @property
+    def replaces(self) -> int:
+        """How many characters after the cursor the rest stands in for."""
+        return self.entry.replaces + (0 if self._ends_with_closers else len(self.closers))
+
+    @property
+    def _ends_with_closers(self) -> bool:
+        return self.entry.text.endswith(self.closers)
+
+    @property
+    def fits(self) -> bool:
+        """Say whether there is something to show, and the closers belong to it."""
+        typed, rest = self.entry.text[: self.typed], iter(self.entry.text[self.typed :])
+        return bool(self.rest) and all(
+            OPENERS[closer] in typed and closer in rest for closer in self.closers
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +106,23 @@ class SuggestionCache:
         """Return the best entry to show at the cursor, or None.
 
         An entry that has been typed to its end is no answer: what comes next has its own, if it
-        was prepared.
+        was prepared. Nor does it matter that the editor has closed a bracket meanwhile.
         """
+        for count in range(MOST_CLOSERS + 1):
+            before = cursor.without_closers(count)
+            if before is None:
+                break
+            if (found := self._find(before, cursor.suffix[:count])) is not None:
+                return found
+        return None
+
+    def _find(self, cursor: Cursor, closers: str) -> Found | None:
         best: Found | None = None
         for kept in reversed(self._groups.get((cursor.uri, cursor.suffix[:WINDOW]), ())):
             typed = _typed(kept, cursor.prefix)
             if typed is not None and (best is None or typed < best.typed):
-                best = Found(kept.entry, typed)
+                found = Found(kept.entry, typed, closers)
+                best = found if found.fits else best
         return best
 
     def forget(self, uri: str) -> None:

@@ -47,7 +47,7 @@ def _why_blank(text: str, around: Surroundings) -> Reason:
         return Reason.FILTERED_BLANK
     if around.next_lines and stripped.startswith(around.next_lines[0].strip()):
         return Reason.FILTERED_COPY_OF_NEXT_LINE
-    return Reason.MODEL_SAID_NOTHING
+    return Reason.FILTERED_OUT_OF_PLACE
 
 
 def _without_leading_blank_lines(text: str, around: Surroundings) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from coai_agents.completion.cache import Found, SuggestionCache
-from coai_agents.completion.cursor import Cursor
+from coai_agents.completion.cursor import Cursor, auto_closed
 from coai_agents.completion.debounce import delay_ms
 from coai_agents.completion.desk import Desk
 from coai_agents.completion.flight import Flight
@@ -228,9 +228,12 @@ class Completer:
         """Return what can be shown without asking; what is on screen goes first."""
         if desk.shown is not None:
             anchor, entry = desk.shown
-            typed = cursor.typed_since(anchor.prefix) if cursor.suffix == anchor.suffix else None
-            if typed is not None and len(typed) < len(entry.text) and entry.text.startswith(typed):
-                return Found(entry, len(typed)), "shown"
+            typed = cursor.typed_since(anchor.prefix)
+            closers = auto_closed(anchor.suffix, cursor.suffix)
+            if typed is not None and closers is not None and entry.text.startswith(typed):
+                found = Found(entry, len(typed), closers)
+                if found.fits:
+                    return found, "shown"
         found = self._cache.find(cursor)
         if found is None:
             return None
@@ -246,12 +249,15 @@ class Completer:
     ) -> Suggestion:
         entry = found.entry
         typed = len(cursor.prefix) - found.typed
-        desk.shown = (replace(cursor, prefix=cursor.prefix[:typed]), entry)
+        desk.shown = (
+            Cursor(cursor.uri, cursor.prefix[:typed], cursor.suffix[len(found.closers) :]),
+            entry,
+        )
         desk.resting = self._spawn(self._rest(desk, cursor, found.rest))
         usage = flight.reply.usage if flight is not None and flight.reply is not None else None
         return Suggestion(
             text=found.rest,
-            replaces=entry.replaces,
+            replaces=found.replaces,
             origin=origin,
             backend=entry.backend,
             model=entry.model,

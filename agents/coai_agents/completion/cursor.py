@@ -44,6 +44,16 @@ class Cursor:
         """Return what was typed after `prefix`, or None if this is not further along."""
         return self.prefix[len(prefix) :] if self.prefix.startswith(prefix) else None
 
+    def without_closers(self, count: int) -> Cursor | None:
+        """Return the cursor as if the editor had not put so many closing characters after it.
+
+        None if other characters stand there.
+        """
+        closers = self.suffix[:count]
+        if len(closers) < count or closers.strip(CLOSERS):
+            return None
+        return Cursor(self.uri, self.prefix, self.suffix[count:])
+
 
 def auto_closed(before: str, after: str) -> str | None:
     """Return what an editor put behind the cursor by itself: the closing half of a pair.
@@ -51,14 +61,15 @@ def auto_closed(before: str, after: str) -> str | None:
     `before` and `after` are the texts after the cursor at an earlier and at a later time. An empty
     string means that nothing changed, None that something else did.
     """
-    if before == after:
-        return ""
     added = len(after) - len(before)
-    if 0 < added <= _MOST_CLOSERS and after.endswith(before):
-        closers = after[:added]
-        if all(character in ")]}>\"'`" for character in closers):
-            return closers
-    return None
+    if not 0 <= added <= MOST_CLOSERS or not after.endswith(before):
+        return None
+    closers = after[:added]
+    return None if closers.strip(CLOSERS) else closers
 
 
-_MOST_CLOSERS = 3
+OPENERS = {")": "(", "]": "[", "}": "{", ">": "<", '"': '"', "'": "'", "`": "`"}
+"""What has to be typed for an editor to add the closing half by itself."""
+CLOSERS = "".join(OPENERS)
+MOST_CLOSERS = 3
+"""An editor adds one for each that is typed; three open ones in a row are rare."""

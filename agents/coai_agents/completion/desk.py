@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from coai_agents.completion.cursor import Cursor, unify_line_ends
+from coai_agents.completion.cursor import CLOSERS, MOST_CLOSERS, Cursor, unify_line_ends
 from coai_agents.completion.debounce import Rhythm
 
 if TYPE_CHECKING:
@@ -72,4 +72,11 @@ def _still_of_use(flight: Flight, source: Source) -> bool:
     if len(head) < len(flight.cursor.prefix):
         # What is prepared stands at the end of a suggestion that is not accepted yet.
         return flight.prepared and flight.cursor.prefix.startswith(head)
-    return flight.agrees(Cursor(source.uri, head, suffix)) or not flight.text
+    if not flight.text:
+        return True
+    # What the editor closed by itself stands after the cursor, not before it.
+    return any(
+        flight.agrees(Cursor(source.uri, head[: len(head) - count], suffix))
+        for count in range(MOST_CLOSERS + 1)
+        if not head[len(head) - count :].strip(CLOSERS)
+    )

@@ -43,6 +43,8 @@ class End(StrEnum):
     """The next line is outside the block that the cursor is in."""
     FUNCTION = "function"
     """The next line is outside the function that the cursor is in."""
+    HEADER = "header"
+    """The text after the cursor is the body of the last line."""
     BLOCK = "block"
     """The statement or block is whole."""
     REPETITION = "repetition"
@@ -177,6 +179,8 @@ def find_end(
     extent = _Reading(around, patient=patient).read(text, whole=whole)
     if extent is None and whole:
         extent = Extent(len(text), End.MODEL)
+    if extent is not None and extent.end is not End.SUFFIX and not rest:
+        extent = _header_of_what_follows(text[: extent.length], around) or extent
     if extent is not None and rest and first_end >= 0:
         # What stands after the cursor would be torn from its line by more than one line.
         return Extent(first_end, End.LINE)
@@ -211,6 +215,23 @@ def _reach_rest_of_line(text: str, rest: str, line_prefix: str) -> int | None:
                 return position
             if opened and opened[-1] == _CLOSERS[character]:
                 opened.pop()
+    return None
+
+
+def _header_of_what_follows(text: str, around: Surroundings) -> Extent | None:
+    """Find the first line that opens a block whose body stands after the cursor already.
+
+    A model that wrote a body of its own never comes to the one that is there.
+    """
+    if not around.next_lines:
+        return None
+    column = indentation(around.next_lines[0])
+    position = 0
+    for number, line in enumerate(text.split("\n")):
+        shown = around.line_prefix + line if number == 0 else line
+        if shown.rstrip().endswith((":", "{")) and indentation(shown) < column:
+            return Extent(position + len(line.rstrip()), End.HEADER)
+        position += len(line) + 1
     return None
 
 
@@ -295,6 +316,9 @@ class _Reading:
         if stripped.startswith(_PROSE):
             return End.PROSE
         if around.next_lines and _same_line(line, around.next_lines[0]):
+            return End.SUFFIX
+        if len(stripped) >= _LONG_LINE and line in around.next_lines:
+            # It left out what stands before.
             return End.SUFFIX
         if column <= around.floor and not first:
             return None if self._closes(stripped, first=first) else End.FUNCTION

@@ -11,7 +11,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.completion.cursor import unify_line_ends
+from coai_agents.completion.cursor import auto_closed, unify_line_ends
 from coai_agents.completion.extent import End, Extent, find_end
 from coai_agents.completion.outcome import Reason
 
@@ -52,7 +52,9 @@ class Flight:
 
     def agrees(self, cursor: Cursor) -> bool:
         """Say whether this may still answer a request at `cursor`."""
-        if cursor.uri != self.cursor.uri or cursor.suffix != self.cursor.suffix:
+        if cursor.uri != self.cursor.uri:
+            return False
+        if auto_closed(self.cursor.suffix, cursor.suffix) is None:
             return False
         typed = cursor.typed_since(self.cursor.prefix)
         if typed is None:
@@ -83,13 +85,20 @@ class Flight:
             self.task.cancel()
 
     async def receive(
-        self, deltas: AsyncIterator[Delta], healed: str, whole_block: WholeBlock | None
+        self,
+        deltas: AsyncIterator[Delta],
+        whole_block: WholeBlock | None,
+        *,
+        primed: str = "",
+        healed: str = "",
     ) -> bool:
         """Take in a stream until the suggestion is whole; False if it does not begin with `healed`.
 
-        `healed` is white space that stands before the cursor but was left out of the prompt, so
-        that the model meets it as part of its next token; it has to write it again.
+        `primed` is what the model was told that its text begins with. `healed` is white space at
+        the end of that, or before the cursor, that was left out of the prompt, so that the model
+        meets it as part of its next token; it has to write it again.
         """
+        self.text, self.extent = primed, None
         pending = healed
         carry = ""
         async for delta in deltas:

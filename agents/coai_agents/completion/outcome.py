@@ -37,6 +37,7 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     EGRESS_REFUSED = "egress_refused"
     MODEL_SAID_NOTHING = "model_said_nothing"
+    FILTERED_OUT_OF_PLACE = "filtered_out_of_place"
     FILTERED_BLANK = "filtered_blank"
     FILTERED_REPETITION = "filtered_repetition"
     FILTERED_COPY_OF_NEXT_LINE = "filtered_copy_of_next_line"
@@ -69,6 +70,8 @@ _MEANINGS: dict[Reason, str] = {
     Reason.EGRESS_REFUSED: "The only model that could answer is not on this machine, and this "
     "code may not leave it.",
     Reason.MODEL_SAID_NOTHING: "The model had nothing to add here.",
+    Reason.FILTERED_OUT_OF_PLACE: "What the model suggested belongs to some other place than the "
+    "cursor's.",
     Reason.FILTERED_BLANK: "The model suggested only white space.",
     Reason.FILTERED_REPETITION: "The model repeated itself.",
     Reason.FILTERED_COPY_OF_NEXT_LINE: "The model suggested what stands after the cursor already.",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from coai_agents.completion.budget import prompt_budget
+from coai_agents.completion.budget import (
+    FREEZE_FACTOR,
+    IDLE_FACTOR,
+    INVOKED_FACTOR,
+    prompt_budget,
+    share_out,
+)
 from coai_agents.completion.cache import Entry
 from coai_agents.completion.cleaning import clean
+from coai_agents.completion.indentation import likely_indentation, required_indentation
 from coai_agents.completion.outcome import Reason, Trigger
-from coai_agents.completion.session import PromptSession, freeze
+from coai_agents.completion.session import PromptSession, freeze, move
 from coai_routing.errors import (
     EgressRefusedError,
     ProviderBusyError,
@@ -131,31 +137,63 @@ class Pilot:
     ) -> None:
         cursor = flight.cursor
         flight.backend, flight.model = backend.name, backend.model
-        session = self._session(desk, source, cursor, settings, backend)
-        tail = session.tail(cursor) or ""
-        healed = tail[-1:] if tail[-1:] in _BLANKS else ""
+        factor = INVOKED_FACTOR if trigger is Trigger.INVOKED else FREEZE_FACTOR
+        session = self._session(desk, source, cursor, settings, backend, factor=factor)
         whole_block = None
         if not (flight.single_line or flight.patient):
             whole_block = self._syntax.whole_block(source, cursor)
-        timeout = settings.timeout_ms / 1000
+        primed = required_indentation(cursor)
+        while True:
+            await self._fill_in(
+                desk,
+                flight,
+                session,
+                primed,
+                trigger=trigger,
+                settings=settings,
+                backend=backend,
+                whole_block=whole_block,
+            )
+            self._finish(flight, backend)
+            if flight.refusal is None or not flight.patient or primed:
+                return
+            # Who asks explicitly gets a second chance, begun where the line above says.
+            primed = likely_indentation(cursor)
+            if not primed or flight.text.startswith(primed):
+                return
+
+    async def _fill_in(
+        self,
+        desk: Desk,
+        flight: Flight,
+        session: PromptSession,
+        primed: str,
+        *,
+        trigger: Trigger,
+        settings: CompletionSettings,
+        backend: Backend,
+        whole_block: WholeBlock | None,
+    ) -> None:
+        tail = (session.tail(flight.cursor) or "") + primed
+        last = tail[-1:] if tail[-1:] in _BLANKS else ""
         patience = PATIENCE_INVOKED if trigger is Trigger.INVOKED else 1.0
-        for left_out in (healed, "") if healed else ("",):
+        for healed in (last, "") if last else ("",):
             request = ModelRequest(
-                prompt=session.prompt(backend.fim, tail.removesuffix(left_out)),
+                prompt=session.prompt(backend.fim, tail.removesuffix(healed)),
                 max_tokens=_most_tokens(flight, trigger, settings, backend),
                 # The backend's own end of a line brings its account of tokens and slot with it.
                 stop=(*backend.fim.stop, "\n") if flight.single_line else backend.fim.stop,
                 slot=desk.slot if backend.has_slots else None,
-                timeout=timeout * patience,
+                timeout=settings.timeout_ms / 1000 * patience,
             )
             deltas = self._backends.stream(backend, request)
             async with aclosing(deltas):
-                begins_well = await flight.receive(deltas, left_out, whole_block)
+                begins_well = await flight.receive(
+                    deltas, whole_block, primed=primed, healed=healed
+                )
             self._learn(desk, backend, request, flight.reply)
             if begins_well:
-                break
-            flight.text, flight.extent = "", None
-        self._finish(flight, backend)
+                return
 
     def _finish(self, flight: Flight, backend: Backend) -> None:
         assert flight.extent is not None
@@ -184,7 +222,7 @@ class Pilot:
         backend = self.next_backend()
         if backend is None or not backend.reads_ahead:
             return
-        session = self._freeze(desk, source, cursor, settings, backend, idle=True)
+        session = self._freeze(desk, source, cursor, settings, backend, factor=IDLE_FACTOR)
         request = ModelRequest(
             prompt=session.prompt(backend.fim, session.tail(cursor) or ""),
             max_tokens=0,
@@ -206,10 +244,12 @@ class Pilot:
         cursor: Cursor,
         settings: CompletionSettings,
         backend: Backend,
+        *,
+        factor: float,
     ) -> PromptSession:
         session = desk.session
         if session is None or session.backend != backend.key or session.tail(cursor) is None:
-            session = self._freeze(desk, source, cursor, settings, backend)
+            session = self._freeze(desk, source, cursor, settings, backend, factor=factor)
             desk.session = session
         return session
 
@@ -221,33 +261,34 @@ class Pilot:
         settings: CompletionSettings,
         backend: Backend,
         *,
-        idle: bool = False,
+        factor: float,
     ) -> PromptSession:
         previous = desk.session
         if previous is not None and previous.backend != backend.key:
             previous, desk.slot = None, None
-        share_out = partial(
+        afford = partial(
             prompt_budget,
             prompt_speed=None if backend.speed is None else backend.speed.prompt,
             target_ms=settings.target_latency_ms,
             context_tokens=backend.context_tokens,
             max_output_tokens=settings.max_tokens,
             characters_per_token=self._characters_per_token.get(backend.key, CHARACTERS_PER_TOKEN),
-            idle=idle,
         )
-        budget = share_out(with_context=settings.context)
+        share = partial(
+            share_out, afford(factor=factor), prefix=len(cursor.prefix), suffix=len(cursor.suffix)
+        )
+        idle = factor == IDLE_FACTOR
+        if previous is not None and backend.reads_ahead and not idle:
+            budget = share(with_context=False)
+            moved = move(previous, cursor, budget=budget, most=afford(factor=IDLE_FACTOR))
+            if moved is not None:
+                return moved
+        budget = share(with_context=settings.context)
         files = self._context.files(source, cursor, budget.context) if settings.context else ()
         if not files:
             # What nothing was found for is the document's own.
-            budget = share_out(with_context=False)
-        return freeze(
-            cursor,
-            backend=backend.key,
-            budget=budget,
-            files=files,
-            previous=previous,
-            idle=idle,
-        )
+            budget = share(with_context=False)
+        return freeze(cursor, backend=backend.key, budget=budget, files=files, idle=idle)
 
     def _learn(
         self, desk: Desk, backend: Backend, request: ModelRequest, reply: ModelReply | None

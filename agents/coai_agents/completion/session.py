@@ -10,7 +10,7 @@ model had written it. A backend with a prompt cache then reads about one token p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -69,42 +69,61 @@ def freeze(
     backend: str,
     budget: Budget,
     files: Sequence[tuple[str, str]] = (),
-    previous: PromptSession | None = None,
     idle: bool = False,
 ) -> PromptSession:
-    """Freeze a prompt at the beginning of the cursor's line.
-
-    Where `previous` showed the same beginning of the document, the new window begins at the same
-    place as long as it fits, so that the backend's cache holds up to where the two part.
-    """
-    anchor = cursor.prefix.rfind("\n") + 1
-    prefix = cursor.prefix[:anchor]
+    """Freeze a prompt at the beginning of the cursor's line."""
+    prefix = _before_line(cursor)
     return PromptSession(
         uri=cursor.uri,
         backend=backend,
         prefix=prefix,
         suffix=cursor.suffix,
-        window=prefix[_window_start(prefix, budget.prefix, previous) :],
+        window=prefix[_window_start(prefix, budget.prefix) :],
         suffix_window=_suffix_window(cursor.suffix, budget.suffix),
         files=tuple(files),
         idle=idle,
     )
 
 
-def _window_start(prefix: str, budget: int, previous: PromptSession | None) -> int:
-    """Return where the shown part of the prefix begins: always at the beginning of a line.
+def move(
+    session: PromptSession, cursor: Cursor, *, budget: Budget, most: int
+) -> PromptSession | None:
+    """Freeze a prompt anew that begins as `session` did, so that the backend's cache holds.
 
-    When the text outgrows the budget the window does not slide with each line, which would leave
-    nothing of the cache, but jumps ahead by half its size.
+    Only what the prefix has grown by and the suffix are read again. None if that is more than the
+    budget, if the beginning has changed, or if more than `most` characters before the cursor, or
+    too few, would be shown: the window does not slide with each line, which would leave nothing of
+    the cache, but jumps.
     """
+    prefix = _before_line(cursor)
+    start = len(session.prefix) - len(session.window)
+    shown = len(prefix) - start
+    suffix_window = _suffix_window(cursor.suffix, budget.suffix)
+    if not (prefix.startswith(session.prefix) or session.prefix.startswith(prefix)):
+        return None
+    if len(prefix) - len(session.prefix) + len(suffix_window) > budget.total:
+        return None
+    if not min(start, budget.prefix // 2) <= shown <= max(most, budget.prefix):
+        return None
+    return replace(
+        session,
+        prefix=prefix,
+        suffix=cursor.suffix,
+        window=prefix[start:],
+        suffix_window=suffix_window,
+    )
+
+
+def _before_line(cursor: Cursor) -> str:
+    return cursor.prefix[: cursor.prefix.rfind("\n") + 1]
+
+
+def _window_start(prefix: str, budget: int) -> int:
+    """Return where the shown part of the prefix begins: always at the beginning of a line."""
     if len(prefix) <= budget:
         return 0
-    if previous is not None and previous.window and prefix.startswith(previous.prefix):
-        start = len(previous.prefix) - len(previous.window)
-        if len(prefix) - start <= budget:
-            return start
-    start = len(prefix) - budget // 2
-    line_end = prefix.find("\n", start)
+    start = len(prefix) - budget
+    line_end = prefix.find("\n", start - 1)
     return start if line_end < 0 or line_end + 1 >= len(prefix) else line_end + 1
 
 

@@ -57,6 +57,29 @@ def test_an_entry_for_the_same_place_is_replaced() -> None:
     assert len(cache) == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "prefix", "suffix", "expected", "replaces"),
+    [
+        ("f(1)", "x = f(", ")\n", "1", 0),
+        ("f([1])", "x = f([", "])\n", "1", 0),
+        ("f(1) + 2", "x = f(", ")\n", "1) + 2", 1),
+        ('f("a")', 'x = f("', '")\n', "a", 0),
+        ("f(1)", "x = f(1", ")\n", None, 0),  # nothing is left
+        ("f(1, [", "x = f(", ")\n", None, 0),  # the closer belongs to something else
+        ("f(1)", "x = ", ")\n", None, 0),
+        ("f(1)", "x = f(", ");\n", None, 0),
+    ],
+)
+def test_a_bracket_that_the_editor_closed_is_no_other_place(
+    text: str, prefix: str, suffix: str, expected: str | None, replaces: int
+) -> None:
+    cache = SuggestionCache(10)
+    cache.put(Cursor(URI, "x = ", "\n"), entry(text))
+    found = cache.find(Cursor(URI, prefix, suffix))
+    assert (found and found.rest) == expected
+    assert (found.replaces if found else 0) == replaces
+
+
 def test_an_edit_far_above_does_not_lose_an_entry() -> None:
     cache = SuggestionCache(10)
     text = "a = 1\n" * 1000

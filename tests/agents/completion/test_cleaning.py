@@ -25,8 +25,8 @@ TOKENS = ("<|fim_middle|>", "<|endoftext|>")
         ("x = 1\n", "y = 2\n", "\ny = 2\n", Reason.FILTERED_COPY_OF_NEXT_LINE),
         ("x = 1\n", "x = 1\n", "\ny = 2\n", Reason.FILTERED_REPETITION),
         ("    done()\n    }", "\n", "", Reason.FILTERED_BLANK),
-        ("def f():\n    x = 1\n", "```\n", "\n", Reason.MODEL_SAID_NOTHING),
-        ("f(", ")", ")\n", Reason.MODEL_SAID_NOTHING),
+        ("def f():\n    x = 1\n", "```\n", "\n", Reason.FILTERED_OUT_OF_PLACE),
+        ("f(", ")", ")\n", Reason.FILTERED_OUT_OF_PLACE),
     ],
 )
 def test_a_suggestion_is_clean_or_has_a_reason(

@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coai_agents.completion.budget import FEWEST_TOKENS, MOST_TOKENS, prompt_budget
+from coai_agents.completion.budget import (
+    FEWEST_TOKENS,
+    IDLE_FACTOR,
+    MOST_TOKENS,
+    Budget,
+    prompt_budget,
+    share_out,
+)
 from coai_agents.completion.cursor import Cursor
 from coai_agents.completion.debounce import LONGEST_MS, Rhythm, delay_ms
-from coai_agents.completion.session import LONGEST_TAIL, PromptSession, freeze
+from coai_agents.completion.session import LONGEST_TAIL, PromptSession, freeze, move
 from coai_routing.catalog import load_catalog
 
 URI = "file:///a.py"
@@ -72,7 +79,7 @@ def budget(speed: float | None, **changes: float | bool) -> int:
         "characters_per_token": 1,
         **changes,
     }
-    return prompt_budget(prompt_speed=speed, **values).total  # pyright: ignore[reportArgumentType] (a table's row)
+    return prompt_budget(prompt_speed=speed, **values)  # pyright: ignore[reportArgumentType] (a table's row)
 
 
 @pytest.mark.parametrize(
@@ -84,32 +91,32 @@ def test_the_prompt_is_as_long_as_the_backend_can_afford(speed: float | None, to
 
 
 def test_an_idle_moment_affords_more_but_never_more_than_the_window() -> None:
-    assert budget(150, idle=True) == 900
+    assert budget(150, factor=IDLE_FACTOR) == 900
     assert budget(20000, context_tokens=1024) == 1024 - 128 - 64
 
 
-def test_without_context_the_rest_is_for_the_document() -> None:
-    alone = prompt_budget(
-        prompt_speed=150,
-        target_ms=300,
-        context_tokens=4096,
-        max_output_tokens=64,
-        characters_per_token=3,
-        with_context=False,
-    )
-    assert alone.context == 0
-    assert alone.prefix + alone.suffix == alone.total
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "with_context", "shares"),
+    [
+        (9000, 9000, True, (600, 200, 200)),
+        (9000, 9000, False, (800, 200, 0)),
+        (100, 9000, True, (100, 700, 200)),
+        (9000, 50, True, (750, 50, 200)),
+        (100, 50, True, (100, 50, 850)),
+        (100, 9000, False, (100, 900, 0)),
+        (0, 0, True, (0, 0, 1000)),
+        (0, 0, False, (0, 0, 0)),
+    ],
+)
+def test_what_one_part_does_not_need_goes_to_the_others(
+    prefix: int, suffix: int, with_context: bool, shares: tuple[int, int, int]
+) -> None:
+    shared = share_out(1000, prefix=prefix, suffix=suffix, with_context=with_context)
+    assert (shared.prefix, shared.suffix, shared.context) == shares
 
 
 def frozen(prefix: str, suffix: str, room: int = 10_000) -> PromptSession:
-    whole = prompt_budget(
-        prompt_speed=room / 1.8,
-        target_ms=300,
-        context_tokens=100_000,
-        max_output_tokens=16,
-        characters_per_token=1,
-        with_context=False,
-    )
+    whole = Budget(room, room, 0)
     return freeze(Cursor(URI, prefix, suffix), backend="b/m", budget=whole)
 
 
@@ -143,22 +150,52 @@ def test_typing_only_adds_to_the_end_of_the_prompt() -> None:
 def test_the_window_jumps_instead_of_sliding() -> None:
     lines = [f"line {number:04d}\n" for number in range(400)]
     starts: list[int] = []
-    previous: PromptSession | None = None
-    room = prompt_budget(
-        prompt_speed=600,
-        target_ms=300,
-        context_tokens=100_000,
-        max_output_tokens=16,
-        characters_per_token=1,
-        with_context=False,
-    )
+    room = Budget(800, 200, 0)
+    session: PromptSession | None = None
     for count in range(100, 400):
         cursor = Cursor(URI, "".join(lines[:count]), "\n")
-        previous = freeze(cursor, backend="b/m", budget=room, previous=previous)
-        assert len(previous.window) <= room.prefix
-        starts.append(len(previous.prefix) - len(previous.window))
+        moved = session and move(session, cursor, budget=room, most=2400)
+        session = moved or freeze(cursor, backend="b/m", budget=room)
+        assert len(session.window) <= 2400
+        starts.append(len(session.prefix) - len(session.window))
     assert starts == sorted(starts)
-    assert len(set(starts)) < 8
+    assert len(set(starts)) < 4
+
+
+LINES = "".join(f"line {number:02d}\n" for number in range(50))
+
+
+@pytest.mark.parametrize(
+    ("line", "suffix", "moves"),
+    [
+        (30, "\n", True),
+        (31, "\n", True),
+        (45, "\n", True),  # further down, all of it read anew but no more than affordable
+        (50, "\n", False),  # too far down
+        (29, "\n", True),
+        (22, "\n", False),  # too far up: next to nothing would be shown
+        (31, "z" * 500 + "\n", True),
+    ],
+)
+def test_a_prompt_is_frozen_anew_with_the_same_beginning(
+    line: int, suffix: str, moves: bool
+) -> None:
+    room = Budget(80, 40, 0)
+    at = Cursor(URI, LINES[: 30 * 8] + "x = ", "\n")
+    session = freeze(at, backend="b/m", budget=room, files=(("a.py", "a"),), idle=True)
+    moved = move(session, Cursor(URI, LINES[: line * 8] + "y", suffix), budget=room, most=200)
+    assert (moved is not None) is moves
+    if moved is not None:
+        assert moved.prefix == LINES[: line * 8]
+        assert moved.window == LINES[20 * 8 : line * 8]
+        assert (moved.files, moved.idle) == (session.files, True)
+        assert len(moved.suffix_window) <= room.suffix
+
+
+def test_a_beginning_that_was_edited_is_frozen_anew() -> None:
+    session = frozen("a = 1\nb = ", "\n")
+    edited = Cursor(URI, "a = 2\nb = 1\nc", "\n")
+    assert move(session, edited, budget=Budget(80, 40, 0), most=200) is None
 
 
 @given(
