@@ -26,6 +26,7 @@ from coai_agents.completion.flight import Flight
 from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
 from coai_agents.completion.pilot import Pilot
 from coai_agents.completion.session import REST_TAIL
+from coai_agents.completion.signal import Signal
 from coai_routing.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -156,9 +157,8 @@ class Completer:
         try:
             while not flight.landed.is_set():
                 own = flight.cursor == cursor
-                if await _happens_first(
-                    superseded, flight.landed.wait() if own else flight.changed()
-                ):
+                await Signal.first(superseded, flight.landed if own else flight.changed)
+                if superseded.is_set():
                     return NoSuggestion(Reason.SUPERSEDED)
                 if not flight.agrees(cursor):
                     # What was typed is not what the model is writing: ask anew.
@@ -211,7 +211,7 @@ class Completer:
         desk.flight = flight
         return flight
 
-    def _release(self, desk: Desk, flight: Flight, superseded: asyncio.Event) -> None:
+    def _release(self, desk: Desk, flight: Flight, superseded: Signal) -> None:
         """Cancel a flight whose request was cancelled, unless a newer request came for it."""
         if not superseded.is_set() and desk.flight is flight:
             desk.drop_flight()
@@ -282,7 +282,7 @@ class Completer:
         if settings.prefetch and desk.flight is None and self._cache.find(accepted) is None:
             self._take_off(desk, source, accepted, Trigger.AUTOMATIC, prepared=True)
         while desk.flight is not None:
-            await desk.flight.changed()
+            await Signal.first(desk.flight.changed)
         await asyncio.sleep(REST)
         session = desk.session
         tail = None if session is None else session.tail(cursor)
@@ -361,21 +361,10 @@ def _single_line(cursor: Cursor, trigger: Trigger, settings: CompletionSettings)
     return not (cursor.around.at_line_start and cursor.around.at_line_end)
 
 
-async def _happens_within(event: asyncio.Event, seconds: float) -> bool:
+async def _happens_within(signal: Signal, seconds: float) -> bool:
     try:
         async with asyncio.timeout(seconds):
-            await event.wait()
+            await Signal.first(signal)
     except TimeoutError:
         return False
     return True
-
-
-async def _happens_first(event: asyncio.Event, other: Coroutine[None, None, object]) -> bool:
-    """Wait for either; True if the event was first, or both came at once."""
-    tasks = (asyncio.ensure_future(event.wait()), asyncio.ensure_future(other))
-    try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-    return event.is_set()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from coai_agents.completion.cursor import CLOSERS, MOST_CLOSERS, Cursor, unify_line_ends
 from coai_agents.completion.debounce import Rhythm
+from coai_agents.completion.signal import Signal
 
 if TYPE_CHECKING:
+    import asyncio
+
     from coai_agents.completion.cache import Entry
     from coai_agents.completion.flight import Flight
     from coai_agents.completion.session import PromptSession
@@ -28,15 +30,15 @@ class Desk:
     shown: tuple[Cursor, Entry] | None = None
     """The suggestion on screen and where it begins."""
     flight: Flight | None = None
-    superseded: asyncio.Event = field(default_factory=asyncio.Event)
+    superseded: Signal = field(default_factory=Signal)
     """Set when a newer request comes; each request brings one of its own."""
     resting: asyncio.Task[None] | None = None
     """What is done while the user rests; any request ends it."""
 
-    def newest_request(self) -> asyncio.Event:
+    def newest_request(self) -> Signal:
         """Begin a request: end the one before, and return what will tell of the next."""
         self.superseded.set()
-        self.superseded = asyncio.Event()
+        self.superseded = Signal()
         if self.resting is not None:
             self.resting.cancel()
             self.resting = None

@@ -7,15 +7,16 @@ when nobody wants it any more its task is cancelled, which closes the socket to 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.cursor import auto_closed, unify_line_ends
 from coai_agents.completion.extent import End, Extent, find_end
 from coai_agents.completion.outcome import Reason
+from coai_agents.completion.signal import Signal
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Callable
 
     from coai_agents.completion.cursor import Cursor
@@ -47,8 +48,10 @@ class Flight:
     refusal: tuple[Reason, str] | None = None
     """Why nothing will come, with details; None unless the flight failed."""
     task: asyncio.Task[None] | None = None
-    landed: asyncio.Event = field(default_factory=asyncio.Event)
-    _changed: asyncio.Event = field(default_factory=asyncio.Event)
+    landed: Signal = field(default_factory=Signal)
+    """Set when nothing more will come."""
+    changed: Signal = field(default_factory=Signal)
+    """Set when more has come or the flight has ended; each piece brings a new one."""
 
     def agrees(self, cursor: Cursor) -> bool:
         """Say whether this may still answer a request at `cursor`."""
@@ -64,14 +67,10 @@ class Flight:
         # Before the first piece has come nothing speaks for it; asking anew costs one token.
         return bool(self.text) and (self.text.startswith(typed) or typed.startswith(self.text))
 
-    async def changed(self) -> None:
-        """Wait until more has come or the flight has ended."""
-        await self._changed.wait()
-
     def notify(self) -> None:
         """Wake everybody who waits."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+        before, self.changed = self.changed, Signal()
+        before.set()
 
     def land(self) -> None:
         """Note that nothing more will come."""
@@ -121,6 +120,10 @@ class Flight:
         return not pending
 
     def _take(self, piece: str, whole_block: WholeBlock | None) -> None:
+        around = self.cursor.around
+        if not self.text and not around.at_line_start and around.line_prefix[-1] in " \t":
+            # Some models write the blank again that stands before the cursor.
+            piece = piece.lstrip(" \t")
         self.text += piece
         self._end(whole=False)
         # A block is whole when a line ends, or when the next one begins with what is outside of it.

@@ -149,29 +149,80 @@ async def test_only_what_was_typed_is_added_to_the_prompt() -> None:
         await second
         before = desk.model.calls[0].request.prompt
         assert before is not None
-        assert call.request.prompt == before + " s"
+        assert call.request.prompt == before + "s"
         assert call.request.slot == 0
 
 
-async def test_white_space_before_the_cursor_is_left_to_the_model() -> None:
-    async with desktop() as desk:
+async def test_typed_white_space_is_left_to_the_model() -> None:
+    async with desktop("x = |\n") as desk:
+        first = desk.ask()
+        (await desk.model.called(1)).say("0\n")
+        await first
+        desk.editor.type("f in ")
         asked = desk.ask()
-        call = await desk.model.called(1)
-        assert call.tail == "    total ="
+        call = await desk.model.called(2)
+        assert call.tail == "f in"
         call.say(" sum", "(items)\n")
         call.end()
         assert text(await asked) == "sum(items)"
 
 
 async def test_a_model_that_leaves_the_white_space_out_is_asked_with_it() -> None:
-    async with desktop() as desk:
+    async with desktop("x = |\n") as desk:
+        first = desk.ask()
+        (await desk.model.called(1)).say("0\n")
+        await first
+        desk.editor.type("f in ")
         asked = desk.ask()
-        (await desk.model.called(1)).say("\n")
-        call = await desk.model.called(2)
-        assert call.tail == "    total = "
+        (await desk.model.called(2)).say("\n")
+        call = await desk.model.called(3)
+        assert call.tail == "f in "
         call.say("0\n")
         call.end()
         assert text(await asked) == "0"
+
+
+async def test_a_model_that_writes_the_blank_before_the_cursor_again_is_understood() -> None:
+    async with desktop(answer=lambda _: " sum(items)\n") as desk:
+        assert text(await desk.answered()) == "sum(items)"
+
+
+@pytest.mark.parametrize(
+    ("document", "tail", "answer", "shown"),
+    [
+        ("def f():\n|\n", "   ", " return 1\n", "    return 1"),
+        ("def f():\n|\n\nx = 1\n", "   ", " return 1\n", "    return 1"),
+        ("if a:\n  if b:\n    c()\n  if d:\n|\n", "   ", " e()\n", "    e()"),
+        ("func f() {\n\tif a {\n|\n}\n", "\t", "\tb()\n", "\t\tb()"),
+        ("for x in y:\n|\n    print(x)\n", "", "    a()\n", "    a()"),  # the body is there
+        ("def f():\n  |\n", " ", " return 1\n", "return 1"),  # typed already
+        ("x = 1\n|\n", "", "y = 2\n", "y = 2"),
+    ],
+)
+async def test_the_body_of_a_block_begins_where_it_must(
+    document: str, tail: str, answer: str, shown: str
+) -> None:
+    async with desktop(document, answer=lambda _: answer) as desk:
+        assert text(await desk.answered()) == shown
+        assert desk.model.calls[0].tail == tail
+
+
+async def test_who_asks_explicitly_gets_a_second_chance_where_the_line_above_stands() -> None:
+    async with desktop("def f():\n    for a in b:\n        c()\n|\n    return a\n") as desk:
+        asked = desk.ask(Trigger.INVOKED)
+        (await desk.model.called(1)).say("    return a\n")
+        call = await desk.model.called(2)
+        assert call.tail == "       "
+        call.say(" d()\n    return a\n")
+        assert text(await asked) == "        d()"
+
+
+async def test_there_is_no_second_chance_for_who_only_types() -> None:
+    async with desktop("def f():\n    a = 1\n|\n    return a\n") as desk:
+        asked = desk.ask()
+        (await desk.model.called(1)).say("    return a\n")
+        assert reason(await asked) is Reason.FILTERED_COPY_OF_NEXT_LINE
+        assert len(desk.model.calls) == 1
 
 
 async def test_the_next_keystroke_joins_a_request_that_agrees() -> None:
@@ -463,8 +514,10 @@ async def test_an_answer_continues_the_text_that_it_was_asked_for(seed: int) -> 
     whole = "sum(items) + max(items)"
 
     def answer(request: ModelRequest) -> str | None:
-        typed = (request.prompt or "").rpartition(FIM.middle)[2].removeprefix("    total =")
-        wanted = f" {whole}"
+        before, _, typed = (request.prompt or "").rpartition(FIM.middle)
+        before = before.partition("    total = ")[2].partition(FIM.suffix)[0]
+        typed = before + typed
+        wanted = whole
         return wanted[len(typed) :] + "\n" if wanted.startswith(typed) else "\n"
 
     async with desktop(settings=CompletionSettings(debounce_ms=0), answer=answer) as desk:

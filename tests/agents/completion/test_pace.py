@@ -123,21 +123,24 @@ def frozen(prefix: str, suffix: str, room: int = 10_000) -> PromptSession:
 @pytest.mark.parametrize(
     ("prefix", "suffix", "tail"),
     [
-        ("a = 1\nb = ", "\n", "b = "),
-        ("a = 1\nb = f(", "\n", "b = f("),
-        ("a = 1\nb = f(", ")\n", "b = f("),
-        ("a = 1\n", "\n", ""),
-        ("a = 1\nb = 2\nc", "\n", "b = 2\nc"),
-        ("a = 1", "\n", None),
+        ("a = 1\nb = ", "\n", ""),
+        ("a = 1\nb = f(", "\n", "f("),
+        ("a = 1\nb = f(", ")\n", "f("),
+        ("a = 1\nb = 2\nc", "\n", "2\nc"),
+        ("a = 1\n", "\n", None),
         ("a = 2\nb = ", "\n", None),
         ("a = 1\nb = ", "\nc\n", None),
-        ("a = 1\n" + "b" * (LONGEST_TAIL + 1), "\n", None),
+        ("a = 1\nb = " + "b" * (LONGEST_TAIL + 1), "\n", None),
     ],
 )
 def test_a_prompt_serves_while_only_its_end_changes(
     prefix: str, suffix: str, tail: str | None
 ) -> None:
     assert frozen("a = 1\nb = ", "\n").tail(Cursor(URI, prefix, suffix)) == tail
+
+
+def test_indentation_is_no_place_to_freeze_at() -> None:
+    assert frozen("if a:\n    ", "\n").tail(Cursor(URI, "if a:\n    b", "\n")) == "    b"
 
 
 def test_typing_only_adds_to_the_end_of_the_prompt() -> None:
@@ -170,7 +173,7 @@ LINES = "".join(f"line {number:02d}\n" for number in range(50))
     [
         (30, "\n", True),
         (31, "\n", True),
-        (45, "\n", True),  # further down, all of it read anew but no more than affordable
+        (44, "\n", True),  # further down, all of it read anew but no more than affordable
         (50, "\n", False),  # too far down
         (29, "\n", True),
         (22, "\n", False),  # too far up: next to nothing would be shown
@@ -186,16 +189,21 @@ def test_a_prompt_is_frozen_anew_with_the_same_beginning(
     moved = move(session, Cursor(URI, LINES[: line * 8] + "y", suffix), budget=room, most=200)
     assert (moved is not None) is moves
     if moved is not None:
-        assert moved.prefix == LINES[: line * 8]
-        assert moved.window == LINES[20 * 8 : line * 8]
+        assert moved.prefix == LINES[: line * 8] + "y"
+        assert moved.window == LINES[21 * 8 : line * 8] + "y"
         assert (moved.files, moved.idle) == (session.files, True)
         assert len(moved.suffix_window) <= room.suffix
 
 
-def test_a_beginning_that_was_edited_is_frozen_anew() -> None:
-    session = frozen("a = 1\nb = ", "\n")
-    edited = Cursor(URI, "a = 2\nb = 1\nc", "\n")
-    assert move(session, edited, budget=Budget(80, 40, 0), most=200) is None
+@pytest.mark.parametrize(
+    ("line", "length", "moves"), [(10, 7, False), (25, 7, True), (25, 90, False)]
+)
+def test_an_edit_above_costs_what_has_to_be_read_again(line: int, length: int, moves: bool) -> None:
+    room = Budget(80, 40, 0)
+    session = freeze(Cursor(URI, LINES[: 30 * 8], "\n"), backend="b/m", budget=room)
+    text = LINES[: line * 8] + "e" * length + LINES[line * 8 + 7 : 30 * 8]
+    moved = move(session, Cursor(URI, text, "\n"), budget=room, most=200)
+    assert (moved is not None) is moves
 
 
 @given(
