@@ -74,7 +74,7 @@ async def complete_once(buffer: Buffer, upstream: ScriptedUpstream, number: int)
     own = [
         call
         for call in upstream.asked_since(started)
-        if str(call.wanted["prompt"]).endswith(typed) and call.written is not None
+        if typed in str(call.wanted["prompt"]) and call.written is not None
     ]
     if not ghosts or not own:
         return None

@@ -43,6 +43,7 @@ class Services:
         self._overrides = overrides
         self._client = _settings_of(client)
         self._log = LogSettings()
+        self._of_documents: dict[str, CompletionSettings] = {}
         self.loaded = self._load()
         self._write_log()
         self.models = LocalModels(lambda: self.settings)
@@ -75,7 +76,11 @@ class Services:
 
     def completion_settings(self, uri: str) -> CompletionSettings:
         """Return what holds for completions in a document; reads only memory."""
-        return self.loaded.for_path(path_of(uri)).completion
+        known = self._of_documents.get(uri)
+        if known is None:
+            # Taking a URI apart costs more than anything else that a keystroke decides.
+            known = self._of_documents[uri] = self.loaded.for_path(path_of(uri)).completion
+        return known
 
     def _exclusion_rules(self, folder: Path | None) -> ExclusionRules:
         return ExclusionRules.of(self.loaded.for_path(folder))
@@ -111,6 +116,7 @@ class Services:
         self.loaded = await asyncio.to_thread(self._load)
         if self.loaded == before:
             return
+        self._of_documents.clear()
         self._write_log()
         self.completer.forget_suggestions()
         self.exclusions.set_roots(self._roots())
@@ -130,6 +136,7 @@ class Services:
         self.completer.changed(after)
 
     def _closed(self, source: Source) -> None:
+        self._of_documents.pop(source.uri, None)
         self.context.closed(source.uri)
         self.completer.closed(source.uri)
         self.trees.forget(source.uri)

@@ -67,6 +67,9 @@ class ScriptedBackends:
         self._called = asyncio.Condition()
         self.answer = answer
         self.names: Sequence[str] = ("scripted",)
+        self.local = True
+        self.holds_reading = False
+        """Whether what is only to be read waits for the test, too."""
         self.why_none = Absence("no_backend", "")
 
     def candidates(self) -> tuple[Backend, ...]:
@@ -83,6 +86,7 @@ class ScriptedBackends:
                 latency_ms=50,
                 has_slots=True,
                 reads_ahead=True,
+                local=self.local,
             )
             for name in self.names
         )
@@ -97,7 +101,10 @@ class ScriptedBackends:
         async with self._called:
             self.calls.append(call)
             self._called.notify_all()
-        answer = "" if request.max_tokens == 0 else self.answer and self.answer(request)
+        if request.max_tokens == 0:
+            answer = None if self.holds_reading else ""
+        else:
+            answer = self.answer and self.answer(request)
         if answer is not None:
             call.say(answer)
             call.end()

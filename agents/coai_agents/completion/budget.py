@@ -17,11 +17,8 @@ FREEZE_FACTOR: Final = 6.0
 """A newly frozen prompt may take so many times the target latency to be read. It is read once, and
 every keystroke after it is answered within the target."""
 
-INVOKED_FACTOR: Final = 12.0
-"""The same for who asks explicitly, and therefore waits."""
-
-IDLE_FACTOR: Final = 20.0
-"""The same while the user rests and nobody waits."""
+PATIENT_FACTOR: Final = 12.0
+"""The same for who asks explicitly, and therefore waits, and while nobody waits."""
 
 FEWEST_TOKENS: Final = 192
 """Less than this is no context at all, however slow the backend."""

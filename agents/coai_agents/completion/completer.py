@@ -25,7 +25,6 @@ from coai_agents.completion.desk import Desk
 from coai_agents.completion.flight import Flight
 from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
 from coai_agents.completion.pilot import Pilot
-from coai_agents.completion.session import REST_TAIL
 from coai_agents.completion.signal import Signal
 from coai_routing.errors import ProviderError
 
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from coai_agents.completion.outcome import Origin
-    from coai_agents.completion.pilot import Context, Syntax
+    from coai_agents.completion.pilot import Syntax
+    from coai_agents.completion.prompting import Context
     from coai_agents.source import Source
     from coai_routing.backends import Backends
     from coai_routing.settings import CompletionSettings
@@ -284,27 +284,28 @@ class Completer:
         while desk.flight is not None:
             await Signal.first(desk.flight.changed)
         await asyncio.sleep(REST)
-        session = desk.session
-        tail = None if session is None else session.tail(cursor)
-        if session is None or not session.idle or tail is None or len(tail) > REST_TAIL:
-            try:
-                await self._pilot.warm(desk, source, cursor, settings)
-            except ProviderError as error:
-                logger.info("The prompt could not be read in advance: %s", error)
+        await self._read_ahead(desk, source, cursor)
 
     def opened(self, source: Source) -> None:
-        """Have the backend read the beginning of a document before anybody asks."""
-        beginning = Cursor.at(source, len(source.text))
-        if self._gate.refusal(source, beginning, Trigger.INVOKED) is None:
+        """Have the backend read a short document before anybody asks."""
+        end = Cursor.at(source, len(source.text))
+        if self._gate.refusal(source, end, Trigger.INVOKED) is None:
             desk = self._desk(source.uri)
-            desk.resting = self._spawn(self._read_ahead(desk, source, beginning))
+            desk.resting = self._spawn(self._begin(desk, source, end))
 
-    async def _read_ahead(self, desk: Desk, source: Source, cursor: Cursor) -> None:
+    async def _begin(self, desk: Desk, source: Source, end: Cursor) -> None:
         await asyncio.sleep(REST)
+        # Nobody knows yet where the cursor will be.
+        await self._read_ahead(desk, source, end, whole=True)
+
+    async def _read_ahead(
+        self, desk: Desk, source: Source, cursor: Cursor, *, whole: bool = False
+    ) -> None:
+        settings = self._settings(cursor.uri)
         try:
-            await self._pilot.warm(desk, source, cursor, self._settings(source.uri))
+            await self._pilot.read_ahead(desk, source, cursor, settings, whole=whole)
         except ProviderError as error:
-            logger.info("The document could not be read in advance: %s", error)
+            logger.info("The prompt could not be read in advance: %s", error)
 
     # ----------------------------------------------------------- documents
 
@@ -330,7 +331,7 @@ class Completer:
         self._cache.clear()
         for desk in self._desks.values():
             desk.shown = None
-            desk.session = None
+            desk.session = desk.ahead = None
             desk.drop_flight()
 
     def _desk(self, uri: str) -> Desk:

@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
+class ReadAhead:
+    """A prompt that the backend reads while the user rests, piece by piece."""
+
+    session: PromptSession
+    slot: int | None = None
+    """The backend's cache slot for it; None to have the backend choose one."""
+    read: str = ""
+    """What has been read of the prompt."""
+
+
+@dataclass(slots=True)
 class Desk:
     """One document's typing, its prompt, what is on screen, and who waits for what."""
 
@@ -26,6 +37,8 @@ class Desk:
     session: PromptSession | None = None
     slot: int | None = None
     """The backend's cache slot that holds the session's prompt, once the backend named it."""
+    ahead: ReadAhead | None = None
+    """What is to take the session's place when it has been read."""
     rhythm: Rhythm = field(default_factory=Rhythm)
     shown: tuple[Cursor, Entry] | None = None
     """The suggestion on screen and where it begins."""

@@ -119,6 +119,15 @@ class Flight:
             self._end(whole=True)
         return not pending
 
+    def settle(self) -> bool:
+        """Make do with the whole lines that came before the deadline; False if there are none."""
+        lines = self.text.rpartition("\n")[0]
+        if not lines.strip():
+            return False
+        self.text = lines
+        self._end(whole=True)
+        return True
+
     def _take(self, piece: str, whole_block: WholeBlock | None) -> None:
         around = self.cursor.around
         if not self.text and not around.at_line_start and around.line_prefix[-1] in " \t":

@@ -1,24 +1,17 @@
-"""Asks backends: freezes and extends prompts, keeps cache slots, falls back, and warms caches."""
+"""Asks backends: one after the other until one answers, and ahead of time while nobody asks."""
 
 from __future__ import annotations
 
 import logging
 from contextlib import aclosing
-from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from coai_agents.completion.budget import (
-    FREEZE_FACTOR,
-    IDLE_FACTOR,
-    INVOKED_FACTOR,
-    prompt_budget,
-    share_out,
-)
+from coai_agents.completion.budget import DEFAULT_PROMPT_SPEED
 from coai_agents.completion.cache import Entry
 from coai_agents.completion.cleaning import clean
 from coai_agents.completion.indentation import likely_indentation, required_indentation
 from coai_agents.completion.outcome import Reason, Trigger
-from coai_agents.completion.session import PromptSession, freeze, move
+from coai_agents.completion.prompting import Prompting
 from coai_routing.errors import (
     EgressRefusedError,
     ProviderBusyError,
@@ -26,25 +19,21 @@ from coai_routing.errors import (
     ProviderTimeoutError,
 )
 from coai_routing.request import ModelRequest
+from coai_routing.secrets import find_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from coai_agents.completion.cursor import Cursor
     from coai_agents.completion.desk import Desk
     from coai_agents.completion.flight import Flight, WholeBlock
+    from coai_agents.completion.prompting import Context
+    from coai_agents.completion.session import PromptSession
     from coai_agents.source import Source
     from coai_routing.backends import Backend, Backends
-    from coai_routing.request import ModelReply
     from coai_routing.settings import CompletionSettings
 
 logger = logging.getLogger(__name__)
-
-CHARACTERS_PER_TOKEN: Final = 3.2
-"""Of source code, before a backend's own counts are known (measured with Qwen2.5's vocabulary)."""
-
-SMOOTHING: Final = 0.2
-"""The weight of the newest count in the running mean of characters per token."""
 
 LINE_TOKENS: Final = 48
 """A single line is rarely longer; a model that goes on is lost."""
@@ -54,16 +43,14 @@ BLOCK_SECONDS: Final = 2.0
 
 FEWEST_BLOCK_TOKENS: Final = 24
 
+PIECE_SECONDS: Final = 0.2
+"""A piece that is read ahead takes about so long; who types meanwhile waits for its end."""
+
+FEWEST_PIECE: Final = 32
+"""Tokens. Smaller pieces take longer together."""
+
 PATIENCE_INVOKED: Final = 3.0
 """Who asks explicitly waits so many times longer than who only types."""
-
-
-class Context(Protocol):
-    """Finds what else a prompt should show."""
-
-    def files(self, source: Source, cursor: Cursor, budget: int) -> Sequence[tuple[str, str]]:
-        """Return paths and texts of at most so many characters together, most stable first."""
-        ...
 
 
 class Syntax(Protocol):
@@ -87,11 +74,10 @@ class Pilot:
         identity: Callable[[], int],
     ) -> None:
         self._backends = backends
-        self._context = context
         self._syntax = syntax
         self._keep = keep
         self._identity = identity
-        self._characters_per_token: dict[str, float] = {}
+        self._prompting = Prompting(context)
 
     def next_backend(self) -> Backend | None:
         """Return the backend that would be asked now."""
@@ -137,8 +123,8 @@ class Pilot:
     ) -> None:
         cursor = flight.cursor
         flight.backend, flight.model = backend.name, backend.model
-        factor = INVOKED_FACTOR if trigger is Trigger.INVOKED else FREEZE_FACTOR
-        session = self._session(desk, source, cursor, settings, backend, factor=factor)
+        waits = trigger is Trigger.INVOKED
+        session = self._prompting.session(desk, source, cursor, settings, backend, waits=waits)
         whole_block = None
         if not (flight.single_line or flight.patient):
             whole_block = self._syntax.whole_block(source, cursor)
@@ -178,20 +164,27 @@ class Pilot:
         last = tail[-1:] if tail[-1:] in _BLANKS else ""
         patience = PATIENCE_INVOKED if trigger is Trigger.INVOKED else 1.0
         for healed in (last, "") if last else ("",):
+            prompt = session.prompt(backend.fim, tail.removesuffix(healed))
             request = ModelRequest(
-                prompt=session.prompt(backend.fim, tail.removesuffix(healed)),
+                prompt=prompt,
                 max_tokens=_most_tokens(flight, trigger, settings, backend),
                 # The backend's own end of a line brings its account of tokens and slot with it.
                 stop=(*backend.fim.stop, "\n") if flight.single_line else backend.fim.stop,
                 slot=desk.slot if backend.has_slots else None,
                 timeout=settings.timeout_ms / 1000 * patience,
+                sensitive=not backend.local and bool(find_secrets(prompt)),
             )
             deltas = self._backends.stream(backend, request)
             async with aclosing(deltas):
-                begins_well = await flight.receive(
-                    deltas, whole_block, primed=primed, healed=healed
-                )
-            self._learn(desk, backend, request, flight.reply)
+                try:
+                    begins_well = await flight.receive(
+                        deltas, whole_block, primed=primed, healed=healed
+                    )
+                except ProviderTimeoutError:
+                    if not flight.settle():
+                        raise
+                    begins_well = True
+            self._prompting.learn(desk, backend, request, flight.reply)
             if begins_well:
                 return
 
@@ -215,97 +208,53 @@ class Pilot:
             ),
         )
 
-    async def warm(
-        self, desk: Desk, source: Source, cursor: Cursor, settings: CompletionSettings
+    async def read_ahead(
+        self,
+        desk: Desk,
+        source: Source,
+        cursor: Cursor,
+        settings: CompletionSettings,
+        *,
+        whole: bool = False,
     ) -> None:
-        """Freeze the prompt anew with an idle moment's budget and have the backend read it."""
+        """Have the backend read a longer prompt for what will be asked at the cursor next.
+
+        It is read piece by piece, because a backend that reads cannot be interrupted, and what was
+        read is not lost when the user types on. With `whole` it is read only if the document fits.
+        """
         backend = self.next_backend()
         if backend is None or not backend.reads_ahead:
             return
-        session = self._freeze(desk, source, cursor, settings, backend, factor=IDLE_FACTOR)
-        request = ModelRequest(
-            prompt=session.prompt(backend.fim, session.tail(cursor) or ""),
-            max_tokens=0,
-            slot=desk.slot if backend.has_slots else None,
-            timeout=settings.timeout_ms / 1000 * PATIENCE_INVOKED,
-        )
-        reply: ModelReply | None = None
-        deltas = self._backends.stream(backend, request)
-        async with aclosing(deltas):
-            async for delta in deltas:
-                reply = delta.reply or reply
-        self._learn(desk, backend, request, reply)
-        desk.session = session
-
-    def _session(
-        self,
-        desk: Desk,
-        source: Source,
-        cursor: Cursor,
-        settings: CompletionSettings,
-        backend: Backend,
-        *,
-        factor: float,
-    ) -> PromptSession:
-        session = desk.session
-        if session is None or session.backend != backend.key or session.tail(cursor) is None:
-            session = self._freeze(desk, source, cursor, settings, backend, factor=factor)
-            desk.session = session
-        return session
-
-    def _freeze(
-        self,
-        desk: Desk,
-        source: Source,
-        cursor: Cursor,
-        settings: CompletionSettings,
-        backend: Backend,
-        *,
-        factor: float,
-    ) -> PromptSession:
-        previous = desk.session
-        if previous is not None and previous.backend != backend.key:
-            previous, desk.slot = None, None
-        afford = partial(
-            prompt_budget,
-            prompt_speed=None if backend.speed is None else backend.speed.prompt,
-            target_ms=settings.target_latency_ms,
-            context_tokens=backend.context_tokens,
-            max_output_tokens=settings.max_tokens,
-            characters_per_token=self._characters_per_token.get(backend.key, CHARACTERS_PER_TOKEN),
-        )
-        share = partial(
-            share_out, afford(factor=factor), prefix=len(cursor.prefix), suffix=len(cursor.suffix)
-        )
-        idle = factor == IDLE_FACTOR
-        if previous is not None and backend.reads_ahead and not idle:
-            budget = share(with_context=False)
-            moved = move(previous, cursor, budget=budget, most=afford(factor=IDLE_FACTOR))
-            if moved is not None:
-                return moved
-        budget = share(with_context=settings.context)
-        files = self._context.files(source, cursor, budget.context) if settings.context else ()
-        if not files:
-            # What nothing was found for is the document's own.
-            budget = share(with_context=False)
-        return freeze(cursor, backend=backend.key, budget=budget, files=files, idle=idle)
-
-    def _learn(
-        self, desk: Desk, backend: Backend, request: ModelRequest, reply: ModelReply | None
-    ) -> None:
-        """Take from a reply which slot holds the prompt and how long a token is."""
-        if reply is None or request.prompt is None:
+        if whole:
+            ahead = self._prompting.whole(source, cursor, settings, backend)
+        else:
+            ahead = self._prompting.ahead(desk, source, cursor, settings, backend)
+        if ahead is None:
             return
-        if backend.has_slots and reply.slot is not None:
-            desk.slot = reply.slot
-        if reply.usage.prompt_tokens > _FEW_TOKENS:
-            length = len(request.prompt) / reply.usage.prompt_tokens
-            mean = self._characters_per_token.get(backend.key, length)
-            self._characters_per_token[backend.key] = mean + SMOOTHING * (length - mean)
+        desk.ahead = ahead
+        prompt = ahead.session.prompt(backend.fim, ahead.session.tail(cursor) or "")
+        if not prompt.startswith(ahead.read):
+            ahead.read = ""
+        speed = DEFAULT_PROMPT_SPEED if backend.speed is None else backend.speed.prompt
+        piece = self._prompting.characters(backend, max(FEWEST_PIECE, speed * PIECE_SECONDS))
+        while len(ahead.read) < len(prompt):
+            read = prompt[: len(ahead.read) + piece]
+            request = ModelRequest(
+                prompt=read,
+                max_tokens=0,
+                slot=ahead.slot if backend.has_slots else None,
+                timeout=settings.timeout_ms / 1000 * PATIENCE_INVOKED,
+            )
+            deltas = self._backends.stream(backend, request)
+            async with aclosing(deltas):
+                async for delta in deltas:
+                    if delta.reply is not None:
+                        ahead.slot = delta.reply.slot
+            ahead.read = read
+        desk.session, desk.slot, desk.ahead = ahead.session, ahead.slot, None
 
 
 _BLANKS: Final = frozenset(" \t")
-_FEW_TOKENS: Final = 32
 
 
 def _most_tokens(

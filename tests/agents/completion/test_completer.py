@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -352,12 +353,114 @@ async def test_what_follows_is_prepared_while_a_suggestion_is_shown() -> None:
         assert outcome.origin == "prefetched"
 
 
-async def test_a_rest_has_the_backend_read_more(monkeypatch: pytest.MonkeyPatch) -> None:
+LONG = "".join(f"value_{number:04d} = {number}\n" for number in range(900)) + FUNCTION
+
+
+async def read_ahead(desk: Desktop, *, since: int, pieces: int) -> list[str]:
+    """Return the prompts that were read ahead after the first `since` calls."""
+    await desk.model.called(since + pieces)
+    calls = desk.model.calls[since:]
+    assert all(call.request.max_tokens == 0 for call in calls)
+    return [call.request.prompt or "" for call in calls]
+
+
+async def test_a_rest_has_the_backend_read_more_piece_by_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("coai_agents.completion.completer.REST", 0.01)
-    async with desktop(answer=lambda _: " sum(items)\n") as desk:
+    async with desktop(LONG, answer=lambda _: "sum(items)\n") as desk:
         await desk.answered()
-        call = await desk.model.called(2)
-        assert call.request.max_tokens == 0
+        asked = desk.model.calls[0].request.prompt or ""
+        await read_ahead(desk, since=1, pieces=3)
+        await asyncio.sleep(0.05)
+        prompts = await read_ahead(desk, since=1, pieces=3)
+        assert all(after.startswith(before) for before, after in itertools.pairwise(prompts))
+        assert len(prompts[-1]) > len(asked)
+        # It is the prompt from now on.
+        desk.editor.type("max")
+        await desk.answered()
+        assert desk.model.calls[-1].request.prompt == prompts[-1] + "max"
+
+
+async def test_what_was_read_ahead_is_kept_while_the_user_types(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.01)
+    async with desktop(LONG, answer=lambda _: "sum(items)\n") as desk:
+        desk.model.holds_reading = True
+        await desk.answered()
+        (await desk.model.called(2)).end()
+        await desk.model.called(3)
+        desk.editor.type("s")
+        assert text(await desk.answered()) == "um(items)"
+        going_on = await desk.model.called(4)
+        before, interrupted = (call.request.prompt or "" for call in desk.model.calls[1:3])
+        assert not desk.model.calls[2].open
+        assert (going_on.request.prompt or "") == interrupted
+        assert interrupted.startswith(before)
+        assert going_on.request.slot == 0
+
+
+async def test_nothing_is_read_ahead_where_there_is_no_more_to_show(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.0)
+    async with desktop(answer=lambda _: "sum(items)\n") as desk:
+        await desk.answered()
+        await asyncio.sleep(0.05)
+        assert len(desk.model.calls) == 1
+
+
+async def test_a_long_document_is_not_read_before_the_cursor_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.0)
+    async with desktop(LONG) as desk:
+        desk.completer.opened(desk.editor.source)
+        await asyncio.sleep(0.02)
+        assert desk.model.calls == []
+
+
+async def test_a_document_that_was_read_is_the_beginning_of_every_prompt_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.0)
+    async with desktop(answer=lambda _: "sum(items)\n") as desk:
+        desk.completer.opened(desk.editor.source)
+        await desk.model.called(1)
+        await asyncio.sleep(0.01)
+        await desk.answered()
+        read, asked = (call.request for call in desk.model.calls)
+        before = desk.editor.source.text[: desk.editor.offset]
+        assert (read.prompt or "").startswith(FIM.prefix + before)
+        assert (asked.prompt or "").startswith(FIM.prefix + before)
+        assert asked.slot == 0
+
+
+async def test_whole_lines_that_came_before_the_deadline_are_shown() -> None:
+    async with desktop("def f():\n    |\n") as desk:
+        asked = desk.ask(Trigger.INVOKED)
+        call = await desk.model.called(1)
+        call.say(" a = 1\n", "    b = ")
+        call.fail(ProviderTimeoutError("slow", provider="p"))
+        assert text(await asked) == "a = 1"
+
+
+@pytest.mark.parametrize(
+    ("document", "local", "sensitive"),
+    [
+        (f"token = 'ghp_{'a1B2c3D4e5F6' * 3}'\nx = |\n", False, True),
+        (f"token = 'ghp_{'a1B2c3D4e5F6' * 3}'\nx = |\n", True, False),  # it does not leave
+        ("token = None\nx = |\n", False, False),
+    ],
+)
+async def test_a_prompt_with_a_secret_is_marked_where_it_would_leave_the_machine(
+    document: str, local: bool, sensitive: bool
+) -> None:
+    async with desktop(document, answer=lambda _: "1\n") as desk:
+        desk.model.local = local
+        await desk.answered()
+        assert desk.model.calls[0].request.sensitive is sensitive
 
 
 async def test_an_opened_document_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:

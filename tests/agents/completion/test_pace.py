@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from coai_agents.completion.budget import (
     FEWEST_TOKENS,
-    IDLE_FACTOR,
     MOST_TOKENS,
+    PATIENT_FACTOR,
     Budget,
     prompt_budget,
     share_out,
@@ -91,7 +91,7 @@ def test_the_prompt_is_as_long_as_the_backend_can_afford(speed: float | None, to
 
 
 def test_an_idle_moment_affords_more_but_never_more_than_the_window() -> None:
-    assert budget(150, factor=IDLE_FACTOR) == 900
+    assert budget(150, factor=PATIENT_FACTOR) == 540
     assert budget(20000, context_tokens=1024) == 1024 - 128 - 64
 
 
