@@ -110,6 +110,7 @@ def open_ledger(path: Path, *, suspect: bool = False) -> sqlite3.Connection:
 
     from coai_routing.engine.record import secure_directory  # noqa: PLC0415 (as above)
 
+    _require_sqlite()
     try:
         secure_directory(path.parent)
         with FileLock(f"{path}.lock", mode=_FILE_MODE, timeout=BUSY_SECONDS):
@@ -147,14 +148,19 @@ def _opened(path: Path, check: str) -> sqlite3.Connection:
 
 
 def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
+    import sqlite3  # noqa: PLC0415 (native code, not needed before the first row)
+
+    return sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, uri=uri)
+
+
+def _require_sqlite() -> None:
     try:
-        import sqlite3  # noqa: PLC0415 (native code, not needed before the first row)
+        import sqlite3  # noqa: F401, PLC0415 (to see whether it is there)
     except ImportError as error:
         raise LedgerError(
             "This Python was built without SQLite, so nothing is recorded.",
             remedy="Install COAI with a complete Python.",
         ) from error
-    return sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, uri=uri)
 
 
 @contextmanager
@@ -222,6 +228,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     """
     if not path.is_file():
         raise LedgerError(f"There is no ledger at {path}.")
+    _require_sqlite()
     with translated(path):
         database = _connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:

@@ -63,14 +63,22 @@ class _Followed:
 @dataclass(slots=True)
 class _Settled:
     row: SuggestionRow
-    uri: str
-    taken: Taken | None
+    text: str
+    anchor: int
+    taken: Taken | None = None
     """What was accepted, until it has been looked at for the last time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Recent:
+    """What was accepted in a document just now, and may be taken back."""
+
+    settled: _Settled
     piece: tuple[int, int]
     """The span that the last accepted piece has in `source`."""
     source: Source
     until: float
-    """When it is too late to be taken back."""
+    """When it is too late."""
 
 
 class Feedback:
@@ -93,8 +101,7 @@ class Feedback:
         self._sleep = sleep
         self._followed: dict[str, _Followed] = {}
         self._settled: OrderedDict[int, _Settled] = OrderedDict()
-        self._newest: dict[str, _Settled] = {}
-        """The accepted suggestion of each document that may still be taken back."""
+        self._recent: dict[str, _Recent] = {}
         self._due: list[tuple[float, int, int, Later]] = []
         self._order = itertools.count()
         self._wakes_at = -math.inf
@@ -136,9 +143,9 @@ class Feedback:
 
     def changed(self, source: Source) -> None:
         """Take in an edit."""
-        accepted = self._newest.get(source.uri)
-        if accepted is not None:
-            self._regret(accepted, source)
+        recent = self._recent.get(source.uri)
+        if recent is not None:
+            self._regret(recent, source)
         followed = self._followed.get(source.uri)
         if followed is not None:
             followed.shown, fate = after_edit(followed.shown, followed.source, source)
@@ -158,10 +165,11 @@ class Feedback:
         settled = self._settled.get(identity)
         if settled is None or settled.row.fate is Fate.ACCEPTED:
             return
-        row = replace(settled.row, fate=Fate.ACCEPTED, taken=settled.row.characters)
-        self._tell(settled, row)
-        if settled.taken is not None:
+        source = self._document(settled.row.uri)
+        if source is not None and settled.taken is None:
+            settled.taken = Taken.of(settled.text, source, settled.anchor)
             self._look_later(identity)
+        self._tell(settled, replace(settled.row, fate=Fate.ACCEPTED, taken=len(settled.text)))
 
     def closed(self, uri: str) -> None:
         """Forget a document; what is not known of its suggestions stays so."""
@@ -169,8 +177,8 @@ class Feedback:
         if followed is not None and (followed.confirmed or followed.shown.taken):
             self._settle(followed, followed.shown.left)
         self._followed.pop(uri, None)
-        self._newest.pop(uri, None)
-        for identity in [key for key, settled in self._settled.items() if settled.uri == uri]:
+        self._recent.pop(uri, None)
+        for identity in [key for key, settled in self._settled.items() if settled.row.uri == uri]:
             del self._settled[identity]
 
     async def aclose(self) -> None:
@@ -192,31 +200,27 @@ class Feedback:
             fate = Fate.ACCEPTED
         taken = len(shown.text) if fate is Fate.ACCEPTED else shown.taken
         row = replace(row, fate=fate, taken=taken)
-        text = shown.text[:taken] or shown.text
-        settled = _Settled(
-            row,
-            row.uri,
-            Taken.of(text, source, shown.anchor),
-            (shown.anchor + shown.piece, shown.anchor + taken),
-            source,
-            self._clock() + REGRET,
-        )
+        settled = _Settled(row, shown.text, shown.anchor)
         self._settled[row.identity] = settled
         self._settled.move_to_end(row.identity)
         if len(self._settled) > REMEMBERED:
             self._settled.popitem(last=False)
         self._reporter.suggestion(row)
         if taken:
-            self._newest[row.uri] = settled
+            settled.taken = Taken.of(shown.text[:taken], source, shown.anchor)
+            piece = (shown.anchor + shown.piece, shown.anchor + taken)
+            until = self._clock() + REGRET
+            self._recent[row.uri] = _Recent(settled, piece, source, until)
             self._look_later(row.identity)
 
-    def _regret(self, accepted: _Settled, source: Source) -> None:
-        if self._clock() > accepted.until:
-            del self._newest[source.uri]
-        elif was_taken_back(accepted.piece, accepted.source, source):
-            del self._newest[source.uri]
-            accepted.taken = None
-            self._tell(accepted, replace(accepted.row, fate=Fate.REJECTED, taken=0))
+    def _regret(self, recent: _Recent, source: Source) -> None:
+        if self._clock() > recent.until:
+            del self._recent[source.uri]
+        elif was_taken_back(recent.piece, recent.source, source):
+            del self._recent[source.uri]
+            settled = recent.settled
+            settled.taken = None
+            self._tell(settled, replace(settled.row, fate=Fate.REJECTED, taken=0))
 
     def _tell(self, settled: _Settled, row: SuggestionRow) -> None:
         settled.row = row
@@ -233,6 +237,7 @@ class Feedback:
             return
         if self._task is not None:
             self._task.cancel()
+        self._wakes_at = -math.inf
         self._task = asyncio.create_task(self._look_when_due())
         self._tasks.add(self._task)
         self._task.add_done_callback(self._tasks.discard)
@@ -252,7 +257,7 @@ class Feedback:
         settled = self._settled.get(identity)
         if settled is None or settled.taken is None:
             return
-        source = self._document(settled.uri)
+        source = self._document(settled.row.uri)
         if source is None:
             return
         share = await asyncio.to_thread(kept_share, settled.taken, source.text)

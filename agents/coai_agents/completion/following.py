@@ -108,10 +108,10 @@ def _region(shown: OnScreen, before: Source, after: Source) -> str | None:
         if before.text[edit.start : anchor] != after.text[edit.start : max(edit.start, anchor)]:
             return None
         beyond = before.text[cursor : max(cursor, edit.old_end)]
-        if not after.text.endswith(beyond, 0, edit.new_end if beyond else None):
-            if len(beyond) > shown.replaces:
-                return None
+        if len(beyond) <= shown.replaces:
             followed -= len(beyond)
+        elif not after.text.endswith(beyond, 0, edit.new_end):
+            return None
     end = len(after.text) - followed
     return after.text[anchor:end] if end >= anchor else None
 

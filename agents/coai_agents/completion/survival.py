@@ -7,6 +7,7 @@ compared there without regard to indentation and line ends.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Final
@@ -66,10 +67,24 @@ def kept_share(taken: Taken, text: str) -> float:
     lines = [line.strip() for line in unify_line_ends(text).split("\n")]
     place = _place(taken, lines)
     near = lines[max(0, place - SLACK) : place + len(wanted) + SLACK]
-    window = "\n".join(near)
+    window = "\n".join(_without_neighbours(taken, near, len(wanted)))
     if whole in window:
         return 1.0
     return _equal(whole[:MOST_CHARACTERS], window[: 2 * MOST_CHARACTERS])
+
+
+def _without_neighbours(taken: Taken, near: Sequence[str], count: int) -> list[str]:
+    """Leave out what stood above and below already: it is not what was accepted."""
+    above = taken.line - taken.first
+    neighbours = Counter((*taken.around[:above], *taken.around[above + count :]))
+    neighbours.subtract(taken.around[above : above + count])
+    left: list[str] = []
+    for line in near:
+        if neighbours[line] > 0:
+            neighbours[line] -= 1
+        else:
+            left.append(line)
+    return left
 
 
 def _place(taken: Taken, lines: Sequence[str]) -> int:
