@@ -13,9 +13,10 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
+from filelock import FileLock
 
 from coai_routing import ledger as ledger_module
 from coai_routing import ledger_file
@@ -29,12 +30,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+Anything: TypeAlias = Any
+
 SECONDS = 20.0
 NOW = datetime(2026, 3, 5, 12, 0, 0, tzinfo=UTC)
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes of files are POSIX's")
 
 
-def request(number: int = 0, **changes: Any) -> RequestRow:
+def request(number: int = 0, **changes: Anything) -> RequestRow:
     fields: dict[str, Any] = {
         "at": NOW + timedelta(seconds=number),
         "uri": "file:///work/a.py",
@@ -47,7 +50,7 @@ def request(number: int = 0, **changes: Any) -> RequestRow:
     return RequestRow(**fields)
 
 
-def suggestion(identity: int = 1, **changes: Any) -> SuggestionRow:
+def suggestion(identity: int = 1, **changes: Anything) -> SuggestionRow:
     fields: dict[str, Any] = {
         "shown_at": NOW,
         "identity": identity,
@@ -72,7 +75,7 @@ def new(path: Path) -> Iterator[Callable[..., Ledger]]:
     """Return how to make ledgers that are open and are closed after the test."""
     made: list[Ledger] = []
 
-    def make(**options: Any) -> Ledger:
+    def make(**options: Anything) -> Ledger:
         ledger = Ledger(path, batch_seconds=0.0, now=lambda: NOW, **options)
         ledger.open()
         made.append(ledger)
@@ -297,10 +300,10 @@ async def test_closing_writes_what_waits(path: Path) -> None:
     assert "coai-ledger" not in threads
 
 
-async def test_a_ledger_that_was_never_opened_closes(path: Path) -> None:
+def test_a_ledger_that_was_never_opened_closes(path: Path) -> None:
     ledger = Ledger(path)
     ledger.record(request(1))
-    await ledger.aclose()
+    assert ledger.close()
     ledger.open()
     assert not path.exists()
 
@@ -415,7 +418,7 @@ def no_room(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     connect = sqlite3.connect
     full = [True]
 
-    def limited(*arguments: Any, **options: Any) -> sqlite3.Connection:
+    def limited(*arguments: Anything, **options: Anything) -> sqlite3.Connection:
         database = connect(*arguments, **options)
         if full[0]:
             database.execute("PRAGMA max_page_count = 1")
@@ -487,8 +490,6 @@ def test_somebody_elses_folder_is_refused(path: Path, monkeypatch: pytest.Monkey
 def test_a_lock_that_is_held_is_waited_for_and_then_told(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from filelock import FileLock
-
     path.parent.mkdir(mode=0o700)
     monkeypatch.setattr(ledger_file, "BUSY_SECONDS", 0.01)
     with (

@@ -39,6 +39,7 @@ NARROWABLE = {
     "privacy.mode",
     "privacy.exclude",
     "privacy.redact",
+    "ledger.enabled",
 }
 
 

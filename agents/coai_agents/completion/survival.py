@@ -28,8 +28,8 @@ SLACK: Final = 3
 SHORTEST: Final = 4
 """Shorter runs of equal characters are chance: any two lines of code share some."""
 
-MOST_CHARACTERS: Final = 4000
-"""The most that is compared character by character, which takes quadratic time."""
+MOST_CHARACTERS: Final = 400
+"""The most of two stretches of differing lines that is compared character by character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,11 @@ def kept_share(taken: Taken, text: str) -> float:
     lines = [line.strip() for line in unify_line_ends(text).split("\n")]
     place = _place(taken, lines)
     near = lines[max(0, place - SLACK) : place + len(wanted) + SLACK]
-    window = "\n".join(_without_neighbours(taken, near, len(wanted)))
-    if whole in window:
+    left = _without_neighbours(taken, near, len(wanted))
+    if whole in "\n".join(left):
         return 1.0
-    return _equal(whole[:MOST_CHARACTERS], window[: 2 * MOST_CHARACTERS])
+    lengths = sum(len(line) for line in wanted)
+    return min(1.0, _equal_characters(wanted, left) / lengths)
 
 
 def _without_neighbours(taken: Taken, near: Sequence[str], count: int) -> list[str]:
@@ -105,8 +106,27 @@ def _place(taken: Taken, lines: Sequence[str]) -> int:
     return taken.line + shift
 
 
-def _equal(wanted: str, window: str) -> float:
-    matcher = SequenceMatcher(None, wanted, window, autojunk=False)
-    shortest = min(SHORTEST, len(wanted))
-    equal = sum(block.size for block in matcher.get_matching_blocks() if block.size >= shortest)
-    return equal / len(wanted)
+def _equal_characters(wanted: Sequence[str], left: Sequence[str]) -> int:
+    """Count the characters of lines that other lines have too, in the same order.
+
+    Lines are compared first, characters only where lines differ: that takes quadratic time.
+    """
+    equal = 0
+    matcher = SequenceMatcher(None, wanted, left, autojunk=False)
+    for kind, start, end, other_start, other_end in matcher.get_opcodes():
+        lines, others = wanted[start:end], left[other_start:other_end]
+        if kind == "equal":
+            equal += sum(len(line) for line in lines)
+        elif kind == "replace" and len(lines) == len(others):
+            equal += sum(map(_in_common, lines, others))
+        elif kind == "replace":
+            equal += _in_common("\n".join(lines), "\n".join(others))
+    return equal
+
+
+def _in_common(text: str, other: str) -> int:
+    """Count the characters of longest common runs, of texts cut to what is compared at most."""
+    text, other = text[:MOST_CHARACTERS], other[: 2 * MOST_CHARACTERS]
+    shortest = min(SHORTEST, len(text))
+    blocks = SequenceMatcher(None, text, other, autojunk=False).get_matching_blocks()
+    return sum(block.size for block in blocks if block.size >= shortest)
