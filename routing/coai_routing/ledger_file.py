@@ -14,6 +14,7 @@ import stat
 import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 import platformdirs
@@ -155,7 +156,7 @@ def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
 
 def _require_sqlite() -> None:
     try:
-        import sqlite3  # noqa: F401, PLC0415 (to see whether it is there)
+        import_module("sqlite3")
     except ImportError as error:
         raise LedgerError(
             "This Python was built without SQLite, so nothing is recorded.",

@@ -38,13 +38,14 @@ def record(ledger: Ledger, empty_home: Path) -> Callable[..., RequestRow]:
     def add(**changes: Json) -> RequestRow:
         nonlocal count
         count += 1
+        fields: dict[str, Json] = {"uri": (empty_home / "a.py").as_uri(), **changes}
         row = RequestRow(
             at=NOW + timedelta(seconds=count),
             line=count,
             trigger="automatic",
             language="python",
             elapsed_ms=12.4,
-            **{"uri": (empty_home / "a.py").as_uri(), **changes},
+            **fields,
         )
         ledger.record(row)
         assert ledger.flush(20)
