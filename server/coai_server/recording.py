@@ -54,7 +54,7 @@ _REMEMBERED: Final = 256
 
 
 class Recorder:
-    """Takes what the completer and the feedback tell. `start` opens the ledger."""
+    """Takes what the completer and the feedback tell. `open` begins to write it."""
 
     def __init__(
         self,
@@ -111,11 +111,15 @@ class Recorder:
 
     # ------------------------------------------------------------ life cycle
 
-    async def start(self) -> None:
-        """Begin to write, and learn what the user's habits were before."""
+    def open(self) -> None:
+        """Begin to write; what was recorded before this has waited for it."""
+        if self._ledger is not None:
+            self._ledger.open()
+
+    async def learn(self) -> None:
+        """Take from the ledger what the user's habits are."""
         if self._ledger is None:
             return
-        self._ledger.open()
         try:
             past = await asyncio.to_thread(_past, self._path)
         except LedgerError as error:
@@ -130,7 +134,8 @@ class Recorder:
         wanted = self._settings("").enabled
         if wanted and self._ledger is None:
             self._ledger = self._new()
-            await self.start()
+            self.open()
+            await self.learn()
         elif not wanted and self._ledger is not None:
             ledger, self._ledger = self._ledger, None
             await ledger.aclose()

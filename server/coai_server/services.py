@@ -164,11 +164,12 @@ class Services:
 
     async def start(self) -> None:
         """Find models and load them; whoever asks meanwhile is told that they are starting."""
+        self.recorder.open()
         await self.exclusions.refresh()
         await self.context.refresh()
         self.models.backends.start()
-        await self.recorder.start()
         await self.models.embedded.use(self.settings.engine)
+        await self.recorder.learn()
 
     async def aclose(self) -> None:
         """Cancel what runs and let go of the models."""

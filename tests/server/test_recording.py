@@ -94,7 +94,8 @@ def test_a_backends_own_words_are_not_kept(reason: Reason) -> None:
 async def test_no_code_is_in_the_file(path: Path) -> None:
     source = Source(URI, "total = \n", "python")
     recorder = Recorder(Switch(), lambda _: source, path=path)
-    await recorder.start()
+    recorder.open()
+    await recorder.learn()
     recorder.ended(event(SHOWN), source, 8)
     recorder.ended(event(NoSuggestion(Reason.BACKEND_FAILED, SECRET)), source, 8)
     await recorder.aclose()
@@ -111,7 +112,8 @@ async def test_a_project_may_have_its_requests_not_recorded(path: Path) -> None:
     settings = Switch()
     settings.off.add("file:///private/b.py")
     recorder = Recorder(settings, lambda _: None, path=path)
-    await recorder.start()
+    recorder.open()
+    await recorder.learn()
     refused = NoSuggestion(Reason.SUPERSEDED)
     recorder.ended(event(refused), None, 0)
     recorder.ended(event(refused, "file:///private/b.py"), None, 0)
@@ -126,7 +128,8 @@ async def test_a_project_may_have_its_requests_not_recorded(path: Path) -> None:
 async def test_it_is_switched_off_and_on_while_it_runs(path: Path) -> None:
     settings = Switch(enabled=False)
     recorder = Recorder(settings, lambda _: None, path=path)
-    await recorder.start()
+    recorder.open()
+    await recorder.learn()
     await recorder.apply()
 
     def refuse(reason: Reason) -> None:
@@ -159,7 +162,8 @@ async def test_habits_outlive_the_daemon(path: Path) -> None:
     await first.aclose()
     recorder = Recorder(Switch(), lambda _: None, path=path)
     assert recorder.tuning("python") == UNTUNED
-    await recorder.start()
+    recorder.open()
+    await recorder.learn()
     python, go = recorder.tuning("python").acceptance, recorder.tuning("go").acceptance
     other = recorder.tuning("rust").acceptance
     assert python is not None
@@ -185,7 +189,8 @@ async def test_only_a_fate_is_a_habit(path: Path) -> None:
 async def test_a_ledger_that_cannot_be_written_is_a_problem_and_nothing_else(path: Path) -> None:
     path.parent.write_text("in the way")
     recorder = Recorder(Switch(), lambda _: None, path=path)
-    await recorder.start()
+    recorder.open()
+    await recorder.learn()
     recorder.ended(event(NoSuggestion(Reason.DISABLED)), None, 0)
     await recorder.aclose()
     assert recorder.problem is not None
