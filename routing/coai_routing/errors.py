@@ -111,3 +111,7 @@ class ReplyCutOffError(ProviderError):
 
 class EgressRefusedError(ProviderError):
     """The request may not leave this machine and the backend is not on it."""
+
+
+class LedgerError(CoaiError):
+    """The local record of requests and suggestions cannot be read or written."""

@@ -359,6 +359,21 @@ class PrivacySettings(Section):
     )
 
 
+class LedgerSettings(Section):
+    """The local record of what requests ended in and what became of suggestions, without code."""
+
+    enabled: Annotated[bool, SWITCH_OFF] = Field(
+        default=True,
+        description=(
+            "Whether requests are recorded on this machine, for `coai why` and to learn when and "
+            "how much to suggest. No source code is, and nothing is sent anywhere."
+        ),
+    )
+    days: Annotated[int, Unit("days")] = Field(
+        default=90, ge=1, le=3650, description="How long a record is kept."
+    )
+
+
 class LogSettings(Section):
     """The daemon's own log. It holds no code and no secret."""
 
@@ -379,4 +394,5 @@ class Settings(Section):
     endpoints: EndpointSettings = EndpointSettings()
     models: ModelSettings = ModelSettings()
     privacy: PrivacySettings = PrivacySettings()
+    ledger: LedgerSettings = LedgerSettings()
     log: LogSettings = LogSettings()

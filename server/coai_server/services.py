@@ -16,6 +16,7 @@ from coai_routing.local import LocalModels
 from coai_routing.settings import LogSettings
 from coai_routing.settings_loading import LoadedSettings, load
 from coai_server import logs
+from coai_server.recording import Recorder
 from coai_server.status import describe_event, describe_status
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_agents.source import Source
-    from coai_routing.settings import CompletionSettings, Settings
+    from coai_routing.settings import CompletionSettings, LedgerSettings, Settings
     from coai_server.documents import Documents
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Services:
             in_comment=self.trees.in_comment,
         )
         self.context = WorkspaceContext(self.exclusions)
+        self.recorder = Recorder(self.ledger_settings, documents.snapshot)
         self.completer = Completer(
             backends=self.models.backends,
             settings=self.completion_settings,
@@ -62,6 +64,8 @@ class Services:
             gate=self.gate,
             context=self.context,
             syntax=self.trees,
+            listener=self.recorder,
+            tuning=self.recorder.tuning,
         )
         documents.on_open.append(self._opened)
         documents.on_change.append(self._changed)
@@ -81,6 +85,10 @@ class Services:
             # Taking a URI apart costs more than anything else that a keystroke decides.
             known = self._of_documents[uri] = self.loaded.for_path(path_of(uri)).completion
         return known
+
+    def ledger_settings(self, uri: str) -> LedgerSettings:
+        """Return what holds for recording a document's requests; reads only memory."""
+        return self.loaded.for_path(path_of(uri)).ledger
 
     def _exclusion_rules(self, folder: Path | None) -> ExclusionRules:
         return ExclusionRules.of(self.loaded.for_path(folder))
@@ -119,6 +127,7 @@ class Services:
         self._of_documents.clear()
         self._write_log()
         self.completer.forget_suggestions()
+        await self.recorder.apply()
         self.exclusions.set_roots(self._roots())
         await self.exclusions.refresh()
         await self.context.refresh()
@@ -134,11 +143,13 @@ class Services:
         del before
         self.context.changed(after)
         self.completer.changed(after)
+        self.recorder.feedback.changed(after)
 
     def _closed(self, source: Source) -> None:
         self._of_documents.pop(source.uri, None)
         self.context.closed(source.uri)
         self.completer.closed(source.uri)
+        self.recorder.feedback.closed(source.uri)
         self.trees.forget(source.uri)
 
     # --------------------------------------------------------------- asked
@@ -146,6 +157,7 @@ class Services:
     def accepted(self, identity: int) -> None:
         """Note that the user took a suggestion whole."""
         self.completer.accepted(identity)
+        self.recorder.feedback.accepted(identity)
 
     def status(self) -> dict[str, Any]:
         """Return what `coai/status` answers."""
@@ -159,14 +171,17 @@ class Services:
 
     async def start(self) -> None:
         """Find models and load them; whoever asks meanwhile is told that they are starting."""
+        self.recorder.open()
         await self.exclusions.refresh()
         await self.context.refresh()
         self.models.backends.start()
         await self.models.embedded.use(self.settings.engine)
+        await self.recorder.learn()
 
     async def aclose(self) -> None:
         """Cancel what runs and let go of the models."""
         await self.completer.aclose()
+        await self.recorder.aclose()
         await self.context.aclose()
         await self.models.aclose()
 

@@ -32,8 +32,13 @@ def describe_status(services: Services) -> dict[str, Any]:
         "missingModel": services.models.embedded.missing,
         **describe_plan(plan),
         "last": describe_event(history[-1]) if history else None,
-        "problems": [str(problem) for problem in services.loaded.problems],
+        "problems": [str(problem) for problem in _problems(services)],
     }
+
+
+def _problems(services: Services) -> tuple[object, ...]:
+    problem = services.recorder.problem
+    return services.loaded.problems if problem is None else (*services.loaded.problems, problem)
 
 
 def describe_plan(plan: CompletionPlan) -> dict[str, Any]:

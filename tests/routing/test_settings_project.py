@@ -39,6 +39,7 @@ NARROWABLE = {
     "privacy.mode",
     "privacy.exclude",
     "privacy.redact",
+    "ledger.enabled",
 }
 
 
@@ -438,6 +439,7 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     assert LINES.index(after.completion.multiline) >= LINES.index(before.completion.multiline)
     assert after.privacy.mode >= before.privacy.mode
     assert after.privacy.redact >= before.privacy.redact
+    assert after.ledger.enabled <= before.ledger.enabled
     for new, old in (
         (after.completion.exclude, before.completion.exclude),
         (after.privacy.exclude, before.privacy.exclude),
@@ -447,7 +449,8 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     completion_keys = (*SWITCHES, "languages", "max_tokens", "multiline", "exclude")
     assert_equal_but(after.completion, before.completion, completion_keys)
     assert_equal_but(after.privacy, before.privacy, ("mode", "redact", "exclude"))
-    assert_equal_but(after, before, ("completion", "privacy"))
+    assert_equal_but(after.ledger, before.ledger, ("enabled",))
+    assert_equal_but(after, before, ("completion", "privacy", "ledger"))
 
 
 def assert_equal_but(after: Any, before: Any, keys: Sequence[str]) -> None:  # noqa: ANN401 - models of any section
@@ -475,6 +478,7 @@ RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "endpoints.custom.box.url": st.just("http://box"),
     "privacy.mode": st.booleans(),
     "privacy.redact": st.booleans(),
+    "ledger.enabled": st.booleans(),
     "privacy.exclude": EXCLUDES,
     "privacy.trusted_hosts": st.lists(st.sampled_from(["a", "b:1"]), max_size=2),
     "models.sources": st.lists(st.sampled_from(["path", "wheels"]), max_size=2),

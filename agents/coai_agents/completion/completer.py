@@ -26,6 +26,7 @@ from coai_agents.completion.flight import Flight
 from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
 from coai_agents.completion.pilot import Pilot
 from coai_agents.completion.signal import Signal
+from coai_agents.completion.tuning import UNTUNED
 from coai_routing.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from coai_agents.completion.outcome import Origin
     from coai_agents.completion.pilot import Syntax
     from coai_agents.completion.prompting import Context
+    from coai_agents.completion.tuning import Tuning
     from coai_agents.source import Source
     from coai_routing.backends import Backends
     from coai_routing.settings import CompletionSettings
@@ -77,6 +79,15 @@ class Event:
     line: int
     trigger: Trigger
     outcome: Outcome
+    language: str = ""
+
+
+class Listener(Protocol):
+    """Is told of every request's end, before the answer goes out: it must be quick."""
+
+    def ended(self, event: Event, source: Source | None, offset: int) -> None:
+        """Take note; `source` is the snapshot that was asked about, None if there was none."""
+        ...
 
 
 class Completer:
@@ -91,9 +102,14 @@ class Completer:
         gate: Gate,
         context: Context,
         syntax: Syntax,
+        listener: Listener | None = None,
+        tuning: Callable[[str], Tuning] = lambda _: UNTUNED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Take what completing needs; `tuning` says what holds for a language at the moment."""
         self._settings = settings
+        self._listener = listener
+        self._tuning = tuning
         self._document = document
         self._gate = gate
         self._clock = clock
@@ -129,7 +145,8 @@ class Completer:
     ) -> Outcome:
         outcome = replace(outcome, elapsed_ms=(self._clock() - started) * 1000)
         line = source.line_at(offset)
-        self.history.append(Event(started, source.uri, line, trigger, outcome))
+        event = Event(started, source.uri, line, trigger, outcome, source.language)
+        self._ended(event, source, offset)
         if isinstance(outcome, NoSuggestion):
             logger.info("No suggestion (%s): %s", outcome.reason, outcome.sentence)
         return outcome
@@ -137,7 +154,12 @@ class Completer:
     def unknown(self, uri: str, line: int) -> None:
         """Note a request for a document whose text is not known."""
         outcome = NoSuggestion(Reason.UNKNOWN_DOCUMENT)
-        self.history.append(Event(self._clock(), uri, line, Trigger.AUTOMATIC, outcome))
+        self._ended(Event(self._clock(), uri, line, Trigger.AUTOMATIC, outcome), None, 0)
+
+    def _ended(self, event: Event, source: Source | None, offset: int) -> None:
+        self.history.append(event)
+        if self._listener is not None:
+            self._listener.ended(event, source, offset)
 
     async def _complete(self, source: Source, cursor: Cursor, trigger: Trigger) -> Outcome:
         if (refusal := self._gate.refusal(source, cursor, trigger)) is not None:
@@ -150,7 +172,7 @@ class Completer:
         if desk.flight is not None and not desk.flight.agrees(cursor):
             desk.drop_flight()
         if desk.flight is None and trigger is Trigger.AUTOMATIC:
-            delay = self._delay(desk, cursor, settings)
+            delay = self._delay(desk, source, cursor, settings)
             if delay > 0 and await _happens_within(superseded, delay):
                 return NoSuggestion(Reason.SUPERSEDED)
         flight = desk.flight or self._take_off(desk, source, cursor, trigger)
@@ -174,7 +196,9 @@ class Completer:
             return self._show(desk, cursor, known[0], origin, flight)
         return NoSuggestion(*(flight.refusal or (Reason.MODEL_SAID_NOTHING, "")))
 
-    def _delay(self, desk: Desk, cursor: Cursor, settings: CompletionSettings) -> float:
+    def _delay(
+        self, desk: Desk, source: Source, cursor: Cursor, settings: CompletionSettings
+    ) -> float:
         """Return the pause before the backend is asked, in seconds."""
         backend = self._pilot.next_backend()
         return (
@@ -182,6 +206,7 @@ class Completer:
                 desk.rhythm,
                 last_character=cursor.prefix[-1:],
                 expected_latency_ms=None if backend is None else backend.latency_ms,
+                acceptance=self._tuning(source.language).acceptance,
                 fixed_ms=settings.debounce_ms,
             )
             / 1000
@@ -205,11 +230,20 @@ class Completer:
             patient=trigger is Trigger.INVOKED,
             prepared=prepared,
         )
+        if trigger is Trigger.AUTOMATIC and not flight.single_line:
+            settings = self._as_long_as_taken(settings, source.language)
         flight.task = self._spawn(self._pilot.fly(desk, source, flight, trigger, settings))
         # Not in the task itself: one that is cancelled before its first step never runs.
         flight.task.add_done_callback(lambda _: flight.land())
         desk.flight = flight
         return flight
+
+    def _as_long_as_taken(self, settings: CompletionSettings, language: str) -> CompletionSettings:
+        """Return the settings for a block that nobody asked for."""
+        most = self._tuning(language).most_tokens(settings.max_tokens)
+        if most == settings.max_tokens:
+            return settings
+        return settings.model_copy(update={"max_tokens": most})
 
     def _release(self, desk: Desk, flight: Flight, superseded: Signal) -> None:
         """Cancel a flight whose request was cancelled, unless a newer request came for it."""

@@ -47,6 +47,11 @@ class Reason(StrEnum):
         """One sentence for the user."""
         return _MEANINGS[self]
 
+    @property
+    def remedy(self) -> str:
+        """What the user can do about it; empty where there is nothing to do."""
+        return _REMEDIES.get(self, "")
+
 
 _MEANINGS: dict[Reason, str] = {
     Reason.DISABLED: "Completions are switched off (`completion.enabled`).",
@@ -75,6 +80,21 @@ _MEANINGS: dict[Reason, str] = {
     Reason.FILTERED_BLANK: "The model suggested only white space.",
     Reason.FILTERED_REPETITION: "The model repeated itself.",
     Reason.FILTERED_COPY_OF_NEXT_LINE: "The model suggested what stands after the cursor already.",
+}
+
+_REMEDIES: dict[Reason, str] = {
+    Reason.DISABLED: "Set `completion.enabled` to true; `coai config show` says what set it.",
+    Reason.DISABLED_FOR_LANGUAGE: "Set the language to true in `completion.languages`.",
+    Reason.EXCLUDED: "Change the pattern, if the file should be completed in.",
+    Reason.UNKNOWN_DOCUMENT: "Close the file and open it again; if that does not help, the log "
+    "says what the editor sent.",
+    Reason.NO_BACKEND: "Run `coai doctor`.",
+    Reason.BACKEND_STARTING: "Wait; `coai doctor` shows how far it is.",
+    Reason.BACKEND_FAILED: "Run `coai doctor`; the daemon's log has the backend's own words.",
+    Reason.BREAKER_OPEN: "Run `coai doctor` to see what the backend answers now.",
+    Reason.TIMED_OUT: "Choose a smaller model, or raise `completion.timeout_ms`.",
+    Reason.EGRESS_REFUSED: "Run `coai models pull` for a model on this machine, or read what "
+    "`completion.allow_cloud` means.",
 }
 
 Origin = Literal["model", "shown", "cache", "joined", "prefetched"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from coai_routing.errors import CoaiError
-from coai_server.cli import complete, config, demo, doctor, models, serve
+from coai_server.cli import complete, config, demo, doctor, models, serve, why
 from coai_server.cli.console import report, tolerate_any_encoding
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES: Final = (
     ("coai demo", "watch real code being completed"),
     ("coai doctor", "see which model serves, and what is missing"),
+    ("coai why", "see what the last requests ended in"),
     ("coai complete main.py:12:5", "print the suggestion at a place"),
     ("coai models pull", "fetch the model that the settings use"),
     ("coai config show", "see every setting and where it comes from"),
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
+app.command("why")(why.why)
 app.command("complete")(complete.complete)
 app.add_typer(models.commands, name="models")
 app.add_typer(config.commands, name="config")
