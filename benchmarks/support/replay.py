@@ -37,9 +37,6 @@ DEBOUNCE_SECONDS: Final = 0.150
 ASKED_WHY: Final = 80
 """Keystrokes after which the daemon is asked what became of them; it remembers 200 requests."""
 
-CROSSED: Final = 4
-"""So many of the daemon's answers in a row may have crossed a cancellation on their way."""
-
 
 @dataclass(slots=True, eq=False)
 class Moment:
@@ -54,6 +51,8 @@ class Moment:
     """When the answer came; None if the next keystroke came before it."""
     text: str = ""
     """What was suggested."""
+    identity: int | None = None
+    """By which the daemon knows the suggestion."""
     origin: str = ""
     """Where the daemon says that its suggestion came from."""
     evaluated: int = 0
@@ -151,6 +150,7 @@ class DaemonReplay(_Replay):
             moment.text = self._shown = ghosts[0].text
             command = ghosts[0].command or {}
             self._command = {key: command[key] for key in ("command", "arguments")}
+            moment.identity = int(command["arguments"][0])
 
     async def _ask_why(self) -> None:
         """Ask what became of the requests so far."""
@@ -174,17 +174,18 @@ def tell_origins(answers: Sequence[Moment], events: Sequence[Mapping[str, Any]])
     """Write into each moment what the daemon says of its answer.
 
     Both are in the order in which they came about, but the daemon may have answered what the
-    editor cancelled in the same instant.
+    editor cancelled in the same instant. Only suggestions have an identity to be known by.
     """
-    waiting = [event for event in events if event.get("reason") != "cancelled"]
+    suggestions = [event for event in events if event["kind"] == "suggestion"]
     place = 0
     for moment in answers:
-        for index in range(place, min(place + CROSSED, len(waiting))):
-            event = waiting[index]
-            suggested = event["kind"] == "suggestion"
-            if event["line"] == moment.line and suggested == bool(moment.text):
-                moment.origin = str(event["origin"]) if suggested else str(event["reason"])
-                moment.evaluated = int(event["evaluatedTokens"]) if suggested else 0
+        if not moment.text:
+            continue
+        for index in range(place, len(suggestions)):
+            event = suggestions[index]
+            if event["identity"] == moment.identity and event["line"] == moment.line:
+                moment.origin = str(event["origin"])
+                moment.evaluated = int(event["evaluatedTokens"])
                 place = index + 1
                 break
 

@@ -39,7 +39,9 @@ class Embedded:
         catalog: Catalog,
         directory: Path,
         on_change: Callable[[], None] = lambda: None,
+        enabled: bool = True,
     ) -> None:
+        """Start nothing yet; `use` does. `enabled` says what is expected of it until then."""
         self._store = store
         self._catalog = catalog
         self._directory = directory
@@ -48,8 +50,8 @@ class Embedded:
         self._engine: EmbeddedEngine | None = None
         self._provider: EmbeddedProvider | None = None
         self._family: Family | None = None
-        self._phase: Phase = "starting"
-        self._detail = "The settings are being read."
+        self._phase: Phase = "starting" if enabled else "off"
+        self._detail = "The settings are being read." if enabled else "It is switched off."
         self._remedy = ""
         self._size: int | None = None
         self._lock = asyncio.Lock()

@@ -105,6 +105,7 @@ class LocalModels:
             catalog=self.catalog,
             directory=state or state_directory(),
             on_change=on_change,
+            enabled=settings().engine.enabled,
         )
         self.backends = Backends(
             catalog=self.catalog,

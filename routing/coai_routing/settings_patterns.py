@@ -30,7 +30,7 @@ def rebased(pattern: str, below: Sequence[str]) -> tuple[str, ...]:
     # Pairs of how many parts and how many names are matched; `**` matches any number of names.
     reached = [(0, 0)]
     for part, name in reached:
-        if part == len(parts):
+        if parts[part:] in ([], ["**"]):
             return (EVERYTHING,)
         if name == len(below):
             remainders["/" + "/".join(parts[part:]) + slash] = None

@@ -80,6 +80,7 @@ def describe_event(event: Event) -> dict[str, Any]:
         return {
             "kind": "suggestion",
             **place,
+            "identity": outcome.identity,
             "origin": outcome.origin,
             "backend": outcome.backend,
             "model": outcome.model,

@@ -84,30 +84,45 @@ def test_there_are_files_to_type_in() -> None:
     assert all(len(passage.text) >= 50 for passage in found)
 
 
-def moment(line: int, text: str = "", *, at: float = 0.0) -> Moment:
-    return Moment(Stroke(0.1, pauses=False, text="x"), at, line, answered=at + 0.1, text=text)
+def moment(line: int, text: str = "", *, at: float = 0.0, identity: int | None = None) -> Moment:
+    stroke = Stroke(0.1, pauses=False, text="x")
+    return Moment(stroke, at, line, answered=at + 0.1, text=text, identity=identity)
 
 
-def event(line: int, origin: str = "", *, reason: str = "") -> dict[str, Any]:
+def event(line: int, origin: str = "", *, reason: str = "", identity: int = 1) -> dict[str, Any]:
     if reason:
         return {"kind": "none", "line": line, "reason": reason}
-    return {"kind": "suggestion", "line": line, "origin": origin, "evaluatedTokens": 1}
+    return {
+        "kind": "suggestion",
+        "line": line,
+        "identity": identity,
+        "origin": origin,
+        "evaluatedTokens": 1,
+    }
 
 
 def test_origins_are_told_although_cancelled_and_crossed_answers_lie_between() -> None:
-    answers = [moment(1, "a"), moment(2), moment(3, "b")]
+    answers = [
+        moment(1, "a", identity=1),
+        moment(2),
+        moment(3, "b", identity=3),
+        moment(3, "c", identity=4),
+        moment(4, "d", identity=5),
+    ]
     tell_origins(
         answers,
         [
             event(1, reason="cancelled"),
-            event(1, "model"),
-            event(1, "shown"),
+            event(1, "model", identity=1),
+            event(1, "shown", identity=1),
             event(2, reason="superseded"),
-            event(3, "cache"),
+            event(2, "model", identity=2),
+            event(3, "cache", identity=3),
+            event(3, "joined", identity=4),
         ],
     )
-    assert [answer.origin for answer in answers] == ["model", "superseded", "cache"]
-    assert [answer.evaluated for answer in answers] == [1, 0, 1]
+    assert [answer.origin for answer in answers] == ["model", "", "cache", "joined", ""]
+    assert [answer.evaluated for answer in answers] == [1, 0, 1, 1, 0]
 
 
 def test_histories_that_overlap_are_joined() -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pathspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from coai_routing.settings import Settings
@@ -369,7 +369,8 @@ def test_a_pipe_for_a_project_file_does_not_hang(machine: Machine) -> None:
         ("a/*/c", "a/b", ["/c"]),
         ("a/?/c/d", "a/b", ["/c/d"]),
         ("a/[xyz]/c", "a/b", ["/c"]),
-        ("a/**", "a", ["/**"]),
+        ("a/**", "a", ["*"]),
+        ("a/**/", "a", ["*"]),
         ("a/**", "a/b", ["*"]),
         ("**/c", "a/b", ["/**/c"]),
         ("**/b", "a/b", ["*"]),
@@ -407,6 +408,7 @@ PATH_PARTS = st.lists(st.sampled_from(["a", "b", "ab", "A"]), min_size=1, max_si
 
 @settings(max_examples=200)
 @given(PATTERNS, PATH_PARTS, PATH_PARTS)
+@example("a/**/", ["a"], ["a"])
 def test_a_pattern_read_from_below_excludes_all_that_it_did(
     pattern: str, below: Sequence[str], inside: Sequence[str]
 ) -> None:
