@@ -296,7 +296,10 @@ class Evaluator:
                     rest = merged((made.rest, value.all_taints()))
                     made = replace(made, items=items, length=-1, rest=rest)
             elif item.key is not None:
-                made = store(made, key_of(self.eval(item.key, scope)), value)
+                key = key_of(self.eval(item.key, scope))
+                made = store(made, key, value)
+                if isinstance(key, str) and self.rules.assignments:
+                    self._check_assignment(key, f"{{}}.{key}", "", value, None, item_node(item))
             else:
                 changed = self.methods.call("append", made, (value,))
                 key = len(made.items or {})
@@ -571,6 +574,11 @@ class Evaluator:
         """Return a value that comes from a source."""
         label = source.label.replace("{}", what)
         return Value(taints=(Taint(source.kind, node, label, frozenset()),), qual=qual or what)
+
+
+def item_node(item: ir.Item) -> Node:
+    """Return where an item is: its key, or its value if it has none."""
+    return item.value.node if item.key is None else item.key.node
 
 
 def written_of(expr: ir.Expr) -> str:

@@ -576,7 +576,7 @@ class Interpreter(Evaluator):
             case ir.Operation(operator=name, operands=[operand]) if name in NOT:
                 self.narrow(operand, scope, holds=not holds)
             case ir.Operation(operator=name, operands=[one, other]) if name in AND or name in OR:
-                if holds == (name in AND):
+                if holds == (name in AND) or _is_type_test(one):
                     self.narrow(one, scope, holds=holds)
                     self.narrow(other, scope, holds=holds)
             case ir.Operation(operator=name, operands=[one, other]):
@@ -637,7 +637,7 @@ class Interpreter(Evaluator):
         if cleared is not None and values and values[0].const in ("'", '"'):
             cleared |= {"code:begins"}
         if cleared is None and not isinstance(callee, ir.Function):
-            cleared = self.rules.guarded_by_name(name)
+            cleared = self.rules.guarded_by_name(f"{written}.{name}")
         if not holds or cleared is None:
             return
         for value in (receiver, *values):
@@ -663,6 +663,17 @@ class Interpreter(Evaluator):
 
 
 SELF_NAMES: Final = frozenset({"self", "cls"})
+
+
+def _is_type_test(test: ir.Expr) -> bool:
+    """Say whether a test only asks for a type: what stands beside it decides."""
+    match test:
+        case ir.Operation(operands=[ir.Operation(operator="typeof"), _]):
+            return True
+        case ir.Call(callee=ir.Name(name="isinstance")):
+            return True
+        case _:
+            return False
 
 
 def _cleared(value: Value, origins: Sequence[Node], categories: frozenset[str]) -> Value:

@@ -44,7 +44,7 @@ def _compiles(pattern: str) -> str:
 
 
 def _path(pattern: str) -> str:
-    if pattern != "*" and not re.fullmatch(r"(?:\*\.)?[\w$@#?()\[\]:\\-]+(?:\.[\w$@#?()\[\]:\\-]+)*(?:\.\*)?", pattern):
+    if pattern != "*" and not re.fullmatch(r"(?:\*\.)?[\w$@#?!(){}\[\]:/\\-]+(?:\.[\w$@#?!(){}\[\]:/\\-]+)*(?:\.\*)?", pattern):
         raise ValueError(f"{pattern!r} is no path of names")
     return pattern
 
