@@ -5,12 +5,16 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.static.findings import Analysis
-from coai_agents.static.interpreter import Interpreter, OutOfTimeError
+from coai_agents.static.findings import Analysis, Severity
+from coai_agents.static.interpreter import Interpreter
+from coai_agents.static.ir import OutOfTimeError
 from coai_agents.static.lowering import lower
 from coai_agents.static.matching import rule_set
 from coai_agents.static.queries import search
 from coai_agents.static.report import Reporter
+from coai_agents.static.secrets import RULE as SECRET
+from coai_agents.static.secrets import secrets_in
+from coai_agents.static.suppression import unsuppressed
 from coai_agents.syntax.language import GRAMMARS
 from coai_agents.syntax.tree import parse
 
@@ -24,13 +28,13 @@ BUDGET: Final = 1.0
 
 PARSE_BUDGET: Final = 0.5
 
+HARDCODED: Final = "hardcoded-secret"
+
 MAX_LINES: Final = 20_000
 """Longer files are searched for patterns, but no values are followed in them."""
 
 
-def analyse(
-    source: Source, tree: SyntaxTree | None = None, *, budget: float = BUDGET
-) -> Analysis:
+def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = BUDGET) -> Analysis:
     """Return what is wrong in a document, as far as its text alone tells.
 
     `tree` is that of this snapshot if there is one already. Nothing is raised for what a text is
@@ -43,22 +47,51 @@ def analyse(
         if tree is None:
             tree = parse(source, budget=min(budget, PARSE_BUDGET))
         if tree is None:
-            notes.append("The file is too large or too tangled to be parsed.")
+            notes.append(
+                "The file is too large or too tangled to be parsed; only secrets were looked for."
+            )
         else:
             findings += _in_tree(tree, deadline, notes)
-    return Analysis(source.uri, source.version, tuple(findings), tuple(notes))
+    findings += secrets_in(source)
+    kept = _ordered(unsuppressed(source, _without_doubles(findings)))
+    suppressed = len(findings) - len(kept)
+    return Analysis(source.uri, source.version, tuple(kept), tuple(notes), suppressed)
+
+
+def _ordered(findings: list[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda each: (each.span.start, each.span.end, each.rule))
+
+
+def _without_doubles(findings: list[Finding]) -> list[Finding]:
+    """Leave out a guess where the detector of secrets is sure, and its guess where a rule knows."""
+    known = [finding for finding in findings if finding.rule in (SECRET, HARDCODED)]
+    sure = [each.span for each in known if each.severity is Severity.ERROR]
+    ruled = [each.span for each in known if each.rule == HARDCODED]
+    return [
+        finding
+        for finding in findings
+        if not (
+            (finding.rule == HARDCODED and any(finding.span.covers(span) for span in sure))
+            or (
+                finding.rule == SECRET
+                and finding.severity is not Severity.ERROR
+                and any(span.covers(finding.span) for span in ruled)
+            )
+        )
+    ]
 
 
 def _in_tree(tree: SyntaxTree, deadline: float, notes: list[str]) -> list[Finding]:
     language = GRAMMARS[tree.source.language]
     rules = rule_set(language)
     report = Reporter(tree, rules)
-    search(tree, rules, report)
+    if not search(tree, rules, report, deadline):
+        notes.append("The time for one file was over: not all patterns were looked for.")
     if tree.source.line_count > MAX_LINES:
         notes.append(f"The file has more than {MAX_LINES:,} lines: values were not followed.")
         return list(report.findings)
     try:
-        module = lower(tree)
+        module = lower(tree, deadline)
         if module is not None:
             Interpreter(rules, report, deadline=deadline).read(module)
     except OutOfTimeError:

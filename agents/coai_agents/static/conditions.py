@@ -121,28 +121,32 @@ def _item(value: Value, name: str) -> Value | None:
     return None
 
 
-def _holds(condition: Condition, value: Value) -> bool:  # noqa: C901 - one line for each test
+def _holds(condition: Condition, value: Value) -> bool:
+    const, known = value.const, value.known
     if condition.is_ is not None:
-        return value.known and equal(value.const, condition.is_)
+        return known and equal(const, condition.is_)
     if condition.not_ is not None:
-        return value.known and not equal(value.const, condition.not_)
+        return known and not equal(const, condition.not_)
     if condition.in_:
-        return value.known and any(equal(value.const, each) for each in condition.in_)
+        return known and any(equal(const, each) for each in condition.in_)
     if condition.matches is not None:
-        text = value.const if isinstance(value.const, str) else value.lead
+        text = const if isinstance(const, str) else value.lead
         return bool(text) and re.search(condition.matches, text) is not None
+    if condition.below is not None:
+        return isinstance(const, (int, float)) and const < condition.below
+    if condition.of:
+        return _is_any_of(value, condition.of)
+    return _has_quality(condition, value)
+
+
+def _has_quality(condition: Condition, value: Value) -> bool:
     if condition.constant is not None:
         return (value.known or _constant_container(value)) == condition.constant
-    if condition.below is not None:
-        const = value.const
-        return isinstance(const, (int, float)) and const < condition.below
     if condition.tainted is not None:
         return bool(value.all_taints()) == condition.tainted
     if condition.built is not None:
         return value.built == condition.built
-    if condition.null is not None:
-        return (value.known and value.const is None) == condition.null
-    return _is_any_of(value, condition.of)
+    return (value.known and value.const is None) == condition.null
 
 
 def _constant_container(value: Value) -> bool:

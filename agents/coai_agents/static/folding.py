@@ -19,12 +19,12 @@ _NUMBERS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
+    "/": lambda one, other: one / other,
+    "//": lambda one, other: one // other,
     "%": operator.mod,
-    "&": operator.and_,
-    "|": operator.or_,
-    "^": operator.xor,
+    "&": lambda one, other: one & other,
+    "|": lambda one, other: one | other,
+    "^": lambda one, other: one ^ other,
 }
 _COMPARISONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
     "==": operator.eq,

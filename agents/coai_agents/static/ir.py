@@ -1,4 +1,4 @@
-"""What every language's tree is lowered to: a few kinds of nodes, so that one engine reads them all.
+"""What every language's tree is lowered to: few kinds of nodes, so that one engine reads all.
 
 A node keeps the syntax node it came from, which says where it is. Nodes are built once, by a
 language's adapter in `lowering/`, and are not changed afterwards.
@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from tree_sitter import Node
+
+
+class OutOfTimeError(Exception):
+    """The time for one file is over."""
 
 
 class _Unknown:

@@ -66,9 +66,7 @@ class Reporter:
         if taint is not None:
             self.add(concept, clause, occasion.node, taint)
 
-    def add(
-        self, concept: Concept, clause: Clause, node: Node, taint: Taint | None = None
-    ) -> None:
+    def add(self, concept: Concept, clause: Clause, node: Node, taint: Taint | None = None) -> None:
         """Report a finding."""
         severity = clause.severity or concept.severity
         if taint is not None:

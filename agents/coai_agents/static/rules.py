@@ -44,7 +44,9 @@ def _compiles(pattern: str) -> str:
 
 
 def _path(pattern: str) -> str:
-    if pattern != "*" and not re.fullmatch(r"(?:\*\.)?[\w$@#?!(){}\[\]:/\\-]+(?:\.[\w$@#?!(){}\[\]:/\\-]+)*(?:\.\*)?", pattern):
+    if pattern != "*" and not re.fullmatch(
+        r"(?:\*\.)?[\w$@#?!(){}\[\]:/\\-]+(?:\.[\w$@#?!(){}\[\]:/\\-]+)*(?:\.\*)?", pattern
+    ):
         raise ValueError(f"{pattern!r} is no path of names")
     return pattern
 
@@ -217,7 +219,6 @@ class LanguageRules(_Model):
     """Objects that hold data from outside; what wraps one holds it too."""
     inert: tuple[Path_, ...] = ()
     """Calls whose results carry nothing of their arguments: lengths, comparisons."""
-    examples: tuple[Example, ...] = ()
     file: str = Field(default="", exclude=True)
 
 
@@ -250,11 +251,32 @@ def load(language: str, folder: Path = FOLDER) -> LanguageRules:
     for number, clause in enumerate(rules.find):
         if clause.rule not in known:
             raise RuleFileError(path.name, f"find.{number}", f"there is no rule {clause.rule!r}")
-    for number, example in enumerate(rules.examples):
+    return rules
+
+
+class _Examples(_Model):
+    examples: tuple[Example, ...] = ()
+
+
+def examples(language: str, folder: Path = FOLDER) -> tuple[Example, ...]:
+    """Return a grammar's examples, which are tests; none if there is no file for it.
+
+    They are files of their own, `examples/*.toml`, because finding needs none of them. Raises
+    `RuleFileError`.
+    """
+    path = folder / "examples" / f"{language}.toml"
+    if not path.exists():
+        return ()
+    try:
+        found = _Examples.model_validate(_merged(path)).examples
+    except ValidationError as error:
+        raise _invalid(path.name, error) from error
+    known = catalogue(folder)
+    for number, example in enumerate(found):
         if example.rule not in known:
             problem = f"there is no rule {example.rule!r}"
             raise RuleFileError(path.name, f"examples.{number}", problem)
-    return rules
+    return found
 
 
 def _merged(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.syntax.language import GRAMMARS
@@ -30,11 +31,14 @@ LANGUAGES: Final = frozenset(_ADAPTERS)
 """The grammars whose trees can be lowered."""
 
 
-def lower(tree: SyntaxTree) -> Module | None:
-    """Return a tree as the engine reads it; None if its language has no adapter."""
+def lower(tree: SyntaxTree, deadline: float = inf) -> Module | None:
+    """Return a tree as the engine reads it; None if its language has no adapter.
+
+    Raises `OutOfTimeError` if that is not done by the deadline of the performance counter.
+    """
     name = _ADAPTERS.get(GRAMMARS[tree.source.language])
     if name is None:
         return None
     adapter = importlib.import_module(f"{__name__}.{name}")
-    lowering: Callable[[SyntaxTree], Module] = adapter.lower
-    return lowering(tree)
+    lowering: Callable[[SyntaxTree, float], Module] = adapter.lower
+    return lowering(tree, deadline)

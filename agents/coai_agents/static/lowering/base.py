@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import sys
+from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.ir import (
@@ -13,6 +15,7 @@ from coai_agents.static.ir import (
     Member,
     Module,
     Name,
+    OutOfTimeError,
     Several,
     Text,
 )
@@ -32,6 +35,9 @@ MAX_DEPTH: Final = 90
 """Expressions and blocks nested deeper than this are not looked into: nobody reads such code, and
 every level costs frames of Python's stack, here and in the engine."""
 
+NODES_PER_LOOK: Final = 1_024
+"""The clock is looked at once in so many nodes."""
+
 _ESCAPES: Final = {
     "n": "\n",
     "t": "\t",
@@ -47,7 +53,9 @@ _ESCAPES: Final = {
     "a": "\a",
     "\n": "",
 }
-_ESCAPE: Final = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_ESCAPE: Final = re.compile(
+    r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL
+)
 
 
 def unescape(text: str) -> str:
@@ -60,7 +68,7 @@ def _unescaped(match: re.Match[str]) -> str:
     if code is None:
         return _ESCAPES.get(match[4], match[0])
     number = int(code, 16)
-    return chr(number) if number <= 0x10FFFF else match[0]
+    return chr(number) if number <= sys.maxunicode else match[0]
 
 
 def number(text: str) -> object:
@@ -86,10 +94,12 @@ def number(text: str) -> object:
 class Adapter:
     """Lowers one tree; a language's adapter says what each kind of node becomes."""
 
-    def __init__(self, tree: SyntaxTree) -> None:
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
         self._bytes = tree.source.text.encode()
         self._root = tree.root
         self._depth = 0
+        self._deadline = deadline
+        self._count = 0
         self.expressions: dict[str, Lower] = {}
         self.statements: dict[str, LowerStatement] = {}
         self.ignored: frozenset[str] = frozenset({"comment", "line_comment", "block_comment"})
@@ -117,6 +127,7 @@ class Adapter:
     def expr(self, node: Node) -> Expr:
         """Lower an expression; of one that the adapter does not know, its parts are."""
         lower = self.expressions.get(node.type)
+        self._tick()
         self._depth += 1
         try:
             if self._depth > MAX_DEPTH:
@@ -144,6 +155,7 @@ class Adapter:
         if kind in self.ignored:
             return []
         lower = self.statements.get(kind)
+        self._tick()
         self._depth += 1
         try:
             if self._depth > MAX_DEPTH:
@@ -158,12 +170,17 @@ class Adapter:
         return self.body(node.named_children)
 
     def block(self, node: Node | None) -> list[Statement]:
-        """Lower a block, or the one statement that stands in its place; nothing if there is none."""
+        """Lower a block, or the one statement in its place; nothing if there is none."""
         if node is None:
             return []
         if node.type in self.statements or node.type in self.expressions:
             return self.statement(node)
         return self.body(node.named_children)
+
+    def _tick(self) -> None:
+        self._count += 1
+        if self._count % NODES_PER_LOOK == 0 and perf_counter() > self._deadline:
+            raise OutOfTimeError
 
     # ------------------------------------------------------------------------- common expressions
 

@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     from coai_agents.syntax.tree import SyntaxTree
 
 
-def lower(tree: SyntaxTree) -> Module:
+def lower(tree: SyntaxTree, deadline: float) -> Module:
     """Lower a C# file."""
-    return _CSharp(tree).module()
+    return _CSharp(tree, deadline).module()
 
 
 class _CSharp(Adapter):
-    def __init__(self, tree: SyntaxTree) -> None:
-        super().__init__(tree)
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
         self.expressions = {
             "identifier": self.identifier,
             "predefined_type": self.identifier,
@@ -141,7 +141,8 @@ class _CSharp(Adapter):
         parts: list[Expr] = []
         for child in node.named_children:
             if child.type == "interpolation":
-                parts.append(self.first(child))
+                inner = [each for each in child.named_children if each.type in self.expressions]
+                parts.append(self.expr(inner[0]) if inner else Several(child, []))
             elif "content" in child.type or "text" in child.type or "escape" in child.type:
                 parts.append(Const(child, unescape(self.text(child))))
         return joined(node, parts)

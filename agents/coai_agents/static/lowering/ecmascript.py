@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     from coai_agents.syntax.tree import SyntaxTree
 
 
-def lower(tree: SyntaxTree) -> Module:
+def lower(tree: SyntaxTree, deadline: float) -> Module:
     """Lower a JavaScript or TypeScript file."""
-    return _EcmaScript(tree).module()
+    return _EcmaScript(tree, deadline).module()
 
 
 class _EcmaScript(Adapter):
-    def __init__(self, tree: SyntaxTree) -> None:
-        super().__init__(tree)
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
         self.ignored = frozenset({"comment", "hash_bang_line", "type_annotation"})
         self.expressions = {
             "identifier": self.identifier,
@@ -157,7 +157,11 @@ class _EcmaScript(Adapter):
     def _call(self, node: Node) -> Expr:
         arguments = self._arguments(node.child_by_field_name("arguments"))
         callee = self.field(node, "function")
-        if isinstance(callee, Name) and callee.name in ("require", "import") and len(arguments) == 1:
+        if (
+            isinstance(callee, Name)
+            and callee.name in ("require", "import")
+            and len(arguments) == 1
+        ):
             module = arguments[0].value
             if isinstance(module, Const) and isinstance(module.value, str):
                 return Name(node, module.value.removeprefix("node:"))
@@ -249,7 +253,11 @@ class _EcmaScript(Adapter):
         else:
             parameters, prelude = self._parameters(node.child_by_field_name("parameters"))
         return Function(
-            node, "", parameters, prelude + self._function_body(node), asynchronous=self._async(node)
+            node,
+            "",
+            parameters,
+            prelude + self._function_body(node),
+            asynchronous=self._async(node),
         )
 
     def _function_body(self, node: Node) -> list[Statement]:

@@ -37,14 +37,14 @@ if TYPE_CHECKING:
     from coai_agents.syntax.tree import SyntaxTree
 
 
-def lower(tree: SyntaxTree) -> Module:
+def lower(tree: SyntaxTree, deadline: float) -> Module:
     """Lower a Go file."""
-    return _Go(tree).module()
+    return _Go(tree, deadline).module()
 
 
 class _Go(Adapter):
-    def __init__(self, tree: SyntaxTree) -> None:
-        super().__init__(tree)
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
         self.expressions = {
             "identifier": self.identifier,
             "type_identifier": self.identifier,
@@ -76,7 +76,7 @@ class _Go(Adapter):
             "func_literal": self._function_literal,
             "type_conversion_expression": lambda node: self.field(node, "operand"),
             "type_assertion_expression": lambda node: self.field(node, "operand"),
-            "expression_list": lambda node: self._list(node),
+            "expression_list": self._list,
             "pointer_type": self.first,
         }
         self.statements = {
@@ -212,8 +212,8 @@ class _Go(Adapter):
             declared = child.child_by_field_name("type")
             name = "" if declared is None else self.text(declared).lstrip("*[]")
             rest = child.type == "variadic_parameter_declaration"
-            for each in child.children_by_field_name("name"):
-                found.append(Parameter(each, self.text(each), name, rest=rest))
+            names = child.children_by_field_name("name")
+            found += [Parameter(each, self.text(each), name, rest=rest) for each in names]
         return found
 
     def _short(self, node: Node) -> list[Statement]:

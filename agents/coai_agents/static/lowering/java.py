@@ -43,14 +43,14 @@ if TYPE_CHECKING:
     from coai_agents.syntax.tree import SyntaxTree
 
 
-def lower(tree: SyntaxTree) -> Module:
+def lower(tree: SyntaxTree, deadline: float) -> Module:
     """Lower a Java file."""
-    return _Java(tree).module()
+    return _Java(tree, deadline).module()
 
 
 class _Java(Adapter):
-    def __init__(self, tree: SyntaxTree) -> None:
-        super().__init__(tree)
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
         self.expressions = {
             "identifier": self.identifier,
             "type_identifier": self.identifier,
@@ -135,12 +135,8 @@ class _Java(Adapter):
         of = node.child_by_field_name("object")
         name = self.name_of(node)
         name_node = node.child_by_field_name("name") or node
-        callee: Expr
-        if of is None:
-            # A method of the class itself, or one that was imported by its name.
-            callee = Name(name_node, name)
-        else:
-            callee = self.member(node, self.expr(of), name)
+        # Without an object it is a method of the class itself, or one imported by its name.
+        callee = Name(name_node, name) if of is None else self.member(node, self.expr(of), name)
         return Call(node, callee, self._arguments(node))
 
     def _creation(self, node: Node) -> Expr:
@@ -238,9 +234,11 @@ class _Java(Adapter):
         for child in node.children:
             if child.type != "modifiers":
                 continue
-            for each in child.named_children:
-                if each.type in ("marker_annotation", "annotation"):
-                    found.append(Name(each, f"@{self.name_of(each)}"))
+            found += [
+                Name(each, f"@{self.name_of(each)}")
+                for each in child.named_children
+                if each.type in ("marker_annotation", "annotation")
+            ]
         return found
 
     def _method(self, node: Node) -> list[Statement]:
@@ -340,7 +338,8 @@ class _Java(Adapter):
                 value = each.child_by_field_name("value")
                 if value is not None:
                     bindings.append((Name(each, self.name_of(each)), self.expr(value)))
-            body = [With(node, bindings, body)]
+            managed: list[Statement] = [With(node, bindings, body)]
+            body = managed
         handlers: list[Handler] = []
         final: list[Statement] = []
         for child in node.named_children:
@@ -380,5 +379,3 @@ class _Java(Adapter):
         kind = node.type.removesuffix("_statement")
         value = self.first(node) if kind == "throw" and node.named_child_count else None
         return [Leave(node, kind, value)]
-
-

@@ -55,14 +55,14 @@ _CALLS = {
 """What is a word of the language and works like a call."""
 
 
-def lower(tree: SyntaxTree) -> Module:
+def lower(tree: SyntaxTree, deadline: float) -> Module:
     """Lower a PHP file."""
-    return _Php(tree).module()
+    return _Php(tree, deadline).module()
 
 
 class _Php(Adapter):
-    def __init__(self, tree: SyntaxTree) -> None:
-        super().__init__(tree)
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
         self.ignored = frozenset({"comment", "php_tag", "text", "php_end_tag"})
         self.expressions = {
             "variable_name": self.identifier,
@@ -166,7 +166,9 @@ class _Php(Adapter):
     def _arguments(self, node: Node) -> list[Argument]:
         arguments = node.child_by_field_name("arguments")
         if arguments is None:
-            arguments = next((each for each in node.named_children if each.type == "arguments"), None)
+            arguments = next(
+                (each for each in node.named_children if each.type == "arguments"), None
+            )
         found: list[Argument] = []
         for child in [] if arguments is None else arguments.named_children:
             if child.type != "argument":

@@ -10,7 +10,6 @@ from coai_agents.static.ir import (
     Argument,
     Assign,
     Binding,
-    Block,
     Call,
     Case,
     Class,
@@ -27,7 +26,6 @@ from coai_agents.static.ir import (
     Item,
     Leave,
     Loop,
-    Name,
     Operation,
     Parameter,
     Return,
@@ -37,7 +35,7 @@ from coai_agents.static.ir import (
     Try,
     With,
 )
-from coai_agents.static.lowering.base import Adapter, items, joined, unescape
+from coai_agents.static.lowering.base import Adapter, joined, unescape
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -54,14 +52,14 @@ _COMPREHENSIONS: Final = (
 )
 
 
-def lower(tree: SyntaxTree) -> Module:
+def lower(tree: SyntaxTree, deadline: float) -> Module:
     """Lower a Python file."""
-    return _Python(tree).module()
+    return _Python(tree, deadline).module()
 
 
 class _Python(Adapter):
-    def __init__(self, tree: SyntaxTree) -> None:
-        super().__init__(tree)
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
         self.expressions = {
             "identifier": self.identifier,
             "keyword_identifier": self.identifier,
@@ -172,8 +170,6 @@ class _Python(Adapter):
         if len(keys) == 1 and keys[0].type != "slice":
             return Index(node, of, self.expr(keys[0]))
         if len(keys) == 1:
-            for part in self.parts(keys[0]):
-                del part
             return self._slice(node, of, keys[0])
         return Index(node, of, None)
 
@@ -235,7 +231,11 @@ class _Python(Adapter):
 
     def _comparison(self, node: Node) -> Expr:
         operands = self.parts(node)
-        operators = [child for child in node.children if not child.is_named or child.type in ("not in", "is not")]
+        operators = [
+            child
+            for child in node.children
+            if not child.is_named or child.type in ("not in", "is not")
+        ]
         if len(operands) != 2 or not operators:  # noqa: PLR2004 - a chain of comparisons
             return Operation(node, "compare", operands)
         operator = " ".join(self.text(child) for child in operators)
@@ -499,10 +499,9 @@ class _Python(Adapter):
         return re.split(r"[\[ |]", text, maxsplit=1)[0]
 
     def _decorated(self, node: Node) -> list[Statement]:
-        decorators: list[Expr] = []
-        for child in node.named_children:
-            if child.type == "decorator":
-                decorators.append(self.first(child))
+        decorators = [
+            self.first(child) for child in node.named_children if child.type == "decorator"
+        ]
         definition = node.child_by_field_name("definition")
         if definition is None:
             return []
@@ -555,5 +554,3 @@ class _Python(Adapter):
                 name = self.text(child)
                 names.append((name, f"{module}.{name}"))
         return [Import(node, names)]
-
-

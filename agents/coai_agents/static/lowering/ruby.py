@@ -41,14 +41,14 @@ if TYPE_CHECKING:
     from coai_agents.syntax.tree import SyntaxTree
 
 
-def lower(tree: SyntaxTree) -> Module:
+def lower(tree: SyntaxTree, deadline: float) -> Module:
     """Lower a Ruby file."""
-    return _Ruby(tree).module()
+    return _Ruby(tree, deadline).module()
 
 
 class _Ruby(Adapter):
-    def __init__(self, tree: SyntaxTree) -> None:
-        super().__init__(tree)
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
         self.expressions = {
             "identifier": self.identifier,
             "constant": self.identifier,
