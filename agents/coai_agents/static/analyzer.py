@@ -63,22 +63,26 @@ def _ordered(findings: list[Finding]) -> list[Finding]:
 
 
 def _without_doubles(findings: list[Finding]) -> list[Finding]:
-    """Leave out a guess where the detector of secrets is sure, and its guess where a rule knows."""
-    known = [finding for finding in findings if finding.rule in (SECRET, HARDCODED)]
-    sure = [each.span for each in known if each.severity is Severity.ERROR]
-    ruled = [each.span for each in known if each.rule == HARDCODED]
+    """Leave out what another finding says better.
+
+    A guess at a secret where the detector is sure, the detector's guess where a rule knows, and a
+    pattern where the flow of a value is known to be as bad.
+    """
     return [
         finding
         for finding in findings
-        if not (
-            (finding.rule == HARDCODED and any(finding.span.covers(span) for span in sure))
-            or (
-                finding.rule == SECRET
-                and finding.severity is not Severity.ERROR
-                and any(span.covers(finding.span) for span in ruled)
-            )
-        )
+        if not any(_says_better(other, finding) for other in findings if other is not finding)
     ]
+
+
+def _says_better(one: Finding, other: Finding) -> bool:
+    if one.rule == SECRET and other.rule == HARDCODED:
+        return one.severity is Severity.ERROR and other.span.covers(one.span)
+    if one.rule == HARDCODED and other.rule == SECRET:
+        return other.severity is not Severity.ERROR and one.span.covers(other.span)
+    if one.span != other.span or not one.path:
+        return False
+    return one.severity.rank < other.severity.rank and not set(one.cwe).isdisjoint(other.cwe)
 
 
 def _in_tree(tree: SyntaxTree, deadline: float, notes: list[str]) -> list[Finding]:

@@ -111,6 +111,8 @@ class Assigning(Expressions):
     def _check_assignment(
         self, path: tuple[str, str, str], value: Value, node: Node, key: Value | None = None
     ) -> None:
+        if not self.rules.assignments.knows(path[0]):
+            return
         for clause in self.rules.assignments.matching(*path):
             named = {"value": value} if key is None else {"value": value, "key": key}
             self.report.check(clause, Occasion(node, (value,), named))

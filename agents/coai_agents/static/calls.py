@@ -74,6 +74,9 @@ class Calls(Assigning):
             )
             for clause in self.rules.calls.matching(*paths):
                 self.report.check(clause, occasion)
+            if passed.named:
+                for clause in self.rules.calls.anything:
+                    self.report.check(clause, occasion)
             source = self.rules.source_calls.first(*paths)
             if source is not None:
                 return self.tainted(source, expr.node, f"{paths[0]}()", f"{paths[1]}()")

@@ -300,8 +300,9 @@ class Expressions:
 
     def check_use(self, node: Node, name: str, qual: str, written: str) -> None:
         """Report what must not be used at all."""
-        for clause in self.rules.uses.matching(name, qual, written):
-            self.report.check(clause, Occasion(node))
+        if self.rules.uses.knows(name):
+            for clause in self.rules.uses.matching(name, qual, written):
+                self.report.check(clause, Occasion(node))
 
     def tainted(self, source: SourceRule, node: Node, what: str, qual: str = "") -> Value:
         """Return a value that comes from a source."""

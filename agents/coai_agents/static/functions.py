@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MAX_CALLS: Final = 4
 """Calls are followed so deep."""
 
+MAX_PLAIN_READINGS: Final = 3
+"""So many of them if nothing comes from outside."""
+
 MAX_READINGS: Final = 12
 """So many kinds of arguments a function is read with."""
 
@@ -191,7 +194,12 @@ class Functions(Guards):
         if known is not None:
             return known
         times = self._times_read.get(id(function), 0)
-        if times >= MAX_READINGS:
+        strong = any(
+            taint.kind is not Kind.PARAMETER
+            for value in passed.values()
+            for taint in value.all_taints()
+        )
+        if times >= (MAX_READINGS if strong else MAX_PLAIN_READINGS):
             return None
         self._times_read[id(function)] = times + 1
         value = self._execute(function, scope, [])

@@ -21,7 +21,7 @@ from coai_agents.static.functions import Functions
 from coai_agents.static.ir import OutOfTimeError
 from coai_agents.static.pieces import written_of
 from coai_agents.static.scope import Scope
-from coai_agents.static.values import EVERYTHING, Value, join, merged
+from coai_agents.static.values import EVERYTHING, Kind, Value, join, merged, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 STEPS_PER_LOOK: Final = 256
 """The clock is looked at once in so many steps."""
+
+DEEPEST: Final = 2
+"""Loops nested deeper are read once."""
 
 _ENDS: Final = frozenset(
     {
@@ -248,7 +251,9 @@ class Interpreter(Functions):
                 return self._body(statement.otherwise, scope)
         before = scope.branch()
         self._loops += 1
-        for _ in range(2 if self._loops <= 2 else 1):  # noqa: PLR2004 - deeper loops once
+        for again in (False, True):
+            if again and (self._loops > DEEPEST or not _carries(before, scope.values)):
+                break
             if statement.iterable is not None:
                 iterable = self.eval(statement.iterable, scope)
                 if statement.target is not None:
@@ -351,3 +356,16 @@ class Interpreter(Functions):
 
     def _block(self, statement: ir.Block, scope: Scope) -> bool:
         return self._body(statement.body, scope)
+
+
+def _carries(before: dict[str, Value], after: dict[str, Value]) -> bool:
+    """Say whether a loop's body has put something from outside where its beginning may read it."""
+    for name, value in after.items():
+        earlier = before.get(name)
+        if value is earlier:
+            continue
+        known = () if earlier is None else earlier.all_taints()
+        for taint in value.all_taints():
+            if taint.kind is not Kind.PARAMETER and not any(same(taint, each) for each in known):
+                return True
+    return False

@@ -71,9 +71,13 @@ class PathIndex(Generic[_T]):
     def __init__(self, entries: Iterable[tuple[str, _T]] = ()) -> None:
         self._by_name: dict[str, list[tuple[PathPattern, _T]]] = defaultdict(list)
         self._open: list[tuple[PathPattern, _T]] = []
+        self.anything: list[_T] = []
+        """What is found for every path; whoever asks does so by itself."""
         for text, entry in entries:
             pattern = PathPattern.of(text)
-            if pattern.prefix:
+            if text == "*":
+                self.anything.append(entry)
+            elif pattern.prefix:
                 self._open.append((pattern, entry))
             else:
                 self._by_name[text.rpartition(".")[2]].append((pattern, entry))
@@ -81,6 +85,10 @@ class PathIndex(Generic[_T]):
 
     def __bool__(self) -> bool:
         return bool(self._by_name or self._open)
+
+    def knows(self, name: str) -> bool:
+        """Say whether anything may be found for paths that end with a name; quick."""
+        return name in self._by_name or bool(self._open)
 
     def matching(self, name: str, *paths: str) -> Iterator[_T]:
         """Yield what is found for any of the paths that end with the name, each entry once."""

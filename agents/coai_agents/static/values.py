@@ -157,7 +157,7 @@ def join(one: Value, other: Value) -> Value:
     """Return what is known of a value that is one or the other."""
     if one is other:
         return one
-    const = UNKNOWN
+    const: object = UNKNOWN
     if one.known and other.known and equal(one.const, other.const):
         const = one.const
     items = one.items
@@ -175,9 +175,12 @@ def join(one: Value, other: Value) -> Value:
         seen = {id(function) for function, _ in functions}
         more = tuple(pair for pair in other.functions if id(pair[0]) not in seen)
         functions = (functions + more)[:4]
+    taints = one.taints
+    if other.taints and other.taints is not taints:
+        taints = merged((taints, other.taints))
     return Value(
         const=const,
-        taints=merged((one.taints, other.taints)),
+        taints=taints,
         items=items,
         rest=rest,
         length=one.length if one.length == other.length else -1,

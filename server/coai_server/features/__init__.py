@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from coai_server.features import commands, configuration, inline_completion, lifecycle, status
+from coai_server.features import (
+    commands,
+    configuration,
+    diagnostics,
+    hover,
+    inline_completion,
+    lifecycle,
+    status,
+)
 from coai_server.server import Server
 
 if TYPE_CHECKING:
@@ -18,4 +26,5 @@ def build(session: Session, *, overrides: Mapping[str, Any]) -> Server:
     server = Server(session, overrides=overrides)
     for feature in (lifecycle, configuration, inline_completion, commands, status):
         feature.register(server)
+    hover.register(server, diagnostics.register(server))
     return server
