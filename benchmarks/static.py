@@ -159,12 +159,13 @@ def _run(arguments: Sequence[str]) -> Any:  # noqa: ANN401 - JSON of another pro
 
 def _ruff(folder: Path) -> set[str]:
     command = ("ruff", "check", "--isolated", "--select", "S", "--output-format", "json")
-    found = _run((sys.executable, "-m", *command, str(folder))) or []
+    found: list[dict[str, Any]] = _run((sys.executable, "-m", *command, str(folder))) or []
     return {Path(each["filename"]).name for each in found}
 
 
 def _bandit(folder: Path) -> set[str]:
-    found = _run((sys.executable, "-m", "bandit", "-q", "-f", "json", "-r", str(folder))) or {}
+    command = ("bandit", "-q", "-f", "json", "-r")
+    found: dict[str, Any] = _run((sys.executable, "-m", *command, str(folder))) or {}
     return {Path(each["filename"]).name for each in found.get("results", [])}
 
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from tests.support.lsp_client import Json
 
 URI = "file:///work/bad.py"
-TEXT = "import os\nfrom flask import request\n\ncommand = 'é𝄞' + request.args['c']\nos.system(command)\n"
+TEXT = (
+    "import os\nfrom flask import request\n\n"
+    "command = 'é𝄞' + request.args['c']\nos.system(command)\n"
+)
 PULLING: Json = {"textDocument": {"diagnostic": {}}}
 
 

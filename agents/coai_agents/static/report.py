@@ -28,6 +28,10 @@ _WEAKER: Final = {
 """At least so weak is a finding whose data comes from there; None for what the rule says."""
 
 
+_OWN_MACHINE: Final = frozenset({"path", "regex", "ssrf", "reflection"})
+"""Categories in which whoever starts a program may decide: it is their machine, and their right."""
+
+
 class Reporter:
     """Collects one file's findings."""
 
@@ -71,6 +75,8 @@ class Reporter:
         severity = clause.severity or concept.severity
         if taint is not None:
             weaker = _WEAKER[taint.kind]
+            if taint.kind is Kind.LOCAL and concept.category in _OWN_MACHINE:
+                weaker = Severity.INFORMATION
             if weaker is not None and weaker.rank > severity.rank:
                 severity = weaker
         span = self._tree.span(node)

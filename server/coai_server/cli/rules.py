@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Final
 
 import typer
@@ -20,7 +21,11 @@ class UnknownRuleError(CoaiError):
 
 @commands.command("list")
 def list_rules(
-    *, as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Write the page of all rules.")
+    ] = False,
 ) -> None:
     """List all rules: id, severity, weakness, the languages they know, and title."""
     from coai_agents.static.rules import catalogue  # noqa: PLC0415 (not for `--help`)
@@ -34,6 +39,9 @@ def list_rules(
                 for concept in concepts
             ]
         )
+        return
+    if as_markdown:
+        sys.stdout.write(page())
         return
     from rich.table import Table  # noqa: PLC0415 (only for people)
 
@@ -96,6 +104,38 @@ def test() -> None:
     console().print(f"{tried} examples, {len(failed)} failures")
     if failed:
         raise typer.Exit(1)
+
+
+def page() -> str:
+    """Return the page of all rules, `docs/rules.md`."""
+    from coai_agents.static.rules import catalogue  # noqa: PLC0415 (not for `--help`)
+
+    languages = _languages()
+    parts = [_HEADING]
+    for concept in catalogue().values():
+        known = languages.get(concept.id)
+        if not known:
+            continue
+        facts = [f"`{concept.severity.value}`", ", ".join(known)]
+        facts += [f"[CWE-{number}]({_CWE.format(number)})" for number in concept.cwe]
+        facts += concept.owasp
+        parts.append(
+            f"## {concept.id}\n\n**{concept.title}.** {' · '.join(facts)}\n\n"
+            f"{concept.message} {concept.why}\n\n*Instead:* {concept.advice}\n"
+        )
+    return "\n".join(parts)
+
+
+_HEADING: Final = """\
+# Rules
+
+What is found without a model, in the editor and by `coai audit`. This page is written by
+`coai rules list --markdown`; `coai rules explain RULE` shows examples. A finding is taken away by a
+comment in its line or, on a line of its own, above: `# coai: ignore[rule] reason`.
+
+A finding is an `error` if whoever sends a request decides the value. Values from the one who starts
+the program and from files make it a `warning`, values from a function's caller `information`.
+"""
 
 
 def _languages() -> dict[str, list[str]]:

@@ -120,8 +120,8 @@ def test_no_text_crashes_it_or_keeps_it_busy(language: str, text: str) -> None:
 
 
 _WORDS = (
-    "def f(x=[]):¦    return x¦if a:¦else:¦for i in ¦x = ¦(¦)¦[¦]¦{¦}¦'¦\"¦f'{¦,¦.¦:¦=¦    ¦import os"
-    "¦request.args¦os.system(¦class A:¦while ¦try:¦except:¦match x:¦=>¦<?php "
+    "def f(x=[]):¦    return x¦if a:¦else:¦for i in ¦x = ¦(¦)¦[¦]¦{¦}¦'¦\"¦f'{¦,¦.¦:¦=¦    "
+    "¦import os¦request.args¦os.system(¦class A:¦while ¦try:¦except:¦match x:¦=>¦<?php "
     "¦function f(a) {¦$_GET['a']¦`¦end¦do |x|¦é¦𝄞¦\n"
 )
 _PIECES = st.sampled_from(_WORDS.split("¦"))
