@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.static import ir
 from coai_agents.static.guards import Guards
-from coai_agents.static.pieces import extended, extended_call
+from coai_agents.static.pieces import extended, extended_call, through
 from coai_agents.static.scope import Scope
 from coai_agents.static.values import NOTHING, Kind, Taint, Value, join, merged
 
@@ -235,18 +235,10 @@ class Functions(Guards):
                 value = self.eval(parameter.default, scope)
             else:
                 value = NOTHING
-            if parameter.type:
-                value = replace(value, qual=value.qual or self.resolve(parameter.type, scope))
+            if parameter.type and not value.qual:
+                value = replace(value, qual=self.resolve(parameter.type, scope))
             if value.taints:
-                value = replace(
-                    value,
-                    taints=tuple(
-                        taint
-                        if taint.kind is Kind.PARAMETER
-                        else taint.through(node, f"passed to {function.name or 'a function'}")
-                        for taint in value.taints
-                    ),
-                )
+                value = through(value, node, f"passed to {function.name or 'a function'}")
             scope.values[name] = value
 
     def define(self, function: ir.Function, scope: Scope) -> Value:

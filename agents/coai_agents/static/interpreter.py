@@ -141,6 +141,8 @@ class Interpreter(Functions):
     def typed(self, value: Value, declared: str, scope: Scope) -> Value:
         """Return a value that is known to be of a type."""
         qual = self.resolve(declared, scope)
+        if qual == value.qual:
+            return value
         if value.items is None and self._stores(qual):
             return replace(value, qual=qual, items={})
         return replace(value, qual=qual)

@@ -40,6 +40,9 @@ def written_of(expr: ir.Expr) -> str:
 
 def through(value: Value, node: Node, words: str) -> Value:
     """Return a value whose taints have gone one step further."""
+    if all(taint.kind is Kind.PARAMETER for taint in value.taints):
+        # Ways of parameters are not shown, and most values have no others.
+        return value
     moved = tuple(
         taint if taint.kind is Kind.PARAMETER else taint.through(node, words)
         for taint in value.taints
