@@ -20,6 +20,7 @@ COMMANDS: Final = ("coai.completionAccepted", "coai.pullModel", "coai.why")
 
 
 CAPABILITIES: Final = {
+    "codeActionProvider": {"codeActionKinds": ["quickfix", "source.fixAll.coai"]},
     "hoverProvider": True,
     "diagnosticProvider": {
         "identifier": "coai",

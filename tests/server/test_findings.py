@@ -97,3 +97,35 @@ def test_hover_explains_the_finding_under_the_cursor(daemon: Daemon) -> None:
     assert "1. line 4: `request.args`" in text
     assert "**Instead:**" in text
     assert hover(0, 0) is None
+
+
+FIXABLE = "import hashlib\nimport ssl\nhashlib.md5(b'x')\nc = ssl._create_unverified_context()\n"
+
+
+def _actions(daemon: Daemon, diagnostics: list[Json], *only: str) -> list[Json]:
+    context: Json = {"diagnostics": diagnostics, **({"only": list(only)} if only else {})}
+    where = {"start": {"line": 2, "character": 0}, "end": {"line": 2, "character": 3}}
+    asked: Json = {"textDocument": {"uri": URI}, "range": where, "context": context}
+    return daemon.call("textDocument/codeAction", asked)
+
+
+def test_fixes_are_offered_for_the_finding_and_for_all(daemon: Daemon) -> None:
+    daemon.initialize()
+    daemon.notify("initialized", {})
+    daemon.open(FIXABLE, URI)
+    diagnostics = _published(daemon)["diagnostics"]
+    here = [each for each in diagnostics if each["range"]["start"]["line"] == 2]
+    actions = _actions(daemon, here)
+    assert {each["title"] for each in actions} == {
+        "Use SHA-256",
+        "Say that this hash is not for security",
+    }
+    preferred = next(each for each in actions if each.get("isPreferred"))
+    assert preferred["title"] == "Use SHA-256"
+    assert preferred["diagnostics"] == here
+    (edit,) = preferred["edit"]["changes"][URI]
+    assert edit["newText"] == "sha256"
+    (every,) = _actions(daemon, [], "source.fixAll")
+    assert every["kind"] == "source.fixAll.coai"
+    assert len(every["edit"]["changes"][URI]) >= 2
+    assert _actions(daemon, []) == []

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from coai_agents.fixes.fix import Fix
 from coai_agents.source import Edit, Source, Span
 from coai_agents.static.analyzer import analyse
 from coai_agents.syntax.language import GRAMMARS
@@ -57,18 +57,6 @@ class FixRule(BaseModel):
     """Whether `find` is for the nearest line above that it fits."""
     needs: tuple[str, ...] = ()
     preferred: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Fix:
-    """A verified fix of one finding of one version of a document."""
-
-    title: str
-    rule: str
-    span: Span
-    """The finding's."""
-    edits: tuple[Edit, ...]
-    preferred: bool
 
 
 @cache

@@ -10,17 +10,19 @@ from coai_agents.static.interpreter import Interpreter
 from coai_agents.static.ir import OutOfTimeError
 from coai_agents.static.lowering import lower
 from coai_agents.static.matching import rule_set
-from coai_agents.static.queries import search
+from coai_agents.static.queries import compiled, search
 from coai_agents.static.report import Reporter
 from coai_agents.static.secrets import RULE as SECRET
 from coai_agents.static.secrets import secrets_in
 from coai_agents.static.suppression import unsuppressed
+from coai_agents.syntax.grammars import grammar_for
 from coai_agents.syntax.language import GRAMMARS
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
     from coai_agents.static.findings import Finding
+    from coai_agents.static.matching import RuleSet
     from coai_agents.syntax.tree import SyntaxTree
 
 BUDGET: Final = 1.0
@@ -40,10 +42,13 @@ def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = B
     `tree` is that of this snapshot if there is one already. Nothing is raised for what a text is
     like: what could not be looked at is named in the notes.
     """
-    deadline = perf_counter() + budget
     notes: list[str] = []
     findings: list[Finding] = []
-    if source.language in GRAMMARS:
+    if (grammar := grammar_for(source.language)) is not None:
+        # Read once for each language; a file's time begins when they are there.
+        rules = rule_set(GRAMMARS[source.language])
+        compiled(grammar, rules)
+        deadline = perf_counter() + budget
         if tree is None:
             tree = parse(source, budget=min(budget, PARSE_BUDGET))
         if tree is None:
@@ -51,7 +56,7 @@ def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = B
                 "The file is too large or too tangled to be parsed; only secrets were looked for."
             )
         else:
-            findings += _in_tree(tree, deadline, notes)
+            findings += _in_tree(tree, rules, deadline, notes)
     findings += secrets_in(source)
     kept = _ordered(unsuppressed(source, _without_doubles(findings)))
     suppressed = len(findings) - len(kept)
@@ -85,9 +90,7 @@ def _says_better(one: Finding, other: Finding) -> bool:
     return one.severity.rank < other.severity.rank and not set(one.cwe).isdisjoint(other.cwe)
 
 
-def _in_tree(tree: SyntaxTree, deadline: float, notes: list[str]) -> list[Finding]:
-    language = GRAMMARS[tree.source.language]
-    rules = rule_set(language)
+def _in_tree(tree: SyntaxTree, rules: RuleSet, deadline: float, notes: list[str]) -> list[Finding]:
     report = Reporter(tree, rules)
     if not search(tree, rules, report, deadline):
         notes.append("The time for one file was over: not all patterns were looked for.")

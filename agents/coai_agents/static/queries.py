@@ -29,13 +29,14 @@ MATCHES: Final = 1_024
 
 
 @cache
-def compiled(grammar: Grammar, clauses: tuple[Clause, ...]) -> tuple[Query, tuple[Clause, ...]]:
+def compiled(grammar: Grammar, rules: RuleSet) -> tuple[Query, tuple[Clause, ...]]:
     """Return one query of all clauses, and the clause of each of its patterns.
 
     One query, so that the tree is walked through once. Raises `RuleFileError`.
     """
     from tree_sitter import Query, QueryError  # noqa: PLC0415 - native code, loaded on first use
 
+    clauses = rules.queries
     owners: list[Clause] = []
     for clause in clauses:
         try:
@@ -51,10 +52,9 @@ def search(tree: SyntaxTree, rules: RuleSet, report: Reporter, deadline: float) 
     """Report what the queries find; return False if the time was over before the end."""
     from tree_sitter import QueryCursor  # noqa: PLC0415 - native code, loaded on first use
 
-    clauses = tuple(clause for clause in rules.queries if report.counts(clause))
-    if not clauses:
+    if not rules.queries:
         return True
-    query, owners = compiled(tree.grammar, clauses)
+    query, owners = compiled(tree.grammar, rules)
     # A cursor's progress callback crashes Python (tree-sitter 0.26), so the text is searched piece
     # by piece and the clock is looked at between them; the report takes each finding once.
     cursor = QueryCursor(query, match_limit=MATCHES)
@@ -74,6 +74,8 @@ def _report(
     clause: Clause,
     captures: Mapping[str, Sequence[Node]],
 ) -> None:
+    if not report.counts(clause):
+        return
     if clause.text is not None:
         texts = captures.get("text", [])
         if not any(re.search(clause.text, tree.text(node)) for node in texts):

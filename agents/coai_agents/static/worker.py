@@ -13,17 +13,20 @@ import json
 import logging
 import os
 import sys
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
-from coai_agents.source import Source
+from coai_agents.fixes.fix import Fix
+from coai_agents.source import Edit, Source, Span
 from coai_agents.static.encoding import from_document, to_document
 from coai_routing.errors import CoaiError
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from coai_agents.static.findings import Analysis
+
+_Answer = TypeVar("_Answer")
 
 logger = logging.getLogger(__name__)
 
@@ -62,11 +65,21 @@ class AnalysisWorker:
         Who is cancelled while the worker is at it leaves it to be replaced: its answer would be
         taken for the next one's.
         """
+        return await self._answer(source, {}, from_document)
+
+    async def fixes(self, source: Source, span: Span) -> tuple[Fix, ...]:
+        """Return verified fixes of the findings that touch a span; raises `AnalysisError`."""
+        return await self._answer(source, {"fix": [span.start, span.end]}, _fixes)
+
+    async def _answer(
+        self, source: Source, more: Mapping[str, object], read: Callable[[Any], _Answer]
+    ) -> _Answer:
         asked = {
             "uri": source.uri,
             "text": source.text,
             "language": source.language,
             "version": source.version,
+            **more,
         }
         line = json.dumps(asked).encode() + b"\n"
         async with self._turn:
@@ -74,7 +87,7 @@ class AnalysisWorker:
             try:
                 async with asyncio.timeout(self._seconds):
                     answer = await self._ask(line)
-                analysis = from_document(json.loads(answer))
+                known = read(json.loads(answer))
                 done = True
             except TimeoutError as error:
                 raise AnalysisError(f"{source.uri} took too long to be analysed.") from error
@@ -85,7 +98,7 @@ class AnalysisWorker:
             finally:
                 if not done:
                     await self._replace()
-        return analysis
+        return known
 
     async def _ask(self, line: bytes) -> bytes:
         process = self._process
@@ -130,8 +143,21 @@ class AnalysisWorker:
             await process.wait()
 
 
+def _fixes(document: Sequence[Mapping[str, Any]]) -> tuple[Fix, ...]:
+    return tuple(
+        Fix(
+            title=each["title"],
+            rule=each["rule"],
+            span=Span(*each["span"]),
+            edits=tuple(Edit(Span(start, end), text) for start, end, text in each["edits"]),
+            preferred=each["preferred"],
+        )
+        for each in document
+    )
+
+
 def serve(reading: BinaryIO, writing: BinaryIO) -> None:
-    """Answer each line with an analysis, until there are no more."""
+    """Answer each line with an analysis or with fixes, until there are no more."""
     from coai_agents.static.analyzer import analyse  # noqa: PLC0415 - the daemon needs none of it
 
     # An analysis makes many objects, and no cycles that matter while it lasts.
@@ -139,8 +165,32 @@ def serve(reading: BinaryIO, writing: BinaryIO) -> None:
     for line in iter(reading.readline, b""):
         asked: dict[str, Any] = json.loads(line)
         source = Source(asked["uri"], asked["text"], asked["language"], asked["version"])
-        writing.write(json.dumps(to_document(analyse(source))).encode() + b"\n")
+        analysis = analyse(source)
+        touched = asked.get("fix")
+        answer = to_document(analysis) if touched is None else _fixed(source, analysis, touched)
+        writing.write(json.dumps(answer).encode() + b"\n")
         writing.flush()
+
+
+def _fixed(source: Source, analysis: Analysis, touched: Sequence[int]) -> list[dict[str, Any]]:
+    from coai_agents.fixes.fixers import fixes_for  # noqa: PLC0415 - not before one is asked for
+
+    start, end = touched
+    findings = [
+        each for each in analysis.findings if each.span.start <= end and start <= each.span.end
+    ]
+    return [
+        {
+            "title": fix.title,
+            "rule": fix.rule,
+            "span": [fix.span.start, fix.span.end],
+            "edits": [
+                [edit.span.start, edit.span.end, edit.text] for edit in fix.edits if edit.span
+            ],
+            "preferred": fix.preferred,
+        }
+        for fix in fixes_for(source, findings, analysis)
+    ]
 
 
 def _step_back() -> None:

@@ -49,11 +49,11 @@ class Diagnostics:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._worker = AnalysisWorker()
+        self.worker = AnalysisWorker()
         self._analyses: dict[str, Analysis] = {}
         self._waiting: dict[str, Source] = {}
         self._shown: set[str] = set()
-        server.session.on_stop(self._worker.aclose)
+        server.session.on_stop(self.worker.aclose)
         documents = server.documents
         documents.on_open.append(self._look)
         documents.on_save.append(self._look)
@@ -70,7 +70,7 @@ class Diagnostics:
         if known is not None:
             return known
         try:
-            analysis = await self._worker.analyse(source)
+            analysis = await self.worker.analyse(source)
         except AnalysisError as error:
             logger.warning("%s", error)
             return None

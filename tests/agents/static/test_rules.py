@@ -9,7 +9,7 @@ import pytest
 from coai_agents.source import Source
 from coai_agents.static.analyzer import analyse
 from coai_agents.static.lowering import LANGUAGES
-from coai_agents.static.matching import rule_set
+from coai_agents.static.matching import RuleSet, rule_set
 from coai_agents.static.queries import compiled
 from coai_agents.static.rules import RuleFileError, catalogue, examples, load
 from coai_agents.syntax.grammars import grammar_for
@@ -51,9 +51,9 @@ def test_every_language_has_rules_and_examples(language: str) -> None:
 def test_the_queries_are_those_of_the_grammar(language: str) -> None:
     grammar = grammar_for(_IDENTIFIERS.get(language, language))
     assert grammar is not None
-    clauses = rule_set(language).queries
-    _, owners = compiled(grammar, clauses)
-    assert set(owners) == set(clauses)
+    rules = rule_set(language)
+    _, owners = compiled(grammar, rules)
+    assert set(owners) == set(rules.queries)
 
 
 def test_every_security_rule_names_a_weakness() -> None:
@@ -106,8 +106,9 @@ def test_a_query_that_the_grammar_does_not_know_says_which(tmp_path: Path) -> No
     )
     grammar = grammar_for("python")
     assert grammar is not None
+    rules = RuleSet(load("python", tmp_path), catalogue(tmp_path))
     with pytest.raises(RuleFileError, match="rule-one"):
-        compiled(grammar, load("python", tmp_path).find)
+        compiled(grammar, rules)
 
 
 def test_an_example_of_no_rule_is_refused(tmp_path: Path) -> None:
