@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 MAX_CALLS: Final = 4
 """Calls are followed so deep."""
 
-MAX_PLAIN_READINGS: Final = 3
-"""So many of them if nothing comes from outside."""
+MAX_PLAIN_READINGS: Final = 1
+"""So many of them if nothing that is passed comes from outside."""
 
 MAX_READINGS: Final = 12
 """So many kinds of arguments a function is read with."""
