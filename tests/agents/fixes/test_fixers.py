@@ -23,7 +23,7 @@ def _fixed(text: str, language: str = "python", title: str = "") -> list[str]:
 
 
 def test_at_least_forty_fixes_and_every_one_is_of_a_rule_and_a_language() -> None:
-    rules = {rule for some in fix_rules().values() for rule in some}
+    rules = [rule for some in fix_rules().values() for rule in some]
     assert len({(rule.rule, rule.languages) for rule in rules}) >= 40
     assert {rule.rule for rule in rules} <= set(catalogue())
     assert {language for rule in rules for language in rule.languages} <= LANGUAGES
