@@ -19,6 +19,18 @@ COMMANDS: Final = ("coai.completionAccepted", "coai.pullModel", "coai.why")
 """What `workspace/executeCommand` takes; known before anything is imported."""
 
 
+CAPABILITIES: Final = {
+    "codeActionProvider": {"codeActionKinds": ["quickfix", "source.fixAll.coai"]},
+    "hoverProvider": True,
+    "diagnosticProvider": {
+        "identifier": "coai",
+        "interFileDependencies": False,
+        "workspaceDiagnostics": False,
+    },
+}
+"""What is answered besides `handshake.py`'s own; known before anything is imported."""
+
+
 def application(overrides: Mapping[str, Any] | None = None) -> Application:
     """Return the application; `overrides` are settings from the command line."""
     return Application(
@@ -26,6 +38,7 @@ def application(overrides: Mapping[str, Any] | None = None) -> Application:
         version=version("coai"),
         build=partial(_build, overrides=overrides or {}),
         commands=COMMANDS,
+        capabilities=CAPABILITIES,
     )
 
 

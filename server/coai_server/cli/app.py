@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from coai_routing.errors import CoaiError
-from coai_server.cli import complete, config, demo, doctor, models, serve, why
+from coai_server.cli import (
+    audit,
+    complete,
+    config,
+    demo,
+    doctor,
+    models,
+    rules,
+    serve,
+    why,
+)
 from coai_server.cli.console import report, tolerate_any_encoding
 
 if TYPE_CHECKING:
@@ -19,6 +29,7 @@ EXAMPLES: Final = (
     ("coai doctor", "see which model serves, and what is missing"),
     ("coai why", "see what the last requests ended in"),
     ("coai complete main.py:12:5", "print the suggestion at a place"),
+    ("coai audit src", "find what is wrong in files, without a model"),
     ("coai models pull", "fetch the model that the settings use"),
     ("coai config show", "see every setting and where it comes from"),
     ("coai serve", "what your editor runs"),
@@ -39,6 +50,8 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("why")(why.why)
 app.command("complete")(complete.complete)
+app.command("audit")(audit.audit)
+app.add_typer(rules.commands, name="rules")
 app.add_typer(models.commands, name="models")
 app.add_typer(config.commands, name="config")
 

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from coai_server.features import commands, configuration, inline_completion, lifecycle, status
+from coai_server.features import (
+    code_action,
+    commands,
+    configuration,
+    diagnostics,
+    hover,
+    inline_completion,
+    lifecycle,
+    status,
+)
 from coai_server.server import Server
 
 if TYPE_CHECKING:
@@ -18,4 +27,7 @@ def build(session: Session, *, overrides: Mapping[str, Any]) -> Server:
     server = Server(session, overrides=overrides)
     for feature in (lifecycle, configuration, inline_completion, commands, status):
         feature.register(server)
+    known = diagnostics.register(server)
+    hover.register(server, known)
+    code_action.register(server, known)
     return server

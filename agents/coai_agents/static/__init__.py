@@ -1,0 +1,1 @@
+"""Findings without a model: the rule engine, the flow of values, secrets; rules are data."""

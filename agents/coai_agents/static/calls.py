@@ -1,0 +1,215 @@
+"""Calls: of what rules know, of functions of the file, and of what is not known at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.static import ir
+from coai_agents.static.assigning import Assigning
+from coai_agents.static.conditions import Occasion
+from coai_agents.static.expressions import SELF, Passed
+from coai_agents.static.matching import words_of
+from coai_agents.static.pieces import extended, extended_call, formatted, kept_lead
+from coai_agents.static.values import NOTHING, Kind, Taint, Value, merged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tree_sitter import Node
+
+    from coai_agents.static.scope import Scope
+
+_FORMATTING: Final = frozenset(
+    {"format", "sprintf", "Sprintf", "formatted", "Format", "concat", "Concat"}
+)
+
+_REPLACING: Final = frozenset({"replace", "replaceAll", "gsub", "Replace", "ReplaceAll", "tr"})
+
+REJECTED: Final[dict[str, set[str]]] = {
+    "'": {"sql", "xpath", "code:inside"},
+    '"': {"sql", "xpath", "code:inside"},
+    "..": {"path"},
+    "../": {"path"},
+    "/": {"path"},
+    "\\": {"path"},
+    "<": {"html"},
+    ">": {"html"},
+    ";": {"command"},
+    "&": {"command"},
+    "|": {"command"},
+    "(": {"ldap"},
+    ")": {"ldap"},
+    "*": {"ldap"},
+    "\n": {"log", "header"},
+    "\r": {"log", "header"},
+    "\r\n": {"log", "header"},
+    "//": {"redirect"},
+}
+"""What a value without this text in it is harmless for."""
+
+_WRAPPING: Final = frozenset({"wrap", "wrapper", "wrapped", "request", "params", "input", "proxy"})
+"""Words in the name of a function that makes another object of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """What is called: its name and paths, what is known of it, and the object it is a method of."""
+
+    paths: tuple[str, str, str]
+    target: Value
+    receiver: Value | None
+
+
+class Calls(Assigning):
+    """Adds calls."""
+
+    def _call(self, expr: ir.Call, scope: Scope) -> Value:
+        callee = self._callee(expr.callee, scope)
+        receiver, target, paths = callee.receiver, callee.target, callee.paths
+        passed = self._passed(expr.arguments, scope)
+        if not target.functions:
+            occasion = Occasion(
+                expr.node, passed.positional, passed.named, receiver, passed.open_ended
+            )
+            for clause in self.rules.calls.matching(*paths):
+                self.report.check(clause, occasion)
+            if passed.named:
+                for clause in self.rules.calls.anything:
+                    self.report.check(clause, occasion)
+            source = self.rules.source_calls.first(*paths)
+            if source is not None:
+                return self.tainted(source, expr.node, f"{paths[0]}()", f"{paths[1]}()")
+        self.callbacks(passed, receiver, expr.node)
+        if target.functions:
+            returned = self.apply(target.functions, passed, receiver, expr.node)
+            if returned is not None:
+                return returned
+        if receiver is not None and isinstance(expr.callee, ir.Member):
+            changed = self._changed(expr.callee, receiver, passed, scope)
+            if changed is not None:
+                return changed
+        return self._unknown_call(expr, callee, passed)
+
+    def _callee(self, callee: ir.Expr, scope: Scope) -> Callee:
+        if not isinstance(callee, ir.Member):
+            target = self.eval(callee, scope)
+            written = callee.name if isinstance(callee, ir.Name) else ""
+            name = target.qual.rpartition(".")[2] or written
+            return Callee((name, target.qual, written), target, None)
+        receiver = self.eval(callee.object, scope)
+        name, of = callee.name, callee.object
+        target = NOTHING
+        if isinstance(of, ir.Name) and of.name in SELF and scope.members is not None:
+            target = scope.members.get(name, NOTHING)
+        elif receiver.items is not None and name in receiver.items:
+            target = receiver.items[name]
+        return Callee((name, extended(receiver.qual, name), callee.written), target, receiver)
+
+    def _changed(
+        self, callee: ir.Member, receiver: Value, passed: Passed, scope: Scope
+    ) -> Value | None:
+        """Return what a container's method returns, and change the container."""
+        outcome = self.methods.call(callee.name, receiver, passed.positional)
+        if outcome is None:
+            return None
+        returned, after = outcome
+        if after is not receiver:
+            self.assign(callee.object, after, scope, callee.node)
+        return returned
+
+    def _unknown_call(self, expr: ir.Call, callee: Callee, passed: Passed) -> Value:
+        """Return what a function that is not in the file may return: something of all it got."""
+        rules, (name, qual, _), receiver = self.rules, callee.paths, callee.receiver
+        result = rules.results.first(*callee.paths) or (
+            qual if expr.creates else extended_call(qual)
+        )
+        items: dict[object, Value] | None = {} if self._stores(result) else None
+        if rules.inert.first(*callee.paths) is not None:
+            return Value(qual=result, items=items)
+        taints = self._returned_taints(expr, callee, passed)
+        if expr.creates and callee.target.items is not None:
+            items = dict(callee.target.items)
+        # Named arguments stay readable on what a constructor makes.
+        if passed.named and items is None and (expr.creates or name[:1].isupper()):
+            items = {}
+            items.update(passed.named.items())
+            taints = ()
+        parts = [*(() if receiver is None else (receiver,)), *passed.positional]
+        made = formatted(parts) if name in _FORMATTING else NOTHING
+        return Value(
+            taints=taints,
+            items=items,
+            qual=result,
+            built=made.built or (receiver is not None and receiver.built),
+            lead=made.lead or kept_lead(name, receiver),
+        )
+
+    def _returned_taints(self, expr: ir.Call, callee: Callee, passed: Passed) -> tuple[Taint, ...]:
+        rules, name = self.rules, callee.paths[0]
+        groups = [value.all_taints() for value in passed.values()]
+        if callee.receiver is not None:
+            groups.append(callee.receiver.all_taints())
+        if rules.carriers and (carried := self._carried(name, passed, expr.node)):
+            groups.insert(0, carried)
+        taints = merged(groups)
+        if not taints:
+            return taints
+        cleared = rules.sanitizers.first(*callee.paths)
+        if cleared is None and not callee.target.functions:
+            cleared = rules.cleaned_by_name(name)
+        if cleared is None and name in _REPLACING and passed.positional:
+            const = passed.positional[0].const
+            rejected = REJECTED.get(const, set()) if isinstance(const, str) else set[str]()
+            cleared = frozenset(rejected) - {"path"}
+        return tuple(taint.without(cleared) for taint in taints) if cleared else taints
+
+    def _carried(self, name: str, passed: Passed, node: Node) -> tuple[Taint, ...]:
+        """Return the taints of what wraps a request, by the name of the function that does."""
+        if words_of(name).isdisjoint(_WRAPPING):
+            return ()
+        for value in passed.positional:
+            last = value.qual.rpartition(".")[2]
+            if value.qual and self.rules.carriers.first(last, value.qual) is not None:
+                return (Taint(Kind.REMOTE, node, f"the request ({name})", frozenset()),)
+        return ()
+
+    def _stores(self, qual: str) -> bool:
+        name = qual.removesuffix("()")
+        last = name.rpartition(".")[2]
+        return name in self.rules.containers.stores or last in self.rules.containers.stores
+
+    def _passed(self, arguments: Sequence[ir.Argument], scope: Scope) -> Passed:
+        positional: list[Value] = []
+        named: dict[str, Value] = {}
+        open_ended = False
+        for argument in arguments:
+            value = self.eval(argument.value, scope)
+            if argument.spread:
+                open_ended = open_ended or value.items is None
+                if value.items is not None and value.length < 0:
+                    named.update({str(key): item for key, item in value.items.items()})
+                elif value.items is not None:
+                    positional += value.items.values()
+                else:
+                    positional.append(Value(taints=value.all_taints()))
+            elif argument.name:
+                named[argument.name] = value
+            else:
+                positional.append(value)
+        return Passed(tuple(positional), named, open_ended)
+
+    def callbacks(self, passed: Passed, receiver: Value | None, node: Node) -> None:
+        """Call the functions that are passed, with what they may be called with."""
+        functions = [value for value in passed.positional if value.functions]
+        if not functions:
+            return
+        groups = [value.all_taints() for value in passed.values() if not value.functions]
+        if receiver is not None:
+            groups.append(receiver.all_taints())
+        taints = tuple(taint for taint in merged(groups) if taint.kind is not Kind.PARAMETER)
+        if not taints:
+            return
+        given = Passed((Value(taints=taints),) * 2, {}, open_ended=True)
+        for value in functions:
+            self.apply(value.functions, given, None, node)

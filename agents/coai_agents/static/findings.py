@@ -1,0 +1,67 @@
+"""What is found: values that name the version of the document that they are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from coai_agents.source import Span
+
+
+class Severity(StrEnum):
+    """How much a finding matters; the values are those of LSP in words."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFORMATION = "information"
+    HINT = "hint"
+
+    @property
+    def rank(self) -> int:
+        """The number that LSP gives it: 1 for an error, 4 for a hint."""
+        return list(Severity).index(self) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A place on the way of a value from where it came in to where it does harm."""
+
+    span: Span
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something wrong in one version of a document."""
+
+    rule: str
+    span: Span
+    message: str
+    severity: Severity
+    uri: str
+    version: int
+    cwe: tuple[int, ...] = ()
+    path: tuple[Step, ...] = ()
+    """From the source to the sink; empty for what needs no flow."""
+    origin: str = "coai"
+    """What found it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What is known of one version of a document without asking a model."""
+
+    uri: str
+    version: int
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...] = ()
+    """Why something was not looked at, one sentence each; empty if everything was."""
+    suppressed: int = 0
+    """So many findings the document's comments took away."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was looked at."""
+        return not self.notes

@@ -1,0 +1,266 @@
+"""Functions of the file: read in their own right, and for each kind of arguments."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.static import ir
+from coai_agents.static.guards import Guards
+from coai_agents.static.pieces import extended, extended_call, through
+from coai_agents.static.scope import Scope
+from coai_agents.static.values import NOTHING, Kind, Taint, Value, join, merged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tree_sitter import Node
+
+    from coai_agents.static.expressions import Passed
+    from coai_agents.static.matching import RuleSet
+    from coai_agents.static.report import Reporter
+    from coai_agents.static.rules import Clause, SourceRule
+
+MAX_CALLS: Final = 4
+"""Calls are followed so deep."""
+
+MAX_PLAIN_READINGS: Final = 1
+"""So many of them if nothing that is passed comes from outside."""
+
+MAX_READINGS: Final = 12
+"""So many kinds of arguments a function is read with."""
+
+SELF_NAMES: Final = frozenset({"self", "cls"})
+
+
+class Functions(Guards):
+    """Adds calls of the file's own functions."""
+
+    def __init__(self, rules: RuleSet, report: Reporter) -> None:
+        super().__init__(rules, report)
+        self._pending: list[tuple[ir.Function, Scope]] = []
+        self._seen: set[int] = set()
+        self._readings: dict[tuple[object, ...], Value] = {}
+        self._times_read: dict[int, int] = {}
+        self._active: list[int] = []
+        self._returned: list[list[Value]] = []
+        self._routes: list[list[Clause]] = []
+        self._loops = 0
+        self._exits: list[list[dict[str, Value]]] = []
+
+    def _predefine(self, statements: Sequence[ir.Statement], scope: Scope) -> None:
+        raise NotImplementedError
+
+    def _body(self, statements: Sequence[ir.Statement], scope: Scope) -> bool:
+        raise NotImplementedError
+
+    def _read_function(self, function: ir.Function, around: Scope) -> None:
+        """Read a function in its own right: who calls it is not known."""
+        scope = Scope(around)
+        source = self._entry(function, around)
+        for parameter in function.parameters:
+            scope.values[parameter.name] = self._unknown(parameter, source, function, scope)
+        decorated = [self._path_of(each, around) for each in function.decorators]
+        routes = [
+            clause
+            for path in decorated
+            for clause in self.rules.returns.matching(path.rpartition(".")[2], path)
+        ]
+        self._execute(function, scope, routes)
+
+    def _entry(self, function: ir.Function, around: Scope) -> SourceRule | None:
+        """Return the rule by which a function's parameters come from outside, if any does."""
+        for decorator in function.decorators:
+            path = self._path_of(decorator, around)
+            source = self.rules.source_decorators.first(path.rpartition(".")[2], path)
+            if source is not None:
+                return source
+        return self.rules.source_functions.get(function.name)
+
+    def _path_of(self, decorator: ir.Expr, scope: Scope) -> str:
+        callee = decorator.callee if isinstance(decorator, ir.Call) else decorator
+        match callee:
+            case ir.Name(name=name):
+                known = scope.get(name)
+                return known.qual if known is not None and known.qual else name
+            case ir.Member(object=of, name=name):
+                return extended(self._path_of(of, scope), name)
+            case ir.Call():
+                return extended_call(self._path_of(callee, scope))
+            case _:
+                return ""
+
+    def _unknown(
+        self,
+        parameter: ir.Parameter,
+        source: SourceRule | None,
+        function: ir.Function,
+        scope: Scope,
+    ) -> Value:
+        rules = self.rules
+        declared = self.resolve(parameter.type, scope) if parameter.type else ""
+        qual = declared or parameter.name
+        items: dict[object, Value] | None = {} if self._stores(qual) else None
+        name = parameter.name
+        if name in SELF_NAMES and function.method:
+            return Value(qual=name)
+        by_type = rules.source_types.get(declared) or rules.source_types.get(parameter.type)
+        if by_type is not None:
+            return self._from_source(by_type, parameter, qual)
+        for annotation in parameter.annotations:
+            for path in self._annotation_paths(annotation, scope):
+                found = rules.source_annotations.first(path.rpartition(".")[2], path)
+                if found is not None:
+                    return self._from_source(found, parameter, qual)
+        if source is not None and (not source.parameters or name in source.parameters):
+            scalar = parameter.type in ("int", "float", "bool", "UUID", "uuid.UUID", "datetime")
+            if not scalar and rules.source_members.first(name, name) is None:
+                return self._from_source(source, parameter, qual)
+        label = f"the parameter {name}"
+        taint = Taint(Kind.PARAMETER, parameter.node, label, frozenset())
+        return Value(taints=(taint,), qual=qual, items=items)
+
+    def _annotation_paths(self, annotation: ir.Expr, scope: Scope) -> list[str]:
+        found = [self._path_of(annotation, scope)]
+        if isinstance(annotation, ir.Index):
+            found += self._annotation_paths(annotation.object, scope)
+            if annotation.key is not None:
+                found += self._annotation_paths(annotation.key, scope)
+        elif isinstance(annotation, ir.Container):
+            for item in annotation.items:
+                found += self._annotation_paths(item.value, scope)
+        elif isinstance(annotation, ir.Several):
+            for part in annotation.parts:
+                found += self._annotation_paths(part, scope)
+        return found
+
+    def _from_source(self, source: SourceRule, parameter: ir.Parameter, qual: str) -> Value:
+        label = source.label.replace("{}", parameter.name)
+        return Value(taints=(Taint(source.kind, parameter.node, label, frozenset()),), qual=qual)
+
+    def _execute(self, function: ir.Function, scope: Scope, routes: list[Clause]) -> Value:
+        self._returned.append([])
+        self._routes.append(routes)
+        self._active.append(id(function))
+        loops, self._loops = self._loops, 0
+        exits, self._exits = self._exits, []
+        try:
+            self._predefine(function.body, scope)
+            self._body(function.body, scope)
+        finally:
+            self._active.pop()
+            self._routes.pop()
+            self._loops = loops
+            self._exits = exits
+            returned = self._returned.pop()
+        if not returned:
+            return NOTHING
+        value = returned[0]
+        for other in returned[1:]:
+            value = join(value, other)
+        return value
+
+    def apply(
+        self,
+        functions: Sequence[tuple[ir.Function, Scope]],
+        passed: Passed,
+        receiver: Value | None,
+        node: Node,
+    ) -> Value | None:
+        """Return what a call of functions of this file returns; None if that is not known."""
+        value: Value | None = None
+        for function, around in functions:
+            returned = self._apply_one(function, around, passed, receiver, node)
+            if returned is None:
+                return None
+            value = returned if value is None else join(value, returned)
+        return value
+
+    def _apply_one(
+        self,
+        function: ir.Function,
+        around: Scope,
+        passed: Passed,
+        receiver: Value | None,
+        node: Node,
+    ) -> Value | None:
+        if len(self._active) > MAX_CALLS or id(function) in self._active:
+            return None
+        scope = Scope(around)
+        self._bind(function, passed, receiver, node, scope)
+        given = tuple(_signature(scope.values[each.name]) for each in function.parameters)
+        reading = (id(function), given)
+        known = self._readings.get(reading)
+        if known is not None:
+            return known
+        times = self._times_read.get(id(function), 0)
+        strong = any(
+            taint.kind is not Kind.PARAMETER
+            for value in passed.values()
+            for taint in value.all_taints()
+        )
+        if times >= (MAX_READINGS if strong else MAX_PLAIN_READINGS):
+            return None
+        self._times_read[id(function)] = times + 1
+        value = self._execute(function, scope, [])
+        self._readings[reading] = value
+        return value
+
+    def _bind(
+        self,
+        function: ir.Function,
+        passed: Passed,
+        receiver: Value | None,
+        node: Node,
+        scope: Scope,
+    ) -> None:
+        parameters = function.parameters
+        if parameters and parameters[0].name in SELF_NAMES and function.method:
+            scope.values[parameters[0].name] = receiver or NOTHING
+            parameters = parameters[1:]
+        positional = list(passed.positional)
+        for at, parameter in enumerate(parameters):
+            name = parameter.name
+            if parameter.rest:
+                value = Value(
+                    items=dict(enumerate(positional[at:])),
+                    length=max(0, len(positional) - at),
+                    rest=merged(each.all_taints() for each in passed.named.values()),
+                )
+            elif name in passed.named:
+                value = passed.named[name]
+            elif at < len(positional):
+                value = positional[at]
+            elif parameter.default is not None and not passed.open_ended:
+                value = self.eval(parameter.default, scope)
+            else:
+                value = NOTHING
+            if parameter.type and not value.qual:
+                value = replace(value, qual=self.resolve(parameter.type, scope))
+            if value.taints:
+                value = through(value, node, f"passed to {function.name or 'a function'}")
+            scope.values[name] = value
+
+    def define(self, function: ir.Function, scope: Scope) -> Value:
+        """Take note of a function, to be read in its own right when what is around it was."""
+        if id(function) not in self._seen:
+            self._seen.add(id(function))
+            self._pending.append((function, scope))
+        return Value(functions=((function, scope),), qual=function.name)
+
+    def resolve(self, name: str, scope: Scope) -> str:
+        """Return the path of a type from its name as written."""
+        first, dot, others = name.partition(".")
+        known = scope.get(first)
+        if known is None or not known.qual:
+            return name
+        return f"{known.qual}{dot}{others}"
+
+
+def _signature(value: Value) -> object:
+    """Return what two arguments must have in common to lead through a function the same way."""
+    const = value.const if isinstance(value.const, (str, int, bool)) else None
+    known = value.known
+    taints = tuple((taint.origin.id, taint.kind, taint.cleared) for taint in value.all_taints())
+    functions = tuple(id(function) for function, _ in value.functions)
+    return known, const, taints, functions, value.qual, value.length

@@ -1,0 +1,243 @@
+"""What all adapters share: the way through the tree, texts, and literals."""
+
+from __future__ import annotations
+
+import re
+import sys
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.static.ir import (
+    UNKNOWN,
+    Const,
+    Evaluate,
+    Item,
+    Member,
+    Module,
+    Name,
+    OutOfTimeError,
+    Several,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from tree_sitter import Node
+
+    from coai_agents.static.ir import Expr, Statement
+    from coai_agents.syntax.tree import SyntaxTree
+
+    Lower = Callable[[Node], Expr]
+    LowerStatement = Callable[[Node], "list[Statement]"]
+
+MAX_DEPTH: Final = 90
+"""Expressions and blocks nested deeper than this are not looked into: nobody reads such code, and
+every level costs frames of Python's stack, here and in the engine."""
+
+NODES_PER_LOOK: Final = 1_024
+"""The clock is looked at once in so many nodes."""
+
+_ESCAPES: Final = {
+    "n": "\n",
+    "t": "\t",
+    "r": "\r",
+    "0": "\0",
+    "\\": "\\",
+    "'": "'",
+    '"': '"',
+    "`": "`",
+    "b": "\b",
+    "f": "\f",
+    "v": "\v",
+    "a": "\a",
+    "\n": "",
+}
+_ESCAPE: Final = re.compile(
+    r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))", re.DOTALL
+)
+
+
+def unescape(text: str) -> str:
+    """Return what a string's text stands for, by the escapes that the languages have in common."""
+    return _ESCAPE.sub(_unescaped, text) if "\\" in text else text
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    code = match[1] or match[2] or match[3]
+    if code is None:
+        return _ESCAPES.get(match[4], match[0])
+    number = int(code, 16)
+    return chr(number) if number <= sys.maxunicode else match[0]
+
+
+def number(text: str) -> object:
+    """Return the value of a number as the languages write it, or UNKNOWN."""
+    plain = text.replace("_", "").lower()
+    try:
+        return int(plain, 0)
+    except ValueError:
+        pass
+    if re.fullmatch(r"0[0-7]+", plain):
+        return int(plain, 8)
+    digits = plain.rstrip("nluhdfm")
+    try:
+        return int(digits, 0)
+    except ValueError:
+        pass
+    try:
+        return float(digits)
+    except ValueError:
+        return UNKNOWN
+
+
+class Adapter:
+    """Lowers one tree; a language's adapter says what each kind of node becomes."""
+
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        self._bytes = tree.source.text.encode()
+        self._root = tree.root
+        self._depth = 0
+        self._deadline = deadline
+        self._count = 0
+        self.expressions: dict[str, Lower] = {}
+        self.statements: dict[str, LowerStatement] = {}
+        self.ignored: frozenset[str] = frozenset({"comment", "line_comment", "block_comment"})
+
+    def module(self) -> Module:
+        """Return the whole file."""
+        return Module(self._root, self.body(self._root.named_children))
+
+    # ------------------------------------------------------------------ the way through the tree
+
+    def text(self, node: Node) -> str:
+        """Return a node's text."""
+        return self._bytes[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+    def field(self, node: Node, name: str) -> Expr:
+        """Return what is in a field; nothing known if the field is empty."""
+        child = node.child_by_field_name(name)
+        return Several(node, []) if child is None else self.expr(child)
+
+    def name_of(self, node: Node, name: str = "name") -> str:
+        """Return the text in a field, or nothing."""
+        child = node.child_by_field_name(name)
+        return "" if child is None else self.text(child)
+
+    def expr(self, node: Node) -> Expr:
+        """Lower an expression; of one that the adapter does not know, its parts are."""
+        lower = self.expressions.get(node.type)
+        self._tick()
+        self._depth += 1
+        try:
+            if self._depth > MAX_DEPTH:
+                return Several(node, [])
+            if lower is not None:
+                return lower(node)
+            return Several(node, self.parts(node), node.type)
+        finally:
+            self._depth -= 1
+
+    def parts(self, node: Node) -> list[Expr]:
+        """Lower all that is in a node and means something."""
+        return [self.expr(child) for child in node.named_children if child.type not in self.ignored]
+
+    def body(self, nodes: Iterable[Node]) -> list[Statement]:
+        """Lower statements that stand one after the other."""
+        lowered: list[Statement] = []
+        for node in nodes:
+            lowered += self.statement(node)
+        return lowered
+
+    def statement(self, node: Node) -> list[Statement]:
+        """Lower one statement; what is none is evaluated."""
+        kind = node.type
+        if kind in self.ignored:
+            return []
+        lower = self.statements.get(kind)
+        self._tick()
+        self._depth += 1
+        try:
+            if self._depth > MAX_DEPTH:
+                return []
+            if lower is not None:
+                return lower(node)
+        finally:
+            self._depth -= 1
+        if kind in self.expressions:
+            return [Evaluate(node, self.expr(node))]
+        # What is not known may hold statements that are: an error, a new kind of block.
+        return self.body(node.named_children)
+
+    def block(self, node: Node | None) -> list[Statement]:
+        """Lower a block, or the one statement in its place; nothing if there is none."""
+        if node is None:
+            return []
+        if node.type in self.statements or node.type in self.expressions:
+            return self.statement(node)
+        return self.body(node.named_children)
+
+    def _tick(self) -> None:
+        self._count += 1
+        if self._count % NODES_PER_LOOK == 0 and perf_counter() > self._deadline:
+            raise OutOfTimeError
+
+    # ------------------------------------------------------------------------- common expressions
+
+    def first(self, node: Node) -> Expr:
+        """Lower what a node is only a wrapper of: parentheses, `await`."""
+        for child in node.named_children:
+            if child.type not in self.ignored:
+                return self.expr(child)
+        return Several(node, [])
+
+    def identifier(self, node: Node) -> Expr:
+        """Lower a name."""
+        return Name(node, self.text(node))
+
+    def number(self, node: Node) -> Expr:
+        """Lower a number."""
+        return Const(node, number(self.text(node)))
+
+    def string(self, node: Node) -> Expr:
+        """Lower a string between quotes of one character, without interpolation."""
+        return Const(node, unescape(self.text(node)[1:-1]))
+
+    def const(self, value: object) -> Lower:
+        """Return what lowers a keyword that stands for a value."""
+        return lambda node: Const(node, value)
+
+    def member(self, node: Node, of: Expr, name: str) -> Member:
+        """Return a member of an object."""
+        written = ""
+        if isinstance(of, Name):
+            written = f"{of.name}.{name}"
+        elif isinstance(of, Member) and of.written:
+            written = f"{of.written}.{name}"
+        return Member(node, of, name, written)
+
+    def left_chain(self, node: Node, kind: str) -> list[Node]:
+        """Return the binary operations that a node's left operands are nested in, inner first.
+
+        `a + b + c + ...` nests once for each operator, and code generators write thousands.
+        """
+        chain = [node]
+        while True:
+            left = chain[-1].child_by_field_name("left")
+            if left is None or left.type != kind:
+                break
+            chain.append(left)
+        chain.reverse()
+        return chain
+
+
+def items(values: Iterable[Expr]) -> list[Item]:
+    """Return the items of a sequence."""
+    return [Item(value) for value in values]
+
+
+def joined(node: Node, parts: list[Expr]) -> Expr:
+    """Return text made of parts, a constant if all of them are."""
+    if all(isinstance(part, Const) and isinstance(part.value, str) for part in parts):
+        return Const(node, "".join(str(part.value) for part in parts if isinstance(part, Const)))
+    return Text(node, parts)

@@ -1,0 +1,421 @@
+"""C#."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from coai_agents.static.ir import (
+    Argument,
+    Assign,
+    Binding,
+    Block,
+    Call,
+    Case,
+    Class,
+    Conditional,
+    Const,
+    Container,
+    Define,
+    Evaluate,
+    Function,
+    Handler,
+    If,
+    Import,
+    Index,
+    Leave,
+    Loop,
+    Name,
+    Operation,
+    Parameter,
+    Return,
+    Several,
+    Switch,
+    Try,
+    With,
+)
+from coai_agents.static.lowering.base import Adapter, items, joined, unescape
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from coai_agents.static.ir import Expr, Module, Statement
+    from coai_agents.syntax.tree import SyntaxTree
+
+
+def lower(tree: SyntaxTree, deadline: float) -> Module:
+    """Lower a C# file."""
+    return _CSharp(tree, deadline).module()
+
+
+class _CSharp(Adapter):
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
+        self.expressions = {
+            "identifier": self.identifier,
+            "predefined_type": self.identifier,
+            "generic_name": lambda node: Name(node, self.text(node).split("<", 1)[0]),
+            "qualified_name": self._qualified,
+            "this": self.identifier,
+            "this_expression": self.identifier,
+            "base": self.identifier,
+            "boolean_literal": lambda node: Const(node, self.text(node) == "true"),
+            "null_literal": self.const(value=None),
+            "string_literal": self.string,
+            "verbatim_string_literal": lambda node: Const(node, self.text(node)[2:-1]),
+            "raw_string_literal": lambda node: Const(node, self.text(node).strip('"')),
+            "character_literal": self.string,
+            "integer_literal": self.number,
+            "real_literal": self.number,
+            "interpolated_string_expression": self._interpolated,
+            "invocation_expression": self._invocation,
+            "object_creation_expression": self._creation,
+            "implicit_object_creation_expression": self._creation,
+            "array_creation_expression": self._array,
+            "implicit_array_creation_expression": self._array,
+            "initializer_expression": lambda node: Container(node, items(self.parts(node))),
+            "member_access_expression": self._member_access,
+            "conditional_access_expression": self._conditional_access,
+            "element_access_expression": self._element_access,
+            "assignment_expression": self._assignment_value,
+            "binary_expression": self._binary,
+            "prefix_unary_expression": self._unary,
+            "postfix_unary_expression": self.first,
+            "conditional_expression": self._ternary,
+            "cast_expression": lambda node: self.field(node, "value"),
+            "as_expression": lambda node: self.field(node, "left"),
+            "is_expression": lambda node: Operation(node, "instanceof", self.parts(node)),
+            "is_pattern_expression": lambda node: Operation(node, "instanceof", self.parts(node)),
+            "parenthesized_expression": self.first,
+            "await_expression": self.first,
+            "lambda_expression": self._lambda,
+            "anonymous_method_expression": self._lambda,
+            "typeof_expression": lambda node: Name(node, self.text(node)),
+        }
+        self.statements = {
+            "class_declaration": self._class,
+            "struct_declaration": self._class,
+            "record_declaration": self._class,
+            "interface_declaration": lambda _: [],
+            "method_declaration": self._method,
+            "constructor_declaration": self._method,
+            "local_function_statement": self._method,
+            "property_declaration": self._property,
+            "field_declaration": self._declaration,
+            "local_declaration_statement": self._declaration,
+            "expression_statement": self._expression_statement,
+            "using_directive": self._using_directive,
+            "block": lambda node: [Block(node, self.body(node.named_children))],
+            "if_statement": self._if,
+            "for_statement": self._for,
+            "foreach_statement": self._for_each,
+            "while_statement": self._while,
+            "do_statement": self._while,
+            "try_statement": self._try,
+            "using_statement": self._using,
+            "lock_statement": lambda node: self.block(node.child_by_field_name("body")),
+            "switch_statement": self._switch,
+            "return_statement": self._return,
+            "throw_statement": self._leave,
+            "break_statement": self._leave,
+            "continue_statement": self._leave,
+        }
+
+    # ------------------------------------------------------------------------------- expressions
+
+    def type_name(self, node: Node | None) -> str:
+        """Return a type's name without its arguments."""
+        if node is None:
+            return ""
+        name = re.split(r"[<\[?]", self.text(node), maxsplit=1)[0].strip()
+        return "" if name == "var" else name
+
+    def _qualified(self, node: Node) -> Expr:
+        parts = self.text(node).split(".")
+        value: Expr = Name(node, parts[0])
+        for part in parts[1:]:
+            value = self.member(node, value, part.split("<", 1)[0])
+        return value
+
+    def _interpolated(self, node: Node) -> Expr:
+        parts: list[Expr] = []
+        for child in node.named_children:
+            if child.type == "interpolation":
+                inner = [each for each in child.named_children if each.type in self.expressions]
+                parts.append(self.expr(inner[0]) if inner else Several(child, []))
+            elif "content" in child.type or "text" in child.type or "escape" in child.type:
+                parts.append(Const(child, unescape(self.text(child))))
+        return joined(node, parts)
+
+    def _arguments(self, node: Node) -> list[Argument]:
+        arguments = node.child_by_field_name("arguments")
+        found: list[Argument] = []
+        for child in [] if arguments is None else arguments.named_children:
+            if child.type != "argument":
+                continue
+            name = self.name_of(child)
+            values = [each for each in child.named_children if each.type not in self.ignored]
+            if values:
+                found.append(Argument(self.expr(values[-1]), name))
+        return found
+
+    def _invocation(self, node: Node) -> Expr:
+        return Call(node, self.field(node, "function"), self._arguments(node))
+
+    def _creation(self, node: Node) -> Expr:
+        name = self.type_name(node.child_by_field_name("type"))
+        arguments = self._arguments(node)
+        initializer = node.child_by_field_name("initializer")
+        for child in [] if initializer is None else initializer.named_children:
+            if child.type == "assignment_expression":
+                left = child.child_by_field_name("left")
+                value = self.field(child, "right")
+                arguments.append(Argument(value, "" if left is None else self.text(left)))
+            elif child.type not in self.ignored:
+                arguments.append(Argument(self.expr(child)))
+        return Call(node, Name(node, name), arguments, creates=True)
+
+    def _array(self, node: Node) -> Expr:
+        inner = [each for each in node.named_children if each.type == "initializer_expression"]
+        return self.expr(inner[0]) if inner else Several(node, [])
+
+    def _member_access(self, node: Node) -> Expr:
+        name = self.name_of(node).split("<", 1)[0]
+        return self.member(node, self.field(node, "expression"), name)
+
+    def _conditional_access(self, node: Node) -> Expr:
+        parts = [child for child in node.named_children if child.type not in self.ignored]
+        of = self.expr(parts[0])
+        if len(parts) < 2:  # noqa: PLR2004 - an object and what is asked of it
+            return of
+        return self._bound(parts[1], of)
+
+    def _bound(self, node: Node, of: Expr) -> Expr:
+        if node.type == "member_binding_expression":
+            return self.member(node, of, self.name_of(node))
+        if node.type == "invocation_expression":
+            inner = node.child_by_field_name("function")
+            callee = of if inner is None else self._bound(inner, of)
+            return Call(node, callee, self._arguments(node))
+        if node.type == "member_access_expression":
+            inner = node.child_by_field_name("expression")
+            base = of if inner is None else self._bound(inner, of)
+            return self.member(node, base, self.name_of(node))
+        return Several(node, [of, *self.parts(node)])
+
+    def _element_access(self, node: Node) -> Expr:
+        key = node.child_by_field_name("subscript")
+        inner = None if key is None else self.first(key)
+        if key is not None and key.named_children and key.named_children[0].type == "argument":
+            inner = self.first(key.named_children[0])
+        return Index(node, self.field(node, "expression"), inner)
+
+    def _assignment_value(self, node: Node) -> Expr:
+        return Binding(node, self.field(node, "left"), self.field(node, "right"))
+
+    def _binary(self, node: Node) -> Expr:
+        chain = self.left_chain(node, "binary_expression")
+        value = self.field(chain[0], "left")
+        for each in chain:
+            operator = self.name_of(each, "operator")
+            value = Operation(each, operator, [value, self.field(each, "right")])
+        return value
+
+    def _unary(self, node: Node) -> Expr:
+        operator = self.text(node)[:1]
+        return Operation(node, "!" if operator == "!" else f"u{operator}", [self.first(node)])
+
+    def _ternary(self, node: Node) -> Expr:
+        return Conditional(
+            node,
+            self.field(node, "condition"),
+            self.field(node, "consequence"),
+            self.field(node, "alternative"),
+        )
+
+    def _lambda(self, node: Node) -> Expr:
+        parameters = node.child_by_field_name("parameters")
+        found: list[Parameter] = []
+        if parameters is not None and parameters.type == "identifier":
+            found = [Parameter(parameters, self.text(parameters))]
+        elif parameters is not None:
+            found = self._parameters(parameters)
+        return Function(node, "", found, self._function_body(node))
+
+    def _function_body(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        if body is None:
+            blocks = [each for each in node.named_children if each.type == "block"]
+            return self.body(blocks[0].named_children) if blocks else []
+        if body.type == "block":
+            return self.body(body.named_children)
+        if body.type == "arrow_expression_clause":
+            return [Return(body, self.first(body))]
+        return [Return(body, self.expr(body))]
+
+    # -------------------------------------------------------------------------------- statements
+
+    def _class(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        bases = [
+            self.text(each).lstrip(": ").split(",")[0]
+            for each in node.named_children
+            if each.type == "base_list"
+        ]
+        members = [] if body is None else self.body(body.named_children)
+        return [Class(node, self.name_of(node), bases, members, self._attributes(node))]
+
+    def _attributes(self, node: Node) -> list[Expr]:
+        return [
+            Name(each, f"[{self.name_of(each)}]")
+            for child in node.named_children
+            if child.type == "attribute_list"
+            for each in child.named_children
+            if each.type == "attribute"
+        ]
+
+    def _method(self, node: Node) -> list[Statement]:
+        function = Function(
+            node,
+            self.name_of(node),
+            self._parameters(node.child_by_field_name("parameters")),
+            self._function_body(node),
+            self._attributes(node),
+            method=node.type != "local_function_statement",
+        )
+        return [Define(node, function)]
+
+    def _parameters(self, node: Node | None) -> list[Parameter]:
+        return [
+            Parameter(
+                child,
+                self.name_of(child) or self.text(child),
+                self.type_name(child.child_by_field_name("type")),
+                annotations=self._attributes(child),
+            )
+            for child in ([] if node is None else node.named_children)
+            if child.type in ("parameter", "identifier", "implicit_parameter")
+        ]
+
+    def _property(self, node: Node) -> list[Statement]:
+        value = node.child_by_field_name("value")
+        if value is None:
+            accessors = node.child_by_field_name("accessors")
+            return [] if accessors is None else self.body(accessors.named_children)
+        inner = self.first(value) if value.type == "arrow_expression_clause" else self.expr(value)
+        return [Assign(node, Name(node, self.name_of(node)), inner, declares=True)]
+
+    def _declaration(self, node: Node) -> list[Statement]:
+        lowered: list[Statement] = []
+        for declaration in node.named_children:
+            if declaration.type == "variable_declaration":
+                lowered += self._declarators(declaration)
+        return lowered
+
+    def _declarators(self, node: Node) -> list[Statement]:
+        name = self.type_name(node.child_by_field_name("type"))
+        lowered: list[Statement] = []
+        for child in node.named_children:
+            if child.type != "variable_declarator":
+                continue
+            named = child.child_by_field_name("name")
+            values = [each for each in child.named_children if named is None or each != named]
+            values = [each for each in values if each.type not in self.ignored]
+            given: Expr = self.expr(values[-1]) if values else Several(child, [])
+            target = Name(child, self.name_of(child))
+            lowered.append(Assign(child, target, given, type=name, declares=True))
+        return lowered
+
+    def _expression_statement(self, node: Node) -> list[Statement]:
+        inner = node.named_children[0] if node.named_children else None
+        if inner is None:
+            return []
+        if inner.type == "assignment_expression":
+            operator = self.name_of(inner, "operator").removesuffix("=")
+            left, right = self.field(inner, "left"), self.field(inner, "right")
+            return [Assign(inner, left, right, operator)]
+        return [Evaluate(node, self.expr(inner))]
+
+    def _using_directive(self, node: Node) -> list[Statement]:
+        name = self.name_of(node)
+        if not name:
+            return []
+        return [Import(node, [(name, self.text(node.named_children[-1]))])]
+
+    def _if(self, node: Node) -> list[Statement]:
+        yes = self.block(node.child_by_field_name("consequence"))
+        no = self.block(node.child_by_field_name("alternative"))
+        return [If(node, self.field(node, "condition"), yes, no)]
+
+    def _for(self, node: Node) -> list[Statement]:
+        before: list[Statement] = []
+        init = node.child_by_field_name("initializer")
+        if init is not None and init.type == "variable_declaration":
+            before = self._declarators(init)
+        test = node.child_by_field_name("condition")
+        # What a counter is cannot be told from its first value.
+        parts = [] if test is None else [self.expr(test)]
+        body = self.block(node.child_by_field_name("body"))
+        return [*before, Loop(node, body, test=Several(node, [*parts, Several(node, [])]))]
+
+    def _for_each(self, node: Node) -> list[Statement]:
+        body = self.block(node.child_by_field_name("body"))
+        left, right = self.field(node, "left"), self.field(node, "right")
+        return [Loop(node, body, target=left, iterable=right)]
+
+    def _while(self, node: Node) -> list[Statement]:
+        body = self.block(node.child_by_field_name("body"))
+        return [Loop(node, body, test=self.field(node, "condition"))]
+
+    def _try(self, node: Node) -> list[Statement]:
+        handlers: list[Handler] = []
+        final: list[Statement] = []
+        for child in node.named_children:
+            if child.type == "catch_clause":
+                declared = next(
+                    (each for each in child.named_children if each.type == "catch_declaration"),
+                    None,
+                )
+                types = [] if declared is None else [self.name_of(declared, "type")]
+                name = "" if declared is None else self.name_of(declared)
+                statements = self.block(child.child_by_field_name("body"))
+                handlers.append(Handler(child, types, name, statements))
+            elif child.type == "finally_clause":
+                final = self.body(child.named_children)
+        return [Try(node, self.block(node.child_by_field_name("body")), handlers, final)]
+
+    def _using(self, node: Node) -> list[Statement]:
+        before: list[Statement] = []
+        bindings: list[tuple[Expr | None, Expr]] = []
+        body = node.child_by_field_name("body")
+        for child in node.named_children:
+            if child.type == "variable_declaration":
+                before = self._declarators(child)
+            elif body is None or child != body:
+                bindings.append((None, self.expr(child)))
+        return [*before, With(node, bindings, self.block(body))]
+
+    def _switch(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        cases: list[Case] = []
+        for section in [] if body is None else body.named_children:
+            patterns: list[Expr] = []
+            rest: list[Node] = []
+            for child in section.named_children:
+                if child.type.endswith("_pattern"):
+                    patterns += self.parts(child)
+                elif child.type in self.statements:
+                    rest.append(child)
+                elif child.type in self.expressions:
+                    patterns.append(self.expr(child))
+            default = any(child.type == "default" for child in section.children)
+            cases.append(Case(patterns, self.body(rest), default))
+        return [Switch(node, self.field(node, "value"), cases, falls=True)]
+
+    def _return(self, node: Node) -> list[Statement]:
+        return [Return(node, self.first(node) if node.named_child_count else None)]
+
+    def _leave(self, node: Node) -> list[Statement]:
+        kind = node.type.removesuffix("_statement")
+        value = self.first(node) if kind == "throw" and node.named_child_count else None
+        return [Leave(node, kind, value)]

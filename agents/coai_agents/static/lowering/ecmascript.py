@@ -1,0 +1,477 @@
+"""JavaScript and TypeScript, with JSX."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from coai_agents.static.ir import (
+    Argument,
+    Assign,
+    Binding,
+    Block,
+    Call,
+    Case,
+    Class,
+    Conditional,
+    Const,
+    Container,
+    Define,
+    Evaluate,
+    Function,
+    Handler,
+    If,
+    Import,
+    Index,
+    Item,
+    Leave,
+    Loop,
+    Name,
+    Operation,
+    Parameter,
+    Return,
+    Several,
+    Switch,
+    Try,
+)
+from coai_agents.static.lowering.base import Adapter, joined, unescape
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from coai_agents.static.ir import Expr, Module, Statement
+    from coai_agents.syntax.tree import SyntaxTree
+
+
+def lower(tree: SyntaxTree, deadline: float) -> Module:
+    """Lower a JavaScript or TypeScript file."""
+    return _EcmaScript(tree, deadline).module()
+
+
+class _EcmaScript(Adapter):
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
+        self.ignored = frozenset({"comment", "hash_bang_line", "type_annotation"})
+        self.expressions = {
+            "identifier": self.identifier,
+            "shorthand_property_identifier": self.identifier,
+            "shorthand_property_identifier_pattern": self.identifier,
+            "this": self.identifier,
+            "super": self.identifier,
+            "undefined": self.const(None),
+            "null": self.const(None),
+            "true": self.const(value=True),
+            "false": self.const(value=False),
+            "number": self.number,
+            "string": self.string,
+            "template_string": self._template,
+            "regex": lambda node: Const(node, self.name_of(node, "pattern")),
+            "member_expression": self._member,
+            "subscript_expression": self._subscript,
+            "call_expression": self._call,
+            "new_expression": self._new,
+            "assignment_expression": self._assignment,
+            "augmented_assignment_expression": self._augmented_value,
+            "binary_expression": self._binary,
+            "unary_expression": self._unary,
+            "update_expression": lambda node: Several(node, self.parts(node)),
+            "ternary_expression": self._ternary,
+            "parenthesized_expression": self.first,
+            "await_expression": self.first,
+            "yield_expression": self.first,
+            "as_expression": self.first,
+            "satisfies_expression": self.first,
+            "non_null_expression": self.first,
+            "type_assertion": self._type_assertion,
+            "sequence_expression": self._sequence,
+            "object": self._object,
+            "object_pattern": self._object,
+            "array": self._array,
+            "array_pattern": self._array,
+            "assignment_pattern": lambda node: self.field(node, "left"),
+            "rest_pattern": self.first,
+            "arrow_function": self._arrow,
+            "function_expression": self._function,
+            "generator_function": self._function,
+            "class": lambda node: Several(node, []),
+            "jsx_expression": self.first,
+            "jsx_attribute": self._attribute,
+        }
+        self.statements = {
+            "expression_statement": self._expression_statement,
+            "lexical_declaration": self._declaration,
+            "variable_declaration": self._declaration,
+            "function_declaration": self._define,
+            "generator_function_declaration": self._define,
+            "class_declaration": self._class,
+            "abstract_class_declaration": self._class,
+            "if_statement": self._if,
+            "for_statement": self._for,
+            "for_in_statement": self._for_in,
+            "while_statement": self._while,
+            "do_statement": self._while,
+            "try_statement": self._try,
+            "switch_statement": self._switch,
+            "return_statement": self._return,
+            "throw_statement": self._leave,
+            "break_statement": self._leave,
+            "continue_statement": self._leave,
+            "import_statement": self._import,
+            "export_statement": self._export,
+            "statement_block": lambda node: [Block(node, self.body(node.named_children))],
+            "interface_declaration": lambda _: [],
+            "type_alias_declaration": lambda _: [],
+            "else_clause": lambda node: self.body(node.named_children),
+        }
+
+    # ------------------------------------------------------------------------------- expressions
+
+    def _template(self, node: Node) -> Expr:
+        parts: list[Expr] = []
+        for child in node.named_children:
+            if child.type == "template_substitution":
+                parts.append(self.first(child))
+            else:
+                parts.append(Const(child, unescape(self.text(child))))
+        return joined(node, parts) if parts else Const(node, self.text(node)[1:-1])
+
+    def _member(self, node: Node) -> Expr:
+        return self.member(node, self.field(node, "object"), self.name_of(node, "property"))
+
+    def _subscript(self, node: Node) -> Expr:
+        return Index(node, self.field(node, "object"), self.field(node, "index"))
+
+    def _arguments(self, node: Node | None) -> list[Argument]:
+        if node is None:
+            return []
+        if node.type == "template_string":
+            return [Argument(self.expr(node))]
+        return [
+            Argument(self.first(child), spread=True)
+            if child.type == "spread_element"
+            else Argument(self.expr(child))
+            for child in node.named_children
+            if child.type not in self.ignored
+        ]
+
+    def _call(self, node: Node) -> Expr:
+        arguments = self._arguments(node.child_by_field_name("arguments"))
+        callee = self.field(node, "function")
+        if (
+            isinstance(callee, Name)
+            and callee.name in ("require", "import")
+            and len(arguments) == 1
+        ):
+            module = arguments[0].value
+            if isinstance(module, Const) and isinstance(module.value, str):
+                return Name(node, module.value.removeprefix("node:"))
+        return Call(node, callee, arguments)
+
+    def _new(self, node: Node) -> Expr:
+        arguments = self._arguments(node.child_by_field_name("arguments"))
+        return Call(node, self.field(node, "constructor"), arguments, creates=True)
+
+    def _assignment(self, node: Node) -> Expr:
+        return Binding(node, self.field(node, "left"), self.field(node, "right"))
+
+    def _augmented_value(self, node: Node) -> Expr:
+        operator = self.name_of(node, "operator").removesuffix("=")
+        left = self.field(node, "left")
+        return Binding(node, left, Operation(node, operator, [left, self.field(node, "right")]))
+
+    def _binary(self, node: Node) -> Expr:
+        chain = self.left_chain(node, "binary_expression")
+        value = self.field(chain[0], "left")
+        for each in chain:
+            operator = self.name_of(each, "operator")
+            value = Operation(each, operator, [value, self.field(each, "right")])
+        return value
+
+    def _unary(self, node: Node) -> Expr:
+        operator = self.name_of(node, "operator")
+        name = operator if operator in ("!", "typeof") else f"u{operator}"
+        return Operation(node, name, [self.field(node, "argument")])
+
+    def _ternary(self, node: Node) -> Expr:
+        return Conditional(
+            node,
+            self.field(node, "condition"),
+            self.field(node, "consequence"),
+            self.field(node, "alternative"),
+        )
+
+    def _type_assertion(self, node: Node) -> Expr:
+        children = node.named_children
+        return self.expr(children[-1]) if children else Several(node, [])
+
+    def _sequence(self, node: Node) -> Expr:
+        return Several(node, self.parts(node))
+
+    def _object(self, node: Node) -> Expr:
+        made: list[Item] = []
+        for child in node.named_children:
+            kind = child.type
+            if kind in ("pair", "pair_pattern"):
+                made.append(Item(self.field(child, "value"), self._key(child)))
+            elif kind in ("shorthand_property_identifier", "shorthand_property_identifier_pattern"):
+                made.append(Item(Name(child, self.text(child)), Const(child, self.text(child))))
+            elif kind == "object_assignment_pattern":
+                left = child.child_by_field_name("left")
+                if left is not None:
+                    made.append(Item(self.expr(left), Const(left, self.text(left))))
+            elif kind in ("spread_element", "rest_pattern"):
+                made.append(Item(self.first(child), spread=True))
+            elif kind == "method_definition":
+                made.append(Item(self._function(child), Const(child, self.name_of(child))))
+        return Container(node, made, keyed=True)
+
+    def _key(self, node: Node) -> Expr:
+        key = node.child_by_field_name("key")
+        if key is None:
+            return Several(node, [])
+        if key.type == "property_identifier":
+            return Const(key, self.text(key))
+        if key.type == "computed_property_name":
+            return self.first(key)
+        return self.expr(key)
+
+    def _array(self, node: Node) -> Expr:
+        made = [
+            Item(self.first(child), spread=True)
+            if child.type in ("spread_element", "rest_pattern")
+            else Item(self.expr(child))
+            for child in node.named_children
+            if child.type not in self.ignored
+        ]
+        return Container(node, made)
+
+    def _arrow(self, node: Node) -> Expr:
+        single = node.child_by_field_name("parameter")
+        prelude: list[Statement] = []
+        if single is not None:
+            parameters = [Parameter(single, self.text(single))]
+        else:
+            parameters, prelude = self._parameters(node.child_by_field_name("parameters"))
+        return Function(
+            node,
+            "",
+            parameters,
+            prelude + self._function_body(node),
+            asynchronous=self._async(node),
+        )
+
+    def _function_body(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        if body is None:
+            return []
+        if body.type == "statement_block":
+            return self.body(body.named_children)
+        return [Return(body, self.expr(body))]
+
+    def _function(self, node: Node) -> Function:
+        parameters, prelude = self._parameters(node.child_by_field_name("parameters"))
+        return Function(
+            node,
+            self.name_of(node),
+            parameters,
+            prelude + self._function_body(node),
+            asynchronous=self._async(node),
+        )
+
+    def _async(self, node: Node) -> bool:
+        return bool(node.children) and node.children[0].type == "async"
+
+    def _parameters(self, node: Node | None) -> tuple[list[Parameter], list[Statement]]:
+        """Return parameters, and what takes patterns among them apart."""
+        parameters: list[Parameter] = []
+        prelude: list[Statement] = []
+        for child in [] if node is None else node.named_children:
+            if child.type in self.ignored:
+                continue
+            annotations: list[Expr] = []
+            pattern, declared, default = child, "", None
+            if child.type in ("required_parameter", "optional_parameter"):
+                inner = child.child_by_field_name("pattern")
+                pattern = child if inner is None else inner
+                declared = self._type(child.child_by_field_name("type"))
+                value = child.child_by_field_name("value")
+                default = None if value is None else self.expr(value)
+                annotations = [
+                    self.first(each) for each in child.named_children if each.type == "decorator"
+                ]
+            elif child.type == "assignment_pattern":
+                left = child.child_by_field_name("left")
+                pattern = child if left is None else left
+                default = self.field(child, "right")
+            rest = pattern.type == "rest_pattern"
+            name = self.text(pattern).removeprefix("...")
+            if pattern.type in ("object_pattern", "array_pattern"):
+                name = f"parameter {len(parameters)}"
+                target = self.expr(pattern)
+                prelude.append(Assign(pattern, target, Name(pattern, name)))
+            parameters.append(Parameter(child, name, declared, default, rest, annotations))
+        return parameters, prelude
+
+    def _type(self, node: Node | None) -> str:
+        if node is None:
+            return ""
+        text = self.text(node).lstrip(": ")
+        return re.split(r"[<\[ |&{(]", text, maxsplit=1)[0]
+
+    def _attribute(self, node: Node) -> Expr:
+        children = node.named_children
+        if len(children) < 2:  # noqa: PLR2004 - a name and a value
+            return Several(node, [])
+        callee = Name(children[0], f"jsx:{self.text(children[0])}")
+        return Call(node, callee, [Argument(self.expr(children[1]))])
+
+    # -------------------------------------------------------------------------------- statements
+
+    def _expression_statement(self, node: Node) -> list[Statement]:
+        inner = node.named_children[0] if node.named_children else None
+        if inner is None:
+            return []
+        if inner.type == "assignment_expression":
+            targets = [self.field(inner, "left")]
+            right = inner.child_by_field_name("right")
+            while right is not None and right.type == "assignment_expression":
+                targets.append(self.field(right, "left"))
+                right = right.child_by_field_name("right")
+            if right is None:
+                return []
+            first: list[Statement] = [Assign(inner, targets[-1], self.expr(right))]
+            return first + [Assign(inner, target, targets[-1]) for target in targets[:-1]]
+        if inner.type == "augmented_assignment_expression":
+            operator = self.name_of(inner, "operator").removesuffix("=")
+            left, right_value = self.field(inner, "left"), self.field(inner, "right")
+            return [Assign(inner, left, right_value, operator)]
+        return [Evaluate(node, self.expr(inner))]
+
+    def _declaration(self, node: Node) -> list[Statement]:
+        lowered: list[Statement] = []
+        for child in node.named_children:
+            if child.type != "variable_declarator":
+                continue
+            value = child.child_by_field_name("value")
+            target = self.field(child, "name")
+            if value is None:
+                lowered.append(Assign(child, target, Several(child, []), declares=True))
+                continue
+            lowered.append(Assign(child, target, self.expr(value), declares=True))
+        return lowered
+
+    def _define(self, node: Node) -> list[Statement]:
+        return [Define(node, self._function(node))]
+
+    def _class(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        members: list[Statement] = []
+        decorators: list[Expr] = []
+        for child in [] if body is None else body.named_children:
+            if child.type == "decorator":
+                decorators.append(self.first(child))
+                continue
+            if child.type == "method_definition":
+                function = self._function(child)
+                function.decorators = decorators
+                function.method = True
+                members.append(Define(child, function))
+            elif child.type in ("field_definition", "public_field_definition"):
+                name = child.child_by_field_name("property") or child.child_by_field_name("name")
+                value = child.child_by_field_name("value")
+                if name is not None and value is not None:
+                    target = self.member(name, Name(name, "this"), self.text(name))
+                    members.append(Assign(child, target, self.expr(value)))
+            decorators = []
+        bases = [
+            self.text(each).removeprefix("extends").strip()
+            for each in node.named_children
+            if each.type == "class_heritage"
+        ]
+        return [Class(node, self.name_of(node), bases, members)]
+
+    def _if(self, node: Node) -> list[Statement]:
+        yes = self.block(node.child_by_field_name("consequence"))
+        no = self.block(node.child_by_field_name("alternative"))
+        return [If(node, self.field(node, "condition"), yes, no)]
+
+    def _for(self, node: Node) -> list[Statement]:
+        before = self.block(node.child_by_field_name("initializer"))
+        test = node.child_by_field_name("condition")
+        body = self.block(node.child_by_field_name("body"))
+        step = node.child_by_field_name("increment")
+        if step is not None:
+            body = [*body, Evaluate(step, self.expr(step))]
+        # What a counter is cannot be told from its first value.
+        condition: Expr = Several(node, [] if test is None else [self.expr(test)], "unknown")
+        return [*before, Loop(node, body, test=Several(node, [condition, condition]))]
+
+    def _for_in(self, node: Node) -> list[Statement]:
+        return [
+            Loop(
+                node,
+                self.block(node.child_by_field_name("body")),
+                target=self.field(node, "left"),
+                iterable=self.field(node, "right"),
+            )
+        ]
+
+    def _while(self, node: Node) -> list[Statement]:
+        body = self.block(node.child_by_field_name("body"))
+        return [Loop(node, body, test=self.field(node, "condition"))]
+
+    def _try(self, node: Node) -> list[Statement]:
+        handlers: list[Handler] = []
+        handler = node.child_by_field_name("handler")
+        if handler is not None:
+            name = self.name_of(handler, "parameter")
+            body = self.block(handler.child_by_field_name("body"))
+            handlers.append(Handler(handler, ["Error"], name, body))
+        finalizer = node.child_by_field_name("finalizer")
+        final = [] if finalizer is None else self.block(finalizer.child_by_field_name("body"))
+        return [Try(node, self.block(node.child_by_field_name("body")), handlers, final)]
+
+    def _switch(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        cases: list[Case] = []
+        for child in [] if body is None else body.named_children:
+            statements = self.body(child.children_by_field_name("body"))
+            if child.type == "switch_default":
+                cases.append(Case([], statements, default=True))
+            elif child.type == "switch_case":
+                cases.append(Case([self.field(child, "value")], statements))
+        return [Switch(node, self.field(node, "value"), cases, falls=True)]
+
+    def _return(self, node: Node) -> list[Statement]:
+        return [Return(node, self.first(node) if node.named_child_count else None)]
+
+    def _leave(self, node: Node) -> list[Statement]:
+        kind = node.type.removesuffix("_statement")
+        value = self.first(node) if kind == "throw" else None
+        return [Leave(node, kind, value)]
+
+    def _import(self, node: Node) -> list[Statement]:
+        source = node.child_by_field_name("source")
+        module = "" if source is None else self.text(source)[1:-1].removeprefix("node:")
+        names: list[tuple[str, str]] = []
+        for clause in node.named_children:
+            if clause.type != "import_clause":
+                continue
+            for child in clause.named_children:
+                if child.type == "identifier":
+                    names.append((self.text(child), module))
+                elif child.type == "namespace_import":
+                    names.append((self.text(child.named_children[0]), module))
+                elif child.type == "named_imports":
+                    for each in child.named_children:
+                        name = self.name_of(each)
+                        alias = self.name_of(each, "alias") or name
+                        names.append((alias, f"{module}.{name}"))
+        return [Import(node, names)]
+
+    def _export(self, node: Node) -> list[Statement]:
+        declaration = node.child_by_field_name("declaration")
+        if declaration is not None:
+            return self.statement(declaration)
+        value = node.child_by_field_name("value")
+        return [] if value is None else [Evaluate(node, self.expr(value))]

@@ -1,0 +1,381 @@
+"""Java."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from coai_agents.static.ir import (
+    Argument,
+    Assign,
+    Binding,
+    Block,
+    Call,
+    Case,
+    Class,
+    Conditional,
+    Const,
+    Container,
+    Define,
+    Evaluate,
+    Function,
+    Handler,
+    If,
+    Import,
+    Index,
+    Leave,
+    Loop,
+    Name,
+    Operation,
+    Parameter,
+    Return,
+    Several,
+    Switch,
+    Try,
+    With,
+)
+from coai_agents.static.lowering.base import Adapter, items, unescape
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from coai_agents.static.ir import Expr, Module, Statement
+    from coai_agents.syntax.tree import SyntaxTree
+
+
+def lower(tree: SyntaxTree, deadline: float) -> Module:
+    """Lower a Java file."""
+    return _Java(tree, deadline).module()
+
+
+class _Java(Adapter):
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
+        self.expressions = {
+            "identifier": self.identifier,
+            "type_identifier": self.identifier,
+            "this": self.identifier,
+            "super": self.identifier,
+            "true": self.const(value=True),
+            "false": self.const(value=False),
+            "null_literal": self.const(value=None),
+            "string_literal": self._string,
+            "character_literal": self.string,
+            "decimal_integer_literal": self.number,
+            "hex_integer_literal": self.number,
+            "octal_integer_literal": self.number,
+            "binary_integer_literal": self.number,
+            "decimal_floating_point_literal": self.number,
+            "method_invocation": self._invocation,
+            "object_creation_expression": self._creation,
+            "field_access": self._field_access,
+            "scoped_identifier": self._scoped,
+            "scoped_type_identifier": self._scoped,
+            "array_access": self._array_access,
+            "assignment_expression": self._assignment_value,
+            "binary_expression": self._binary,
+            "unary_expression": self._unary,
+            "update_expression": lambda node: Several(node, self.parts(node)),
+            "ternary_expression": self._ternary,
+            "cast_expression": lambda node: self.field(node, "value"),
+            "parenthesized_expression": self.first,
+            "lambda_expression": self._lambda,
+            "method_reference": lambda node: Name(node, self.text(node).replace("::", ".")),
+            "class_literal": lambda node: Name(node, self.text(node)),
+            "array_initializer": lambda node: Container(node, items(self.parts(node))),
+            "array_creation_expression": self._array_creation,
+            "instanceof_expression": lambda node: Operation(node, "instanceof", self.parts(node)),
+            "switch_expression": lambda node: Several(node, []),
+        }
+        self.statements = {
+            "class_declaration": self._class,
+            "interface_declaration": self._class,
+            "enum_declaration": self._class,
+            "record_declaration": self._class,
+            "method_declaration": self._method,
+            "constructor_declaration": self._method,
+            "compact_constructor_declaration": self._method,
+            "field_declaration": self._field,
+            "local_variable_declaration": self._declaration,
+            "expression_statement": self._expression_statement,
+            "import_declaration": self._import,
+            "package_declaration": lambda _: [],
+            "block": lambda node: [Block(node, self.body(node.named_children))],
+            "constructor_body": lambda node: self.body(node.named_children),
+            "static_initializer": lambda node: self.body(node.named_children),
+            "synchronized_statement": self._synchronized,
+            "labeled_statement": lambda node: self.body(node.named_children[1:]),
+            "if_statement": self._if,
+            "for_statement": self._for,
+            "enhanced_for_statement": self._for_each,
+            "while_statement": self._while,
+            "do_statement": self._while,
+            "try_statement": self._try,
+            "try_with_resources_statement": self._try,
+            "switch_expression": self._switch,
+            "return_statement": self._return,
+            "throw_statement": self._leave,
+            "break_statement": self._leave,
+            "continue_statement": self._leave,
+            "yield_statement": self._return,
+        }
+
+    # ------------------------------------------------------------------------------- expressions
+
+    def _string(self, node: Node) -> Expr:
+        text = self.text(node)
+        quotes = 3 if text.startswith('"""') else 1
+        return Const(node, unescape(text[quotes:-quotes]))
+
+    def _arguments(self, node: Node) -> list[Argument]:
+        arguments = node.child_by_field_name("arguments")
+        return [] if arguments is None else [Argument(value) for value in self.parts(arguments)]
+
+    def _invocation(self, node: Node) -> Expr:
+        of = node.child_by_field_name("object")
+        name = self.name_of(node)
+        name_node = node.child_by_field_name("name") or node
+        # Without an object it is a method of the class itself, or one imported by its name.
+        callee = Name(name_node, name) if of is None else self.member(node, self.expr(of), name)
+        return Call(node, callee, self._arguments(node))
+
+    def _creation(self, node: Node) -> Expr:
+        declared = node.child_by_field_name("type")
+        name = "" if declared is None else self.type_name(declared)
+        call = Call(node, Name(node, name), self._arguments(node), creates=True)
+        bodies = [child for child in node.named_children if child.type == "class_body"]
+        if bodies:
+            methods = [
+                statement.function
+                for statement in self.body(bodies[0].named_children)
+                if isinstance(statement, Define)
+            ]
+            return Several(node, [*methods, call], "comprehension")
+        return call
+
+    def type_name(self, node: Node) -> str:
+        """Return a type's name without its arguments."""
+        return re.split(r"[<\[]", self.text(node), maxsplit=1)[0].strip()
+
+    def _field_access(self, node: Node) -> Expr:
+        return self.member(node, self.field(node, "object"), self.name_of(node, "field"))
+
+    def _scoped(self, node: Node) -> Expr:
+        parts = self.text(node).split(".")
+        value: Expr = Name(node, parts[0])
+        for part in parts[1:]:
+            value = self.member(node, value, part)
+        return value
+
+    def _array_access(self, node: Node) -> Expr:
+        return Index(node, self.field(node, "array"), self.field(node, "index"))
+
+    def _assignment_value(self, node: Node) -> Expr:
+        return Binding(node, self.field(node, "left"), self.field(node, "right"))
+
+    def _binary(self, node: Node) -> Expr:
+        chain = self.left_chain(node, "binary_expression")
+        value = self.field(chain[0], "left")
+        for each in chain:
+            operator = self.name_of(each, "operator")
+            value = Operation(each, operator, [value, self.field(each, "right")])
+        return value
+
+    def _unary(self, node: Node) -> Expr:
+        operator = self.name_of(node, "operator")
+        name = "!" if operator == "!" else f"u{operator}"
+        return Operation(node, name, [self.field(node, "operand")])
+
+    def _ternary(self, node: Node) -> Expr:
+        return Conditional(
+            node,
+            self.field(node, "condition"),
+            self.field(node, "consequence"),
+            self.field(node, "alternative"),
+        )
+
+    def _lambda(self, node: Node) -> Expr:
+        parameters = node.child_by_field_name("parameters")
+        found: list[Parameter] = []
+        if parameters is not None and parameters.type == "identifier":
+            found = [Parameter(parameters, self.text(parameters))]
+        elif parameters is not None and parameters.type == "inferred_parameters":
+            found = [Parameter(each, self.text(each)) for each in parameters.named_children]
+        else:
+            found = self._parameters(parameters)
+        body = node.child_by_field_name("body")
+        statements: list[Statement] = []
+        if body is not None and body.type == "block":
+            statements = self.body(body.named_children)
+        elif body is not None:
+            statements = [Return(body, self.expr(body))]
+        return Function(node, "", found, statements)
+
+    def _array_creation(self, node: Node) -> Expr:
+        value = node.child_by_field_name("value")
+        if value is not None:
+            return self.expr(value)
+        return Call(node, Name(node, f"{self.name_of(node, 'type')}[]"), [], creates=True)
+
+    # -------------------------------------------------------------------------------- statements
+
+    def _class(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        bases = [
+            self.text(each).split("<", 1)[0].removeprefix("extends").strip()
+            for each in node.named_children
+            if each.type == "superclass"
+        ]
+        members = [] if body is None else self.body(body.named_children)
+        return [Class(node, self.name_of(node), bases, members, self._annotations(node))]
+
+    def _annotations(self, node: Node) -> list[Expr]:
+        found: list[Expr] = []
+        for child in node.children:
+            if child.type != "modifiers":
+                continue
+            found += [
+                Name(each, f"@{self.name_of(each)}")
+                for each in child.named_children
+                if each.type in ("marker_annotation", "annotation")
+            ]
+        return found
+
+    def _method(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        function = Function(
+            node,
+            self.name_of(node),
+            self._parameters(node.child_by_field_name("parameters")),
+            [] if body is None else self.body(body.named_children),
+            self._annotations(node),
+            method=True,
+        )
+        return [Define(node, function)]
+
+    def _parameters(self, node: Node | None) -> list[Parameter]:
+        found: list[Parameter] = []
+        for child in [] if node is None else node.named_children:
+            if child.type == "formal_parameter":
+                declared = child.child_by_field_name("type")
+                found.append(
+                    Parameter(
+                        child,
+                        self.name_of(child),
+                        "" if declared is None else self.type_name(declared),
+                        annotations=self._annotations(child),
+                    )
+                )
+            elif child.type == "spread_parameter":
+                name = child.named_children[-1]
+                found.append(Parameter(child, self.name_of(name) or self.text(name), rest=True))
+        return found
+
+    def _field(self, node: Node) -> list[Statement]:
+        declared = node.child_by_field_name("type")
+        name = "" if declared is None else self.type_name(declared)
+        lowered: list[Statement] = []
+        for child in node.children_by_field_name("declarator"):
+            value = child.child_by_field_name("value")
+            target = Name(child, self.name_of(child))
+            given: Expr = Several(child, []) if value is None else self.expr(value)
+            lowered.append(Assign(child, target, given, type=name, declares=True))
+        return lowered
+
+    def _declaration(self, node: Node) -> list[Statement]:
+        return self._field(node)
+
+    def _expression_statement(self, node: Node) -> list[Statement]:
+        inner = node.named_children[0] if node.named_children else None
+        if inner is None:
+            return []
+        if inner.type == "assignment_expression":
+            operator = self.name_of(inner, "operator").removesuffix("=")
+            left, right = self.field(inner, "left"), self.field(inner, "right")
+            return [Assign(inner, left, right, operator)]
+        if inner.type == "switch_expression":
+            return self._switch(inner)
+        return [Evaluate(node, self.expr(inner))]
+
+    def _import(self, node: Node) -> list[Statement]:
+        text = self.text(node).removeprefix("import").strip(" ;")
+        path = text.removeprefix("static").strip()
+        name = path.rpartition(".")[2]
+        return [] if name == "*" else [Import(node, [(name, path)])]
+
+    def _synchronized(self, node: Node) -> list[Statement]:
+        return self.block(node.child_by_field_name("body"))
+
+    def _if(self, node: Node) -> list[Statement]:
+        yes = self.block(node.child_by_field_name("consequence"))
+        no = self.block(node.child_by_field_name("alternative"))
+        return [If(node, self.field(node, "condition"), yes, no)]
+
+    def _for(self, node: Node) -> list[Statement]:
+        before = [each for init in node.children_by_field_name("init") for each in self.block(init)]
+        test = node.child_by_field_name("condition")
+        body = self.block(node.child_by_field_name("body"))
+        # What a counter is cannot be told from its first value.
+        parts = [] if test is None else [self.expr(test)]
+        return [*before, Loop(node, body, test=Several(node, [*parts, Several(node, [])]))]
+
+    def _for_each(self, node: Node) -> list[Statement]:
+        name = node.child_by_field_name("name") or node
+        body = self.block(node.child_by_field_name("body"))
+        target = Name(name, self.text(name))
+        return [Loop(node, body, target=target, iterable=self.field(node, "value"))]
+
+    def _while(self, node: Node) -> list[Statement]:
+        body = self.block(node.child_by_field_name("body"))
+        return [Loop(node, body, test=self.field(node, "condition"))]
+
+    def _try(self, node: Node) -> list[Statement]:
+        body = self.block(node.child_by_field_name("body"))
+        resources = node.child_by_field_name("resources")
+        if resources is not None:
+            bindings: list[tuple[Expr | None, Expr]] = []
+            for each in resources.named_children:
+                value = each.child_by_field_name("value")
+                if value is not None:
+                    bindings.append((Name(each, self.name_of(each)), self.expr(value)))
+            managed: list[Statement] = [With(node, bindings, body)]
+            body = managed
+        handlers: list[Handler] = []
+        final: list[Statement] = []
+        for child in node.named_children:
+            if child.type == "catch_clause":
+                caught = next(
+                    (each for each in child.named_children if "parameter" in each.type), child
+                )
+                types = [self.text(each) for each in caught.named_children if "type" in each.type]
+                statements = self.block(child.child_by_field_name("body"))
+                handlers.append(Handler(child, types, self.name_of(caught), statements))
+            elif child.type == "finally_clause":
+                final = self.body(child.named_children)
+        return [Try(node, body, handlers, final)]
+
+    def _switch(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        cases: list[Case] = []
+        falls = True
+        for group in [] if body is None else body.named_children:
+            patterns: list[Expr] = []
+            default = False
+            rest: list[Node] = []
+            for child in group.named_children:
+                if child.type == "switch_label":
+                    default = default or self.text(child).startswith("default")
+                    patterns += self.parts(child)
+                else:
+                    rest.append(child)
+            falls = falls and group.type != "switch_rule"
+            cases.append(Case(patterns, self.body(rest), default))
+        return [Switch(node, self.field(node, "condition"), cases, falls)]
+
+    def _return(self, node: Node) -> list[Statement]:
+        return [Return(node, self.first(node) if node.named_child_count else None)]
+
+    def _leave(self, node: Node) -> list[Statement]:
+        kind = node.type.removesuffix("_statement")
+        value = self.first(node) if kind == "throw" and node.named_child_count else None
+        return [Leave(node, kind, value)]

@@ -1,0 +1,94 @@
+"""Paths of names, and text put together from parts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, cast
+
+from coai_agents.static import ir
+from coai_agents.static.folding import MAX_TEXT
+from coai_agents.static.ir import UNKNOWN
+from coai_agents.static.values import Kind, Value, merged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tree_sitter import Node
+
+MAX_PATH: Final = 160
+"""Longer paths of names say nothing any more: a builder's chain, a loop."""
+
+_PLACEHOLDER: Final = re.compile(r"[%{]")
+
+
+def item_node(item: ir.Item) -> Node:
+    """Return where an item is: its key, or its value if it has none."""
+    return item.value.node if item.key is None else item.key.node
+
+
+def written_of(expr: ir.Expr) -> str:
+    """Return a chain of names as it is written; nothing for anything else."""
+    match expr:
+        case ir.Name(name=name):
+            return name
+        case ir.Member(written=written):
+            return written
+        case _:
+            return ""
+
+
+def through(value: Value, node: Node, words: str) -> Value:
+    """Return a value whose taints have gone one step further."""
+    if all(taint.kind is Kind.PARAMETER for taint in value.taints):
+        # Ways of parameters are not shown, and most values have no others.
+        return value
+    moved = tuple(
+        taint if taint.kind is Kind.PARAMETER else taint.through(node, words)
+        for taint in value.taints
+    )
+    return replace(value, taints=moved)
+
+
+def extended(path: str, name: str) -> str:
+    """Return the path of a member."""
+    if len(path) > MAX_PATH:
+        return f"….{name}"
+    return f"{path or '?'}.{name}"
+
+
+def extended_call(path: str) -> str:
+    """Return the path of what a call returns."""
+    return f"{path}()" if path else "?()"
+
+
+def built(parts: Sequence[Value]) -> Value:
+    """Return text put together from parts."""
+    consts = [part.const for part in parts]
+    if all(isinstance(const, str) for const in consts):
+        text = "".join(cast("list[str]", consts))
+        if len(text) <= MAX_TEXT:
+            return Value(const=text, lead=text)
+    lead = ""
+    for part in parts:
+        if isinstance(part.const, (str, int)) and not isinstance(part.const, bool):
+            lead += str(part.const)
+            continue
+        lead += part.lead
+        break
+    return Value(taints=merged(part.all_taints() for part in parts), lead=lead, built=True)
+
+
+def formatted(parts: Sequence[Value]) -> Value:
+    """Return text made from a format and what is put into it."""
+    made = built(parts)
+    if made.known:
+        return replace(made, const=UNKNOWN)
+    return replace(made, lead=_PLACEHOLDER.split(made.lead, maxsplit=1)[0])
+
+
+def kept_lead(name: str, receiver: Value | None) -> str:
+    """Return the constant beginning that a method's result has in common with its object."""
+    if receiver is None or name not in ("encode", "decode", "toString", "rstrip", "trim"):
+        return ""
+    return receiver.lead

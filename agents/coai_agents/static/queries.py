@@ -1,0 +1,84 @@
+"""Findings by the form of the code alone: queries over the tree."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.static.rules import RuleFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from tree_sitter import Node, Query
+
+    from coai_agents.static.matching import RuleSet
+    from coai_agents.static.report import Reporter
+    from coai_agents.static.rules import Clause
+    from coai_agents.syntax.grammars import Grammar
+    from coai_agents.syntax.tree import SyntaxTree
+
+
+PIECE: Final = 32_768
+"""Bytes that are searched between two looks at the clock."""
+
+MATCHES: Final = 1_024
+"""So many matches may be under way at the same time."""
+
+
+@cache
+def compiled(grammar: Grammar, rules: RuleSet) -> tuple[Query, tuple[Clause, ...]]:
+    """Return one query of all clauses, and the clause of each of its patterns.
+
+    One query, so that the tree is walked through once. Raises `RuleFileError`.
+    """
+    from tree_sitter import Query, QueryError  # noqa: PLC0415 - native code, loaded on first use
+
+    clauses = rules.queries
+    owners: list[Clause] = []
+    for clause in clauses:
+        try:
+            single = Query(grammar.language, clause.query)
+        except QueryError as error:
+            raise RuleFileError(grammar.spec.file, clause.rule, f"query: {error}") from error
+        owners += [clause] * single.pattern_count
+    whole = Query(grammar.language, "\n".join(clause.query for clause in clauses))
+    return whole, tuple(owners)
+
+
+def search(tree: SyntaxTree, rules: RuleSet, report: Reporter, deadline: float) -> bool:
+    """Report what the queries find; return False if the time was over before the end."""
+    from tree_sitter import QueryCursor  # noqa: PLC0415 - native code, loaded on first use
+
+    if not rules.queries:
+        return True
+    query, owners = compiled(tree.grammar, rules)
+    # A cursor's progress callback crashes Python (tree-sitter 0.26), so the text is searched piece
+    # by piece and the clock is looked at between them; the report takes each finding once.
+    cursor = QueryCursor(query, match_limit=MATCHES)
+    for start in range(0, max(1, tree.root.end_byte), PIECE):
+        if perf_counter() > deadline:
+            return False
+        cursor.set_byte_range(start, start + PIECE)
+        for pattern, captures in cursor.matches(tree.root):
+            _report(tree, rules, report, owners[pattern], captures)
+    return True
+
+
+def _report(
+    tree: SyntaxTree,
+    rules: RuleSet,
+    report: Reporter,
+    clause: Clause,
+    captures: Mapping[str, Sequence[Node]],
+) -> None:
+    if not report.counts(clause):
+        return
+    if clause.text is not None:
+        texts = captures.get("text", [])
+        if not any(re.search(clause.text, tree.text(node)) for node in texts):
+            return
+    for node in captures.get("finding", []):
+        report.add(rules.concepts[clause.rule], clause, node)

@@ -1,0 +1,110 @@
+"""Findings as they are made, each once, with the strongest reason."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.static.findings import Finding, Severity, Step
+from coai_agents.static.values import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tree_sitter import Node
+
+    from coai_agents.source import Span
+    from coai_agents.static.conditions import Occasion
+    from coai_agents.static.matching import RuleSet
+    from coai_agents.static.rules import Clause, Concept
+    from coai_agents.static.values import Taint, Trail
+    from coai_agents.syntax.tree import SyntaxTree
+
+_WEAKER: Final = {
+    Kind.REMOTE: None,
+    Kind.LOCAL: Severity.WARNING,
+    Kind.STORED: Severity.WARNING,
+    Kind.PARAMETER: Severity.INFORMATION,
+}
+"""At least so weak is a finding whose data comes from there; None for what the rule says."""
+
+
+_OWN_MACHINE: Final = frozenset({"path", "regex", "ssrf", "reflection"})
+"""Categories in which whoever starts a program may decide: it is their machine, and their right."""
+
+
+class Reporter:
+    """Collects one file's findings."""
+
+    def __init__(self, tree: SyntaxTree, rules: RuleSet) -> None:
+        self._tree = tree
+        self._rules = rules
+        self._findings: dict[tuple[str, int, int], Finding] = {}
+        self._counts: dict[int, bool] = {}
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What was found so far, in the order of the text."""
+        return sorted(
+            self._findings.values(), key=lambda each: (each.span.start, each.span.end, each.rule)
+        )
+
+    def counts(self, clause: Clause) -> bool:
+        """Say whether a clause counts in this file."""
+        if clause.file is None and clause.not_file is None:
+            return True
+        known = self._counts.get(id(clause))
+        if known is None:
+            known = self._rules.counts(clause, self._tree.source.text)
+            self._counts[id(clause)] = known
+        return known
+
+    def check(self, clause: Clause, occasion: Occasion) -> None:
+        """Report a finding if a clause holds at a place."""
+        if not occasion.fits(clause) or not self.counts(clause):
+            return
+        concept = self._rules.concepts[clause.rule]
+        if not clause.tainted:
+            self.add(concept, clause, occasion.node)
+            return
+        taint = occasion.threat(clause, concept.category)
+        if taint is not None:
+            self.add(concept, clause, occasion.node, taint)
+
+    def add(self, concept: Concept, clause: Clause, node: Node, taint: Taint | None = None) -> None:
+        """Report a finding."""
+        severity = clause.severity or concept.severity
+        if taint is not None:
+            weaker = _WEAKER[taint.kind]
+            if taint.kind is Kind.LOCAL and concept.category in _OWN_MACHINE:
+                weaker = Severity.INFORMATION
+            if weaker is not None and weaker.rank > severity.rank:
+                severity = weaker
+        span = self._tree.span(node)
+        key = (concept.id, span.start, span.end)
+        before = self._findings.get(key)
+        if before is not None and before.severity.rank <= severity.rank:
+            return
+        source = self._tree.source
+        message = clause.message or concept.message
+        if taint is not None:
+            message = f"{message} The value comes from {taint.label}."
+        self._findings[key] = Finding(
+            rule=concept.id,
+            span=span,
+            message=message,
+            severity=severity,
+            uri=source.uri,
+            version=source.version,
+            cwe=concept.cwe,
+            path=() if taint is None else self._path(taint, span),
+        )
+
+    def _path(self, taint: Taint, sink: Span) -> tuple[Step, ...]:
+        steps: list[Step] = []
+        trail: Trail | None = taint.trail
+        while trail is not None:
+            steps.append(Step(self._tree.span(trail.node), trail.words))
+            trail = trail.before
+        steps.append(Step(self._tree.span(taint.origin), f"comes from {taint.label}"))
+        steps.reverse()
+        return (*steps, Step(sink, "used here"))

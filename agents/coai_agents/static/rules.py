@@ -1,0 +1,310 @@
+"""The rules: data in `data/*.toml`, checked when it is read.
+
+`catalogue.toml` says what each rule is about, once for all languages. A language's file says how
+the rule shows in that language: calls, assignments and queries that match; where data comes from;
+what makes it harmless; and examples, which are tests. `extends` names a file whose lists come
+first.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from coai_agents.static.findings import Severity
+from coai_agents.static.values import Kind
+from coai_routing.errors import CoaiError
+
+FOLDER: Final = Path(__file__).with_name("data")
+
+CATALOGUE: Final = "catalogue.toml"
+
+
+class RuleFileError(CoaiError):
+    """A file of rules is not valid."""
+
+    def __init__(self, file: str, key: str, problem: str) -> None:
+        super().__init__(
+            f"{file}: {key}: {problem}.",
+            remedy="If it is a part of COAI, reinstall it; else correct the file.",
+        )
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
+    return pattern
+
+
+def _path(pattern: str) -> str:
+    if pattern != "*" and not re.fullmatch(
+        r"(?:\*\.)?[\w$@#?!(){}\[\]:/\\-]+(?:\.[\w$@#?!(){}\[\]:/\\-]+)*(?:\.\*)?", pattern
+    ):
+        raise ValueError(f"{pattern!r} is no path of names")
+    return pattern
+
+
+Path_ = Annotated[str, AfterValidator(_path)]
+Regex = Annotated[str, AfterValidator(_compiles)]
+Scalar = bool | int | float | str
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Concept(_Model):
+    """What a rule is about, in any language."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]+$")
+    title: str = Field(min_length=4)
+    message: str = Field(min_length=8)
+    """What a finding says; one sentence or two."""
+    severity: Severity
+    cwe: tuple[int, ...] = ()
+    owasp: tuple[Annotated[str, Field(pattern=r"^A\d\d:20(21|25)$")], ...] = ()
+    topic: Literal["security", "correctness", "performance"] = "security"
+    category: str = ""
+    """What a sanitizer must be good for to make a value harmless here."""
+    why: str = Field(min_length=10)
+    """What can happen."""
+    advice: str = Field(min_length=8)
+    """What to do instead."""
+    tags: tuple[Literal["deprecated", "unnecessary"], ...] = ()
+
+
+class Condition(_Model):
+    """Something that must hold of an argument; exactly one of the tests is given."""
+
+    arg: str = Field(min_length=1)
+    """Positions from 0 and names, any of them: `0|sql`; `1.name` is a member of what is passed;
+    `$` is the receiver, `*` any argument, `value` and `key` what is assigned and where."""
+    is_: Scalar | None = Field(default=None, alias="is")
+    not_: Scalar | None = Field(default=None, alias="not")
+    in_: tuple[Scalar, ...] = Field(default=(), alias="in")
+    matches: Regex | None = None
+    """A regular expression that a constant text has somewhere in it."""
+    missing: bool | None = None
+    constant: bool | None = None
+    below: float | None = None
+    tainted: bool | None = None
+    built: bool | None = None
+    null: bool | None = None
+    of: tuple[Path_, ...] = ()
+    """What the value is: paths as in `call`."""
+
+    @model_validator(mode="after")
+    def _one_test(self) -> Condition:
+        given = self.model_fields_set - {"arg"}
+        if len(given) != 1:
+            raise ValueError(f"one test for each condition, not {sorted(given)}")
+        return self
+
+
+class Clause(_Model):
+    """One way in which a rule shows; any of its places, with all of `when` and none of `unless`."""
+
+    rule: str
+    call: tuple[Path_, ...] = ()
+    """Calls of these: `os.system`; `*.execute` is a method of anything."""
+    assign: tuple[Path_, ...] = ()
+    """Assignments to these."""
+    use: tuple[Path_, ...] = ()
+    """Any use of these names."""
+    returned_by: tuple[Path_, ...] = ()
+    """What functions with these decorators return."""
+    tainted: tuple[str, ...] = ()
+    """Arguments of which one must come from one of `kinds`; see `Condition.arg`."""
+    kinds: tuple[Kind, ...] = (Kind.REMOTE, Kind.LOCAL, Kind.STORED)
+    when: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
+    severity: Severity | None = None
+    message: str = ""
+    query: str = ""
+    """A query in tree-sitter's language; what it captures as `@finding` is one."""
+    text: Regex | None = None
+    """What `@text` of the query must have in it."""
+    file: Regex | None = None
+    """What the file's text must have in it for the clause to count."""
+    not_file: Regex | None = None
+    """What the file's text must not have in it."""
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> Clause:
+        if not (self.call or self.assign or self.use or self.returned_by or self.query):
+            raise ValueError("nothing says where it shows")
+        return self
+
+
+class SourceRule(_Model):
+    """Where data comes in."""
+
+    kind: Kind = Kind.REMOTE
+    label: str
+    call: tuple[Path_, ...] = ()
+    member: tuple[Path_, ...] = ()
+    decorators: tuple[Path_, ...] = ()
+    """The parameters of functions with these decorators."""
+    types: tuple[str, ...] = ()
+    """Parameters of these types."""
+    parameters: tuple[str, ...] = ()
+    """Names of parameters, with `decorators` the only ones if given."""
+    annotations: tuple[Path_, ...] = ()
+    """Parameters with these annotations."""
+    functions: tuple[str, ...] = ()
+    """Names of functions whose parameters are meant."""
+
+
+class SanitizerRule(_Model):
+    """What makes data harmless."""
+
+    call: tuple[Path_, ...] = ()
+    words: tuple[str, ...] = ()
+    """Words in the name of a function that is not in the file and not known otherwise."""
+    clears: tuple[str, ...] = Field(min_length=1)
+    """Categories, or `*`."""
+
+
+class GuardRule(_Model):
+    """A test that makes what it is about harmless where it holds."""
+
+    call: tuple[Path_, ...] = ()
+    words: tuple[str, ...] = ()
+    clears: tuple[str, ...] = Field(min_length=1)
+
+
+class Containers(_Model):
+    """Methods that put things into containers and get them out again."""
+
+    append: tuple[str, ...] = ()
+    prepend: tuple[str, ...] = ()
+    extend: tuple[str, ...] = ()
+    put: tuple[str, ...] = ()
+    """Key, then value; with more arguments all but the last are the key."""
+    get: tuple[str, ...] = ()
+    take_first: tuple[str, ...] = ()
+    take_last: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    clear: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
+    """Types that hold things by their keys."""
+    results: dict[str, str] = Field(default_factory=dict)
+    """What calls of these return, as a path."""
+
+
+class Example(_Model):
+    """Code in which a rule must show, and code in which it must not."""
+
+    rule: str
+    bad: str = ""
+    good: str = ""
+
+
+class LanguageRules(_Model):
+    """A language's file."""
+
+    find: tuple[Clause, ...] = ()
+    sources: tuple[SourceRule, ...] = ()
+    sanitizers: tuple[SanitizerRule, ...] = ()
+    guards: tuple[GuardRule, ...] = ()
+    containers: Containers = Containers()
+    carriers: tuple[Path_, ...] = ()
+    """Objects that hold data from outside; what wraps one holds it too."""
+    inert: tuple[Path_, ...] = ()
+    """Calls whose results carry nothing of their arguments: lengths, comparisons."""
+    file: str = Field(default="", exclude=True)
+
+
+@cache
+def catalogue(folder: Path = FOLDER) -> dict[str, Concept]:
+    """Return all rules by their ids; raises `RuleFileError`."""
+    table = _read(folder / CATALOGUE)
+    concepts: dict[str, Concept] = {}
+    for number, entry in enumerate(cast("list[Any]", table.get("rules", []))):
+        try:
+            concept = Concept.model_validate(entry)
+        except ValidationError as error:
+            raise _invalid(CATALOGUE, error, f"rules.{number}") from error
+        if concept.id in concepts:
+            raise RuleFileError(CATALOGUE, f"rules.{number}", f"{concept.id} is there twice")
+        concepts[concept.id] = concept
+    return concepts
+
+
+def load(language: str, folder: Path = FOLDER) -> LanguageRules:
+    """Return a grammar's rules, none if there is no file for it; raises `RuleFileError`."""
+    path = folder / f"{language}.toml"
+    if not path.exists():
+        return LanguageRules()
+    try:
+        rules = LanguageRules.model_validate({**_merged(path), "file": path.name})
+    except ValidationError as error:
+        raise _invalid(path.name, error) from error
+    known = catalogue(folder)
+    for number, clause in enumerate(rules.find):
+        if clause.rule not in known:
+            raise RuleFileError(path.name, f"find.{number}", f"there is no rule {clause.rule!r}")
+    return rules
+
+
+class _Examples(_Model):
+    examples: tuple[Example, ...] = ()
+
+
+def examples(language: str, folder: Path = FOLDER) -> tuple[Example, ...]:
+    """Return a grammar's examples, which are tests; none if there is no file for it.
+
+    They are files of their own, `examples/*.toml`, because finding needs none of them. Raises
+    `RuleFileError`.
+    """
+    path = folder / "examples" / f"{language}.toml"
+    if not path.exists():
+        return ()
+    try:
+        found = _Examples.model_validate(_merged(path)).examples
+    except ValidationError as error:
+        raise _invalid(path.name, error) from error
+    known = catalogue(folder)
+    for number, example in enumerate(found):
+        if example.rule not in known:
+            problem = f"there is no rule {example.rule!r}"
+            raise RuleFileError(path.name, f"examples.{number}", problem)
+    return found
+
+
+def _merged(path: Path) -> dict[str, Any]:
+    table = _read(path)
+    parent = table.pop("extends", None)
+    if parent is None:
+        return table
+    below = _merged(path.with_name(f"{parent}.toml"))
+    for key, value in table.items():
+        under = below.get(key)
+        if isinstance(under, list) and isinstance(value, list):
+            below[key] = [*cast("list[Any]", under), *cast("list[Any]", value)]
+        else:
+            below[key] = value
+    return below
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as stream:
+            return tomllib.load(stream)
+    except OSError as error:
+        raise RuleFileError(path.name, "the file", f"it cannot be read ({error})") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RuleFileError(path.name, "the file", f"it is not TOML ({error})") from error
+
+
+def _invalid(file: str, error: ValidationError, prefix: str = "") -> RuleFileError:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in ((prefix,) if prefix else ()) + first["loc"])
+    return RuleFileError(file, key, first["msg"])

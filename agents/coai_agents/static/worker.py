@@ -1,0 +1,204 @@
+"""Analysis in a process of its own, so that no keystroke ever waits for it.
+
+Analysing holds the interpreter for tens of milliseconds, in a thread as well. The worker is one
+process that stays: it is asked in lines of JSON on its standard input and answers in lines of JSON
+on its standard output, and it ends when its input does, so it never outlives who started it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
+
+from coai_agents.fixes.fix import Fix
+from coai_agents.source import Edit, Source, Span
+from coai_agents.static.encoding import from_document, to_document
+from coai_routing.errors import CoaiError
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Callable, Mapping, Sequence
+
+    from coai_agents.static.findings import Analysis
+
+_Answer = TypeVar("_Answer")
+
+logger = logging.getLogger(__name__)
+
+LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of an answer at most."""
+
+ANSWER_SECONDS: Final = 20.0
+"""How long an answer may take, the start of the process included; after that it is replaced."""
+
+NICENESS: Final = 5
+"""How far the process stands back."""
+
+_CLOSE_SECONDS: Final = 1.0
+
+COMMAND: Final = (sys.executable, "-m", "coai_agents.static.worker")
+
+
+class AnalysisError(CoaiError):
+    """The worker did not answer."""
+
+
+class AnalysisWorker:
+    """One process that analyses documents, one after the other; started when first asked."""
+
+    def __init__(
+        self, *, command: Sequence[str] = COMMAND, seconds: float = ANSWER_SECONDS
+    ) -> None:
+        self._command = command
+        self._seconds = seconds
+        self._process: Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def analyse(self, source: Source) -> Analysis:
+        """Return what is wrong in a snapshot; raises `AnalysisError` if that cannot be found out.
+
+        Who is cancelled while the worker is at it leaves it to be replaced: its answer would be
+        taken for the next one's.
+        """
+        return await self._answer(source, {}, from_document)
+
+    async def fixes(self, source: Source, span: Span) -> tuple[Fix, ...]:
+        """Return verified fixes of the findings that touch a span; raises `AnalysisError`."""
+        return await self._answer(source, {"fix": [span.start, span.end]}, _fixes)
+
+    async def _answer(
+        self, source: Source, more: Mapping[str, object], read: Callable[[Any], _Answer]
+    ) -> _Answer:
+        asked = {
+            "uri": source.uri,
+            "text": source.text,
+            "language": source.language,
+            "version": source.version,
+            **more,
+        }
+        line = json.dumps(asked).encode() + b"\n"
+        async with self._turn:
+            done = False
+            try:
+                async with asyncio.timeout(self._seconds):
+                    answer = await self._ask(line)
+                known = read(json.loads(answer))
+                done = True
+            except TimeoutError as error:
+                raise AnalysisError(f"{source.uri} took too long to be analysed.") from error
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise AnalysisError(
+                    "The process that analyses documents ended.", remedy="It is started again."
+                ) from error
+            finally:
+                if not done:
+                    await self._replace()
+        return known
+
+    async def _ask(self, line: bytes) -> bytes:
+        process = self._process
+        if process is None or process.returncode is not None:
+            process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                limit=LIMIT,
+            )
+            self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(line)
+        await process.stdin.drain()
+        return await process.stdout.readline()
+
+    async def _replace(self) -> None:
+        """Kill the process, so that the next question starts another one."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+    async def aclose(self) -> None:
+        """End the process."""
+        process = self._process
+        self._process = None
+        if process is None or process.returncode is not None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await process.wait()
+        except TimeoutError:
+            logger.warning("The process that analyses documents had to be killed.")
+            process.kill()
+            await process.wait()
+
+
+def _fixes(document: Sequence[Mapping[str, Any]]) -> tuple[Fix, ...]:
+    return tuple(
+        Fix(
+            title=each["title"],
+            rule=each["rule"],
+            span=Span(*each["span"]),
+            edits=tuple(Edit(Span(start, end), text) for start, end, text in each["edits"]),
+            preferred=each["preferred"],
+        )
+        for each in document
+    )
+
+
+def serve(reading: BinaryIO, writing: BinaryIO) -> None:
+    """Answer each line with an analysis or with fixes, until there are no more."""
+    from coai_agents.static.analyzer import analyse  # noqa: PLC0415 - the daemon needs none of it
+
+    # An analysis makes many objects, and no cycles that matter while it lasts.
+    gc.set_threshold(100_000, 50, 50)
+    for line in iter(reading.readline, b""):
+        asked: dict[str, Any] = json.loads(line)
+        source = Source(asked["uri"], asked["text"], asked["language"], asked["version"])
+        analysis = analyse(source)
+        touched = asked.get("fix")
+        answer = to_document(analysis) if touched is None else _fixed(source, analysis, touched)
+        writing.write(json.dumps(answer).encode() + b"\n")
+        writing.flush()
+
+
+def _fixed(source: Source, analysis: Analysis, touched: Sequence[int]) -> list[dict[str, Any]]:
+    from coai_agents.fixes.fixers import fixes_for  # noqa: PLC0415 - not before one is asked for
+
+    start, end = touched
+    findings = [
+        each for each in analysis.findings if each.span.start <= end and start <= each.span.end
+    ]
+    return [
+        {
+            "title": fix.title,
+            "rule": fix.rule,
+            "span": [fix.span.start, fix.span.end],
+            "edits": [
+                [edit.span.start, edit.span.end, edit.text] for edit in fix.edits if edit.span
+            ],
+            "preferred": fix.preferred,
+        }
+        for fix in fixes_for(source, findings, analysis)
+    ]
+
+
+def _step_back() -> None:
+    """Leave the processor to completions where both want it."""
+    if sys.platform != "win32":
+        os.nice(NICENESS)
+
+
+if __name__ == "__main__":
+    _step_back()
+    serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,262 @@
+"""Findings without a model: how many are right, how many are wrong, and how fast they are.
+
+`--data DIR` has the development or the held-back half of OWASP BenchmarkPython
+(`benchmarkpython.jsonl.gz`) and of amazon-q-detectors (`q_detectors.jsonl.gz`). The standard
+library and packages of the running Python are good code: what is found there is a false alarm
+until somebody has looked.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from collections import Counter, defaultdict
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.support.figures import Spread
+from benchmarks.support.report import SPREAD, Bar, Report, options_parser, spread_row
+from coai_agents.source import Source
+from coai_agents.static.analyzer import analyse
+from coai_agents.static.findings import Severity
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable, Sequence
+
+    from coai_agents.static.findings import Finding
+
+FAMILIES: Final = {
+    "cmdi": {78, 77, 88},
+    "codeinj": {94, 95, 96},
+    "deserialization": {502},
+    "hash": {326, 327, 328, 916},
+    "ldapi": {90},
+    "pathtraver": {22, 23, 36, 73},
+    "redirect": {601},
+    "securecookie": {614},
+    "sqli": {89},
+    "trustbound": {501},
+    "weakrand": {330, 331, 338},
+    "xpathi": {643},
+    "xss": {79, 80},
+    "xxe": {611, 776},
+}
+"""By BenchmarkPython's categories: the weaknesses that count as found."""
+
+LANGUAGES: Final = {
+    "python": ("python", 0.40),
+    "javascript": ("javascript", 0.30),
+    "typescript": ("typescript", 0.30),
+    "java": ("java", 0.30),
+    "golang": ("go", 0.30),
+    "php": ("php", 0.30),
+    "ruby": ("ruby", 0.30),
+    "csharp": ("csharp", 0.30),
+}
+"""By the data's name of a language: LSP's, and the bar for pairs told apart."""
+
+PACKAGES: Final = ("pydantic", "rich", "aiohttp", "openai", "httpx")
+
+_EXCLUDED: Final = {"site-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__"}
+
+
+def rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    """Return a data set; raises FileNotFoundError if it is not there."""
+    with gzip.open(folder / name, "rt", encoding="utf-8") as stream:
+        return [json.loads(line) for line in stream]
+
+
+def findings(text: str, language: str) -> tuple[Finding, ...]:
+    """Return what is found in a text."""
+    return analyse(Source("untitled:row", text, language)).findings
+
+
+def youden(report: Report, folder: Path) -> None:
+    """Score BenchmarkPython: true alarms less false ones, by category and their mean."""
+    hits: Counter[tuple[str, bool]] = Counter()
+    total: Counter[tuple[str, bool]] = Counter()
+    for row in rows(folder, "benchmarkpython.jsonl.gz"):
+        kind = (str(row["category"]), bool(row["vulnerable"]))
+        family = FAMILIES[kind[0]]
+        total[kind] += 1
+        hits[kind] += any(family & set(each.cwe) for each in findings(row["source"], "python"))
+    scores: dict[str, float] = {}
+    table: list[tuple[str, ...]] = []
+    for category in sorted({name for name, _ in total}):
+        bad, good = (category, True), (category, False)
+        right = hits[bad] / max(1, total[bad])
+        wrong = hits[good] / max(1, total[good])
+        scores[category] = right - wrong
+        found, alarmed = f"{hits[bad]}/{total[bad]}", f"{hits[good]}/{total[good]}"
+        table.append((category, found, alarmed, f"{scores[category]:.2f}"))
+    report.table("BenchmarkPython", ("category", "found", "false alarms", "Youden"), table)
+    report.keep("youden", scores)
+    mean = sum(scores.values()) / len(scores)
+    report.hold(
+        Bar("BenchmarkPython, macro Youden", mean, 0.70, at_least=True),
+        Bar("BenchmarkPython, worst category", min(scores.values()), 0.30, at_least=True),
+    )
+
+
+def pairs(report: Report, folder: Path) -> None:
+    """Score amazon-q-detectors: pairs whose bad half alone is flagged."""
+    told: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    python: list[dict[str, Any]] = []
+    for row in rows(folder, "q_detectors.jsonl.gz"):
+        name = str(row["language"])
+        if name not in LANGUAGES:
+            continue
+        if name == "python":
+            python.append(row)
+        language = LANGUAGES[name][0]
+        bad = findings(row["noncompliant"]["source"], language)
+        good = findings(row["compliant"]["source"], language)
+        total[name] += 1
+        told[name] += bool(bad) and not good
+    others = {tool: judge(python) for tool, judge in _OTHERS.items() if _installed(tool)}
+    table: list[tuple[str, ...]] = []
+    for name, count in total.items():
+        score = told[name] / count
+        beside = [f"{others[tool]:.2f}" if name == "python" else "-" for tool in others]
+        table.append((name, f"{told[name]}/{count}", f"{score:.2f}", *beside))
+        report.hold(Bar(f"pairs told apart, {name}", score, LANGUAGES[name][1], at_least=True))
+    report.table("amazon-q-detectors", ("language", "pairs", "coai", *others), table)
+    report.keep("pairs", {name: told[name] / count for name, count in total.items()})
+
+
+def _installed(tool: str) -> bool:
+    return shutil.which(tool) is not None or importlib.util.find_spec(tool) is not None
+
+
+def _judged(pairs_: Sequence[dict[str, Any]], flagged: Callable[[Path], set[str]]) -> float:
+    """Return the share of pairs that a tool tells apart, all files checked in one run."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, row in enumerate(pairs_):
+            for half in ("noncompliant", "compliant"):
+                path = Path(folder, f"p{number}_{half}.py")
+                path.write_text(row[half]["source"], encoding="utf-8")
+        names = flagged(Path(folder))
+    told = [
+        f"p{number}_noncompliant.py" in names and f"p{number}_compliant.py" not in names
+        for number in range(len(pairs_))
+    ]
+    return sum(told) / max(1, len(told))
+
+
+def _run(arguments: Sequence[str]) -> Any:  # noqa: ANN401 - JSON of another program
+    done = subprocess.run(arguments, capture_output=True, check=False, text=True, timeout=120)
+    return json.loads(done.stdout or "null")
+
+
+def _ruff(folder: Path) -> set[str]:
+    command = ("ruff", "check", "--isolated", "--select", "S", "--output-format", "json")
+    found: list[dict[str, Any]] = _run((sys.executable, "-m", *command, str(folder))) or []
+    return {Path(each["filename"]).name for each in found}
+
+
+def _bandit(folder: Path) -> set[str]:
+    command = ("bandit", "-q", "-f", "json", "-r")
+    found: dict[str, Any] = _run((sys.executable, "-m", *command, str(folder))) or {}
+    return {Path(each["filename"]).name for each in found.get("results", [])}
+
+
+_OTHERS: Final[dict[str, Callable[[Sequence[dict[str, Any]]], float]]] = {
+    "ruff": lambda some: _judged(some, _ruff),
+    "bandit": lambda some: _judged(some, _bandit),
+}
+
+
+def good_files() -> list[Path]:
+    """Return the files of the standard library and of some installed packages."""
+    library = Path(sysconfig.get_paths()["stdlib"])
+    found = [path for path in library.rglob("*.py") if _EXCLUDED.isdisjoint(path.parts)]
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            found += Path(spec.origin).parent.rglob("*.py")
+    return sorted(found)
+
+
+def false_alarms(report: Report, paths: Iterable[Path]) -> None:
+    """Count what is found in good code."""
+    severities: Counter[str] = Counter()
+    rules: Counter[str] = Counter()
+    errors: list[str] = []
+    lines = 0
+    for path in paths:
+        text = path.read_bytes().decode("utf-8", "replace")
+        lines += text.count("\n")
+        for finding in findings(text, "python"):
+            severities[finding.severity.value] += 1
+            rules[finding.rule] += 1
+            if finding.severity is Severity.ERROR:
+                line = text.count("\n", 0, finding.span.start) + 1
+                errors.append(f"{path.parent.name}/{path.name}:{line} {finding.rule}")
+    counted = [(name, str(severities[name])) for name in Severity]
+    report.table(f"Findings in {lines:,} lines of good code", ("severity", "findings"), counted)
+    report.table("By rule", ("rule", "findings"), [(n, str(c)) for n, c in rules.most_common(15)])
+    report.keep("errors in good code", errors)
+    rate = severities[Severity.ERROR.value] * 2_000 / max(1, lines)
+    report.hold(Bar("errors in 2,000 lines of good code", rate, 1.0))
+
+
+def speed(report: Report, paths: Sequence[Path]) -> None:
+    """Measure files of about 300 and 2,000 lines, parsing included."""
+    sizes: dict[int, list[float]] = defaultdict(list)
+    analyse(Source("untitled:warm", "import os\n", "python"))
+    for path in paths:
+        text = path.read_bytes().decode("utf-8", "replace")
+        count = text.count("\n")
+        for size in (300, 2_000):
+            if 0.8 * size <= count <= 1.2 * size and len(sizes[size]) < 60:
+                started = perf_counter()
+                findings(text, "python")
+                sizes[size].append((perf_counter() - started) * 1e3)
+    spreads = {size: Spread.of(times) for size, times in sizes.items()}
+    table = [spread_row(f"{size} lines", spreads[size]) for size in sorted(spreads)]
+    report.table("From text to findings", SPREAD, table)
+    for size, limit in ((300, 50.0), (2_000, 250.0)):
+        spread = spreads.get(size)
+        report.hold(
+            Bar(f"findings in {size} lines, p95", spread.p95 if spread else None, limit, "ms")
+        )
+
+
+def measure(options: argparse.Namespace) -> int:
+    """Run what was asked for; return the exit code."""
+    report = Report("Findings without a model")
+    if options.data is None:
+        report.say("No --data: the data sets are left out.")
+    elif not (options.data / "benchmarkpython.jsonl.gz").exists():
+        report.say(f"There is no benchmarkpython.jsonl.gz in {options.data}.")
+        return 2
+    else:
+        youden(report, options.data)
+        pairs(report, options.data)
+    paths = good_files()[:: options.every]
+    speed(report, paths)
+    false_alarms(report, paths)
+    return report.finish(options)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and run."""
+    parser = options_parser("static", "Findings without a model: right ones, wrong ones, speed.")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the data sets")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="only each Nth file of good code"
+    )
+    return measure(parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

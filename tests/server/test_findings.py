@@ -1,0 +1,131 @@
+"""Diagnostics and hover of the real daemon, as an editor meets them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.server.test_serve import Daemon
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.support.lsp_client import Json
+
+URI = "file:///work/bad.py"
+TEXT = (
+    "import os\nfrom flask import request\n\n"
+    "command = 'é𝄞' + request.args['c']\nos.system(command)\n"
+)
+PULLING: Json = {"textDocument": {"diagnostic": {}}}
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[Daemon]:
+    with Daemon(tmp_path, COAI_ENGINE__ENABLED="false") as running:
+        yield running
+
+
+def _open(daemon: Daemon, capabilities: Json | None = None) -> None:
+    daemon.initialize(capabilities)
+    daemon.notify("initialized", {})
+    daemon.open(TEXT, URI)
+
+
+def _published(daemon: Daemon) -> Json:
+    return daemon.notification("textDocument/publishDiagnostics")["params"]
+
+
+def test_what_is_wrong_is_published_when_a_document_is_opened_saved_and_closed(
+    daemon: Daemon,
+) -> None:
+    _open(daemon)
+    published = _published(daemon)
+    assert (published["uri"], published["version"]) == (URI, 1)
+    (diagnostic,) = published["diagnostics"]
+    assert diagnostic["code"] == "command-injection"
+    assert diagnostic["severity"] == 1
+    assert diagnostic["source"] == "coai"
+    assert diagnostic["codeDescription"]["href"].endswith("/78.html")
+    assert diagnostic["range"]["start"] == {"line": 4, "character": 0}
+    related = diagnostic["relatedInformation"]
+    assert [each["location"]["range"]["start"]["line"] for each in related] == [3, 3, 4]
+    # UTF-16: the second character is two units.
+    assert related[0]["location"]["range"]["start"]["character"] == 18
+
+    whole: Json = {"text": "import os\n"}
+    daemon.notify(
+        "textDocument/didChange",
+        {"textDocument": {"uri": URI, "version": 2}, "contentChanges": [whole]},
+    )
+    daemon.notify("textDocument/didSave", {"textDocument": {"uri": URI}})
+    assert _published(daemon)["diagnostics"] == []
+    daemon.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+    assert _published(daemon) == {"uri": URI, "diagnostics": []}
+
+
+def test_a_client_that_pulls_is_answered_and_not_pushed_to(daemon: Daemon) -> None:
+    _open(daemon, PULLING)
+    asked: Json = {"textDocument": {"uri": URI}, "identifier": "coai"}
+    report = daemon.call("textDocument/diagnostic", asked)
+    assert report["kind"] == "full"
+    assert [each["code"] for each in report["items"]] == ["command-injection"]
+    again = daemon.call(
+        "textDocument/diagnostic", {**asked, "previousResultId": report["resultId"]}
+    )
+    assert again == {"kind": "unchanged", "resultId": report["resultId"]}
+    unknown: Json = {"textDocument": {"uri": "file:///none.py"}}
+    assert daemon.call("textDocument/diagnostic", unknown)["items"] == []
+
+
+def test_hover_explains_the_finding_under_the_cursor(daemon: Daemon) -> None:
+    _open(daemon)
+    _published(daemon)
+
+    def hover(line: int, character: int) -> Json | None:
+        position = {"line": line, "character": character}
+        return daemon.call(
+            "textDocument/hover", {"textDocument": {"uri": URI}, "position": position}
+        )
+
+    found = hover(4, 3)
+    assert found is not None
+    text = found["contents"]["value"]
+    assert "Command built from outside data" in text
+    assert "1. line 4: `request.args`" in text
+    assert "**Instead:**" in text
+    assert hover(0, 0) is None
+
+
+FIXABLE = "import hashlib\nimport ssl\nhashlib.md5(b'x')\nc = ssl._create_unverified_context()\n"
+
+
+def _actions(daemon: Daemon, diagnostics: list[Json], *only: str) -> list[Json]:
+    context: Json = {"diagnostics": diagnostics, **({"only": list(only)} if only else {})}
+    where = {"start": {"line": 2, "character": 0}, "end": {"line": 2, "character": 3}}
+    asked: Json = {"textDocument": {"uri": URI}, "range": where, "context": context}
+    return daemon.call("textDocument/codeAction", asked)
+
+
+def test_fixes_are_offered_for_the_finding_and_for_all(daemon: Daemon) -> None:
+    daemon.initialize()
+    daemon.notify("initialized", {})
+    daemon.open(FIXABLE, URI)
+    diagnostics = _published(daemon)["diagnostics"]
+    here = [each for each in diagnostics if each["range"]["start"]["line"] == 2]
+    actions = _actions(daemon, here)
+    assert {each["title"] for each in actions} == {
+        "Use SHA-256",
+        "Say that this hash is not for security",
+    }
+    preferred = next(each for each in actions if each.get("isPreferred"))
+    assert preferred["title"] == "Use SHA-256"
+    assert preferred["diagnostics"] == here
+    (edit,) = preferred["edit"]["changes"][URI]
+    assert edit["newText"] == "sha256"
+    (every,) = _actions(daemon, [], "source.fixAll")
+    assert every["kind"] == "source.fixAll.coai"
+    assert len(every["edit"]["changes"][URI]) >= 2
+    assert _actions(daemon, []) == []
