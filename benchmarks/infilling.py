@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from collections import Counter
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -62,7 +62,8 @@ class Pair:
 
     task_id: str
     coai: Answer
-    bare: Answer
+    bare: Answer | None
+    """None where only the daemon was asked."""
 
 
 @dataclass(slots=True)
@@ -91,18 +92,19 @@ async def ask_daemon(editor: Editor, row: Row, number: int, trigger: Trigger) ->
 
 
 async def collect(
-    rows: Sequence[Row], editor: Editor, bare: BareModel, options: argparse.Namespace
+    rows: Sequence[Row], editor: Editor, bare: BareModel | None, options: argparse.Namespace
 ) -> list[Pair]:
-    """Ask both sides about every row, one after the other."""
+    """Ask both sides about every row, one after the other; without a bare model only one."""
     trigger = Trigger.INVOKED if options.trigger == "invoked" else Trigger.AUTOMATIC
     pairs: list[Pair] = []
     told = time.monotonic()
     for number, row in enumerate(rows):
         coai = await ask_daemon(editor, row, number, trigger)
-        filled = await bare.fill(row.prompt, row.suffix)
-        pairs.append(
-            Pair(row.task_id, coai, Answer(filled.text, filled.latency_ms, ended=filled.ended))
-        )
+        other: Answer | None = None
+        if bare is not None:
+            filled = await bare.fill(row.prompt, row.suffix)
+            other = Answer(filled.text, filled.latency_ms, ended=filled.ended)
+        pairs.append(Pair(row.task_id, coai, other))
         if time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
             sys.stderr.write(f"{number + 1} of {len(rows)} rows\n")
@@ -128,11 +130,15 @@ async def publish(
         raise CoaiError("There is not a single row to score.")
     kind = str(options.kind)
     ours = await score(rows, [pair.coai for pair in pairs])
-    others = {"bare model": await score(rows, [pair.bare for pair in pairs])}
-    if kind == "singleline":
+    bare = [pair.bare for pair in pairs if pair.bare is not None]
+    if len(bare) < len(pairs):
+        report.say(f"\n{kind}: pass@1 {mean(ours.passed):.3f}, exact {mean(ours.exact):.3f}.")
+        others: dict[str, Score] = {}
+    else:
+        others = {"bare model": await score(rows, bare)}
+    if others and kind == "singleline":
         # It is known that one line is missing: who uses the model bare can cut there.
-        first_lines = [first_line(pair.bare) for pair in pairs]
-        others["its first line"] = await score(rows, first_lines)
+        others["its first line"] = await score(rows, [first_line(answer) for answer in bare])
     table: list[tuple[str, ...]] = []
     for name, theirs in others.items():
         for measure_, a, b in (
@@ -151,19 +157,23 @@ async def publish(
         "+",
         "-",
     )
-    report.table("Holes filled; + and -: rows that only COAI, only the other got", columns, table)
+    if table:
+        report.table(
+            "Holes filled; + and -: rows that only COAI, only the other got", columns, table
+        )
     silent = Counter(pair.coai.ended or "?" for pair in pairs if not pair.coai.text)
     told = ", ".join(f"{reason} {count}" for reason, count in silent.most_common())
     report.say(f"\nRows without a suggestion: {told or 'none'}.")
     latencies = {
         "COAI": Spread.of([pair.coai.latency_ms for pair in pairs]),
-        "bare model": Spread.of([pair.bare.latency_ms for pair in pairs]),
+        "bare model": Spread.of([answer.latency_ms for answer in bare]),
     }
     report.table("Latency", SPREAD, [spread_row(*named) for named in latencies.items()])
-    best = max(mean(theirs.passed) for theirs in others.values())
+    best = max((mean(theirs.passed) for theirs in others.values()), default=None)
     against = "" if kind in FLOORS else ", not below the bare model"
     floor = FLOORS.get(kind, best)
-    report.hold(Bar(f"pass@1, {kind}{against}", mean(ours.passed), floor, at_least=True))
+    if floor is not None:
+        report.hold(Bar(f"pass@1, {kind}{against}", mean(ours.passed), floor, at_least=True))
 
 
 def first_line(answer: Answer) -> Answer:
@@ -219,19 +229,25 @@ def saved(path: Path) -> list[Pair]:
 
 
 def _pair(fields: Mapping[str, Any]) -> Pair:
-    return Pair(fields["task_id"], Answer(**fields["coai"]), Answer(**fields["bare"]))
+    bare = fields["bare"]
+    return Pair(fields["task_id"], Answer(**fields["coai"]), bare and Answer(**bare))
 
 
 @asynccontextmanager
-async def both_sides(options: argparse.Namespace) -> AsyncGenerator[tuple[Editor, BareModel]]:
-    """Start the daemon and find the llama.cpp server that it uses."""
+async def both_sides(
+    options: argparse.Namespace,
+) -> AsyncGenerator[tuple[Editor, BareModel | None]]:
+    """Start the daemon and find the llama.cpp server that it uses, unless only one is wanted."""
     settings = {**NO_SERVERS, "completion.max_tokens": str(options.max_tokens)}
     if options.model is not None:
         settings["engine.model"] = str(options.model)
-    async with (
-        editing(settings) as editor,
-        bare_model(settings, max_tokens=options.max_tokens) as bare,
-    ):
+    async with AsyncExitStack() as stack:
+        editor = await stack.enter_async_context(editing(settings))
+        bare = None
+        if not options.alone:
+            bare = await stack.enter_async_context(
+                bare_model(settings, max_tokens=options.max_tokens)
+            )
         yield editor, bare
 
 
@@ -271,6 +287,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--max-tokens", type=int, default=MAX_TOKENS, help=f"of an answer ({MAX_TOKENS})"
     )
     parser.add_argument("--model", metavar="NAME|FILE", help="the engine's model (the default)")
+    parser.add_argument("--alone", action="store_true", help="do not ask the bare model")
     parser.add_argument("--save", metavar="FILE", type=Path, help="keep the answers")
     parser.add_argument("--rescore", metavar="FILE", type=Path, help="score kept answers again")
     return run(measure(parser.parse_args(arguments)))
