@@ -66,14 +66,22 @@ def describe_models(services: Services) -> list[dict[str, Any]]:
     # Imported here, because only who chooses a model needs it.
     from coai_routing.embedded import engine_options  # noqa: PLC0415
     from coai_routing.engine.speed import kept_speed, speed_key  # noqa: PLC0415
+    from coai_routing.plan import Speed  # noqa: PLC0415
 
     options = engine_options(services.settings.engine).settled()
+    running = services.models.embedded.served().offer.speed
     described: list[dict[str, Any]] = []
     for stored in services.models.store.listed():
         model = stored.model
+        in_use = model.name == services.settings.engine.model
         speed = None
         if stored.present:
-            speed = kept_speed(state_directory(), speed_key(stored.path, options))
+            kept = kept_speed(state_directory(), speed_key(stored.path, options))
+            if kept is not None:
+                speed = Speed(kept.prompt_tokens_per_second, kept.output_tokens_per_second)
+        if speed is None and in_use:
+            # A figure that was taken on a busy machine is not kept, but better than none.
+            speed = running
         described.append(
             {
                 "name": model.name,
@@ -81,13 +89,10 @@ def describe_models(services: Services) -> list[dict[str, Any]]:
                 "license": model.license,
                 "sizeBytes": model.size,
                 "present": stored.present,
-                "inUse": model.name == services.settings.engine.model,
+                "inUse": in_use,
                 "speed": None
                 if speed is None
-                else {
-                    "prompt": speed.prompt_tokens_per_second,
-                    "output": speed.output_tokens_per_second,
-                },
+                else {"prompt": speed.prompt, "output": speed.output},
             }
         )
     return described

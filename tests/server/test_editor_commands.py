@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import threading
 import time
-from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,9 +18,10 @@ from coai_routing.settings import Settings
 from coai_server import status
 from tests.server.test_serve import URI, Daemon
 from tests.support.engine import PATIENCE
+from tests.support.silent_hub import silent_hub
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.lsp_client import Json
@@ -118,8 +117,10 @@ def test_the_model_in_use_is_named_with_the_speed_that_was_measured(
     monkeypatch.setattr(status, "state_directory", lambda: tmp_path)
     key = speed_key(store.only.path, engine_options(settings.engine).settled())
     keep_speed(tmp_path, key, Speed(prompt_tokens_per_second=154.0, output_tokens_per_second=50.0))
-    services: Any = type("Services", (), {})()
-    services.settings, services.models = settings, type("Models", (), {"store": store})()
+    services: Any = SimpleNamespace()
+    running = SimpleNamespace(served=lambda: SimpleNamespace(offer=SimpleNamespace(speed=None)))
+    services.settings = settings
+    services.models = SimpleNamespace(store=store, embedded=running)
     (model,) = status.describe_models(services)
     assert model["inUse"] is True
     assert model["speed"] == {"prompt": 154.0, "output": 50.0}
@@ -145,28 +146,6 @@ def test_a_client_that_wants_it_is_told_that_the_status_has_changed(
         server.settle()
         left = [message["method"] for message in server.left_over()]
         assert set(left) <= {"coai/statusChanged"}
-
-
-@contextmanager
-def silent_hub() -> Generator[str]:
-    """Listen as a place of weights that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        taken: list[socket.socket] = []
-
-        def accept() -> None:
-            while True:
-                try:
-                    taken.append(listener.accept()[0])
-                except OSError:  # closed: the test is over
-                    return
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        listener.shutdown(socket.SHUT_RDWR)
-        thread.join(PATIENCE)
-        for one in taken:
-            one.close()
 
 
 def begin_download(server: Daemon, *arguments: object) -> tuple[int | str, Json]:
