@@ -50,8 +50,7 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   "coai.restart": ({ server }) => server.restart(),
   "coai.setUpServer": ({ setup }) => setup.make(),
   "coai.removeServer": ({ setup }) => setup.remove(),
-  "coai.openSettings": () =>
-    vscode.commands.executeCommand("workbench.action.openSettings", "@ext:coai.coai"),
+  "coai.openSettings": openSettings,
 };
 
 /** Register the commands and the reports that they show. */
@@ -90,6 +89,12 @@ function addReports({ server, feed, reports }: Parts): void {
       await server.execute<SettingInForce[]>(SERVER_COMMANDS.settings),
     ),
   );
+}
+
+/** Where VS Code runs on another machine, that machine's settings count. */
+async function openSettings(): Promise<void> {
+  const where = vscode.env.remoteName === undefined ? "openSettings" : "openRemoteSettings";
+  await vscode.commands.executeCommand(`workbench.action.${where}`, { query: "@ext:coai.coai" });
 }
 
 async function showMenu({ feed }: Parts): Promise<void> {

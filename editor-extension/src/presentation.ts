@@ -142,7 +142,6 @@ export interface ModelChoice {
 /** Return how a model of the catalogue is offered. */
 export function modelChoice(model: {
   readonly name: string;
-  readonly title: string;
   readonly license: string;
   readonly sizeBytes: number;
   readonly present: boolean;
@@ -155,7 +154,7 @@ export function modelChoice(model: {
   return {
     label: `${icon} ${model.name}`,
     description: `${megabytes(model.sizeBytes)}, ${state}`,
-    detail: `${model.title}, ${model.license}; ${measured}`,
+    detail: `${measured}; ${model.license}`,
   };
 }
 

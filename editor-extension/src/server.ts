@@ -10,11 +10,13 @@ import {
   LanguageClient,
   type LanguageClientOptions,
   type StaticFeature,
+  WorkDoneProgressCancelNotification,
 } from "vscode-languageclient/node";
 import { type ManagedEnvironment, isFile } from "./environment";
 import { selectedInterpreter } from "./interpreter";
 import { type Location, locate } from "./location";
 import { type Level, logLine } from "./log_lines";
+import { ProgressBars } from "./progress";
 import { STATUS, STATUS_CHANGED, type Status } from "./protocol";
 import { CrashHistory } from "./restarts";
 import { SECTION, type Settings, userSettings } from "./settings";
@@ -44,6 +46,7 @@ export class Server implements vscode.Disposable {
   readonly #managed: ManagedEnvironment;
   readonly #settingNames: readonly string[];
   readonly #history = new CrashHistory();
+  readonly #bars = new ProgressBars();
   readonly #stateChanged = new vscode.EventEmitter<ServerState>();
   readonly #activityChanged = new vscode.EventEmitter<Activity>();
   readonly #statusChanged = new vscode.EventEmitter<void>();
@@ -246,6 +249,11 @@ export class Server implements vscode.Disposable {
           configuration: (params) =>
             params.items.map((item) => (item.section === SECTION ? this.#userSettings() : null)),
         },
+        handleWorkDoneProgress: (token, step, next) => {
+          this.#bars.handle(token, step, next as () => void, () => {
+            void client.sendNotification(WorkDoneProgressCancelNotification.type, { token });
+          });
+        },
         provideInlineCompletionItems: async (document, position, context, token, next) => {
           this.#think(1);
           try {
@@ -281,6 +289,9 @@ export class Server implements vscode.Disposable {
   }
 
   #become(state: ServerState): void {
+    if (state.kind !== "running") {
+      this.#bars.clear();
+    }
     this.#state = state;
     this.#stateChanged.fire(state);
   }

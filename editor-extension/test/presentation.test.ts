@@ -88,7 +88,7 @@ test("a server that does not run has a log and a restart, and nothing that needs
   assert.deepEqual(commands({ ...running, server: "crashed" }), ["showLog", "restart", "openSettings"]);
 });
 
-const model = { name: "m", title: "M", license: "MIT", sizeBytes: 5e8, present: false, inUse: false };
+const model = { name: "m", license: "MIT", sizeBytes: 5e8, present: false, inUse: false };
 
 test("a model to choose has its size, and its speed where it was measured", () => {
   const absent = modelChoice({ ...model, speed: null });
