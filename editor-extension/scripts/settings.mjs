@@ -9,6 +9,7 @@ const TITLES = {
   endpoints: "Model Servers",
   models: "Models",
   privacy: "Privacy",
+  ledger: "Ledger",
   log: "Log",
 };
 

@@ -4,6 +4,7 @@ import { lastOutcome, menu, modelChoice } from "./presentation";
 import {
   type CatalogueModel,
   type CompletionEvent,
+  type PullAnswer,
   SERVER_COMMANDS,
   type SettingInForce,
 } from "./protocol";
@@ -211,7 +212,8 @@ async function takeModel(server: Server, model: CatalogueModel): Promise<void> {
       return;
     }
     // The server shows the progress and the way to stop; if it was stopped, nothing changes.
-    if (!(await server.execute<boolean>(SERVER_COMMANDS.pullModel, model.name))) {
+    const ended = await server.execute<PullAnswer>(SERVER_COMMANDS.pullModel, model.name);
+    if (!ended.pulled) {
       return;
     }
   }

@@ -80,6 +80,12 @@ export interface CatalogueModel {
   readonly speed: Speed | null;
 }
 
+/** What `coai.pullModel` answers beside the status. */
+export interface PullAnswer {
+  /** Whether the weights have come; not if the user has stopped it or it has failed. */
+  readonly pulled: boolean;
+}
+
 /** A setting in force, as `coai.settings` answers. */
 export interface SettingInForce {
   readonly key: string;

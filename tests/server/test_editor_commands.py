@@ -179,7 +179,7 @@ def test_a_download_can_be_stopped_in_the_editor(
         assert begun["value"]["kind"] == "begin"
         assert begun["value"]["cancellable"] is True
         server.notify("window/workDoneProgress/cancel", {"token": begun["token"]})
-        assert server.response(asked)["result"] is False
+        assert server.response(asked)["result"]["pulled"] is False
         while server.notification("$/progress")["params"]["value"]["kind"] != "end":
             assert time.monotonic() < deadline
         assert server.status()["phase"] == "off"
@@ -192,5 +192,5 @@ def test_a_download_that_fails_is_told_with_what_to_do(tmp_path: Path) -> None:
         deadline = time.monotonic() + PATIENCE
         while server.status()["missingModel"] is None:
             assert time.monotonic() < deadline
-        assert run(server, "coai.pullModel", SMALLEST) is False
+        assert run(server, "coai.pullModel", SMALLEST)["pulled"] is False
         assert SMALLEST in server.notification("window/showMessage")["params"]["message"]

@@ -23,9 +23,10 @@ def register(server: Server) -> None:
         return await asyncio.to_thread(server.services.known_models)
 
     @server.command("coai.pullModel")
-    async def pull_model(*names: str) -> bool:
+    async def pull_model(*names: str) -> dict[str, Any]:
         # pygls lets only a rest of arguments be left out.
-        return await model_download.fetch(server, str(names[0]) if names else "")
+        pulled = await model_download.fetch(server, str(names[0]) if names else "")
+        return {**server.services.status(), "pulled": pulled}
 
     @server.command("coai.settings")
     def settings() -> list[dict[str, Any]]:
