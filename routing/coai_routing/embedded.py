@@ -145,6 +145,13 @@ class Embedded:
 
         try:
             await self._store.pull(missing, report)
+        except asyncio.CancelledError:
+            self._become(
+                "off",
+                f"Fetching {missing} was stopped; what has come is kept.",
+                f"Fetch the rest with `coai models pull {missing}`.",
+            )
+            raise
         except CoaiError as error:
             self._become("failed", error.message, error.remedy)
             raise

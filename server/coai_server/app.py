@@ -15,7 +15,14 @@ if TYPE_CHECKING:
 
 NAME: Final = "coai"
 
-COMMANDS: Final = ("coai.completionAccepted", "coai.pullModel", "coai.why")
+COMMANDS: Final = (
+    "coai.completionAccepted",
+    "coai.models",
+    "coai.pullModel",
+    "coai.settings",
+    "coai.snooze",
+    "coai.why",
+)
 """What `workspace/executeCommand` takes; known before anything is imported."""
 
 

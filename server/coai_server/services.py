@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import TYPE_CHECKING, Any, cast
 
 from coai_agents.completion.completer import Completer
@@ -14,13 +15,13 @@ from coai_agents.exclusions import ExclusionRules, Exclusions
 from coai_agents.source import path_of
 from coai_routing.local import LocalModels
 from coai_routing.settings import LogSettings
-from coai_routing.settings_loading import LoadedSettings, load
+from coai_routing.settings_loading import LoadedSettings, load, rows
 from coai_server import logs
 from coai_server.recording import Recorder
-from coai_server.status import describe_event, describe_status
+from coai_server.status import describe_event, describe_models, describe_status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from coai_agents.source import Source
@@ -47,7 +48,9 @@ class Services:
         self._of_documents: dict[str, CompletionSettings] = {}
         self.loaded = self._load()
         self._write_log()
-        self.models = LocalModels(lambda: self.settings)
+        self.on_status: Callable[[], None] | None = None
+        """Called when what `status` answers has changed by itself."""
+        self.models = LocalModels(lambda: self.settings, on_change=self._status_changed)
         self.trees = SyntaxTrees()
         self.exclusions = Exclusions(self._exclusion_rules, roots=self._roots())
         self.gate = CompletionGate(
@@ -90,6 +93,10 @@ class Services:
         """Return what holds for recording a document's requests; reads only memory."""
         return self.loaded.for_path(path_of(uri)).ledger
 
+    def document(self, uri: str) -> Source | None:
+        """Return the snapshot of an open document."""
+        return self._documents.snapshot(uri)
+
     def _exclusion_rules(self, folder: Path | None) -> ExclusionRules:
         return ExclusionRules.of(self.loaded.for_path(folder))
 
@@ -127,11 +134,17 @@ class Services:
         self._of_documents.clear()
         self._write_log()
         self.completer.forget_suggestions()
+        self._status_changed()
         await self.recorder.apply()
         self.exclusions.set_roots(self._roots())
         await self.exclusions.refresh()
         await self.context.refresh()
         await self.models.apply()
+        self._status_changed()
+
+    def _status_changed(self) -> None:
+        if self.on_status is not None:
+            self.on_status()
 
     # ----------------------------------------------------------- documents
 
@@ -159,9 +172,21 @@ class Services:
         self.completer.accepted(identity)
         self.recorder.feedback.accepted(identity)
 
-    def status(self) -> dict[str, Any]:
-        """Return what `coai/status` answers."""
-        return describe_status(self)
+    def status(self, uri: str | None = None) -> dict[str, Any]:
+        """Return what `coai/status` answers; `uri` is the document that the user looks at."""
+        return describe_status(self, uri)
+
+    def snooze(self, minutes: float) -> None:
+        """Hold completions back for so long; no more than nothing wakes them."""
+        self.gate.snooze(time.monotonic() + 60 * minutes)
+
+    def known_models(self) -> list[dict[str, Any]]:
+        """Return the catalogue's models, what is here of each and its speed; reads the disk."""
+        return describe_models(self)
+
+    def settings_in_force(self) -> list[dict[str, Any]]:
+        """Return every setting, its value and where that comes from; secrets are masked."""
+        return [row._asdict() for row in rows(self.loaded)]
 
     def why(self) -> list[dict[str, Any]]:
         """Return the last requests and what each ended in, newest first."""

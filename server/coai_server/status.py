@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from coai_agents.completion.outcome import Suggestion
+from coai_routing.local import state_directory
 
 if TYPE_CHECKING:
     from coai_agents.completion.completer import Event
@@ -12,8 +14,8 @@ if TYPE_CHECKING:
     from coai_server.services import Services
 
 
-def describe_status(services: Services) -> dict[str, Any]:
-    """Return the state of everything that a completion depends on."""
+def describe_status(services: Services, uri: str | None = None) -> dict[str, Any]:
+    """Return the state of everything that completions depend on, in a document if one is named."""
     plan = services.models.backends.plan()
     first = plan.candidates[0].offer if plan.candidates else None
     embedded = services.models.embedded.served().offer
@@ -30,6 +32,8 @@ def describe_status(services: Services) -> dict[str, Any]:
         "detail": detail,
         "remedy": remedy,
         "missingModel": services.models.embedded.missing,
+        "completion": _describe_switches(services, uri),
+        "privacyMode": services.settings.privacy.mode,
         **describe_plan(plan),
         "last": describe_event(history[-1]) if history else None,
         "problems": [str(problem) for problem in _problems(services)],
@@ -39,6 +43,59 @@ def describe_status(services: Services) -> dict[str, Any]:
 def _problems(services: Services) -> tuple[object, ...]:
     problem = services.recorder.problem
     return services.loaded.problems if problem is None else (*services.loaded.problems, problem)
+
+
+def _describe_switches(services: Services, uri: str | None) -> dict[str, Any]:
+    """Return what keeps completions away from a document, or from all of them."""
+    settings = services.settings.completion if uri is None else services.completion_settings(uri)
+    source = None if uri is None else services.document(uri)
+    until = services.gate.snoozed_until
+    return {
+        "enabled": settings.enabled,
+        "language": None if source is None else source.language,
+        "languageEnabled": None if source is None else settings.serves(source.language),
+        "snoozedSeconds": None if until is None else until - time.monotonic(),
+    }
+
+
+def describe_models(services: Services) -> list[dict[str, Any]]:
+    """Return the catalogue's models with what is here of each; reads the disk.
+
+    The speed is the one that was measured with the engine's settings as they are now.
+    """
+    # Imported here, because only who chooses a model needs it.
+    from coai_routing.embedded import engine_options  # noqa: PLC0415
+    from coai_routing.engine.speed import kept_speed, speed_key  # noqa: PLC0415
+    from coai_routing.plan import Speed  # noqa: PLC0415
+
+    options = engine_options(services.settings.engine).settled()
+    running = services.models.embedded.served().offer.speed
+    described: list[dict[str, Any]] = []
+    for stored in services.models.store.listed():
+        model = stored.model
+        in_use = model.name == services.settings.engine.model
+        speed = None
+        if stored.present:
+            kept = kept_speed(state_directory(), speed_key(stored.path, options))
+            if kept is not None:
+                speed = Speed(kept.prompt_tokens_per_second, kept.output_tokens_per_second)
+        if speed is None and in_use:
+            # A figure that was taken on a busy machine is not kept, but better than none.
+            speed = running
+        described.append(
+            {
+                "name": model.name,
+                "title": model.title,
+                "license": model.license,
+                "sizeBytes": model.size,
+                "present": stored.present,
+                "inUse": in_use,
+                "speed": None
+                if speed is None
+                else {"prompt": speed.prompt, "output": speed.output},
+            }
+        )
+    return described
 
 
 def describe_plan(plan: CompletionPlan) -> dict[str, Any]:

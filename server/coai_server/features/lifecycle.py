@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from coai_server.features import configuration, model_download
+from coai_server.features import configuration, model_download, status
 
 if TYPE_CHECKING:
     from coai_server.server import Server
@@ -29,6 +29,7 @@ def register(server: Server) -> None:
             # Some clients tell it twice; the user is asked once.
             return
         started = True
+        status.follow(server)
         server.session.spawn(_start(server), name="start the services")
         server.session.spawn(configuration.follow(server), name="follow the settings")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from coai_routing.engine.store import PullProgress
+    from coai_routing.local import LocalModels
     from coai_server.server import Server
 
 logger = logging.getLogger(__name__)
@@ -44,16 +46,45 @@ async def offer(server: Server) -> None:
     await fetch(server)
 
 
-async def fetch(server: Server) -> None:
-    """Fetch the missing weights, with a progress bar where the client shows one."""
-    services = server.services
-    report, finish = await _progress(server)
+async def fetch(server: Server, name: str = "") -> bool:
+    """Fetch a model's weights, those of the engine's model unless named; say whether they came.
+
+    The client shows a progress bar, if it can, with which the user can stop the download.
+    """
+    models = server.services.models
+    embedded = models.embedded
+    bar = await _progress(server)
+    if name in ("", embedded.missing):
+        pulling = asyncio.ensure_future(embedded.pull(bar.report))
+    else:
+        pulling = asyncio.ensure_future(_pull(models, name, bar.report))
     try:
-        await services.models.embedded.pull(report)
+        await asyncio.wait({pulling, bar.stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if pulling.done():
+            await pulling
+        return pulling.done()
     except CoaiError as error:
         server.window_show_message(types.ShowMessageParams(types.MessageType.Error, str(error)))
+        return False
     finally:
-        finish()
+        if not pulling.done():
+            pulling.cancel()
+            await asyncio.wait({pulling})
+        bar.finish()
+
+
+async def _pull(models: LocalModels, name: str, report: Callable[[PullProgress], None]) -> None:
+    await models.store.pull(name, report)
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """A progress bar in the client, or none."""
+
+    report: Callable[[PullProgress], None]
+    finish: Callable[[], None]
+    stopped: asyncio.Future[None]
+    """Done when the user wants no more of it."""
 
 
 async def _wanted(server: Server, name: str) -> bool:
@@ -73,13 +104,26 @@ async def _wanted(server: Server, name: str) -> bool:
     return answer is not None and answer.title == DOWNLOAD
 
 
-async def _progress(server: Server) -> tuple[Callable[[PullProgress], None], Callable[[], None]]:
-    """Return what reports progress and what ends it."""
+async def _progress(server: Server) -> _Bar:
+    """Have the client show a bar, if it can."""
+    stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     bars = server.work_done_progress
     token = f"coai-{secrets.token_hex(4)}"
     if not await _bar_created(server, token):
-        return (lambda _: None), (lambda: None)
-    bars.begin(token, types.WorkDoneProgressBegin(title="COAI: fetching the model", percentage=0))
+        return _Bar(report=lambda _: None, finish=lambda: None, stopped=stopped)
+    bars.begin(
+        token,
+        types.WorkDoneProgressBegin(
+            title="COAI: fetching the model", percentage=0, cancellable=True
+        ),
+    )
+
+    def cancelled(_: object) -> None:
+        if not stopped.done():
+            stopped.set_result(None)
+
+    # pygls cancels this future when the client's user does.
+    bars.tokens[token].add_done_callback(cancelled)
 
     def report(progress: PullProgress) -> None:
         done, total = progress.bytes_done, max(1, progress.bytes_total)
@@ -88,10 +132,11 @@ async def _progress(server: Server) -> tuple[Callable[[PullProgress], None], Cal
             types.WorkDoneProgressReport(
                 message=f"{progress.phase}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB",
                 percentage=min(100, done * 100 // total),
+                cancellable=True,
             ),
         )
 
-    return report, lambda: bars.end(token, types.WorkDoneProgressEnd())
+    return _Bar(report, lambda: bars.end(token, types.WorkDoneProgressEnd()), stopped)
 
 
 async def _bar_created(server: Server, token: str) -> bool:

@@ -1,18 +1,57 @@
-"""`coai/status`: what the editor's status bar shows. An extension to LSP, plain JSON."""
+"""`coai/status`: what the editor's status bar shows. An extension to LSP, plain JSON.
+
+A request may name the document that the user looks at, `{"uri": ...}`; the answer then says whether
+completions are on for its language. A client whose experimental capabilities have
+`"coaiStatus": true` is sent `coai/statusChanged` when it should ask again.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, cast
 
 if TYPE_CHECKING:
     from coai_server.server import Server
 
 STATUS = "coai/status"
+CHANGED = "coai/statusChanged"
+CAPABILITY = "coaiStatus"
+
+GATHER_SECONDS: Final = 0.2
+"""Changes within this time are told at once: a download changes the status with every chunk."""
 
 
 def register(server: Server) -> None:
     """Answer status requests."""
 
     @server.feature(STATUS)
-    def status(_: object) -> dict[str, Any]:
-        return server.services.status()
+    def status(params: object) -> dict[str, Any]:
+        asked = cast("dict[str, object]", params) if isinstance(params, dict) else {}
+        uri = asked.get("uri")
+        return server.services.status(uri if isinstance(uri, str) else None)
+
+
+def follow(server: Server) -> None:
+    """Tell a client that wants to know when the status has changed."""
+    offered: object = server.client_capabilities.experimental
+    if not isinstance(offered, dict):
+        return
+    if cast("dict[str, object]", offered).get(CAPABILITY) is not True:
+        return
+    pending: list[asyncio.TimerHandle] = []
+
+    def tell() -> None:
+        pending.clear()
+        server.coai_protocol.notify(CHANGED, {})
+
+    def changed() -> None:
+        if not pending:
+            pending.append(asyncio.get_running_loop().call_later(GATHER_SECONDS, tell))
+
+    async def forget() -> None:
+        for timer in pending:
+            timer.cancel()
+        server.services.on_status = None
+
+    server.services.on_status = changed
+    server.session.on_stop(forget)

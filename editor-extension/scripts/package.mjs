@@ -1,0 +1,39 @@
+// Builds the VSIX with the server's wheel inside, and says how large it is.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+const LARGEST_WITHOUT_WHEEL = 300_000; // bytes
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const run = (program, ...args) => execFileSync(program, args, { stdio: ["ignore", "ignore", "inherit"] });
+const python = process.platform === "win32" ? "python" : "python3";
+
+rmSync("server", { recursive: true, force: true });
+mkdirSync("server");
+run(python, "-m", "uv", "build", "--quiet", "--wheel", "--out-dir", "server", "..");
+rmSync("server/.gitignore", { force: true });
+copyFileSync("../LICENSE", "LICENSE.txt");
+run(process.execPath, "scripts/bundle.mjs");
+
+const vsix = "coai.vsix";
+run(
+  process.execPath,
+  "node_modules/@vscode/vsce/vsce",
+  "package",
+  "--no-dependencies",
+  "--allow-missing-repository",
+  "--no-rewrite-relative-links",
+  "--out",
+  vsix,
+);
+const [wheel] = readdirSync("server");
+const whole = statSync(vsix).size;
+// A wheel is compressed already, so it takes in the VSIX what it takes here.
+const rest = whole - statSync(`server/${wheel}`).size;
+const kilobytes = (bytes) => `${Math.round(bytes / 1000)} KB`;
+process.stdout.write(`${vsix}: ${kilobytes(whole)}, ${kilobytes(rest)} without ${wheel}\n`);
+if (rest > LARGEST_WITHOUT_WHEEL) {
+  process.stderr.write(`More than ${kilobytes(LARGEST_WITHOUT_WHEEL)} without the wheel.\n`);
+  process.exitCode = 1;
+}

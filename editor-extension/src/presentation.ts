@@ -1,0 +1,206 @@
+// What the status bar, the language status and the menu say: decided here, shown elsewhere.
+import type { Status } from "./protocol";
+import { megabytes, milliseconds, minutes, modelName, plain } from "./wording";
+
+/** What is known when something is to be shown. */
+export interface Situation {
+  readonly server:
+    | "stopped"
+    | "missing"
+    | "settingUp"
+    | "starting"
+    | "running"
+    | "crashed"
+    | "failed";
+  /** Why there is no server, where there is none. */
+  readonly why: string;
+  readonly status: Status | undefined;
+  /** Whether a completion is being worked at. */
+  readonly thinking: boolean;
+}
+
+/** How much it should catch the eye. */
+export type Severity = "normal" | "warning" | "error";
+
+/** A line of the status bar. */
+export interface Line {
+  /** With codicons, such as `$(sparkle)`. */
+  readonly text: string;
+  /** In one sentence, without Markdown. */
+  readonly sentence: string;
+  readonly severity: Severity;
+}
+
+/** Return the line of the status bar. */
+export function statusLine(situation: Situation): Line {
+  switch (situation.server) {
+    case "stopped":
+      return line("$(circle-slash) COAI", "COAI's server is stopped.");
+    case "settingUp":
+      return line("$(loading~spin) COAI", "COAI's server is being set up.");
+    case "starting":
+      return line("$(loading~spin) COAI", "COAI's server is starting.");
+    case "missing":
+      return line("$(warning) COAI", `COAI's server was not found. ${situation.why}`, "warning");
+    case "failed":
+      return line("$(error) COAI", `COAI's server did not start. ${situation.why}`, "error");
+    case "crashed":
+      return line("$(error) COAI", "COAI's server has ended by itself.", "error");
+    case "running":
+      return situation.status === undefined
+        ? line("$(loading~spin) COAI", "COAI's server is asked for its status.")
+        : running(situation.status, situation.thinking);
+  }
+}
+
+function running(status: Status, thinking: boolean): Line {
+  const { completion } = status;
+  if (!completion.enabled) {
+    return line("$(circle-slash) COAI", "Completions are switched off.");
+  }
+  if (completion.snoozedSeconds !== null) {
+    const left = minutes(completion.snoozedSeconds);
+    return line(`$(bell-slash) COAI ${left}`, `Completions are snoozed for ${left}.`);
+  }
+  if (completion.languageEnabled === false) {
+    const language = completion.language ?? "this language";
+    return line("$(circle-slash) COAI", `Completions are off for ${language}.`);
+  }
+  if (status.missingModel !== null && status.backend === null && status.phase !== "starting") {
+    return line(
+      "$(cloud-download) COAI",
+      `The model ${status.missingModel} is not on this machine yet.`,
+      "warning",
+    );
+  }
+  if (status.phase === "starting") {
+    return line("$(loading~spin) COAI", status.detail || "The model is being loaded.");
+  }
+  if (status.backend === null) {
+    const sentence = `No model can complete. ${status.detail} ${status.remedy}`.trim();
+    return line("$(error) COAI", sentence, "error");
+  }
+  const icon = thinking ? "$(loading~spin)" : status.local ? "$(sparkle)" : "$(cloud)";
+  const lock = status.privacyMode ? "$(lock)" : "";
+  const name = modelName(status.model);
+  const took = status.last?.kind === "suggestion" ? milliseconds(status.last.elapsedMs) : "";
+  const text = [icon, lock, name, took].filter((part) => part !== "").join(" ");
+  const place = status.local ? "on this machine" : "on another machine";
+  return line(text, `${name} completes ${place}.`);
+}
+
+function line(text: string, sentence: string, severity: Severity = "normal"): Line {
+  return { text, sentence, severity };
+}
+
+/** Return the Markdown that the status bar shows under the pointer. */
+export function tooltip(situation: Situation): string {
+  const { status } = situation;
+  const rows = [plain(statusLine(situation).sentence)];
+  if (situation.server === "running" && status !== undefined) {
+    if (status.detail !== "" && status.backend !== null) {
+      rows.push(plain(status.detail));
+    }
+    const speed = status.candidates[0]?.speed ?? null;
+    if (speed !== null) {
+      rows.push(`Measured: ${speedOf(speed)}.`);
+    }
+    if (status.last !== null) {
+      rows.push(`Last request: ${plain(lastOutcome(status.last))}`);
+    }
+    rows.push(
+      status.privacyMode
+        ? "Privacy mode: nothing leaves this machine."
+        : "Nothing leaves this machine unless you have allowed it.",
+    );
+    rows.push(...status.problems.map((problem) => `$(warning) ${plain(problem)}`));
+  }
+  return rows.join("\n\n");
+}
+
+/** Return in one sentence what a request ended in. */
+export function lastOutcome(event: NonNullable<Status["last"]>): string {
+  if (event.kind === "none") {
+    return event.sentence ?? "No suggestion.";
+  }
+  const from = event.origin === "model" ? modelName(event.model ?? "") : "what was known already";
+  return `A suggestion after ${milliseconds(event.elapsedMs)}, from ${from}.`;
+}
+
+/** Return a measured speed for a reader. */
+export function speedOf(speed: { readonly prompt: number; readonly output: number }): string {
+  return `reads ${Math.round(speed.prompt)}, writes ${Math.round(speed.output)} tokens/s`;
+}
+
+/** A model to choose from. */
+export interface ModelChoice {
+  readonly label: string;
+  readonly description: string;
+  readonly detail: string;
+}
+
+/** Return how a model of the catalogue is offered. */
+export function modelChoice(model: {
+  readonly name: string;
+  readonly license: string;
+  readonly sizeBytes: number;
+  readonly present: boolean;
+  readonly inUse: boolean;
+  readonly speed: { readonly prompt: number; readonly output: number } | null;
+}): ModelChoice {
+  const icon = model.inUse ? "$(check)" : model.present ? "$(database)" : "$(cloud-download)";
+  const state = model.inUse ? "in use" : model.present ? "on this machine" : "to be downloaded";
+  const measured = model.speed === null ? "speed not measured yet" : speedOf(model.speed);
+  return {
+    label: `${icon} ${model.name}`,
+    description: `${megabytes(model.sizeBytes)}, ${state}`,
+    detail: `${measured}; ${model.license}`,
+  };
+}
+
+/** Something that the menu offers. */
+export interface MenuEntry {
+  readonly label: string;
+  readonly command: string;
+}
+
+/** Return what the menu offers in this situation, the likeliest first. */
+export function menu(situation: Situation): MenuEntry[] {
+  const entries: MenuEntry[] = [];
+  const offer = (label: string, command: string): void => {
+    entries.push({ label, command });
+  };
+  if (situation.server === "missing") {
+    offer("$(package) Set Up the Server", "coai.setUpServer");
+  }
+  if (situation.server === "running" && situation.status !== undefined) {
+    const { completion, missingModel } = situation.status;
+    if (missingModel !== null) {
+      offer(`$(cloud-download) Download ${missingModel}`, "coai.downloadModel");
+    }
+    if (completion.snoozedSeconds !== null) {
+      offer("$(bell) Wake Completions", "coai.wakeCompletions");
+    }
+    offer("$(question) Why No Suggestion?", "coai.whyNoSuggestion");
+    const turn = completion.enabled ? "Off" : "On";
+    offer(`$(circle-slash) Turn Completions ${turn}`, "coai.toggleCompletions");
+    if (completion.enabled && completion.language !== null) {
+      const there = completion.languageEnabled === false ? "On" : "Off";
+      offer(
+        `$(symbol-namespace) Turn Completions ${there} for ${completion.language}`,
+        "coai.toggleLanguage",
+      );
+    }
+    if (completion.enabled && completion.snoozedSeconds === null) {
+      offer("$(bell-slash) Snooze Completions", "coai.snoozeCompletions");
+    }
+    offer("$(symbol-misc) Choose the Model", "coai.chooseModel");
+    offer("$(pulse) Show Status", "coai.showStatus");
+    offer("$(lock) Show Privacy Report", "coai.showPrivacy");
+  }
+  offer("$(output) Show Log", "coai.showLog");
+  offer("$(debug-restart) Restart the Server", "coai.restart");
+  offer("$(gear) Settings", "coai.openSettings");
+  return entries;
+}
+

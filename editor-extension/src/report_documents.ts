@@ -1,0 +1,46 @@
+// Reports as virtual documents, shown in the Markdown preview.
+import * as vscode from "vscode";
+
+/** The scheme of their addresses. */
+export const SCHEME = "coai-report";
+
+/** Writes reports when they are asked for, and anew each time they are shown. */
+export class ReportDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  readonly #changed = new vscode.EventEmitter<vscode.Uri>();
+  readonly #writers = new Map<string, () => Promise<string>>();
+  readonly #registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
+
+  readonly onDidChange = this.#changed.event;
+
+  /** Have the report of this title written by `writer`. */
+  add(title: string, writer: () => Promise<string>): void {
+    this.#writers.set(title, writer);
+  }
+
+  /** Show the report of this title. */
+  async show(title: string): Promise<void> {
+    const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${title}.md` });
+    this.#changed.fire(uri);
+    await vscode.commands.executeCommand("markdown.showPreview", uri);
+  }
+
+  /** See `TextDocumentContentProvider`. */
+  async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
+    const title = uri.path.slice(1).replace(/\.md$/, "");
+    const writer = this.#writers.get(title);
+    if (writer === undefined) {
+      return `There is no report called ${title}.`;
+    }
+    try {
+      return await writer();
+    } catch (error) {
+      return `# COAI\n\n${error instanceof Error ? error.message : String(error)}`;
+    }
+  }
+
+  /** Let go of the scheme. */
+  dispose(): void {
+    this.#registration.dispose();
+    this.#changed.dispose();
+  }
+}

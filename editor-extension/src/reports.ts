@@ -1,0 +1,123 @@
+// The reports as Markdown: what is in force, what was asked, what may leave the machine.
+import { lastOutcome, speedOf } from "./presentation";
+import type { CompletionEvent, Offer, SettingInForce, Status } from "./protocol";
+import { code, milliseconds, plain } from "./wording";
+
+/** Return the report of what completes and why. */
+export function statusReport(status: Status, server: string): string {
+  const rows: [string, string][] = [
+    ["Server", code(server)],
+    ["Model", code(status.model)],
+    ["Served by", status.backend === null ? "nothing" : code(status.backend)],
+    ["Where", status.local ? "on this machine" : "on another machine"],
+    ["State", `${status.phase}${status.detail === "" ? "" : `: ${plain(status.detail)}`}`],
+    ["Completions", switches(status)],
+    ["Last request", status.last === null ? "none yet" : plain(lastOutcome(status.last))],
+  ];
+  if (status.remedy !== "") {
+    rows.push(["What to do", plain(status.remedy)]);
+  }
+  return [
+    "# COAI: status",
+    table(["", ""], rows),
+    "## Models that complete, in the order in which they are asked",
+    offers(status.candidates, "None can at the moment."),
+    "## Not used, and why",
+    offers(status.rejected, "None."),
+    "## Problems with the settings",
+    status.problems.length === 0
+      ? "None."
+      : status.problems.map((problem) => `- ${plain(problem)}`).join("\n"),
+    "",
+  ].join("\n\n");
+}
+
+/** Return the report of the last requests, newest first. */
+export function whyReport(events: readonly CompletionEvent[]): string {
+  const rows = events.map((event): [string, string, string, string] => [
+    `${plain(decodeURIComponent(event.uri.split("/").at(-1) ?? ""))}, line ${event.line + 1}`,
+    event.trigger === "invoked" ? "asked for" : "typing",
+    event.kind === "none" ? code(event.reason ?? "") : "suggestion",
+    `${plain(lastOutcome(event))}${event.kind === "none" ? ` (${milliseconds(event.elapsedMs)})` : ""}`,
+  ]);
+  return [
+    "# COAI: why there was a suggestion, or none",
+    "The last requests of this window, newest first.",
+    rows.length === 0
+      ? "Nothing was asked yet."
+      : table(["Where", "How it came", "End", "Why"], rows),
+    "",
+  ].join("\n\n");
+}
+
+/** Return the report of what may be read and what may leave the machine. */
+export function privacyReport(status: Status, settings: readonly SettingInForce[]): string {
+  const remote = [...status.candidates, ...status.rejected].filter((offer) => !offer.local);
+  const deciding = settings.filter(
+    ({ key }) =>
+      key.startsWith("privacy.") ||
+      ["completion.allow_cloud", "completion.exclude", "completion.context"].includes(key) ||
+      key === "completion.gitignored_context",
+  );
+  return [
+    "# COAI: privacy",
+    verdict(status, deciding),
+    "COAI itself sends no telemetry of any kind.",
+    "## Model servers that are not on this machine",
+    offers(remote, "None is known."),
+    "## The settings that decide, and where each comes from",
+    table(
+      ["Setting", "Value", "From", "Meaning"],
+      deciding.map(({ key, value, origin, description }) => [
+        code(key),
+        code(value),
+        plain(origin),
+        plain(description),
+      ]),
+    ),
+    "A file that comes with the code may only narrow these.",
+    "",
+  ].join("\n\n");
+}
+
+function verdict(status: Status, settings: readonly SettingInForce[]): string {
+  if (status.privacyMode) {
+    return "**Privacy mode is on: nothing leaves this machine, whatever else is set.**";
+  }
+  const allowed = settings.find(({ key }) => key === "completion.allow_cloud")?.value === "true";
+  return allowed
+    ? "**Completions may ask a model on another machine when none here can answer.**"
+    : "**Completions ask only models on this machine.**";
+}
+
+function switches(status: Status): string {
+  const { enabled, language, languageEnabled, snoozedSeconds } = status.completion;
+  if (!enabled) {
+    return "off";
+  }
+  if (snoozedSeconds !== null) {
+    return "snoozed";
+  }
+  return languageEnabled === false ? `on, but off for ${code(language ?? "")}` : "on";
+}
+
+function offers(all: readonly Offer[], none: string): string {
+  if (all.length === 0) {
+    return none;
+  }
+  return table(
+    ["Server", "Model", "State", "Speed", "Why"],
+    all.map((offer) => [
+      code(offer.name),
+      offer.model === "" ? "" : code(offer.model),
+      `${offer.phase}, ${offer.local ? "here" : "elsewhere"}`,
+      offer.speed === null ? "not measured" : speedOf(offer.speed),
+      plain([offer.why, offer.remedy ?? ""].join(" ").trim()),
+    ]),
+  );
+}
+
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, head.map(() => "---"), ...rows];
+  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}

@@ -1,0 +1,37 @@
+// How figures and names are said.
+import * as path from "node:path";
+
+/** Return a number of bytes as people say it. */
+export function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6).toLocaleString("en-US")} MB`;
+}
+
+/** Return a duration as people say it. */
+export function milliseconds(duration: number): string {
+  return duration < 1000 ? `${Math.round(duration)} ms` : `${(duration / 1000).toFixed(1)} s`;
+}
+
+/** Return a span of seconds in whole minutes. */
+export function minutes(seconds: number): string {
+  const count = Math.max(1, Math.ceil(seconds / 60));
+  return count === 1 ? "1 minute" : `${count} minutes`;
+}
+
+/** Return a model's name without the folder and the ending of a file. */
+export function modelName(model: string): string {
+  return path.posix.basename(model.replaceAll("\\", "/")).replace(/\.gguf$/i, "");
+}
+
+/** Return text as Markdown that shows it as it is. */
+export function plain(text: string): string {
+  return text.replace(/[\\`*_{}[\]()#+\-.!|<>~&$]/g, "\\$&").replace(/\s+/g, " ");
+}
+
+/** Return text as an inline code span, whatever backticks it has; a table's bars are kept out. */
+export function code(text: string): string {
+  const longest = Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = "`".repeat(longest + 1);
+  const padding = text.startsWith("`") || text.endsWith("`") || text === "" ? " " : "";
+  const inside = text.replace(/\s+/g, " ").replaceAll("|", "\\|");
+  return `${fence}${padding}${inside}${padding}${fence}`;
+}

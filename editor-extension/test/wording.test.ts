@@ -1,0 +1,26 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { code, megabytes, milliseconds, minutes, modelName, plain } from "../src/wording";
+
+const cases: [string, string, string][] = [
+  ["bytes are said in megabytes", megabytes(491_400_064), "491 MB"],
+  ["large ones with commas", megabytes(1_117_320_768), "1,117 MB"],
+  ["short times in milliseconds", milliseconds(183.4), "183 ms"],
+  ["long ones in seconds", milliseconds(1234), "1.2 s"],
+  ["a begun minute counts", minutes(61), "2 minutes"],
+  ["the last seconds are a minute", minutes(0.1), "1 minute"],
+  ["a file's name stands for its path", modelName("C:\\models\\Qwen-0.5B.gguf"), "Qwen-0.5B"],
+  ["a name stays", modelName("qwen2.5-coder-0.5b"), "qwen2.5-coder-0.5b"],
+  ["a path that looks like Markdown is shown as it is", plain("a_b*[x](y)"), "a\\_b\\*\\[x\\]\\(y\\)"],
+  ["a command link cannot be smuggled in", plain("[x](command:y)"), "\\[x\\]\\(command:y\\)"],
+  ["line ends do not break a table", plain("one\ntwo"), "one two"],
+  ["backticks inside code get a longer fence", code("a`b"), "``a`b``"],
+  ["at the ends they get a blank", code("`a`"), "`` `a` ``"],
+  ["bars do not break a table", code("a|b"), "`a\\|b`"],
+];
+
+for (const [behaviour, said, wanted] of cases) {
+  test(behaviour, () => {
+    assert.equal(said, wanted);
+  });
+}

@@ -1,0 +1,150 @@
+"""VS Code with the extension, once for all tests, and a fresh page for each file of tests."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from coai_routing.catalog import builtin_catalog
+from coai_routing.engine.store import ModelStore
+from coai_routing.local import data_directory
+from tests.e2e.code_server import CodeServer, code_server
+from tests.e2e.tools import EXTENSION, ROOT, missing, vs_code
+from tests.e2e.workbench import Workbench
+from tests.support.silent_hub import silent_hub
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from playwright.sync_api import Browser
+
+    from tests.e2e.tools import VsCode
+
+MODEL = "qwen2.5-coder-0.5b"
+SAMPLES = ROOT / "server" / "coai_server" / "samples"
+CHROMIUM_OPTIONS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+"""Chromium is to do nothing but show the page."""
+
+_BUILD_SECONDS = 300
+
+
+@pytest.fixture(scope="session")
+def tools() -> VsCode:
+    """Return VS Code and a browser, or skip."""
+    return vs_code()
+
+
+@pytest.fixture(scope="session")
+def vsix() -> Path:
+    """Build the extension as `npm run package` does, the wheel of this tree inside."""
+    npm = shutil.which("npm")
+    if npm is None or not (EXTENSION / "node_modules").is_dir():
+        missing("The extension's packages are missing: run `npm ci` in editor-extension.")
+    built = subprocess.run(
+        [npm, "run", "package"],
+        cwd=EXTENSION,
+        capture_output=True,
+        text=True,
+        timeout=_BUILD_SECONDS,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    return EXTENSION / "coai.vsix"
+
+
+@pytest.fixture(scope="session")
+def models() -> Path:
+    """Return the folder with the real model's weights, or skip."""
+    directory = data_directory()
+    if not ModelStore(directory, builtin_catalog()).status(MODEL).present:
+        missing(f"The model is not on this machine: run `coai models pull {MODEL}`.")
+    return directory
+
+
+@pytest.fixture(scope="session")
+def browser(tools: VsCode) -> Iterator[Browser]:
+    """Run the browser."""
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(
+            executable_path=tools.chromium,
+            args=CHROMIUM_OPTIONS,
+        )
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with files to complete in."""
+    folder = tmp_path_factory.mktemp("workspace")
+    for name in ("basket.py", "distances.ts"):
+        shutil.copy(SAMPLES / name, folder)
+    return folder
+
+
+def server_variables(models: Path) -> dict[str, str]:
+    """Return what leads the server to the weights, and to no other model server."""
+    endpoints = ("OLLAMA", "LMSTUDIO", "LLAMA_SERVER", "VLLM")
+    return {
+        "COAI_MODELS__DIRECTORY": str(models),
+        **{f"COAI_ENDPOINTS__{name}__ENABLED": "false" for name in endpoints},
+    }
+
+
+@pytest.fixture(scope="session")
+def variables(models: Path) -> Iterator[dict[str, str]]:
+    """Return what leads to this environment's `coai`, and to weights that never come."""
+    programs = Path(sys.executable).parent
+    with silent_hub() as address:
+        yield {
+            **server_variables(models),
+            "COAI_MODELS__SOURCES": '["huggingface"]',
+            "HF_ENDPOINT": address,
+            "PATH": f"{programs}:/usr/bin:/bin",
+        }
+
+
+@pytest.fixture(scope="session")
+def code(
+    tools: VsCode,
+    vsix: Path,
+    variables: dict[str, str],
+    workspace: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[CodeServer]:
+    """Run VS Code with the extension and the server of this tree."""
+    home = tmp_path_factory.mktemp("home")
+    with code_server(tools, vsix, home, workspace, variables=variables) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def workbench(code: CodeServer, browser: Browser) -> Iterator[Workbench]:
+    """Open a window of VS Code in which the model completes; it must end without errors."""
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    bench = Workbench(page, code.url)
+    bench.wait_for_status(MODEL)
+    yield bench
+    # Closing the page is an error to VS Code's services that are still at work.
+    errors = [*bench.errors]
+    page.close()
+    assert errors == []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Function, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep a picture of the window in which a test has failed."""
+    report = yield
+    bench = item.funcargs.get("workbench") if hasattr(item, "funcargs") else None
+    if report.failed and call.when == "call" and isinstance(bench, Workbench):
+        bench.picture(f"failed-{item.name}")
+    return report

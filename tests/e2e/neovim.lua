@@ -1,0 +1,73 @@
+-- What Neovim does with the server, for test_neovim.py, which reads the report that this writes.
+local report = { errors = {} }
+local patience_ms = 60000
+
+local function write()
+  local file = assert(io.open(os.getenv("COAI_REPORT"), "w"))
+  file:write(vim.fn.json_encode(report))
+  file:close()
+end
+
+local function main()
+  local exit
+  local id = vim.lsp.start_client({
+    name = "coai",
+    cmd = { os.getenv("COAI_SERVER"), "serve" },
+    root_dir = vim.fn.getcwd(),
+    on_error = function(code, problem)
+      table.insert(report.errors, { code, vim.inspect(problem) })
+    end,
+    on_exit = function(code)
+      exit = code
+    end,
+  })
+  vim.lsp.buf_attach_client(0, id)
+  local client = vim.lsp.get_client_by_id(id)
+  assert(vim.wait(patience_ms, function()
+    return client.initialized
+  end), "the server did not start")
+
+  local function ask(method, params)
+    local answer = client.request_sync(method, params, patience_ms, 0)
+    assert(answer and not answer.err, method .. ": " .. vim.inspect(answer))
+    return answer.result
+  end
+
+  -- The model is loaded meanwhile.
+  assert(vim.wait(patience_ms, function()
+    report.status = ask("coai/status", { uri = vim.uri_from_bufnr(0) })
+    return report.status.phase == "ready"
+  end, 200), "the model was not ready")
+
+  -- A small model may have nothing to say at one place or another.
+  for _, before in ipairs({ '    return "ä🛒", sum(item.', '    return "ä🛒", max(', '    return "ä🛒", ' }) do
+    vim.api.nvim_buf_set_lines(0, -1, -1, false, { "", "def label(items: list[Item]):", before })
+    local line = vim.api.nvim_buf_line_count(0) - 1
+    report.position = {
+      line = line,
+      character = vim.lsp.util._str_utfindex_enc(before, #before, client.offset_encoding),
+    }
+    report.items = ask("textDocument/inlineCompletion", {
+      textDocument = { uri = vim.uri_from_bufnr(0) },
+      position = report.position,
+      context = { triggerKind = 1 },
+    }).items
+    if #report.items > 0 then
+      break
+    end
+  end
+  report.why = ask("workspace/executeCommand", { command = "coai.why", arguments = {} })
+
+  client.stop()
+  assert(vim.wait(patience_ms, function()
+    return exit ~= nil
+  end), "the server did not end")
+  report.exit = exit
+end
+
+local ok, problem = pcall(main)
+if not ok then
+  table.insert(report.errors, tostring(problem))
+end
+write()
+vim.cmd("qall!")

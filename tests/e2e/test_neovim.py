@@ -1,0 +1,69 @@
+"""Neovim as a second client of the real server: another implementation of LSP, and no VS Code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import MODEL, SAMPLES, server_variables
+from tests.e2e.tools import program
+
+SECONDS = 120
+SCRIPT = Path(__file__).with_name("neovim.lua")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, models: Path) -> dict[str, Any]:
+    """Have Neovim open a file, type, complete and leave; return what it saw."""
+    nvim = program("nvim", "neovim")
+    home = tmp_path_factory.mktemp("neovim")
+    sample = home / "basket.py"
+    sample.write_text((SAMPLES / "basket.py").read_text(encoding="utf-8"), encoding="utf-8")
+    coai = Path(sys.executable).parent / "coai"
+    written = home / "report.json"
+    variables = {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("COAI_", "COVERAGE_", "XDG_"))},
+        **server_variables(models),
+        "HOME": str(home),
+        "COAI_SERVER": str(coai),
+        "COAI_REPORT": str(written),
+    }
+    ended = subprocess.run(
+        [str(nvim), "--headless", "--clean", str(sample), "-c", f"luafile {SCRIPT}"],
+        cwd=home,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert written.is_file(), ended.stdout + ended.stderr
+    return json.loads(written.read_text(encoding="utf-8"))
+
+
+def test_the_server_runs_and_the_model_is_ready(report: dict[str, Any]) -> None:
+    assert report["errors"] == []
+    assert report["status"]["model"] == MODEL
+    assert report["status"]["phase"] == "ready"
+
+
+def test_what_neovim_typed_is_completed(report: dict[str, Any]) -> None:
+    (item,) = report["items"]
+    assert item["insertText"].strip()
+    assert report["why"][0]["kind"] == "suggestion"
+
+
+def test_positions_count_as_neovim_counts_them(report: dict[str, Any]) -> None:
+    # The line begins with characters that UTF-8, UTF-16 and UTF-32 count differently.
+    place = report["items"][0]["range"]["start"]
+    assert place == report["position"]
+
+
+def test_the_server_ends_with_neovim(report: dict[str, Any]) -> None:
+    assert report["exit"] == 0
