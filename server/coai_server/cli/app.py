@@ -15,6 +15,7 @@ from coai_server.cli import (
     demo,
     doctor,
     models,
+    route,
     rules,
     serve,
     why,
@@ -54,6 +55,7 @@ app.command("audit")(audit.audit)
 app.add_typer(rules.commands, name="rules")
 app.add_typer(models.commands, name="models")
 app.add_typer(config.commands, name="config")
+app.add_typer(route.commands, name="route")
 
 
 @app.command(
