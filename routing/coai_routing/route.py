@@ -179,7 +179,8 @@ def plan_route(deployments: Sequence[Deployment], around: Circumstances) -> Rout
         candidate = RouteCandidate(
             deployment, _why(deployment, around, cost=cost, short=short), cost, short
         )
-        same = deployment.name or f"at {deployment.endpoint}"
+        # `NAME` and `NAME#2` are two addresses of one endpoint, so of one model.
+        same = deployment.name or f"at {deployment.endpoint.partition('#')[0]}"
         groups.setdefault((deployment.model.alias, same), []).append(candidate)
     ordered = sorted(
         groups.values(), key=lambda group: min(_preference(one, around) for one in group)
