@@ -102,7 +102,7 @@ class Sender:
                     yield delta
                     if delta.reply is not None:
                         await self._keep(question, deployment, meter, delta.reply)
-            self._fleet.succeeded(deployment, meter.total_ms())
+            self._note_success(deployment, meter)
         except ProviderError as error:
             meter.outcome = "cut_off" if meter.text else type(error).__name__
             if blames_backend(error):
@@ -110,8 +110,6 @@ class Sender:
             raise
         finally:
             self._fleet.ended(deployment)
-            if meter.first_ms is not None:
-                self._note_first_word(deployment, meter.first_ms)
             if self._book is not None and reservation is not None:
                 await self._book.settle(reservation, meter.call())
 
@@ -139,13 +137,17 @@ class Sender:
             seconds=meter.total_ms() / 1000,
         )
 
-    def _note_first_word(self, deployment: Deployment, milliseconds: float) -> None:
+    def _note_success(self, deployment: Deployment, meter: Meter) -> None:
+        """Note a whole answer; one that was far too slow to begin counts as a failure."""
+        first = meter.first_ms or 0.0
         waits = self._first_words.setdefault(deployment.key, [])
-        waits.append(milliseconds)
+        waits.append(first)
         del waits[:-_REMEMBERED]
         _, longest = self._target_ms(deployment.model.tier)
-        if milliseconds > SLOWNESS * longest:
-            self._fleet.failed(deployment, f"its first word took {milliseconds:.0f} ms")
+        if first > SLOWNESS * longest:
+            self._fleet.failed(deployment, f"its first word took {first:.0f} ms")
+        else:
+            self._fleet.succeeded(deployment, meter.total_ms())
 
     def blame(self, candidate: RouteCandidate, error: ProviderError) -> None:
         """Note a failure that only who waited could see."""
@@ -174,6 +176,8 @@ class Attempt:
         self._candidate = candidate
         self._deadline = deadline
         self._pieces: list[str] = []
+        self.serving = candidate.deployment
+        """Whose answer it is: the candidate's, or that of its hedge."""
 
     def text(self) -> str:
         """Return what has come so far."""
@@ -259,6 +263,8 @@ class Attempt:
                 done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
                     if task.exception() is None or not waiting:
+                        if task is following:
+                            self.serving = others[0].deployment
                         return streams[task], await task
             raise AssertionError  # one of two tasks is done at some time
         finally:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 import sqlite3
 import sys
 import threading
+import time
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -37,6 +39,9 @@ RESERVED_MINUTES: Final = 15
 """After this a reservation that nobody settled is taken for that of a process that died."""
 
 KEPT_DAYS: Final = 400
+
+STALE_SECONDS: Final = 60.0
+"""After this, days may have changed and other processes may have freed what they had reserved."""
 
 FREE: Final = 0
 """The reservation of a call that costs nothing."""
@@ -145,13 +150,18 @@ class Books:
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
         self._known = Spending()
+        self._known_at = -math.inf
         self._warned: set[str] = set()
 
     # ----------------------------------------------------------- for the router
 
     def money_left(self) -> float | None:
-        """Return what the budgets left when they were last looked at; reads memory only."""
-        return self._known.left(self._budgets())
+        """Return what the budgets left when they were last looked at; reads memory only.
+
+        What was seen too long ago counts as nothing spent: `reserve` looks again, and decides.
+        """
+        stale = time.monotonic() - self._known_at > STALE_SECONDS
+        return (Spending() if stale else self._known).left(self._budgets())
 
     async def reserve(self, cost: float) -> int | None:
         """Set money aside; None if the budgets do not leave it. What is free is never refused.
@@ -166,7 +176,7 @@ class Books:
         """Do what `reserve` does, in this thread."""
         budgets = self._budgets()
         with self._using() as database, _transaction(database):
-            self._known = self._spending(database)
+            self._look(database)
             left = self._known.left(budgets)
             if left is not None and cost > left:
                 return None
@@ -210,7 +220,7 @@ class Books:
                     ),
                 )
             if call.cost_usd:
-                self._known = self._spending(database)
+                self._look(database)
                 self._warn_early()
 
     # ------------------------------------------------------------- for standings
@@ -235,8 +245,12 @@ class Books:
     def refresh(self) -> Spending:
         """Look at what was spent; raises BooksError."""
         with self._using() as database:
-            self._known = self._spending(database)
+            self._look(database)
         return self._known
+
+    def _look(self, database: sqlite3.Connection) -> None:
+        self._known = self._spending(database)
+        self._known_at = time.monotonic()
 
     def _spending(self, database: sqlite3.Connection) -> Spending:
         now = self._now()

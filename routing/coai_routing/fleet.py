@@ -10,12 +10,13 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from coai_routing.errors import ProviderUnavailableError
 from coai_routing.health import BackendHealth
 from coai_routing.prices import builtin_prices
 from coai_routing.route import Deployment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Hashable, Sequence
 
     from coai_routing.capabilities import Capabilities, Placement
     from coai_routing.prices import Prices
@@ -33,6 +34,8 @@ class Place:
     """Whether it may see what is sensitive."""
     connect: Callable[[], Provider]
     """Makes the provider, on first use; connects to nothing."""
+    bound: Hashable = None
+    """What its provider is made with, such as key and egress; another one makes a new provider."""
     billed: bool = False
     """Whether its answers cost money."""
     takes_prompts: bool = True
@@ -58,7 +61,7 @@ class Fleet:
         self._clock = clock
         self._health: dict[str, BackendHealth] = {}
         self._in_flight: dict[str, int] = {}
-        self._providers: dict[tuple[str, str], Provider] = {}
+        self._providers: dict[Hashable, Provider] = {}
 
     def deployments(self) -> tuple[Deployment, ...]:
         """Return every model of the registry at every place that has it."""
@@ -92,15 +95,18 @@ class Fleet:
         return tuple(found)
 
     def provider(self, deployment: Deployment) -> Provider:
-        """Return what speaks to a deployment. Raises LookupError if its place is gone."""
-        key = (deployment.endpoint, deployment.base_url)
-        provider = self._providers.get(key)
-        if provider is None:
-            place = next(
-                place for place in self._places() if (place.endpoint, place.base_url) == key
-            )
-            provider = self._providers[key] = place.connect()
-        return provider
+        """Return what speaks to a deployment. Raises ProviderUnavailableError if it is gone."""
+        for place in self._places():
+            if (place.endpoint, place.base_url) == (deployment.endpoint, deployment.base_url):
+                key = (place.endpoint, place.base_url, place.bound)
+                if key not in self._providers:
+                    self._providers[key] = place.connect()
+                return self._providers[key]
+        raise ProviderUnavailableError(
+            f"{deployment.endpoint} is gone from the settings.",
+            provider=deployment.endpoint,
+            remedy="Ask again.",
+        )
 
     def started(self, deployment: Deployment) -> None:
         """Note that a call begins."""

@@ -67,6 +67,7 @@ def cloud_places(
             endpoint.url,
             local=_may_see_everything(endpoint.url, egress),
             connect=partial(_connect_cloud, name, endpoint.url, key, egress),
+            bound=(key, egress),
             billed=True,
             takes_prompts=False,
         )
@@ -91,6 +92,10 @@ def server_places(settings: Settings, found: Sequence[Found]) -> tuple[Place, ..
             endpoint.base_url,
             local=_may_see_everything(endpoint.base_url, egress),
             connect=partial(provider_for, endpoint, egress=egress),
+            bound=(
+                None if endpoint.api_key is None else endpoint.api_key.get_secret_value(),
+                egress,
+            ),
         )
         server = seen.get(endpoint.name)
         if server is None:

@@ -71,6 +71,14 @@ class Routed:
     local: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A piece of an answer and whose it is."""
+
+    delta: Delta
+    deployment: Deployment
+
+
 class Router:
     """Carries plans out. It belongs to one event loop."""
 
@@ -103,7 +111,7 @@ class Router:
         )
         self._standings = standings
         self._turnstile = Turnstile(settings().max_concurrent)
-        self._flights: Flights[Delta] = Flights()
+        self._flights: Flights[_Piece] = Flights()
 
     # ------------------------------------------------------------------ planning
 
@@ -165,23 +173,21 @@ class Router:
         key = cache_key(question, _first(plan))
         if (kept := await self._kept(question, key)) is not None:
             return Routed(kept.text, kept, "cache", sensitivity)
-        reply: ModelReply | None = None
+        last: _Piece | None = None
         async with aclosing(
             self._shared(question, sensitivity, plan, key, deadline=deadline, shown=False)
-        ) as deltas:
-            async for delta in deltas:
-                reply = delta.reply or reply
-        assert reply is not None, "a stream ends with its reply or an error"
-        found = next(
-            (one for one in plan.candidates if one.deployment.endpoint == reply.provider), None
-        )
+        ) as pieces:
+            async for piece in pieces:
+                last = piece
+        assert last is not None
+        assert last.delta.reply is not None, "a stream ends with its reply or an error"
         return Routed(
-            reply.text,
-            reply,
+            last.delta.reply.text,
+            last.delta.reply,
             "model",
             sensitivity,
-            alias="" if found is None else found.deployment.model.alias,
-            local=True if found is None else found.deployment.local,
+            alias=last.deployment.model.alias,
+            local=last.deployment.local,
         )
 
     async def answer_or_explain(self, question: Question) -> Routed:
@@ -208,9 +214,9 @@ class Router:
             return
         async with aclosing(
             self._shared(question, sensitivity, plan, f"{key} shown", deadline=deadline, shown=True)
-        ) as deltas:
-            async for delta in deltas:
-                yield delta
+        ) as pieces:
+            async for piece in pieces:
+                yield piece.delta
 
     async def _assessed(self, question: Question) -> tuple[Question, Sensitivity]:
         if sum(map(len, texts_of(question.request))) > _LARGE:
@@ -231,10 +237,10 @@ class Router:
         *,
         deadline: float,
         shown: bool,
-    ) -> AsyncGenerator[Delta]:
+    ) -> AsyncGenerator[_Piece]:
         """Join an identical request that is under way, or begin it; each has its own deadline."""
 
-        def start() -> AsyncGenerator[Delta]:
+        def start() -> AsyncGenerator[_Piece]:
             return self._carry_out(question, sensitivity, plan, deadline=deadline, shown=shown)
 
         stream = self._flights.join(key, start) if question.cached else start()
@@ -243,12 +249,12 @@ class Router:
                 try:
                     # The one who asks has this in time; it is for those who joined someone slower.
                     async with asyncio.timeout_at(deadline + _GRACE):
-                        delta = await anext(stream, None)
+                        piece = await anext(stream, None)
                 except TimeoutError as error:
                     raise _too_late(question) from error
-                if delta is None:
+                if piece is None:
                     return
-                yield delta
+                yield piece
 
     # ---------------------------------------------------------------- carrying out
 
@@ -260,7 +266,7 @@ class Router:
         *,
         deadline: float,
         shown: bool,
-    ) -> AsyncGenerator[Delta]:
+    ) -> AsyncGenerator[_Piece]:
         """Ask candidate after candidate until one has answered."""
         failures: list[ProviderError] = []
         partial: ReplyCutOffError | None = None
@@ -284,7 +290,7 @@ class Router:
                     async with aclosing(attempt.run(candidates)) as deltas:
                         async for delta in deltas:
                             said = said or bool(delta.text)
-                            yield delta
+                            yield _Piece(delta, attempt.serving)
                     return
                 except ReplyCutOffError as error:
                     if said and shown:

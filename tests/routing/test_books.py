@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_routing import books as books_module
 from coai_routing.books import FREE, Books, Budgets, location, read_days, read_stats
 from coai_routing.calls import Call
 from coai_routing.errors import BooksError, BudgetExceededError, CoaiError
@@ -58,10 +59,22 @@ def test_what_is_reserved_cannot_be_reserved_twice(tmp_path: Path) -> None:
     assert theirs.reserve_now(0.6) is None, "another daemon's reservation holds too"
     ours.settle_now(first, CALL)
     assert theirs.reserve_now(0.6) is not None
-    assert theirs.money_left() == pytest.approx(0.7 - 0.0)  # pyright: ignore[reportUnknownMemberType] - pytest's own types
     assert theirs.refresh().left(Budgets(daily_usd=1.0)) == pytest.approx(0.1)  # pyright: ignore[reportUnknownMemberType] - as above
     ours.close()
     theirs.close()
+
+
+def test_what_was_seen_long_ago_holds_nobody_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = books(tmp_path, daily=0.5)
+    assert kept.money_left() == 0.5
+    kept.settle_now(FREE, replace(CALL, cost_usd=0.5))
+    assert kept.money_left() == 0.0
+    monkeypatch.setattr(books_module, "STALE_SECONDS", -1.0)
+    assert kept.money_left() == 0.5, "another day may have begun"
+    assert kept.reserve_now(0.1) is None, "and reserving looks again"
+    kept.close()
 
 
 def test_days_and_months_begin_anew(tmp_path: Path) -> None:

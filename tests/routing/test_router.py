@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import subprocess
+import sys
 import time
 from contextlib import aclosing
 from dataclasses import replace
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_routing import pacing
+from coai_routing import attempts, pacing
 from coai_routing.errors import (
     AuthenticationError,
     BadReplyError,
@@ -26,6 +28,7 @@ from coai_routing.errors import (
     ReplyCutOffError,
     RequestRejectedError,
 )
+from coai_routing.fleet import Fleet, Place
 from coai_routing.pacing import Turnstile, wait_before_retry
 from coai_routing.privacy import Egress
 from coai_routing.providers.anthropic import AnthropicProvider
@@ -36,7 +39,7 @@ from tests.routing.providers.dialects import LLAMA_SERVER
 from tests.support import faulty_server
 from tests.support.fault_proxy import empty_stream, relayed
 from tests.support.faulty_server import FaultyServer, refused_url, respond, stream
-from tests.support.routing import place, question, routing
+from tests.support.routing import place, question, registry_of, routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -355,7 +358,8 @@ async def test_a_late_first_word_makes_a_second_model_answer() -> None:
                 await router.answer(question(f"question {number}"))
             before = len(second.received)
             slow_from_now[0] = True
-            assert (await router.answer(question("late"))).text == "other"
+            routed = await router.answer(question("late"))
+            assert (routed.text, routed.alias) == ("other", "test.b")
             assert len(second.received) == before + 1
             async with asyncio.timeout(5):
                 await late.wait()  # the one that lost was closed
@@ -487,3 +491,48 @@ async def test_egress_is_refused_at_the_last_moment_whatever_the_plan_said() -> 
                 await router.answer(question("mail ada@engines.io"))
         assert not outside.received
     assert "sensitive" in caught.value.explanation()
+
+
+async def test_an_endpoint_that_is_always_slow_to_begin_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attempts, "SLOWNESS", 0.0)
+    async with FaultyServer(GOOD) as slow, routing(place("a", slow.base_url)) as router:
+        for number in range(3):
+            await router.answer(question(f"question {number}"))
+        with pytest.raises(NoAnswerError) as caught:
+            await router.answer(question("once more"))
+    assert "its first word took" in caught.value.explanation()
+
+
+async def test_a_place_that_is_gone_is_an_error_and_one_that_changed_is_connected_anew() -> None:
+    async with FaultyServer(GOOD) as server:
+        one = place("a", server.base_url)
+        connected: list[str] = []
+
+        def connect(name: str) -> Provider:
+            connected.append(name)
+            return LlamaServerProvider(name="a", base_url=server.base_url)
+
+        now: list[tuple[Place, ...]] = [
+            (replace(one, bound="old", connect=lambda: connect("old")),)
+        ]
+        registry = registry_of(now[0])
+        fleet = Fleet(lambda: now[0], lambda: registry)
+        (deployment,) = fleet.deployments()
+        assert fleet.provider(deployment) is fleet.provider(deployment)
+        now[0] = (replace(one, bound="new", connect=lambda: connect("new")),)
+        fleet.provider(deployment)
+        assert connected == ["old", "new"]
+        now[0] = ()
+        with pytest.raises(ProviderUnavailableError, match="gone"):
+            fleet.provider(deployment)
+        await fleet.aclose()
+
+
+def test_the_router_brings_in_no_sdk() -> None:
+    program = "import sys, coai_routing, coai_routing.assembly; print(*sys.modules)"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert not {"anthropic", "openai", "ollama", "httpx", "diskcache"} & {*done.stdout.split()}
+    assert "coai_routing.router" in done.stdout
