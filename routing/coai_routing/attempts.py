@@ -289,6 +289,17 @@ async def _settled(
         raise
 
 
+def question_key(question: Question, *, shown: bool) -> str:
+    """Return what two questions have in common that may share one answer under way."""
+    request = question.request
+    return repr((
+        request.capability, request.prompt, request.suffix, request.messages, request.model,
+        request.max_tokens, request.temperature, request.stop, request.json_schema,
+        request.sensitive, question.objective, question.paths, question.complexity,
+        question.alias, question.priority, shown,
+    ))  # fmt: skip
+
+
 def cache_key(question: Question, deployment: Deployment | None) -> str:
     """Return what stands for everything that determines an answer: request and model."""
     request = question.request

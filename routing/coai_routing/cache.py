@@ -253,7 +253,8 @@ def _opened(directory: Path, size_limit: int) -> Any:  # noqa: ANN401 - diskcach
         timeout=_SECONDS_TO_WAIT,
         disk=_bytes_only(),
         size_limit=size_limit,
-        eviction_policy="least-recently-used",
+        # Reading writes nothing, which the policies that count uses would do.
+        eviction_policy="least-recently-stored",
     )
 
 
@@ -269,31 +270,31 @@ def _secure(directory: Path) -> None:
 
 
 def _bytes_only() -> Any:  # noqa: ANN401 - diskcache has no types
-    diskcache: Any = import_module("diskcache")
+    base: Any = import_module("diskcache").Disk
     pickled: Any = import_module("diskcache.core").MODE_PICKLE
 
-    class BytesOnly(diskcache.Disk):
+    class BytesOnly(base):
         """Keeps bytes under text keys; pickles nothing and unpickles nothing."""
 
         def put(self, key: object) -> Any:  # noqa: ANN401 - as above
             if not isinstance(key, str):
                 raise ValueError("a key is text")  # noqa: TRY004 - all that is wrong with a file
-            return super().put(key)
+            return base.put(self, key)
 
         def store(self, value: object, read: object, key: Any = None) -> Any:  # noqa: ANN401 - as above
             if not isinstance(value, bytes) or read:
                 raise ValueError("a value is bytes")
-            return super().store(value, read, key)
+            return base.store(self, value, read, key)
 
         def get(self, key: object, raw: object) -> Any:  # noqa: ANN401 - as above
             if not raw:
                 raise ValueError("a key that would have to be unpickled")
-            return super().get(key, raw)
+            return base.get(self, key, raw)
 
         def fetch(self, mode: Any, filename: Any, value: Any, read: Any) -> Any:  # noqa: ANN401 - as above
             if mode == pickled:
                 raise ValueError("a value that would have to be unpickled")
-            return super().fetch(mode, filename, value, read)
+            return base.fetch(self, mode, filename, value, read)
 
     return BytesOnly
 

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from coai_routing.attempts import RAISE_BUDGET, Attempt, Sender, cache_key
+from coai_routing.attempts import RAISE_BUDGET, Attempt, Sender, cache_key, question_key
 from coai_routing.errors import (
     BudgetExceededError,
     DeadlineError,
@@ -77,6 +77,16 @@ class _Piece:
 
     delta: Delta
     deployment: Deployment
+    sensitivity: Sensitivity
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A question that was assessed, and what was kept of earlier answers to it."""
+
+    question: Question
+    sensitivity: Sensitivity
+    kept: ModelReply | None
 
 
 class Router:
@@ -167,15 +177,13 @@ class Router:
         Raises NoAnswerError where no model could answer, and ReplyCutOffError with what had come
         where an answer broke off and no other model could give a whole one.
         """
-        question, sensitivity = await self._assessed(question)
         deadline = asyncio.get_running_loop().time() + question.request.timeout
-        plan = self.plan(question, sensitivity)
-        key = cache_key(question, _first(plan))
-        if (kept := await self._kept(question, key)) is not None:
-            return Routed(kept.text, kept, "cache", sensitivity)
+        prepared = await self._prepared(question)
+        if prepared is not None and prepared.kept is not None:
+            return Routed(prepared.kept.text, prepared.kept, "cache", prepared.sensitivity)
         last: _Piece | None = None
         async with aclosing(
-            self._shared(question, sensitivity, plan, key, deadline=deadline, shown=False)
+            self._shared(question, prepared, deadline=deadline, shown=False)
         ) as pieces:
             async for piece in pieces:
                 last = piece
@@ -185,7 +193,7 @@ class Router:
             last.delta.reply.text,
             last.delta.reply,
             "model",
-            sensitivity,
+            last.sensitivity,
             alias=last.deployment.model.alias,
             local=last.deployment.local,
         )
@@ -204,16 +212,14 @@ class Router:
         Until the first text another model may take over; afterwards a failure is a
         ReplyCutOffError with what had come. Leave it by `contextlib.aclosing` to cancel.
         """
-        question, sensitivity = await self._assessed(question)
         deadline = asyncio.get_running_loop().time() + question.request.timeout
-        plan = self.plan(question, sensitivity)
-        key = cache_key(question, _first(plan))
-        if (kept := await self._kept(question, key)) is not None:
-            yield Delta(text=kept.text)
-            yield Delta(reply=kept)
+        prepared = await self._prepared(question)
+        if prepared is not None and prepared.kept is not None:
+            yield Delta(text=prepared.kept.text)
+            yield Delta(reply=prepared.kept)
             return
         async with aclosing(
-            self._shared(question, sensitivity, plan, f"{key} shown", deadline=deadline, shown=True)
+            self._shared(question, prepared, deadline=deadline, shown=True)
         ) as pieces:
             async for piece in pieces:
                 yield piece.delta
@@ -223,26 +229,28 @@ class Router:
             return await asyncio.to_thread(self.assess, question)
         return self.assess(question)
 
-    async def _kept(self, question: Question, key: str) -> ModelReply | None:
+    async def _prepared(self, question: Question) -> _Prepared | None:
+        """Assess, plan and look for a kept answer; None where answers are not kept.
+
+        Without a cache all that has time until it is the question's turn.
+        """
         if self._cache is None or not question.cached:
             return None
-        return await self._cache.get(key)
+        assessed, sensitivity = await self._assessed(question)
+        plan = self.plan(assessed, sensitivity)
+        first = plan.candidates[0].deployment if plan.candidates else None
+        kept = await self._cache.get(cache_key(assessed, first))
+        return _Prepared(assessed, sensitivity, kept)
 
     async def _shared(
-        self,
-        question: Question,
-        sensitivity: Sensitivity,
-        plan: RoutePlan,
-        key: str,
-        *,
-        deadline: float,
-        shown: bool,
+        self, question: Question, prepared: _Prepared | None, *, deadline: float, shown: bool
     ) -> AsyncGenerator[_Piece]:
         """Join an identical request that is under way, or begin it; each has its own deadline."""
 
         def start() -> AsyncGenerator[_Piece]:
-            return self._carry_out(question, sensitivity, plan, deadline=deadline, shown=shown)
+            return self._carry_out(question, prepared, deadline=deadline, shown=shown)
 
+        key = question_key(question, shown=shown)
         stream = self._flights.join(key, start) if question.cached else start()
         async with aclosing(stream):
             while True:
@@ -259,18 +267,11 @@ class Router:
     # ---------------------------------------------------------------- carrying out
 
     async def _carry_out(
-        self,
-        question: Question,
-        sensitivity: Sensitivity,
-        plan: RoutePlan,
-        *,
-        deadline: float,
-        shown: bool,
+        self, question: Question, prepared: _Prepared | None, *, deadline: float, shown: bool
     ) -> AsyncGenerator[_Piece]:
         """Ask candidate after candidate until one has answered."""
         failures: list[ProviderError] = []
         partial: ReplyCutOffError | None = None
-        waited = self._turnstile.inside >= self._turnstile.limit
         waiting = self._turnstile.passing(question.priority)
         try:
             async with asyncio.timeout_at(deadline):
@@ -278,9 +279,12 @@ class Router:
         except TimeoutError as error:
             raise _too_late(question) from error
         try:
-            if waited or _has_replicas(plan):
-                # Health, load and budget are others than when the turn was asked for.
-                plan = self.plan(question, sensitivity)
+            if prepared is None:
+                question, sensitivity = await self._assessed(question)
+            else:
+                question, sensitivity = prepared.question, prepared.sensitivity
+            # Only now: health, load and budget are others than when the turn was asked for.
+            plan = self.plan(question, sensitivity)
             candidates = list(plan.candidates)
             while candidates:
                 candidate = candidates.pop(0)
@@ -290,7 +294,7 @@ class Router:
                     async with aclosing(attempt.run(candidates)) as deltas:
                         async for delta in deltas:
                             said = said or bool(delta.text)
-                            yield _Piece(delta, attempt.serving)
+                            yield _Piece(delta, attempt.serving, sensitivity)
                     return
                 except ReplyCutOffError as error:
                     if said and shown:
@@ -313,16 +317,6 @@ class Router:
         """Cancel what is under way and close every connection."""
         await self._flights.aclose()
         await self._fleet.aclose()
-
-
-def _has_replicas(plan: RoutePlan) -> bool:
-    """Say whether the first model can be had at several endpoints."""
-    pair = [one.deployment for one in plan.candidates[:2]]
-    return len(pair) > 1 and pair[0].model.alias == pair[1].model.alias
-
-
-def _first(plan: RoutePlan) -> Deployment | None:
-    return plan.candidates[0].deployment if plan.candidates else None
 
 
 def _cut_off(error: ProviderError, partial: str) -> ReplyCutOffError:
