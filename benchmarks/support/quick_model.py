@@ -70,8 +70,8 @@ class _Server:
                 body: Any = json.loads(await reader.readexactly(length)) if length else {}
                 writer.write(await self._answer(head.split(" ")[1], body))
                 await writer.drain()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            writer.close()  # cancelled, the server ends; asyncio would report it
 
     async def _answer(self, path: str, body: Any) -> bytes:  # noqa: ANN401 - whatever JSON has
         if path == "/count":
