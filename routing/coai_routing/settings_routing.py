@@ -33,6 +33,9 @@ class Section(BaseModel):
     )
 
 
+_AMOUNT = Expected("an amount from 0 to 1000000")
+
+
 class RoutingSettings(Section):
     """The router: which model answers what is more than a completion."""
 
@@ -100,10 +103,10 @@ class CacheSettings(Section):
 class BudgetSettings(Section):
     """What cloud models may cost. Local models cost nothing and are never held back."""
 
-    daily_usd: Annotated[float | None, Unit("US dollars")] = Field(
+    daily_usd: Annotated[float | None, Unit("US dollars"), _AMOUNT] = Field(
         default=None, ge=0.0, le=1_000_000.0, description="At most so much a day, in UTC."
     )
-    monthly_usd: Annotated[float | None, Unit("US dollars")] = Field(
+    monthly_usd: Annotated[float | None, Unit("US dollars"), _AMOUNT] = Field(
         default=None, ge=0.0, le=1_000_000.0, description="At most so much a month, in UTC."
     )
 
