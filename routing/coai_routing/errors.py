@@ -115,3 +115,44 @@ class EgressRefusedError(ProviderError):
 
 class LedgerError(CoaiError):
     """The local record of requests and suggestions cannot be read or written."""
+
+
+class OverBudgetError(ProviderError):
+    """The backend costs money, and the budget leaves too little."""
+
+
+class NoAnswerError(CoaiError):
+    """No model could answer; `reasons` say for each why not."""
+
+    def __init__(self, message: str, *, remedy: str = "", reasons: tuple[str, ...] = ()) -> None:
+        super().__init__(message, remedy=remedy)
+        self.reasons = reasons
+
+    def explanation(self) -> str:
+        """Return the honest answer without a model: what could not be done, why, what to do."""
+        lines = [self.message, *(f"- {reason}" for reason in self.reasons), self.remedy]
+        return "\n".join(line for line in lines if line)
+
+
+class BudgetExceededError(NoAnswerError):
+    """Only models that cost money could answer, and the budget leaves too little."""
+
+
+class DeadlineError(NoAnswerError):
+    """The deadline passed before any model had answered."""
+
+
+class InvalidAnswerError(CoaiError):
+    """A model's answer is not of the form that was asked for; `answer` is what it said."""
+
+    def __init__(self, message: str, *, remedy: str = "", answer: str = "") -> None:
+        super().__init__(message, remedy=remedy)
+        self.answer = answer
+
+
+class EgressLogError(CoaiError):
+    """The log of what leaves this machine cannot be used, so nothing may leave."""
+
+
+class BooksError(CoaiError):
+    """What model calls cost can be neither read nor written."""

@@ -62,6 +62,12 @@ def is_loopback(url: str) -> bool:
     return address.is_loopback
 
 
+def host_of(url: str) -> str:
+    """Return the host of an address, without a path; the address itself if it has no plain form."""
+    place = _host_and_port(url)
+    return place[0] if place else url
+
+
 def is_trusted(url: str, trusted_hosts: frozenset[str]) -> bool:
     """Say whether the user named the host of an address, alone or as `host:port`, as trusted."""
     place = _host_and_port(url)
@@ -88,8 +94,7 @@ def check_egress(
     """
     if is_loopback(base_url):
         return
-    place = _host_and_port(base_url)
-    host = place[0] if place else base_url
+    host = host_of(base_url)
     if not allow_egress:
         raise EgressRefusedError(
             f"{host} is not this machine, and nothing may leave it.",

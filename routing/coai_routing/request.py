@@ -71,6 +71,8 @@ class Usage(BaseModel):
     prompt_tokens: int = 0
     cached_tokens: int = 0
     output_tokens: int = 0
+    cache_write_tokens: int = 0
+    """Of the evaluated ones, those that a provider charged for keeping."""
 
     @property
     def evaluated_tokens(self) -> int:

@@ -8,8 +8,7 @@ A setting without a narrowing is not for project files at all.
 import os
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic.alias_generators import to_camel
+from pydantic import Field, SecretStr
 
 from coai_routing.settings_markers import (
     ADD_PATTERNS,
@@ -21,6 +20,15 @@ from coai_routing.settings_markers import (
     Towards,
     Unit,
     entry_is_on,
+)
+from coai_routing.settings_routing import (
+    PATTERNS_EXPECTED,
+    BudgetSettings,
+    CacheSettings,
+    CloudSettings,
+    RegularExpression,
+    RoutingSettings,
+    Section,
 )
 from coai_routing.settings_types import (
     AbsolutePath,
@@ -35,14 +43,6 @@ EndpointKind = Literal["openai_compatible", "llama_server", "ollama"]
 
 _LESS_LINES = Towards("choose what does less", order=("always", "auto", "never"))
 _PATTERNS = Expected('a list of gitignore patterns such as ["*.pem", "private/"]')
-
-
-class Section(BaseModel):
-    """A group of settings."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
-    )
 
 
 class CompletionSettings(Section):
@@ -357,6 +357,26 @@ class PrivacySettings(Section):
         default=True,
         description="Whether secrets found in a prompt are replaced before a model sees it.",
     )
+    personal_data: Annotated[bool, SWITCH_ON] = Field(
+        default=True,
+        description=(
+            "Whether a request with e-mail addresses, telephone, card or national numbers stays on "
+            "this machine."
+        ),
+    )
+    private: Annotated[tuple[Pattern, ...], ADD_PATTERNS, _PATTERNS] = Field(
+        default=(),
+        description=(
+            "Files that only models on this machine may see, as gitignore patterns relative to the "
+            "workspace folder."
+        ),
+    )
+    patterns: Annotated[tuple[RegularExpression, ...], PATTERNS_EXPECTED] = Field(
+        default=(),
+        description=(
+            "Regular expressions: a request in which one of them matches stays on this machine."
+        ),
+    )
 
 
 class LedgerSettings(Section):
@@ -395,4 +415,8 @@ class Settings(Section):
     models: ModelSettings = ModelSettings()
     privacy: PrivacySettings = PrivacySettings()
     ledger: LedgerSettings = LedgerSettings()
+    routing: RoutingSettings = RoutingSettings()
+    cloud: CloudSettings = CloudSettings()
+    cache: CacheSettings = CacheSettings()
+    budget: BudgetSettings = BudgetSettings()
     log: LogSettings = LogSettings()

@@ -40,6 +40,9 @@ NARROWABLE = {
     "privacy.exclude",
     "privacy.redact",
     "ledger.enabled",
+    "privacy.personal_data",
+    "privacy.private",
+    "routing.allow_cloud",
 }
 
 
@@ -442,17 +445,22 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     assert after.privacy.mode >= before.privacy.mode
     assert after.privacy.redact >= before.privacy.redact
     assert after.ledger.enabled <= before.ledger.enabled
+    assert after.privacy.personal_data >= before.privacy.personal_data
+    assert after.routing.allow_cloud <= before.routing.allow_cloud
     for new, old in (
         (after.completion.exclude, before.completion.exclude),
         (after.privacy.exclude, before.privacy.exclude),
+        (after.privacy.private, before.privacy.private),
     ):
         now, then = map(pathspec.GitIgnoreSpec.from_lines, (new, old))
         assert set(then.match_files(PROBES)) <= set(now.match_files(PROBES))
     completion_keys = (*SWITCHES, "languages", "max_tokens", "multiline", "exclude")
     assert_equal_but(after.completion, before.completion, completion_keys)
-    assert_equal_but(after.privacy, before.privacy, ("mode", "redact", "exclude"))
     assert_equal_but(after.ledger, before.ledger, ("enabled",))
-    assert_equal_but(after, before, ("completion", "privacy", "ledger"))
+    privacy_keys = ("mode", "redact", "exclude", "personal_data", "private")
+    assert_equal_but(after.privacy, before.privacy, privacy_keys)
+    assert_equal_but(after.routing, before.routing, ("allow_cloud",))
+    assert_equal_but(after, before, ("completion", "privacy", "routing", "ledger"))
 
 
 def assert_equal_but(after: Any, before: Any, keys: Sequence[str]) -> None:  # noqa: ANN401 - models of any section
@@ -481,6 +489,9 @@ RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "privacy.mode": st.booleans(),
     "privacy.redact": st.booleans(),
     "ledger.enabled": st.booleans(),
+    "privacy.personal_data": st.booleans(),
+    "privacy.private": EXCLUDES,
+    "routing.allow_cloud": st.booleans(),
     "privacy.exclude": EXCLUDES,
     "privacy.trusted_hosts": st.lists(st.sampled_from(["a", "b:1"]), max_size=2),
     "models.sources": st.lists(st.sampled_from(["path", "wheels"]), max_size=2),

@@ -24,6 +24,7 @@ from coai_routing.errors import (
 
 _EMBEDDED: Final = "embedded"
 _BUILT_IN: Final = frozenset({"ollama", "lmstudio", "llama_server", "vllm"})
+_CLOUD: Final = frozenset({"anthropic", "openai"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class Backend:
         """Return the name of a setting of this backend; `key` as for a well-known one."""
         if self.name in _BUILT_IN:
             return f"endpoints.{self.name}.{key}"
+        if self.name in _CLOUD:
+            return f"cloud.{self.name}.{key}"
         return f"endpoints.custom.{self.name}.{'api_key_env' if key == 'api_key' else key}"
 
     @property
@@ -288,4 +291,28 @@ def describe_openai_compatible(name: str, base_url: str) -> Backend:
             more_context="Start it with a larger `--max-model-len`.",
             less_memory="Start it with a smaller `--max-model-len` or model.",
         )
+    if name == "openai":
+        return Backend(
+            name,
+            base_url,
+            start="Its status is at status.openai.com.",
+            fetch="`coai route models` lists the models; `models.toml` can name others.",
+            more_context="Ask about less code.",
+            less_memory="Try again in a moment.",
+        )
     return Backend(name, base_url, start="Start the server.")
+
+
+def describe_anthropic(name: str, base_url: str) -> Backend:
+    """Describe a server that speaks Anthropic's API; the client itself adds `/v1`."""
+    base_url = base_url.rstrip("/").removesuffix("/v1")
+    if name != "anthropic":
+        return Backend(name, base_url, start="Start the server.")
+    return Backend(
+        name,
+        base_url,
+        start="Its status is at status.anthropic.com.",
+        fetch="`coai route models` lists the models; `models.toml` can name others.",
+        more_context="Ask about less code.",
+        less_memory="Try again in a moment.",
+    )

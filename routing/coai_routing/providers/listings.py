@@ -130,3 +130,17 @@ def ollama_remote(name: str, description: object) -> str | None:
     tag = name.rpartition(":")[2] if ":" in name else ""
     is_cloud = tag == "cloud" or tag.endswith("-cloud") or text(told.get("remote_model"))
     return _CLOUD if is_cloud else None
+
+
+def anthropic_models(listing: object, provider: str) -> tuple[ModelDescription, ...]:
+    """Read Anthropic's `GET /v1/models`, which llama.cpp answers in OpenAI's form."""
+    return tuple(
+        model.model_copy(update={"context_tokens": count(entry.get("max_input_tokens"))})
+        if entry.get("max_input_tokens")
+        else model
+        for model, entry in zip(
+            openai_models(listing, provider),
+            (one for one in entries(fields(listing).get("data")) if text(one.get("id"))),
+            strict=True,
+        )
+    )

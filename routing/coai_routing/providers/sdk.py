@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -28,6 +29,11 @@ _OK: Final = 200
 _TYPES: Final = ("application/json", "application/x-ndjson", "text/event-stream")
 # SDKs take these from the environment, where they are meant for somebody else's server.
 _NOT_OURS: Final = ("openai-organization", "openai-project")
+_KEYS: Final = ("authorization", "x-api-key")
+_CUSTOM: Final = ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS")
+_NEEDED: Final = frozenset(
+    {"host", "content-type", "content-length", "accept", "authorization", "x-api-key"}
+)
 
 
 class _Request(Protocol):
@@ -65,7 +71,7 @@ def client_options(backend: Backend, egress: Egress, *, has_key: bool) -> dict[s
                 provider=backend.name,
                 remedy="Please report this: the client of this backend has a defect.",
             )
-        for name in _NOT_OURS if has_key else (*_NOT_OURS, "authorization"):
+        for name in (*_NOT_OURS, *_custom_headers(), *(() if has_key else _KEYS)):
             request.headers.pop(name, None)
 
     async def check_response(response: _Response) -> None:
@@ -100,6 +106,13 @@ async def before(deadline: float, items: AsyncIterator[_T]) -> _T | None:
     """
     async with asyncio.timeout_at(deadline):
         return await anext(items, None)
+
+
+def _custom_headers() -> list[str]:
+    """Return the names of headers that SDKs add because the environment says so."""
+    lines = "\n".join(os.environ.get(name, "") for name in _CUSTOM).splitlines()
+    names = (line.partition(":")[0].strip().lower() for line in lines)
+    return [name for name in names if name and name not in _NEEDED]
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -10,13 +10,18 @@ import typer
 from coai_routing.errors import CoaiError
 from coai_server.cli import (
     audit,
+    auth,
+    cache,
     complete,
     config,
     demo,
     doctor,
     models,
+    privacy,
+    route,
     rules,
     serve,
+    stats,
     why,
 )
 from coai_server.cli.console import report, tolerate_any_encoding
@@ -54,6 +59,11 @@ app.command("audit")(audit.audit)
 app.add_typer(rules.commands, name="rules")
 app.add_typer(models.commands, name="models")
 app.add_typer(config.commands, name="config")
+app.add_typer(route.commands, name="route")
+app.add_typer(privacy.commands, name="privacy")
+app.add_typer(cache.commands, name="cache")
+app.command("stats")(stats.stats)
+app.command("auth")(auth.auth)
 
 
 @app.command(

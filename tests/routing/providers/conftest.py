@@ -10,5 +10,11 @@ import pytest
 @pytest.fixture(scope="session", autouse=True)
 def sdks() -> None:
     """Import the SDKs, so that no test with a short deadline is the one that waits for them."""
-    for module in ("ollama", "openai", "openai.resources.chat", "openai.resources.completions"):
+    for module in (
+        "anthropic",
+        "ollama",
+        "openai",
+        "openai.resources.chat",
+        "openai.resources.completions",
+    ):
         importlib.import_module(module)

@@ -7,15 +7,18 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from coai_routing.providers.anthropic import AnthropicProvider
 from coai_routing.providers.llama_server import LlamaServerProvider
 from coai_routing.providers.ollama import OllamaProvider
 from coai_routing.providers.openai_compatible import OpenAICompatibleProvider
+from coai_routing.request import Message
 from tests.support.faulty_server import FaultyServer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from coai_routing.providers.base import Provider
+    from coai_routing.request import ModelReply, ModelRequest
     from tests.support.faulty_server import Behaviour
 
 
@@ -101,7 +104,42 @@ OLLAMA = Dialect(
     routes={"/api/show": {"capabilities": ["completion"]}},
 )
 
-ALL = (LLAMA_SERVER, OLLAMA, OPENAI_COMPATIBLE)
+ANTHROPIC = Dialect(
+    name="anthropic",
+    provider=AnthropicProvider,
+    content_type="text/event-stream",
+    piece=lambda text: (
+        _sse({"type": "message_start", "message": {"model": "m", "usage": {"input_tokens": 3}}})
+        + _sse({"type": "content_block_delta", "delta": {"type": "text_delta", "text": text}})
+    ),
+    last=[
+        _sse({"type": "message_delta", "delta": {"stop_reason": "end_turn"}})
+        + _sse({"type": "message_stop"})
+    ],
+    error=lambda message: _sse({"type": "error", "error": {"message": message, "type": "api"}}),
+    listing="/v1/models",
+)
+
+ALL = (LLAMA_SERVER, OLLAMA, OPENAI_COMPATIBLE, ANTHROPIC)
+
+
+def as_messages(request: ModelRequest) -> ModelRequest:
+    """Return a request that says as messages what it said as a prompt."""
+    if request.prompt is None:
+        return request
+    message = Message(role="user", content=request.prompt)
+    return request.model_copy(update={"prompt": None, "messages": (message,)})
+
+
+def sent(provider: Provider, request: ModelRequest) -> ModelRequest:
+    """Return a request as the provider's API can take it."""
+    return as_messages(request) if isinstance(provider, AnthropicProvider) else request
+
+
+async def ask(provider: Provider, request: ModelRequest) -> ModelReply:
+    """Ask for one reply: for a completion where it is one and the API completes prompts."""
+    request = sent(provider, request)
+    return await (provider.chat if request.messages else provider.complete)(request)
 
 
 @asynccontextmanager

@@ -13,7 +13,15 @@ import pytest
 from coai_routing.errors import ModelNotFoundError, ProviderError, RequestRejectedError
 from coai_routing.providers.base import Provider
 from coai_routing.request import Message, ModelReply, ModelRequest
-from tests.routing.providers.dialects import ALL, LLAMA_SERVER, OLLAMA, Dialect
+from tests.routing.providers.dialects import (
+    ALL,
+    ANTHROPIC,
+    LLAMA_SERVER,
+    OLLAMA,
+    Dialect,
+    ask,
+    sent,
+)
 from tests.support.llama import LlamaServer, start_llama_server
 from tests.support.ollama_stand_in import MODEL, OllamaStandIn
 
@@ -83,7 +91,11 @@ def test_it_has_all_that_the_protocol_names(dialect: Dialect) -> None:
     assert named <= set(dir(dialect.provider))
 
 
-async def test_completes_a_raw_prompt(provider: Provider) -> None:
+async def test_completes_a_raw_prompt(provider: Provider, dialect: Dialect) -> None:
+    if dialect is ANTHROPIC:
+        with pytest.raises(RequestRejectedError, match="no raw prompts"):
+            await provider.complete(PROMPT)
+        return
     reply = await provider.complete(PROMPT)
     assert reply.text
     assert reply.provider == "p"
@@ -106,8 +118,8 @@ async def test_answers_messages(provider: Provider) -> None:
 async def test_a_stream_carries_the_text_of_the_whole_reply(
     provider: Provider, request_: ModelRequest
 ) -> None:
-    text, reply = await streamed(provider, request_)
-    whole = await (provider.chat if request_.messages else provider.complete)(request_)
+    text, reply = await streamed(provider, sent(provider, request_))
+    whole = await ask(provider, request_)
     assert text == reply.text == whole.text
 
 
@@ -117,31 +129,35 @@ async def test_the_same_text_comes_from_every_provider(
     direct = LLAMA_SERVER.provider(
         name="direct", base_url=llama_server.base_url, api_key=llama_server.api_key
     )
-    expected = await direct.complete(PROMPT)
-    assert (await provider.complete(PROMPT)).text == expected.text
+    expected = await ask(direct, sent(provider, PROMPT))
+    assert (await ask(provider, PROMPT)).text == expected.text
     await direct.aclose()
 
 
 async def test_says_no_more_than_it_was_asked_for(provider: Provider) -> None:
-    reply = await provider.complete(PROMPT.model_copy(update={"max_tokens": 3}))
+    reply = await ask(provider, PROMPT.model_copy(update={"max_tokens": 3}))
     assert reply.usage.output_tokens == 3
     assert reply.finish == "length"
 
 
 async def test_evaluates_a_prompt_without_saying_anything(provider: Provider) -> None:
-    text, reply = await streamed(provider, PROMPT.model_copy(update={"max_tokens": 0}))
+    text, reply = await streamed(
+        provider, sent(provider, PROMPT.model_copy(update={"max_tokens": 0}))
+    )
     assert text == reply.text == ""
 
 
 async def test_stops_before_a_stop_string(provider: Provider) -> None:
-    unstopped = (await provider.complete(PROMPT)).text
+    unstopped = (await ask(provider, PROMPT)).text
     stop = unstopped[5:7]
-    reply = await provider.complete(PROMPT.model_copy(update={"stop": (stop,)}))
+    reply = await ask(provider, PROMPT.model_copy(update={"stop": (stop,)}))
     assert reply.text == unstopped[: unstopped.index(stop)]
     assert reply.finish == "stop"
 
 
-async def test_answers_messages_by_a_json_schema(provider: Provider) -> None:
+async def test_answers_messages_by_a_json_schema(provider: Provider, dialect: Dialect) -> None:
+    if dialect is ANTHROPIC:
+        pytest.skip("llama.cpp leaves the schema out in that API; test_anthropic.py sees it sent")
     request = CHAT.model_copy(update={"json_schema": SCHEMA, "max_tokens": 60})
     assert keeps_to_schema(await provider.chat(request))
 
@@ -159,18 +175,22 @@ def keeps_to_schema(reply: ModelReply) -> bool:
 async def test_continues_a_prompt_by_a_json_schema_where_the_api_can(
     provider: Provider, dialect: Dialect
 ) -> None:
+    if dialect is ANTHROPIC:
+        pytest.skip("that API continues no prompts")
     request = PROMPT.model_copy(update={"json_schema": SCHEMA, "max_tokens": 60})
     if dialect.name == "openai_compatible":
         with pytest.raises(RequestRejectedError, match="only with messages"):
-            await provider.complete(request)
+            await ask(provider, request)
     else:
-        assert keeps_to_schema(await provider.complete(request))
+        assert keeps_to_schema(await ask(provider, request))
 
 
 async def test_lets_the_backend_fill_in_before_a_suffix(
     provider: Provider, dialect: Dialect
 ) -> None:
-    reply = await provider.complete(PROMPT.model_copy(update={"suffix": "\n    return c\n"}))
+    if dialect is ANTHROPIC:
+        pytest.skip("that API continues no prompts")
+    reply = await ask(provider, PROMPT.model_copy(update={"suffix": "\n    return c\n"}))
     assert reply.text
     if dialect.name != "openai_compatible":  # llama.cpp ignores the suffix in that API
         assert reply.usage.prompt_tokens > len("def add(a, b):\n")
@@ -178,7 +198,7 @@ async def test_lets_the_backend_fill_in_before_a_suffix(
 
 async def test_text_that_is_no_unicode_is_sent_all_the_same(provider: Provider) -> None:
     half_a_surrogate_pair = PROMPT.model_copy(update={"prompt": "x = '\ud83d'\n"})
-    assert (await provider.complete(half_a_surrogate_pair)).text
+    assert (await ask(provider, half_a_surrogate_pair)).text
 
 
 async def test_lists_models(provider: Provider, dialect: Dialect) -> None:
@@ -189,7 +209,7 @@ async def test_lists_models(provider: Provider, dialect: Dialect) -> None:
     assert model.loaded
     assert model.name == MODEL if dialect is OLLAMA else model.name.endswith(".gguf")
     named = PROMPT.model_copy(update={"model": model.name})
-    assert (await provider.complete(named)).model == model.name
+    assert (await ask(provider, named)).model == model.name
 
 
 async def test_is_healthy(provider: Provider) -> None:
@@ -207,13 +227,13 @@ async def test_a_wrong_key_is_told(dialect: Dialect, llama_server: LlamaServer) 
     assert not health.ok
     assert "endpoints.vllm.api_key" in health.remedy
     with pytest.raises(ProviderError, match=r"endpoints\.vllm\.api_key"):
-        await provider.complete(PROMPT)
+        await ask(provider, PROMPT)
     await provider.aclose()
 
 
 async def test_a_prompt_longer_than_the_context_is_rejected(provider: Provider) -> None:
     with pytest.raises(RequestRejectedError, match="too long") as caught:
-        await provider.complete(PROMPT.model_copy(update={"prompt": "x" * 5000}))
+        await ask(provider, PROMPT.model_copy(update={"prompt": "x" * 5000}))
     assert caught.value.remedy
 
 
@@ -225,15 +245,15 @@ async def test_prompts_and_messages_are_not_confused(provider: Provider) -> None
 
 
 async def test_it_works_again_after_it_was_closed(provider: Provider) -> None:
-    await provider.complete(PROMPT)
+    await ask(provider, PROMPT)
     await provider.aclose()
-    assert (await provider.complete(PROMPT)).text
+    assert (await ask(provider, PROMPT)).text
 
 
 async def test_many_requests_at_a_time_get_their_own_answers(provider: Provider) -> None:
     prompts = [f"value_{number} = " for number in range(6)]
-    alone = [(await provider.complete(asking(prompt))).text for prompt in prompts]
-    together = await asyncio.gather(*(provider.complete(asking(prompt)) for prompt in prompts))
+    alone = [(await ask(provider, asking(prompt))).text for prompt in prompts]
+    together = await asyncio.gather(*(ask(provider, asking(prompt)) for prompt in prompts))
     assert [reply.text for reply in together] == alone
 
 
@@ -247,7 +267,7 @@ async def test_a_cancelled_request_makes_room_for_the_next(
     endless = PROMPT.model_copy(update={"max_tokens": 30_000, "timeout": 600.0})
     async for provider in connected(dialect, lone_slot):
         loop = asyncio.get_running_loop()
-        async with aclosing(provider.stream(endless)) as deltas:
+        async with aclosing(provider.stream(sent(provider, endless))) as deltas:
             start = loop.time()
             seen = 0
             async for _ in deltas:
@@ -258,10 +278,10 @@ async def test_a_cancelled_request_makes_room_for_the_next(
         # There is one slot: were the first request still running, it would take 30,000 tokens'
         # time, however fast this machine is, until the second is answered.
         hurried = PROMPT.model_copy(update={"timeout": 10_000 * time_per_token})
-        assert (await provider.complete(hurried)).text
+        assert (await ask(provider, hurried)).text
 
 
 async def test_a_model_that_is_not_there_is_named(llama_server: LlamaServer) -> None:
     async for provider in connected(OLLAMA, llama_server):
         with pytest.raises(ModelNotFoundError, match="ollama pull codellama:7b-code"):
-            await provider.complete(PROMPT.model_copy(update={"model": "codellama:7b-code"}))
+            await ask(provider, PROMPT.model_copy(update={"model": "codellama:7b-code"}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from coai_routing.errors import BadReplyError, EgressRefusedError
 from coai_routing.privacy import Egress
 from coai_routing.request import Message, ModelRequest
-from tests.routing.providers.dialects import ALL, Dialect, served
+from tests.routing.providers.dialects import ALL, Dialect, ask, served
 from tests.support.faulty_server import FaultyServer, respond, stream
 
 if TYPE_CHECKING:
@@ -33,9 +34,9 @@ async def test_a_redirect_is_not_followed(dialect: Dialect) -> None:
     async with FaultyServer(PAGE) as outside:
         away = respond(307, b"", {"Location": f"{outside.base_url}/completion"})
         async with served(dialect, away) as (_, provider):
-            for ask in (provider.complete(PROMPT), provider.chat(CHAT), provider.models()):
+            for call in (ask(provider, PROMPT), provider.chat(CHAT), provider.models()):
                 with pytest.raises(BadReplyError, match="redirect"):
-                    await ask
+                    await call
             assert outside.connections == 0
 
 
@@ -48,7 +49,7 @@ async def test_proxies_of_the_environment_do_not_see_loopback_requests(
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         async with dialect.connect(server.base_url) as provider:
-            assert (await provider.complete(PROMPT)).text == "ok"
+            assert (await ask(provider, PROMPT)).text == "ok"
             assert proxy.connections == 0
 
 
@@ -57,12 +58,16 @@ async def test_keys_of_the_environment_are_not_sent(
 ) -> None:
     for name in ("OPENAI_API_KEY", "OLLAMA_API_KEY", "OPENAI_ORG_ID", "OPENAI_PROJECT_ID"):
         monkeypatch.setenv(name, "somebody-else's")
+    for name in ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"):
+        monkeypatch.setenv(name, "somebody-else's")
+    for name in ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS"):
+        monkeypatch.setenv(name, "X-Somebody: somebody-else's\nContent-Type: application/json")
     async with served(dialect, good(dialect)) as (server, provider):
-        await provider.complete(PROMPT)
+        await ask(provider, PROMPT)
         assert "somebody-else's" not in str(server.received)
-        assert "authorization" not in server.received[0].headers
+        assert not {"authorization", "x-api-key"} & server.received[0].headers.keys()
         async with dialect.connect(server.base_url, api_key="ours") as keyed:
-            await keyed.complete(PROMPT)
+            await ask(keyed, PROMPT)
             assert server.received[1].headers["authorization"] == "Bearer ours"
 
 
@@ -83,13 +88,13 @@ async def test_what_may_not_leave_does_not_even_open_a_connection(
         # An address that does not count as loopback and leads here all the same.
         outside = server.base_url.replace("127.0.0.1", "0.0.0.0")
         async with dialect.connect(outside, egress=egress) as provider:
-            for ask, request in ((provider.complete, PROMPT), (provider.chat, CHAT)):
+            for send, request in ((partial(ask, provider), PROMPT), (provider.chat, CHAT)):
                 asked = request.model_copy(update={"sensitive": sensitive})
                 if refused:
                     with pytest.raises(EgressRefusedError):
-                        await ask(asked)
-                elif ask == provider.complete:
-                    assert (await ask(asked)).text == "ok"
+                        await send(asked)
+                elif send != provider.chat:
+                    assert (await send(asked)).text == "ok"
             if refused and not (egress and egress.allow):
                 with pytest.raises(EgressRefusedError):
                     await provider.models()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -22,9 +23,9 @@ from coai_routing.errors import (
     RequestRejectedError,
 )
 from coai_routing.privacy import Egress
-from coai_routing.providers import llama_server, ollama, openai_compatible
+from coai_routing.providers import anthropic, llama_server, ollama, openai_compatible
 from coai_routing.request import Message, ModelRequest
-from tests.routing.providers.dialects import ALL, OLLAMA, Dialect, served
+from tests.routing.providers.dialects import ALL, OLLAMA, Dialect, ask, sent, served
 from tests.support import faulty_server
 from tests.support.faulty_server import refused_url, respond, stream
 
@@ -127,9 +128,9 @@ FAULTS = [
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 async def test_a_fault_is_one_typed_error(dialect: Dialect, fault: Fault) -> None:
     async with served(dialect, fault.behaviour(dialect)) as (_, provider):
-        for ask, request in ((provider.complete, PROMPT), (provider.chat, CHAT)):
+        for send, request in ((partial(ask, provider), PROMPT), (provider.chat, CHAT)):
             with pytest.raises(ProviderError) as caught:
-                await ask(request)
+                await send(request)
             assert type(caught.value) is fault.error, caught.value
             assert caught.value.provider == "mine"
             assert caught.value.remedy
@@ -139,7 +140,7 @@ async def test_a_fault_is_one_typed_error(dialect: Dialect, fault: Fault) -> Non
 async def test_nothing_listens(dialect: Dialect) -> None:
     async with dialect.connect(refused_url()) as provider:
         with pytest.raises(ProviderUnavailableError, match=r"endpoints\.custom\.mine\.url"):
-            await provider.complete(PROMPT)
+            await ask(provider, PROMPT)
 
 
 async def test_a_host_that_cannot_be_found(dialect: Dialect) -> None:
@@ -147,7 +148,7 @@ async def test_a_host_that_cannot_be_found(dialect: Dialect) -> None:
         "http://nowhere.invalid:1234", egress=Egress(allow=True)
     ) as provider:
         with pytest.raises(ProviderUnavailableError, match="cannot be found"):
-            await provider.complete(PROMPT)
+            await ask(provider, PROMPT)
 
 
 async def test_a_plain_server_behind_a_secure_address(dialect: Dialect) -> None:
@@ -159,14 +160,14 @@ async def test_a_plain_server_behind_a_secure_address(dialect: Dialect) -> None:
         address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with dialect.connect(address) as provider:
             with pytest.raises(ProviderUnavailableError, match="No secure connection"):
-                await provider.complete(PROMPT)
+                await ask(provider, PROMPT)
 
 
 async def test_retry_after_is_kept(dialect: Dialect) -> None:
     behaviour = says(429, "slow down", {"Retry-After": "7"})(dialect)
     async with served(dialect, behaviour) as (_, provider):
         with pytest.raises(ProviderBusyError) as caught:
-            await provider.complete(PROMPT)
+            await ask(provider, PROMPT)
         assert caught.value.retry_after == 7.0
 
 
@@ -176,7 +177,7 @@ async def test_a_reply_cut_off_keeps_what_had_come(dialect: Dialect, ending: str
     behaviour = stream(frames, dialect.content_type, ending=ending)
     async with served(dialect, behaviour) as (_, provider):
         with pytest.raises(ReplyCutOffError) as caught:
-            await provider.complete(PROMPT)
+            await ask(provider, PROMPT)
         assert caught.value.partial == "abcd"
 
 
@@ -193,7 +194,7 @@ async def test_a_reply_cut_off_at_any_byte_is_never_taken_for_whole(dialect: Dia
     async with served(dialect, behaviour) as (_, provider):
         for _ in lengths:
             with pytest.raises(ReplyCutOffError) as caught:
-                await provider.complete(PROMPT)
+                await ask(provider, PROMPT)
             assert caught.value.partial in {"", "ab", "abcd"}
 
 
@@ -202,7 +203,7 @@ async def test_frames_may_come_in_pieces_of_any_size(dialect: Dialect, chopped: 
     whole = b"".join([dialect.piece("aé"), dialect.piece("\U0001f600"), *dialect.last])
     pieces = [whole[at : at + chopped] for at in range(0, len(whole), chopped)]
     async with served(dialect, stream(pieces, dialect.content_type)) as (_, provider):
-        reply = await provider.complete(PROMPT)
+        reply = await ask(provider, PROMPT)
         assert reply.text == "aé\U0001f600"
         assert reply.finish == "stop"
 
@@ -217,7 +218,7 @@ async def test_the_deadline_is_over_the_whole_call(dialect: Dialect, kind: str) 
     }[kind]
     async with asyncio.timeout(20), served(dialect, behaviour) as (server, provider):
         with pytest.raises(ProviderTimeoutError, match=r"0\.3 s"):
-            await provider.complete(PROMPT.model_copy(update={"timeout": 0.3}))
+            await ask(provider, PROMPT.model_copy(update={"timeout": 0.3}))
         if kind != "drip":
             await server.closed.wait()
 
@@ -245,11 +246,11 @@ async def test_cancelling_closes_the_socket(dialect: Dialect, way: str) -> None:
         answer = faulty_server.silent
     async with asyncio.timeout(30), served(dialect, behaviour) as (server, provider):
         if way == "aclose":
-            async with aclosing(provider.stream(PROMPT)) as deltas:
+            async with aclosing(provider.stream(sent(provider, PROMPT))) as deltas:
                 assert (await anext(deltas)).text == "a"
                 server.closed.clear()
         else:
-            task = asyncio.create_task(provider.complete(PROMPT))
+            task = asyncio.create_task(ask(provider, PROMPT))
             await waiting.wait()
             if way == "cancel":
                 await asyncio.sleep(0.05)  # so that the first piece is there
@@ -273,7 +274,7 @@ async def test_after_a_failure_the_next_request_works(dialect: Dialect) -> None:
         outcomes: list[str] = []
         for _ in range(4):
             try:
-                outcomes.append((await provider.complete(PROMPT)).text)
+                outcomes.append((await ask(provider, PROMPT)).text)
             except ProviderError as error:
                 outcomes.append(type(error).__name__)
         assert outcomes == ["ProviderUnavailableError", "ok", "ProviderError", "ok"]
@@ -283,7 +284,7 @@ async def test_connections_are_used_again(dialect: Dialect) -> None:
     good = stream([dialect.piece("ok"), *dialect.last], dialect.content_type)
     async with served(dialect, good) as (server, provider):
         for _ in range(5):
-            await provider.complete(PROMPT)
+            await ask(provider, PROMPT)
             await asyncio.sleep(0.01)
         # Ollama's client leaves the end of a reply unread, and asks about models on a second one.
         assert server.connections <= (7 if dialect is OLLAMA else 1)
@@ -308,7 +309,7 @@ async def test_listing_and_health_of_a_sick_server(
     error: type[ProviderError],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for module in (llama_server, ollama, openai_compatible):
+    for module in (anthropic, llama_server, ollama, openai_compatible):
         monkeypatch.setattr(module, "_LISTING_TIMEOUT", 0.3, raising=False)
         monkeypatch.setattr(module, "_HEALTH_TIMEOUT", 0.3, raising=False)
     async with served(dialect, behaviour, routes={}) as (_, provider):
@@ -327,5 +328,5 @@ async def test_a_listing_of_unknown_form_lists_nothing(dialect: Dialect) -> None
     async with served(dialect, faulty_server.hang_up, routes=routes) as (_, provider):
         assert await provider.models() == ()
         with pytest.raises(ProviderError):  # with no model to name, or none that answers
-            await provider.complete(PROMPT.model_copy(update={"model": None}))
+            await ask(provider, PROMPT.model_copy(update={"model": None}))
         assert not (await provider.health()).ok

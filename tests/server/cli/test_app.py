@@ -20,7 +20,21 @@ from tests.server.cli.conftest import SECONDS
 if TYPE_CHECKING:
     from tests.server.cli.conftest import Home, InProcess
 
-COMMANDS = ("demo", "doctor", "complete", "audit", "rules", "serve", "models", "config")
+COMMANDS = (
+    "demo",
+    "doctor",
+    "complete",
+    "audit",
+    "rules",
+    "serve",
+    "models",
+    "config",
+    "route",
+    "privacy",
+    "cache",
+    "stats",
+    "auth",
+)
 
 
 def test_the_help_lists_every_command_and_examples(coai: InProcess) -> None:

@@ -1,0 +1,115 @@
+"""The router as the settings describe it, with its cache, logs and books, built by one call."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from coai_routing import books as books_module
+from coai_routing import egress_log
+from coai_routing.books import Books, Budgets
+from coai_routing.cache import AnswerCache
+from coai_routing.egress_log import EgressLog
+from coai_routing.explaining import chosen_objective, registry
+from coai_routing.fleet import Fleet
+from coai_routing.learning import Learning
+from coai_routing.places import cloud_places, routing_egress, sensitivity_rules, server_places
+from coai_routing.router import Router, RouterSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from coai_routing.discovery import Found
+    from coai_routing.fleet import Place
+    from coai_routing.settings import Settings
+
+
+def answers_directory() -> Path:
+    """Return where answers are kept."""
+    return platformdirs.user_cache_path("coai", appauthor=False) / "answers"
+
+
+def answer_cache(settings: Settings) -> AnswerCache | None:
+    """Return the cache as the settings set it up; None if it is off."""
+    wanted = settings.cache
+    if not wanted.enabled:
+        return None
+    return AnswerCache(
+        answers_directory(),
+        entries=wanted.entries,
+        seconds=wanted.minutes * 60.0,
+        disk_bytes=wanted.disk_megabytes * 1_000_000,
+        keep_sensitive=wanted.keep_sensitive,
+    )
+
+
+@dataclass(frozen=True)
+class Routing:
+    """A router and what it writes to."""
+
+    router: Router
+    books: Books
+    learning: Learning
+    cache: AnswerCache | None
+    departures: EgressLog
+
+    async def aclose(self) -> None:
+        """Cancel what is under way, and close every connection and file."""
+        await self.router.aclose()
+        await self.departures.aclose()
+        await self.books.aclose()
+        if self.cache is not None:
+            await self.cache.aclose()
+
+
+async def open_routing(
+    settings: Callable[[], Settings],
+    *,
+    found: Callable[[], Sequence[Found]] = tuple,
+    embedded: Callable[[], Sequence[Place]] = tuple,
+) -> Routing:
+    """Build the router. `found` are the model servers that answer, `embedded` the engine's place.
+
+    Settings are read anew for every request, but for the cache's and the limit of requests under
+    way. Raises SettingsError where the user's `models.toml` is wrong.
+    """
+    models = await asyncio.to_thread(registry)
+
+    def places() -> tuple[Place, ...]:
+        now = settings()
+        return (*embedded(), *server_places(now, found()), *cloud_places(now))
+
+    def wishes() -> RouterSettings:
+        now = settings()
+        return RouterSettings(
+            objective=chosen_objective(now),
+            sensitivity=sensitivity_rules(now),
+            redact=now.routing.redact,
+            hedge=now.routing.hedge,
+            max_concurrent=now.routing.max_concurrent,
+        )
+
+    def budgets() -> Budgets:
+        wanted = settings().budget
+        return Budgets(wanted.daily_usd, wanted.monthly_usd)
+
+    books = Books(books_module.location(), budgets)
+    learning = Learning(books, on=settings().routing.learning)
+    await asyncio.to_thread(learning.load)
+    cache = answer_cache(settings())
+    departures = EgressLog(egress_log.location())
+    router = Router(
+        Fleet(places, lambda: models),
+        registry=lambda: models,
+        egress=lambda: routing_egress(settings()),
+        settings=wishes,
+        cache=cache,
+        departures=departures,
+        book=books,
+        standings=learning.standings,
+    )
+    return Routing(router, books, learning, cache, departures)

@@ -1,0 +1,119 @@
+"""`coai stats`: what models were asked, how they did, and what it cost."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from coai_server.cli.console import console, notices, write_json
+from coai_server.cli.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coai_routing.books import ModelStats
+
+
+def stats(
+    *,
+    days: Annotated[int, typer.Option(min=1, max=400, help="How many days back.")] = 30,
+    models: Annotated[
+        bool, typer.Option("--models", help="What was learned of models instead.")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.svg", help="Draw each day's cost as an image.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
+) -> None:
+    """Show what models were asked for other than completions, and what it cost."""
+    from coai_routing.books import Books, location, read_days, read_stats  # noqa: PLC0415 (not for `--help`)
+
+    path = location()
+    since = datetime.now(UTC) - timedelta(days=days)
+    if models:
+        _show_standings(Books(path), as_json=as_json)
+        return
+    rows = read_stats(path, since=since)
+    if plot is not None:
+        from coai_server.cli.plotting import bars  # noqa: PLC0415 (as above)
+
+        drawn = [(day, cost) for day, _, cost in read_days(path, since=since)]
+        plot.write_text(bars(drawn, title="Cost a day", unit="USD"), encoding="utf-8")
+        notices().print(f"Drawn: {plot}")
+    if as_json:
+        write_json([_document(row) for row in rows])
+    else:
+        _show(rows, days)
+
+
+def _show(rows: Sequence[ModelStats], days: int) -> None:
+    to = console()
+    if not rows:
+        to.print(f"No model was asked in the last {days} days, other than for completions.")
+        return
+    from rich.table import Table  # noqa: PLC0415 (only for people)
+
+    table = Table(
+        "Model", "Calls", "Answered", "Tokens in", "Cached", "Out", "First word", "Whole", "USD",
+        box=None, pad_edge=False,
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            f"{row.alias} ({row.model})" if row.model else row.alias,
+            str(row.calls),
+            f"{row.answered / row.calls:.0%}",
+            f"{row.prompt_tokens:,}",
+            f"{row.cached_tokens:,}",
+            f"{row.output_tokens:,}",
+            "-" if row.first_ms is None else f"{row.first_ms:,.0f} ms",
+            f"{row.total_ms:,.0f} ms",
+            f"{row.cost_usd:.4f}",
+        )
+    to.print(table)
+    budget = load_settings(Path.cwd()).settings.budget
+    spent = sum(row.cost_usd for row in rows)
+    to.print(f"\n{spent:.4f} USD in {days} days.")
+    for name, cap in (("a day", budget.daily_usd), ("a month", budget.monthly_usd)):
+        if cap is not None:
+            to.print(f"The budget is {cap:.2f} USD {name}.")
+
+
+def _show_standings(books: Any, *, as_json: bool) -> None:  # noqa: ANN401 - imported late
+    from coai_routing.learning import Learning  # noqa: PLC0415 (as above)
+
+    learning = Learning(books)
+    if books.path.is_file():
+        learning.load()
+        books.close()
+    means = sorted(learning.means().items())
+    if as_json:
+        write_json(
+            [
+                {"capability": capability, "alias": alias, "standing": mean, "weight": weight}
+                for (capability, alias), (mean, weight) in means
+            ]
+        )
+        return
+    to = console()
+    if not means:
+        to.print("Nothing was learned of any model yet.")
+    for (capability, alias), (mean, weight) in means:
+        to.print(f"{capability}: {alias} {mean:.2f} (on {weight:.0f} verdicts)")
+
+
+def _document(row: ModelStats) -> dict[str, Any]:
+    return {
+        "alias": row.alias,
+        "model": row.model,
+        "calls": row.calls,
+        "answered": row.answered,
+        "promptTokens": row.prompt_tokens,
+        "cachedTokens": row.cached_tokens,
+        "outputTokens": row.output_tokens,
+        "costUsd": row.cost_usd,
+        "firstMs": row.first_ms,
+        "totalMs": row.total_ms,
+    }
