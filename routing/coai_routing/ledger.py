@@ -40,7 +40,7 @@ logger = logging.getLogger(__name__)
 CAPACITY: Final = 10_000
 """Rows that wait to be written; what comes on top of them is lost, and counted. About 5 MB."""
 
-BATCH_SECONDS: Final = 0.5
+BATCH_SECONDS: Final = 2.0
 """How long rows gather before they are written together; a process that is killed loses them."""
 
 RETRY_SECONDS: Final = 60.0

@@ -17,6 +17,10 @@ from coai_server.logs import LEVELS, configure
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+SWITCH_SECONDS: Final = 0.0005
+"""For so long a background thread may keep the interpreter from a keystroke's answer; Python's
+default is ten times as long."""
+
 SUMMARY: Final = "Start the language server. Editors do this; it speaks LSP on stdin and stdout."
 
 EXAMPLES: Final = """\
@@ -90,6 +94,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _serve(overrides: dict[str, str], address: str | None) -> int:
+    sys.setswitchinterval(SWITCH_SECONDS)
     # Imported here, so that `--help` and wrong usage are answered without asyncio.
     from coai_server.app import application  # noqa: PLC0415
     from coai_server.transport import run_stdio, run_tcp  # noqa: PLC0415
