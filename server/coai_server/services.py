@@ -45,6 +45,7 @@ class Services:
         self._overrides = overrides
         self._client = _settings_of(client)
         self._log = LogSettings()
+        self._loading = asyncio.Lock()
         self._of_documents: dict[str, CompletionSettings] = {}
         self.loaded = self._load()
         self._write_log()
@@ -127,8 +128,11 @@ class Services:
 
     async def reload(self) -> None:
         """Read every layer of the settings again, and act on what changed."""
-        before = self.loaded
-        self.loaded = await asyncio.to_thread(self._load)
+        # One after the other: a thread that read earlier may end later, and would bring back
+        # what the client has changed since.
+        async with self._loading:
+            before = self.loaded
+            self.loaded = await asyncio.to_thread(self._load)
         if self.loaded == before:
             return
         self._of_documents.clear()

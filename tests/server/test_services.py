@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+from coai_server import services as services_module
+from coai_server.documents import Documents
+from coai_server.services import Services
+
+if TYPE_CHECKING:
+    import pytest
+
+    from coai_routing.settings_loading import LoadedSettings
+
+
+async def test_of_two_changes_of_the_settings_the_later_one_holds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where reading the earlier one takes longer."""
+    services = Services(Documents(), overrides={"engine": {"enabled": False}})
+    load, reading, go_on = services_module.load, threading.Event(), threading.Event()
+
+    def slow_at_first(**layers: Any) -> LoadedSettings:
+        loaded = load(**layers)
+        if not reading.is_set():
+            reading.set()
+            assert go_on.wait(30)
+        return loaded
+
+    monkeypatch.setattr(services_module, "load", slow_at_first)
+    earlier = asyncio.create_task(services.reconfigure({"completion": {"enabled": True}}))
+    await asyncio.to_thread(reading.wait, 30)
+    later = asyncio.create_task(services.reconfigure({"completion": {"enabled": False}}))
+    # Were the later one read at once, it would have ended by then.
+    await asyncio.wait({later}, timeout=0.3)
+    go_on.set()
+    await asyncio.gather(earlier, later)
+    assert not services.settings.completion.enabled
