@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -287,6 +288,31 @@ def test_more_than_fits_the_queue_is_lost_and_counted(
     ledger.open()
     assert ledger.close(SECONDS)
     assert lines(path) == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("quiet_seconds", "most_seconds", "written"),
+    [(60.0, 60.0, False), (60.0, 0.01, True), (0.01, 60.0, True)],
+    ids=["while it is busy", "busy for too long", "quiet again"],
+)
+def test_writing_waits_for_a_quiet_moment_but_not_for_ever(
+    new: Callable[..., Ledger],
+    path: Path,
+    quiet_seconds: float,
+    most_seconds: float,
+    *,
+    written: bool,
+) -> None:
+    ledger = new(quiet_seconds=quiet_seconds, most_seconds=most_seconds)
+    ledger.record(request(1))
+    patience = time.monotonic() + (SECONDS if written else 0.2)
+    while not path.exists():
+        if time.monotonic() > patience:
+            break
+        time.sleep(0.01)
+    assert path.exists() is written
+    assert ledger.flush(SECONDS)
+    assert lines(path) == [1]
 
 
 async def test_closing_writes_what_waits(path: Path) -> None:

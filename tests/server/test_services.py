@@ -4,14 +4,12 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
-from coai_server import services as services_module
+from coai_routing.settings_loading import LoadedSettings, load
 from coai_server.documents import Documents
 from coai_server.services import Services
 
 if TYPE_CHECKING:
     import pytest
-
-    from coai_routing.settings_loading import LoadedSettings
 
 
 async def test_of_two_changes_of_the_settings_the_later_one_holds(
@@ -19,16 +17,16 @@ async def test_of_two_changes_of_the_settings_the_later_one_holds(
 ) -> None:
     """Also where reading the earlier one takes longer."""
     services = Services(Documents(), overrides={"engine": {"enabled": False}})
-    load, reading, go_on = services_module.load, threading.Event(), threading.Event()
+    reading, go_on = threading.Event(), threading.Event()
 
-    def slow_at_first(**layers: Any) -> LoadedSettings:
+    def slow_at_first(**layers: Any) -> LoadedSettings:  # noqa: ANN401 (handed on as it is)
         loaded = load(**layers)
         if not reading.is_set():
             reading.set()
             assert go_on.wait(30)
         return loaded
 
-    monkeypatch.setattr(services_module, "load", slow_at_first)
+    monkeypatch.setattr("coai_server.services.load", slow_at_first)
     earlier = asyncio.create_task(services.reconfigure({"completion": {"enabled": True}}))
     await asyncio.to_thread(reading.wait, 30)
     later = asyncio.create_task(services.reconfigure({"completion": {"enabled": False}}))
