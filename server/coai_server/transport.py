@@ -1,8 +1,9 @@
 """How bytes get in and out: stdio, which editors use, and TCP on loopback, for debugging.
 
 Both read in a thread of their own and write in another, so neither a client that stops reading nor
-a busy thread pool ever delays the event loop. A process serves one client and ends with it; over
-TCP, too, the first connection is the only one.
+a busy thread pool ever delays the event loop. What the client takes at once is written at once: a
+thread that has to be woken gets the interpreter only when the loop's thread lets it go. A process
+serves one client and ends with it; over TCP, too, the first connection is the only one.
 
 Over stdio, the protocol gets private copies of descriptors 0 and 1. Descriptor 1 and `sys.stdout`
 lead to standard error from then on, and descriptor 0 to nothing, so no print of Python's or of
@@ -19,7 +20,10 @@ import contextlib
 import json
 import logging
 import os
+import select
 import signal
+import socket
+import stat
 import sys
 import threading
 from typing import TYPE_CHECKING, TextIO, TypeAlias, TypeVar
@@ -32,7 +36,6 @@ if sys.platform == "win32":
     import msvcrt
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable, Generator, Iterator
     from types import FrameType
 
@@ -61,18 +64,25 @@ class TransportError(CoaiError):
 _Argument = TypeVar("_Argument")
 Read: TypeAlias = "Callable[[int], bytes]"
 Write: TypeAlias = "Callable[[memoryview], int]"
+WriteNow: TypeAlias = "Callable[[bytes], int]"
 
 
 class ThreadedWire:
     """Moves frames between two blocking byte streams and an event loop.
 
-    `read` returns b"" at the stream's end, `write` how many bytes it took.
+    `read` returns b"" at the stream's end, `write` how many bytes it took. `write_now` never waits,
+    and returns how many bytes it could write.
     """
 
     def __init__(
-        self, read: Read, write: Write, *, max_queued_bytes: int = MAX_QUEUED_BYTES
+        self,
+        read: Read,
+        write: Write,
+        *,
+        write_now: WriteNow | None = None,
+        max_queued_bytes: int = MAX_QUEUED_BYTES,
     ) -> None:
-        self._read, self._write = read, write
+        self._read, self._write, self._write_now = read, write, write_now
         self._max_queued_bytes = max_queued_bytes
         self._loop = asyncio.get_running_loop()
         self._unhandled = threading.Semaphore(MAX_UNHANDLED_MESSAGES)
@@ -105,11 +115,15 @@ class ThreadedWire:
             thread.start()
 
     def send(self, frame: bytes) -> None:
-        """Queue a frame. Dropped without a word once the client is gone."""
+        """Write a frame, or queue it. Dropped without a word once the client is gone."""
         with self._condition:
             if self._closed:
                 return
             queued = self._queued_bytes
+            if not queued and self._write_now is not None:
+                frame = frame[self._written_now(frame) :]
+                if not frame:
+                    return
             overflow = queued and queued + len(frame) > self._max_queued_bytes
             if not overflow:
                 self._frames.append(frame)
@@ -117,6 +131,14 @@ class ThreadedWire:
                 self._condition.notify()
         if overflow:
             self._give_up(f"it left {queued} bytes unread")
+
+    def _written_now(self, frame: bytes) -> int:
+        assert self._write_now is not None
+        try:
+            return self._write_now(frame)
+        except OSError:
+            # The writing thread meets the same, and gives the client up.
+            return 0
 
     def consumed(self) -> None:
         """Let the reader read one message more."""
@@ -218,7 +240,40 @@ def run_stdio(application: Application) -> int:
     def write(rest: memoryview) -> int:
         return os.write(writing, rest)
 
-    return asyncio.run(_serve(application, read, write))
+    with without_waiting(writing) as write_now:
+        return asyncio.run(_serve(application, read, write, write_now=write_now))
+
+
+@contextlib.contextmanager
+def without_waiting(descriptor: int) -> Generator[WriteNow | None]:
+    """Give how to write as much as can be written at once; None where that cannot be known.
+
+    The descriptor stays a blocking one: its flags may be shared with other processes.
+    """
+    mode = os.fstat(descriptor).st_mode
+    if sys.platform == "win32":
+        yield None
+    elif stat.S_ISSOCK(mode):
+        # Node.js, and so VS Code, connects its children by pairs of sockets.
+        with socket.socket(fileno=os.dup(descriptor)) as connection:
+
+            def send(frame: bytes) -> int:
+                with contextlib.suppress(BlockingIOError):
+                    return connection.send(frame, socket.MSG_DONTWAIT)
+                return 0
+
+            yield send
+    elif stat.S_ISFIFO(mode):
+        room = select.poll()
+        room.register(descriptor, select.POLLOUT)
+
+        def write(frame: bytes) -> int:
+            # POSIX: a pipe that can be written to takes so many bytes in one piece.
+            return os.write(descriptor, frame[: select.PIPE_BUF]) if room.poll(0) else 0
+
+        yield write
+    else:
+        yield None
 
 
 def claim_stdio() -> tuple[int, int]:
@@ -301,8 +356,6 @@ async def _serve_tcp(application: Application, host: str, port: int) -> int:
 
 
 async def _accept(host: str, port: int) -> socket.socket:
-    import socket  # noqa: PLC0415 (not needed over stdio, where the start-up time counts)
-
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         try:
@@ -325,14 +378,16 @@ async def _accept(host: str, port: int) -> socket.socket:
     return connection
 
 
-async def _serve(application: Application, read: Read, write: Write) -> int:
+async def _serve(
+    application: Application, read: Read, write: Write, *, write_now: WriteNow | None = None
+) -> int:
     """Run one session over two streams."""
 
     def broken(reason: str) -> None:
         logger.warning("The client is gone: %s.", reason)
         session.stop(1)
 
-    wire = ThreadedWire(read, write)
+    wire = ThreadedWire(read, write, write_now=write_now)
     session = Session(application, wire)
     with _stopped_by_signals(session):
         # The end is seen by the thread, not by the loop, so that a loop which hangs ends too.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -20,25 +21,38 @@ from coai_server.transport import (
     ThreadedWire,
     TransportError,
     parse_address,
+    without_waiting,
 )
 from tests.support.lsp_client import APP, SECONDS, Json, LspClient, ServerProcess, frame
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator
+    from pathlib import Path
 
     from coai_server.session import Delivery
+
+posix = pytest.mark.skipif(
+    sys.platform == "win32", reason="where a thread writes because a write may wait"
+)
 
 
 class _Pipes:
     """A wire whose other ends the test holds: `to_wire` to write to, `from_wire` to read from."""
 
-    def __init__(self, *, max_queued_bytes: int = 1000) -> None:
+    def __init__(self, *, max_queued_bytes: int = 1000, output: str = "queued") -> None:
         self._ours_in, self.to_wire = os.pipe()
-        self.from_wire, self._ours_out = os.pipe()
+        if output == "sockets":
+            ours, theirs = socket.socketpair()
+            self.from_wire, self._ours_out = theirs.detach(), ours.detach()
+        else:
+            self.from_wire, self._ours_out = os.pipe()
         self._open = {self._ours_in, self.to_wire, self.from_wire, self._ours_out}
+        self._at_once = contextlib.ExitStack()
+        write_now = self._at_once.enter_context(without_waiting(self._ours_out))
         self.wire = ThreadedWire(
             lambda count: os.read(self._ours_in, count),
             lambda rest: os.write(self._ours_out, rest),
+            write_now=None if output == "queued" else write_now,
             max_queued_bytes=max_queued_bytes,
         )
         self.delivered: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -62,6 +76,7 @@ class _Pipes:
 
     def close(self) -> None:
         self.wire.close()
+        self._at_once.close()
         if self.to_wire in self._open:
             self.shut(self.to_wire)
         self.ended.wait(SECONDS)
@@ -69,9 +84,11 @@ class _Pipes:
             self.shut(descriptor)
 
 
-@pytest.fixture
-async def pipes() -> AsyncGenerator[_Pipes]:
-    with closing(_Pipes()) as held:
+@pytest.fixture(
+    params=["queued", pytest.param("pipe", marks=posix), pytest.param("sockets", marks=posix)]
+)
+async def pipes(request: pytest.FixtureRequest) -> AsyncGenerator[_Pipes]:
+    with closing(_Pipes(output=request.param)) as held:
         yield held
 
 
@@ -154,6 +171,28 @@ async def test_a_client_that_reads_nothing_is_given_up_and_blocks_nobody() -> No
         await pipes.wire.flush(SECONDS)
         os.read(pipes.from_wire, 1_000_000)
         pipes.shut(pipes.from_wire)
+
+
+@posix
+@pytest.mark.parametrize("output", ["pipe", "sockets"])
+async def test_what_the_client_takes_is_written_at_once_and_the_rest_in_order(output: str) -> None:
+    with closing(_Pipes(max_queued_bytes=10_000_000, output=output)) as pipes:
+        # No thread runs yet, so what arrives was written by `send` itself.
+        pipes.wire.send(b"at once")
+        assert os.read(pipes.from_wire, 1000) == b"at once"
+        frames = [bytes([number]) * 300_000 for number in range(5)]
+        for each in frames:
+            pipes.wire.send(each)
+        pipes.start()
+        arrived = bytearray()
+        while len(arrived) < 5 * 300_000:
+            arrived += await asyncio.to_thread(os.read, pipes.from_wire, 100_000)
+        assert arrived == b"".join(frames)
+
+
+def test_of_a_file_it_cannot_be_known_what_it_takes_at_once(tmp_path: Path) -> None:
+    with (tmp_path / "output").open("wb") as file, without_waiting(file.fileno()) as write_now:
+        assert write_now is None
 
 
 async def test_one_message_may_be_longer_than_what_may_queue() -> None:
