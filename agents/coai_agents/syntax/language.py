@@ -71,6 +71,8 @@ class GrammarName(_Model):
 
     module: str
     function: str = "language"
+    ascii_only: bool = False
+    """Whether its scanner may be given ASCII only; every other byte reads as a letter then."""
 
 
 class Lexical(_Model):

@@ -31,6 +31,9 @@ BUDGET: Final = 0.1
 _BLOCK: Final = 16_384
 """Bytes handed to the parser at a time."""
 
+_AS_LETTERS: Final = bytes(range(128)) + b"x" * 128
+"""A table for `bytes.translate`: every byte that is not ASCII reads as a letter."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SyntaxTree:
@@ -113,6 +116,8 @@ def parse(
     encoded = source.text.encode()
     if len(encoded) > MAX_BYTES:
         return None
+    if grammar.spec.grammar.ascii_only:
+        encoded = encoded.translate(_AS_LETTERS)
     old = None if previous is None else _edited(previous, source, encoded)
     tree = _parse(grammar, encoded, old, budget)
     return None if tree is None else SyntaxTree(source, grammar, tree)

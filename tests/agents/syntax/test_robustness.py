@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -75,3 +78,47 @@ def test_code_that_is_being_changed(
     tree = parse(source, before, budget=10)
     assert tree is not None
     check_all(tree, min(start + len(inserted), len(source.text)), inserted)
+
+
+HOSTILE = """
+import sys
+from coai_agents.source import Source
+from coai_agents.syntax import parse
+
+for language in sys.argv[1:]:
+    for opening in ("${", "$((", "`", "<<", "'", '"', "/*", "<", "%q", "@", "#", "\\\\"):
+        for character in "\\U0010ffff\\U000fffff\\uffff\\ud7ff\\u00e4\\u2028\\0\\f\\ufeff":
+            for text in (opening + character + "(", opening + character * 3 + opening):
+                parse(Source("file:///x", text, language), budget=10)
+print("alive")
+"""
+
+
+def test_no_character_ends_the_process() -> None:
+    """In a process of its own, because a scanner that reads outside of its tables ends it."""
+    child = subprocess.run(
+        [sys.executable, "-c", HOSTILE, *GRAMMARS],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (child.returncode, child.stdout) == (0, "alive\n"), child.stderr
+
+
+def test_a_scanner_that_reads_outside_of_its_tables_is_given_letters_instead() -> None:
+    """Whether reading there ends the process is chance, so this tells by what it takes for one."""
+    tree = parse(Source("file:///x", "\U0010ffff=1\n", "shellscript"))
+    assert tree is not None
+    assert [node.type for node in tree.root.children] == ["variable_assignment"]
+
+
+def test_letters_outside_of_ascii_stay_where_they_are_in_a_grammar_that_knows_none() -> None:
+    tree = parse(Source("file:///x", "größe=1 # ä\necho \U0001f600\n", "shellscript"))
+    assert tree is not None
+    assert not tree.root.has_error
+    assert [tree.text(node) for node in tree.root.children] == [
+        "größe=1",
+        "# ä",
+        "echo \U0001f600",
+    ]
