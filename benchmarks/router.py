@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import random
 import subprocess
 import sys
@@ -25,8 +26,9 @@ from tests.support.llama import start_llama_server
 from tests.support.routing import place, question, routing
 from tests.support.tiny_gguf import write_tiny_gguf
 
+from benchmarks.support.crowds import DELAY_MS, LIMIT, MANY, measure_crowds
 from benchmarks.support.figures import Spread
-from benchmarks.support.quick_model import asked, quick_model
+from benchmarks.support.quick_model import quick_model
 from benchmarks.support.report import SPREAD, Bar, Report, options_parser, quantity, run, spread_row
 from coai_routing.cache import AnswerCache
 from coai_routing.capabilities import builtin_capabilities
@@ -35,7 +37,6 @@ from coai_routing.fleet import Fleet, Place
 from coai_routing.providers.llama_server import LlamaServerProvider
 from coai_routing.request import Capability, ModelReply
 from coai_routing.route import Circumstances, plan_route
-from coai_routing.router import RouterSettings
 from coai_routing.sensitivity import SensitivityRules, assess
 
 if TYPE_CHECKING:
@@ -51,9 +52,6 @@ DISK_US: Final = 250.0
 OVERRUN_MS: Final = 100.0
 THROUGHPUT: Final = 0.9
 
-LIMIT: Final = 64
-DELAY_MS: Final = 50.0
-MANY: Final = 1000
 WARM_UP: Final = 30
 
 
@@ -198,53 +196,37 @@ async def _timed(call: Callable[[], Awaitable[object]]) -> float:
     return (time.perf_counter() - begun) * 1e6
 
 
-async def measure_crowds(report: Report) -> None:
+async def report_crowds(report: Report) -> None:
     """Ask the same a thousand times at once, then a thousand different things."""
-    settings = RouterSettings(max_concurrent=LIMIT)
-    with quick_model(DELAY_MS) as url:
-        bare = await _bare_crowd(url)
-        async with routing(place("quick", url), settings=settings) as router:
-            # As many at once as later, so that connections are there.
-            await asyncio.gather(*(router.answer(question(f"warm{n}")) for n in range(LIMIT)))
-            before = await asyncio.to_thread(asked, url)
-            await asyncio.gather(
-                *(router.answer(question("the same", timeout=60.0)) for _ in range(MANY))
+    crowds = await measure_crowds()
+    report.table(
+        f"{MANY} different requests, {LIMIT} at a time, a backend of {DELAY_MS:.0f} ms",
+        ("", "seconds", "of the theoretical", f"of {MANY / LIMIT:.1f} x {DELAY_MS:.0f} ms",
+         "of bare aiohttp", "CPU ms a call"),
+        [
+            (
+                name,
+                f"{seconds:.3f}",
+                f"{crowds.least / seconds:.3f}",
+                f"{MANY / LIMIT * DELAY_MS / 1000 / seconds:.3f}",
+                f"{crowds.took['bare aiohttp'] / seconds:.3f}",
+                quantity(crowds.cpu_ms[name]),
             )
-            same = await asyncio.to_thread(asked, url) - before
-            begun = time.perf_counter()
-            outcomes = await asyncio.gather(
-                *(router.answer(question(f"x{n}", timeout=60.0)) for n in range(MANY)),
-                return_exceptions=True,
-            )
-            took = time.perf_counter() - begun
-    errors = sum(isinstance(outcome, BaseException) for outcome in outcomes)
-    least = MANY / LIMIT * DELAY_MS / 1000
+            for name, seconds in crowds.took.items()
+        ],
+    )  # fmt: skip
     report.say(
-        f"\n{MANY} identical requests: {same} upstream; {MANY} different ones: {errors} errors in "
-        f"{took:.2f} s; the provider alone takes {bare:.2f} s, and {least:.2f} s is the least"
+        f"The theoretical is {math.ceil(MANY / LIMIT)} rounds of {crowds.lone * 1000:.1f} ms, what "
+        f"a lone request takes: {crowds.least:.3f} s. {MANY} identical requests: "
+        f"{crowds.upstream} upstream. {crowds.errors} errors."
     )
+    share = crowds.least / crowds.took["the router"]
+    report.keep("crowd_s", {"theoretical": crowds.least, **crowds.took})
     report.hold(
-        Bar(f"upstream calls for {MANY} identical requests", float(same), 1.0),
-        Bar(f"errors of {MANY} different requests", float(errors), 0.0),
-        Bar("share of the theoretical throughput", least / took, THROUGHPUT, at_least=True),
+        Bar(f"upstream calls for {MANY} identical requests", float(crowds.upstream), 1.0),
+        Bar(f"errors of {MANY} different requests", float(crowds.errors), 0.0),
+        Bar("share of the theoretical throughput", share, THROUGHPUT, at_least=True),
     )
-
-
-async def _bare_crowd(url: str) -> float:
-    """Return the seconds that the different requests take without the router."""
-    provider = LlamaServerProvider(name="quick", base_url=url)
-    turns = asyncio.Semaphore(LIMIT)
-
-    async def ask(number: int) -> None:
-        async with turns:
-            await provider.chat(question(f"x{number}", timeout=60.0).request)
-
-    await asyncio.gather(*(ask(-number) for number in range(LIMIT)))
-    begun = time.perf_counter()
-    await asyncio.gather(*(ask(number) for number in range(MANY)))
-    took = time.perf_counter() - begun
-    await provider.aclose()
-    return took
 
 
 async def measure_faults(report: Report) -> None:
@@ -346,7 +328,7 @@ async def measure(options: argparse.Namespace) -> int:
     measure_planning(report, options.calls * 5)
     await measure_cost(report, options.calls)
     await measure_cache(report, options.calls)
-    await measure_crowds(report)
+    await report_crowds(report)
     report.hold(Bar("SDKs imported with the router", float(sdks_imported()), 0.0))
     if options.faults:
         await measure_faults(report)

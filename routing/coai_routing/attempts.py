@@ -20,7 +20,7 @@ from coai_routing.pacing import blames_backend, wait_before_retry
 from coai_routing.privacy import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator, Callable, Hashable
 
     from coai_routing.calls import AnswerStore, CallBook, Departure, DepartureLog
     from coai_routing.capabilities import TierName
@@ -216,13 +216,17 @@ class Attempt:
         if hedge is not None and others and hedge < share:
             stream, delta = await self._race(first, hedge, others, loop.time() + share)
         else:
-            stream, delta = first, await self._first_word(first, loop.time() + share)
+            # Alone, it has all the time that is left, and keeps to that itself.
+            until = loop.time() + share if others else None
+            stream, delta = first, await self._first_word(first, until)
         async with aclosing(stream):
             while delta is not None:
                 yield delta
                 delta = await anext(stream, None)
 
-    async def _first_word(self, stream: AsyncGenerator[Delta], until: float) -> Delta | None:
+    async def _first_word(self, stream: AsyncGenerator[Delta], until: float | None) -> Delta | None:
+        if until is None:
+            return await anext(stream, None)
         try:
             async with asyncio.timeout_at(until):
                 return await anext(stream, None)
@@ -289,15 +293,18 @@ async def _settled(
         raise
 
 
-def question_key(question: Question, *, shown: bool) -> str:
+def question_key(question: Question, *, shown: bool) -> Hashable:
     """Return what two questions have in common that may share one answer under way."""
     request = question.request
-    return repr((
-        request.capability, request.prompt, request.suffix, request.messages, request.model,
-        request.max_tokens, request.temperature, request.stop, request.json_schema,
+    schema = request.json_schema
+    return (
+        request.capability, request.prompt, request.suffix,
+        tuple((message.role, message.content) for message in request.messages), request.model,
+        request.max_tokens, request.temperature, request.stop,
+        None if schema is None else json.dumps(schema, sort_keys=True),
         request.sensitive, question.objective, question.paths, question.complexity,
         question.alias, question.priority, shown,
-    ))  # fmt: skip
+    )  # fmt: skip
 
 
 def cache_key(question: Question, deployment: Deployment | None) -> str:

@@ -131,7 +131,9 @@ class Fleet:
         self, deployment: Deployment, change: Callable[[BackendHealth], BackendHealth]
     ) -> None:
         key = f"{deployment.endpoint}/{deployment.name or ''}"
-        self._health[key] = change(self._health.get(key, _UNKNOWN))
+        before = self._health.get(key, _UNKNOWN)
+        if (after := change(before)) is not before:
+            self._health[key] = after
 
     async def aclose(self) -> None:
         """Close every connection."""

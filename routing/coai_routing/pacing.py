@@ -81,11 +81,17 @@ def wait_before_retry(
 
 
 class Turnstile:
-    """Lets so many through at a time: those of a smaller priority number first, else in order."""
+    """Lets so many through at a time: those of a smaller priority number first, else in order.
+
+    Of those that could go through together, each goes one turn of the event loop after the other.
+    So the first one's bytes are sent before the last one is planned, the answers come apart as the
+    requests went, and a crowd does not move in waves during which the backend waits.
+    """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._inside = 0
+        self._somebody_goes = False
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
 
@@ -97,31 +103,50 @@ class Turnstile:
     @asynccontextmanager
     async def passing(self, priority: int) -> AsyncGenerator[None]:
         """Wait for a turn and hold it; a cancelled wait takes no turn."""
-        await self._enter(priority)
+        if not self.enter_at_once():
+            await self.enter(priority)
         try:
             yield
         finally:
-            self._inside -= 1
-            self._admit()
+            self.leave()
 
-    async def _enter(self, priority: int) -> None:
-        if self._inside < self.limit and not self._waiting:
-            self._inside += 1
-            return
+    def enter_at_once(self) -> bool:
+        """Take a turn that is free; False if there is none. Whoever has one calls `leave`."""
+        if self._inside >= self.limit or self._waiting or self._somebody_goes:
+            return False
+        self._go()
+        return True
+
+    async def enter(self, priority: int) -> None:
+        """Wait for a turn, those of a smaller priority number first."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, next(self._numbers), turn))
+        self._admit()
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 # It was its turn at the very moment: hand it on.
-                self._inside -= 1
-                self._admit()
+                self.leave()
             raise
 
+    def leave(self) -> None:
+        """Give a turn back."""
+        self._inside -= 1
+        self._admit()
+
     def _admit(self) -> None:
-        while self._waiting and self._inside < self.limit:
+        while self._waiting and self._inside < self.limit and not self._somebody_goes:
             _, _, turn = heapq.heappop(self._waiting)
             if not turn.done():
-                self._inside += 1
+                self._go()
                 turn.set_result(None)
+
+    def _go(self) -> None:
+        self._inside += 1
+        self._somebody_goes = True
+        asyncio.get_running_loop().call_soon(self._gone)
+
+    def _gone(self) -> None:
+        self._somebody_goes = False
+        self._admit()

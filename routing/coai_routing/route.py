@@ -223,18 +223,22 @@ def _refusal(deployment: Deployment, around: Circumstances, cost: float) -> tupl
         room = deployment.model.context_tokens
         why = f"About {tokens} tokens do not fit into its context of {room}."
         return why, "Ask about less code."
-    if deployment.health.circuit(around.now) is Circuit.OPEN:
-        health = deployment.health
-        return (
-            f"It failed {health.failures} times in a row: {health.last_error}",
-            "It is tried again shortly.",
-        )
+    if not deployment.health.admits(around.now):
+        return _sick(deployment.health, around.now)
     if around.money_left is not None and cost > around.money_left:
         return (
             f"It could cost {cost:.4f} USD, and the budget leaves {around.money_left:.4f}.",
             "Raise `budget.daily_usd` or `budget.monthly_usd`, or wait for the next day or month.",
         )
     return None
+
+
+def _sick(health: BackendHealth, now: float) -> tuple[str, str]:
+    """Return why a breaker lets nothing through."""
+    if health.circuit(now) is Circuit.HALF_OPEN:
+        return "A call is under way that finds out whether it is back.", "Ask again in a moment."
+    why = f"It failed {health.failures} times in a row: {health.last_error}"
+    return why, "It is tried again shortly."
 
 
 def _preference(candidate: RouteCandidate, around: Circumstances) -> tuple[float, ...]:

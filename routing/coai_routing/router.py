@@ -28,7 +28,7 @@ from coai_routing.prices import estimated_tokens
 from coai_routing.privacy import Egress
 from coai_routing.request import Delta
 from coai_routing.route import Circumstances, affinity_of, plan_route
-from coai_routing.sensitivity import SensitivityRules, assess, redacted, texts_of
+from coai_routing.sensitivity import SensitivityRules, assess, characters_of, redacted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
@@ -160,7 +160,7 @@ class Router:
                 complexity=question.complexity,
                 alias=question.alias,
                 is_prompt=request.prompt is not None,
-                prompt_tokens=estimated_tokens(sum(map(len, texts_of(request)))),
+                prompt_tokens=estimated_tokens(characters_of(request)),
                 max_tokens=request.max_tokens,
                 money_left=None if self._book is None else self._book.money_left(),
                 standings=standings,
@@ -181,12 +181,7 @@ class Router:
         prepared = await self._prepared(question)
         if prepared is not None and prepared.kept is not None:
             return Routed(prepared.kept.text, prepared.kept, "cache", prepared.sensitivity)
-        last: _Piece | None = None
-        async with aclosing(
-            self._shared(question, prepared, deadline=deadline, shown=False)
-        ) as pieces:
-            async for piece in pieces:
-                last = piece
+        last = await self._last(question, prepared, deadline=deadline)
         assert last is not None
         assert last.delta.reply is not None, "a stream ends with its reply or an error"
         return Routed(
@@ -218,14 +213,12 @@ class Router:
             yield Delta(text=prepared.kept.text)
             yield Delta(reply=prepared.kept)
             return
-        async with aclosing(
-            self._shared(question, prepared, deadline=deadline, shown=True)
-        ) as pieces:
+        async with aclosing(self._shared(question, prepared, deadline=deadline)) as pieces:
             async for piece in pieces:
                 yield piece.delta
 
     async def _assessed(self, question: Question) -> tuple[Question, Sensitivity]:
-        if sum(map(len, texts_of(question.request))) > _LARGE:
+        if characters_of(question.request) > _LARGE:
             return await asyncio.to_thread(self.assess, question)
         return self.assess(question)
 
@@ -242,15 +235,35 @@ class Router:
         kept = await self._cache.get(cache_key(assessed, first))
         return _Prepared(assessed, sensitivity, kept)
 
+    async def _last(
+        self, question: Question, prepared: _Prepared | None, *, deadline: float
+    ) -> _Piece | None:
+        """Return the end of an answer that nobody sees before; otherwise as `_shared`."""
+
+        def start() -> AsyncGenerator[_Piece]:
+            return self._carry_out(question, prepared, deadline=deadline, shown=False)
+
+        try:
+            async with asyncio.timeout_at(deadline + _GRACE):
+                if question.cached:
+                    return await self._flights.last(question_key(question, shown=False), start)
+                last: _Piece | None = None
+                async with aclosing(start()) as pieces:
+                    async for piece in pieces:
+                        last = piece
+                return last
+        except TimeoutError as error:
+            raise _too_late(question) from error
+
     async def _shared(
-        self, question: Question, prepared: _Prepared | None, *, deadline: float, shown: bool
+        self, question: Question, prepared: _Prepared | None, *, deadline: float
     ) -> AsyncGenerator[_Piece]:
         """Join an identical request that is under way, or begin it; each has its own deadline."""
 
         def start() -> AsyncGenerator[_Piece]:
-            return self._carry_out(question, prepared, deadline=deadline, shown=shown)
+            return self._carry_out(question, prepared, deadline=deadline, shown=True)
 
-        key = question_key(question, shown=shown)
+        key = question_key(question, shown=True)
         stream = self._flights.join(key, start) if question.cached else start()
         async with aclosing(stream):
             while True:
@@ -272,12 +285,7 @@ class Router:
         """Ask candidate after candidate until one has answered."""
         failures: list[ProviderError] = []
         partial: ReplyCutOffError | None = None
-        waiting = self._turnstile.passing(question.priority)
-        try:
-            async with asyncio.timeout_at(deadline):
-                await waiting.__aenter__()
-        except TimeoutError as error:
-            raise _too_late(question) from error
+        await self._turn(question, deadline)
         try:
             if prepared is None:
                 question, sensitivity = await self._assessed(question)
@@ -308,10 +316,20 @@ class Router:
                 if asyncio.get_running_loop().time() >= deadline:
                     break
         finally:
-            await waiting.__aexit__(None, None, None)
+            self._turnstile.leave()
         if partial is not None:
             raise partial
         raise _nobody(question, plan, failures)
+
+    async def _turn(self, question: Question, deadline: float) -> None:
+        """Wait until it is a question's turn; who returns from this has to leave."""
+        if self._turnstile.enter_at_once():
+            return
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._turnstile.enter(question.priority)
+        except TimeoutError as error:
+            raise _too_late(question) from error
 
     async def aclose(self) -> None:
         """Cancel what is under way and close every connection."""

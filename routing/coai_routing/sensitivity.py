@@ -109,6 +109,15 @@ def texts_of(request: ModelRequest) -> tuple[str, ...]:
     return tuple(text for text in texts if text)
 
 
+def characters_of(request: ModelRequest) -> int:
+    """Return about how many characters a provider would send; a JSON schema is not counted."""
+    return (
+        len(request.prompt or "")
+        + len(request.suffix or "")
+        + sum([len(message.content) for message in request.messages])
+    )
+
+
 def redacted(request: ModelRequest) -> ModelRequest:
     """Return the request with a marker in the place of each secret."""
     change: dict[str, Any] = {

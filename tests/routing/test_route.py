@@ -283,6 +283,24 @@ def test_a_registry_is_whole(change: dict[str, Any]) -> None:
         Capabilities.model_validate({**whole, **change})
 
 
+def test_one_call_alone_finds_out_whether_a_sick_endpoint_is_back() -> None:
+    moment = 100.0
+    fleet = Fleet(lambda: (local("ollama"),), lambda: REGISTRY, clock=lambda: moment)
+    (deployment,) = (one for one in fleet.deployments() if one.endpoint == "ollama")
+    for _ in range(3):
+        fleet.failed(deployment, "boom")
+    around = Circumstances(
+        REGISTRY.policy(Capability.CODE_ANALYSIS), Objective.LATENCY, now=moment + 1000
+    )
+    moment += 1000
+    assert plan_route(fleet.deployments(), around).candidates
+    fleet.started(deployment)
+    (refused,) = plan_route(fleet.deployments(), around).rejected
+    assert "finds out" in refused.why
+    fleet.ended(deployment)
+    assert plan_route(fleet.deployments(), around).candidates
+
+
 # --------------------------------------------------------------------------------- the prices
 
 

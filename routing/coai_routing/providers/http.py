@@ -19,6 +19,8 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from coai_routing.privacy import is_loopback
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -28,6 +30,7 @@ CONNECT_TIMEOUT: Final = 5.0
 _BODY_LIMIT: Final = 16_777_216
 _KEPT_SECONDS: Final = 60.0
 _LINGER: Final = 1.0
+_JSON: Final = {"Content-Type": "application/json"}
 
 
 class MalformedReplyError(Exception):
@@ -83,7 +86,8 @@ class Reply:
         self._open_ones = open_ones
         self._closed = False
         self.status = response.status
-        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self.headers: Mapping[str, str] = response.headers
+        """By names in letters of any size."""
 
     async def piece(self) -> bytes:
         """Return what has come of the body, waiting for it if need be; nothing at its end.
@@ -140,6 +144,9 @@ class Client:
         self._session: aiohttp.ClientSession | None = None
         self._open_ones: set[aiohttp.ClientResponse] = set()
         self._has_answered = False
+        # Elsewhere each sending is checked and logged, so whoever does that sends again.
+        self._may_repeat = is_loopback(base_url)
+        self._urls: dict[str, URL] = {}
 
     async def send(
         self,
@@ -164,7 +171,7 @@ class Client:
         try:
             return await self._exchange(method, path, body, times)
         except ClosedUnansweredError:
-            if not self._has_answered:
+            if not (self._has_answered and self._may_repeat):
                 raise
             # Likely the server closed an idle connection just when it was used again.
             return await self._exchange(method, path, body, times)
@@ -173,12 +180,16 @@ class Client:
         self, method: str, path: str, body: bytes, times: aiohttp.ClientTimeout
     ) -> Reply:
         session = self._session or self._open()
+        url = self._urls.get(path)
+        if url is None:
+            # There are a handful of paths, and taking one apart takes as long as sending it.
+            url = self._urls[path] = URL(self._base + path, encoded=True)
         try:
             response = await session.request(
                 method,
-                URL(self._base + path, encoded=True),
+                url,
                 data=body or None,
-                headers={"Content-Type": "application/json"} if body else None,
+                headers=_JSON if body else None,
                 allow_redirects=False,
                 timeout=times,
             )
