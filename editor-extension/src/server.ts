@@ -234,6 +234,8 @@ export class Server implements vscode.Disposable {
         { scheme: "vscode-notebook-cell" },
       ],
       outputChannel: this.#log,
+      // What is pushed is of files that are not open; the others are asked for, under our own name.
+      diagnosticCollectionName: "coai-audit",
       stdioOptions: { stdout: follow, stderr: follow },
       initializationOptions: () => this.#userSettings(),
       initializationFailedHandler: () => false,
