@@ -1,15 +1,20 @@
 // What the user can have this extension do, by the names in package.json.
 import * as vscode from "vscode";
-import { lastOutcome, menu, modelChoice } from "./presentation";
+import type { Keys } from "./keys";
+import { auditSentence, lastOutcome, menu, modelChoice } from "./presentation";
 import {
+  type AuditAnswer,
   type CatalogueModel,
   type CompletionEvent,
+  type Departure,
   type PullAnswer,
   SERVER_COMMANDS,
   type SettingInForce,
+  type Usage,
+  type Vendor,
 } from "./protocol";
 import type { ReportDocuments } from "./report_documents";
-import { privacyReport, statusReport, whyReport } from "./reports";
+import { privacyReport, statusReport, usageReport, whyReport } from "./reports";
 import type { Server } from "./server";
 import { SECTION } from "./settings";
 import type { Setup } from "./setup";
@@ -18,13 +23,16 @@ import { megabytes, minutes } from "./wording";
 
 const STATUS_REPORT = "COAI Status";
 const PRIVACY_REPORT = "COAI Privacy";
+const USAGE_REPORT = "COAI Usage";
 const WHY_REPORT = "COAI Why";
+const FIX_ALL = "source.fixAll.coai";
 
 /** The whole of the extension, for its commands. */
 export interface Parts {
   readonly server: Server;
   readonly setup: Setup;
   readonly feed: StatusFeed;
+  readonly keys: Keys;
   readonly reports: ReportDocuments;
   readonly log: vscode.LogOutputChannel;
 }
@@ -39,10 +47,17 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   "coai.toggleLanguage": toggleLanguage,
   "coai.snoozeCompletions": snooze,
   "coai.wakeCompletions": (parts) => snoozeFor(parts, 0),
+  "coai.audit": audit,
+  "coai.clearFindings": ({ server }) => server.execute(SERVER_COMMANDS.clearAudit),
+  "coai.fixAll": () =>
+    vscode.commands.executeCommand("editor.action.sourceAction", { kind: FIX_ALL, apply: "first" }),
+  "coai.signInToCloud": signIn,
+  "coai.signOutOfCloud": signOut,
   "coai.chooseModel": chooseModel,
   "coai.downloadModel": downloadModel,
   "coai.showStatus": ({ reports }) => reports.show(STATUS_REPORT),
   "coai.showPrivacy": ({ reports }) => reports.show(PRIVACY_REPORT),
+  "coai.showUsage": ({ reports }) => reports.show(USAGE_REPORT),
   "coai.showRequests": ({ reports }) => reports.show(WHY_REPORT),
   "coai.showLog": ({ log }) => {
     log.show();
@@ -88,7 +103,11 @@ function addReports({ server, feed, reports }: Parts): void {
     privacyReport(
       await status(),
       await server.execute<SettingInForce[]>(SERVER_COMMANDS.settings),
+      await server.execute<Departure[]>(SERVER_COMMANDS.departures),
     ),
+  );
+  reports.add(USAGE_REPORT, async () =>
+    usageReport(await server.execute<Usage>(SERVER_COMMANDS.usage)),
   );
 }
 
@@ -234,3 +253,73 @@ async function downloadModel({ server, feed }: Parts): Promise<void> {
   await server.execute(SERVER_COMMANDS.pullModel, missing);
   await feed.ask();
 }
+
+async function audit({ server }: Parts): Promise<void> {
+  // The server shows the progress and the way to stop, and tells its findings as diagnostics.
+  const answer = await server.execute<AuditAnswer>(SERVER_COMMANDS.auditWorkspace);
+  if (answer.findings > 0) {
+    await vscode.commands.executeCommand("workbench.actions.view.problems");
+  }
+  void vscode.window.showInformationMessage(`COAI: ${auditSentence(answer)}`);
+}
+
+async function chooseVendor(
+  vendors: readonly Vendor[],
+  placeHolder: string,
+): Promise<Vendor | undefined> {
+  const rows = vendors.map((vendor) => ({
+    label: vendorTitle(vendor),
+    description: vendor.source === "" ? "no key" : `its key is in the ${vendor.source}`,
+    vendor,
+  }));
+  return (await vscode.window.showQuickPick(rows, { title: "COAI", placeHolder }))?.vendor;
+}
+
+async function signIn({ keys, feed }: Parts): Promise<void> {
+  const vendor = await chooseVendor(await keys.vendors(), "Whose cloud models may be asked?");
+  if (vendor === undefined) {
+    return;
+  }
+  const key = await vscode.window.showInputBox({
+    title: `COAI: key for ${vendorTitle(vendor)}`,
+    prompt: "It is kept in your system's key store, and in no file of settings.",
+    password: true,
+    ignoreFocusOut: true,
+  });
+  if (key === undefined || key.trim() === "") {
+    return;
+  }
+  await keys.keep(vendor.name, key);
+  await feed.ask();
+  const settings = "Open Settings";
+  const said = vendor.allowed
+    ? `${vendorTitle(vendor)} may be asked now.`
+    : `The key for ${vendorTitle(vendor)} is kept. Nothing is sent there as long as ` +
+      "coai.routing.allowCloud is off.";
+  const buttons = vendor.allowed ? [] : [settings];
+  if ((await vscode.window.showInformationMessage(said, ...buttons)) === settings) {
+    await openSettings();
+  }
+}
+
+async function signOut({ keys, feed }: Parts): Promise<void> {
+  const all = await keys.vendors();
+  const kept = await Promise.all(all.map(({ name }) => keys.has(name)));
+  const vendors = all.filter((_, index) => kept[index]);
+  if (vendors.length === 0) {
+    void vscode.window.showInformationMessage("No key is kept here.");
+    return;
+  }
+  const vendor = await chooseVendor(vendors, "Whose key is to be forgotten?");
+  if (vendor !== undefined) {
+    await keys.forget(vendor.name);
+    await feed.ask();
+    void vscode.window.showInformationMessage(`The key for ${vendorTitle(vendor)} is forgotten.`);
+  }
+}
+
+function vendorTitle({ name }: Vendor): string {
+  return TITLES[name] ?? name;
+}
+
+const TITLES: Readonly<Record<string, string>> = { anthropic: "Anthropic", openai: "OpenAI" };

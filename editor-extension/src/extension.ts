@@ -3,6 +3,8 @@ import * as vscode from "vscode";
 import { register } from "./commands";
 import { ManagedEnvironment } from "./environment";
 import { onInterpreterChange } from "./interpreter";
+import { Keys } from "./keys";
+import { Secrets, masked } from "./masking";
 import { ReportDocuments } from "./report_documents";
 import { Server } from "./server";
 import { Setup } from "./setup";
@@ -22,7 +24,8 @@ export interface Api {
 /** Begin. The server is started when this has returned. */
 export function activate(context: vscode.ExtensionContext): Api {
   const begun = performance.now();
-  const log = vscode.window.createOutputChannel("COAI", { log: true });
+  const secrets = new Secrets();
+  const log = masked(vscode.window.createOutputChannel("COAI", { log: true }), secrets);
   const managed = new ManagedEnvironment({
     extension: context.extensionPath,
     storage: context.globalStorageUri.fsPath,
@@ -30,6 +33,7 @@ export function activate(context: vscode.ExtensionContext): Api {
     variables: process.env,
   });
   const server = new Server(log, managed, settingNames(context));
+  const keys = new Keys(context.secrets, server, secrets);
   const setup = new Setup(server, managed, log, context);
   const feed = new StatusFeed(server);
   const items = new StatusItems();
@@ -37,8 +41,8 @@ export function activate(context: vscode.ExtensionContext): Api {
   running = server;
 
   context.subscriptions.push(
-    ...[log, server, feed, items, reports],
-    ...register({ server, setup, feed, reports, log }),
+    ...[log, server, keys, feed, items, reports],
+    ...register({ server, setup, feed, keys, reports, log }),
     feed.onChange((situation) => {
       items.show(situation);
     }),

@@ -1,6 +1,6 @@
 // What the status bar, the language status and the menu say: decided here, shown elsewhere.
-import type { Status } from "./protocol";
-import { megabytes, milliseconds, minutes, modelName, plain } from "./wording";
+import type { AuditAnswer, Status } from "./protocol";
+import { counted, dollars, megabytes, milliseconds, minutes, modelName, plain } from "./wording";
 
 /** What is known when something is to be shown. */
 export interface Situation {
@@ -84,7 +84,9 @@ function running(status: Status, thinking: boolean): Line {
   const lock = status.privacyMode ? "$(lock)" : "";
   const name = modelName(status.model);
   const took = status.last?.kind === "suggestion" ? milliseconds(status.last.elapsedMs) : "";
-  const text = [icon, lock, name, took].filter((part) => part !== "").join(" ");
+  const spent = status.spentTodayUsd ?? 0;
+  const cost = spent > 0 ? dollars(spent) : "";
+  const text = [icon, lock, name, took, cost].filter((part) => part !== "").join(" ");
   const place = status.local ? "on this machine" : "on another machine";
   return line(text, `${name} completes ${place}.`);
 }
@@ -113,6 +115,9 @@ export function tooltip(situation: Situation): string {
         ? "Privacy mode: nothing leaves this machine."
         : "Nothing leaves this machine unless you have allowed it.",
     );
+    if (status.spentTodayUsd !== null) {
+      rows.push(`Spent today: ${plain(dollars(status.spentTodayUsd))}.`);
+    }
     rows.push(...status.problems.map((problem) => `$(warning) ${plain(problem)}`));
   }
   return rows.join("\n\n");
@@ -158,6 +163,18 @@ export function modelChoice(model: {
   };
 }
 
+/** Return in one sentence what an audit has found. */
+export function auditSentence(answer: AuditAnswer): string {
+  const where = `in ${counted(answer.files, "file")}`;
+  const found = Object.entries(answer.bySeverity)
+    .map(([severity, count]) =>
+      severity === "information" ? `${count} information` : counted(count, severity),
+    )
+    .join(", ");
+  const said = answer.findings === 0 ? `Nothing was found ${where}` : `Found ${where}: ${found}`;
+  return answer.stopped ? `${said}, before the audit was stopped.` : `${said}.`;
+}
+
 /** Something that the menu offers. */
 export interface MenuEntry {
   readonly label: string;
@@ -195,7 +212,9 @@ export function menu(situation: Situation): MenuEntry[] {
       offer("$(bell-slash) Snooze Completions", "coai.snoozeCompletions");
     }
     offer("$(symbol-misc) Choose the Model", "coai.chooseModel");
+    offer("$(shield) Audit the Workspace", "coai.audit");
     offer("$(pulse) Show Status", "coai.showStatus");
+    offer("$(credit-card) Show Usage and Spend", "coai.showUsage");
     offer("$(lock) Show Privacy Report", "coai.showPrivacy");
   }
   offer("$(output) Show Log", "coai.showLog");

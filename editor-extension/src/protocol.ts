@@ -67,6 +67,8 @@ export interface Status {
   readonly rejected: readonly Offer[];
   readonly last: CompletionEvent | null;
   readonly problems: readonly string[];
+  /** What calls of cloud models have cost today; null where that cannot be read. */
+  readonly spentTodayUsd: number | null;
 }
 
 /** A model of the server's catalogue, as `coai.models` answers. */
@@ -86,6 +88,73 @@ export interface PullAnswer {
   readonly pulled: boolean;
 }
 
+/** What `coai.auditWorkspace` answers. */
+export interface AuditAnswer {
+  readonly files: number;
+  readonly findings: number;
+  /** How many there are of each severity, such as `error`. */
+  readonly bySeverity: Readonly<Record<string, number>>;
+  /** Whether the user has stopped it. */
+  readonly stopped: boolean;
+}
+
+/** A vendor of cloud models, as `coai.vendors` answers. */
+export interface Vendor {
+  readonly name: string;
+  /** The environment variable that may hold its key. */
+  readonly variable: string;
+  /** Where its key comes from; empty if there is none. */
+  readonly source: "editor" | "settings" | "environment" | "";
+  readonly enabled: boolean;
+  /** Whether anything may be sent to it at all. */
+  readonly allowed: boolean;
+}
+
+/** What one model was used for. */
+export interface ModelUsage {
+  readonly alias: string;
+  readonly model: string;
+  readonly calls: number;
+  readonly answered: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly outputTokens: number;
+  readonly costUsd: number;
+  readonly firstMs: number | null;
+  readonly totalMs: number;
+}
+
+/** What `coai.usage` answers. */
+export interface Usage {
+  /** How far back it looks. */
+  readonly days: number;
+  readonly todayUsd: number;
+  readonly monthUsd: number;
+  readonly dailyBudgetUsd: number | null;
+  readonly monthlyBudgetUsd: number | null;
+  readonly perDay: readonly { readonly day: string; readonly calls: number; readonly usd: number }[];
+  readonly models: readonly ModelUsage[];
+  /** Null where nothing is recorded. */
+  readonly completions: {
+    readonly requests: number;
+    readonly suggestions: number;
+    readonly medianMs: number | null;
+    readonly outputTokens: number;
+    readonly fates: Readonly<Record<string, number>>;
+  } | null;
+}
+
+/** A request that has left this machine, as `coai.departures` answers. */
+export interface Departure {
+  readonly at: string;
+  readonly host: string;
+  readonly endpoint: string;
+  readonly model: string;
+  readonly capability: string;
+  readonly bytes: number;
+  readonly why: string;
+}
+
 /** A setting in force, as `coai.settings` answers. */
 export interface SettingInForce {
   readonly key: string;
@@ -102,9 +171,16 @@ export const STATUS_CHANGED = "coai/statusChanged";
 
 /** Commands of the server; the language client registers each under the same name. */
 export const SERVER_COMMANDS = {
+  auditWorkspace: "coai.auditWorkspace",
+  clearAudit: "coai.clearAudit",
+  departures: "coai.departures",
   models: "coai.models",
   pullModel: "coai.pullModel",
   settings: "coai.settings",
+  signIn: "coai.signIn",
+  signOut: "coai.signOut",
   snooze: "coai.snooze",
+  usage: "coai.usage",
+  vendors: "coai.vendors",
   why: "coai.why",
 } as const;

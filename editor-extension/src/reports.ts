@@ -1,7 +1,14 @@
 // The reports as Markdown: what is in force, what was asked, what may leave the machine.
 import { lastOutcome, speedOf } from "./presentation";
-import type { CompletionEvent, Offer, SettingInForce, Status } from "./protocol";
-import { code, milliseconds, plain } from "./wording";
+import type {
+  CompletionEvent,
+  Departure,
+  Offer,
+  SettingInForce,
+  Status,
+  Usage,
+} from "./protocol";
+import { code, dollars, milliseconds, plain } from "./wording";
 
 /** Return the report of what completes and why. */
 export function statusReport(status: Status, server: string): string {
@@ -51,13 +58,17 @@ export function whyReport(events: readonly CompletionEvent[]): string {
 }
 
 /** Return the report of what may be read and what may leave the machine. */
-export function privacyReport(status: Status, settings: readonly SettingInForce[]): string {
+export function privacyReport(
+  status: Status,
+  settings: readonly SettingInForce[],
+  departures: readonly Departure[],
+): string {
   const remote = [...status.candidates, ...status.rejected].filter((offer) => !offer.local);
   const deciding = settings.filter(
     ({ key }) =>
       key.startsWith("privacy.") ||
       ["completion.allow_cloud", "completion.exclude", "completion.context"].includes(key) ||
-      key === "completion.gitignored_context",
+      ["completion.gitignored_context", "routing.allow_cloud", "routing.redact"].includes(key),
   );
   return [
     "# COAI: privacy",
@@ -65,6 +76,20 @@ export function privacyReport(status: Status, settings: readonly SettingInForce[
     "COAI itself sends no telemetry of any kind.",
     "## Model servers that are not on this machine",
     offers(remote, "None is known."),
+    "## What has left this machine",
+    departures.length === 0
+      ? "Nothing has."
+      : table(
+          ["When", "Host", "Model", "For", "Bytes", "Allowed because"],
+          departures.map((one) => [
+            plain(new Date(one.at).toLocaleString()),
+            code(one.host),
+            code(one.model),
+            plain(one.capability),
+            one.bytes.toLocaleString("en-US"),
+            plain(one.why),
+          ]),
+        ),
     "## The settings that decide, and where each comes from",
     table(
       ["Setting", "Value", "From", "Meaning"],
@@ -88,6 +113,75 @@ function verdict(status: Status, settings: readonly SettingInForce[]): string {
   return allowed
     ? "**Completions may ask a model on another machine when none here can answer.**"
     : "**Completions ask only models on this machine.**";
+}
+
+/** Return the report of what models were used for and what it cost. */
+export function usageReport(usage: Usage): string {
+  const budget = (cap: number | null): string => (cap === null ? "no budget" : dollars(cap));
+  return [
+    "# COAI: usage and spend",
+    table(
+      ["", "Spent", "Budget"],
+      [
+        ["Today", plain(dollars(usage.todayUsd)), plain(budget(usage.dailyBudgetUsd))],
+        ["This month", plain(dollars(usage.monthUsd)), plain(budget(usage.monthlyBudgetUsd))],
+      ],
+    ),
+    "Days and months are UTC's. Models on this machine cost nothing.",
+    "## Completions",
+    completions(usage.completions),
+    `## Models that were asked for more than completions, in ${usage.days} days`,
+    usage.models.length === 0
+      ? "None was."
+      : table(
+          ["Model", "Calls", "Answered", "Tokens in", "Cached", "Out", "Mean time", "Cost"],
+          usage.models.map((row) => [
+            code(row.model === "" ? row.alias : row.model),
+            String(row.calls),
+            `${Math.round((100 * row.answered) / row.calls)} %`,
+            row.promptTokens.toLocaleString("en-US"),
+            row.cachedTokens.toLocaleString("en-US"),
+            row.outputTokens.toLocaleString("en-US"),
+            milliseconds(row.totalMs),
+            plain(dollars(row.costUsd)),
+          ]),
+        ),
+    ...(usage.perDay.length === 0
+      ? []
+      : [
+          "## Day by day",
+          table(
+            ["Day", "Calls", "Cost"],
+            usage.perDay.map(({ day, calls, usd }) => [day, String(calls), plain(dollars(usd))]),
+          ),
+        ]),
+    "",
+  ].join("\n\n");
+}
+
+const FATES: Readonly<Record<string, string>> = {
+  accepted: "taken whole",
+  accepted_in_part: "taken in part",
+  typed: "typed by hand to their end",
+  rejected: "rejected",
+  shown: "of unknown end",
+};
+
+function completions(known: Usage["completions"]): string {
+  if (known === null) {
+    return "Nothing is recorded.";
+  }
+  const rows: [string, string][] = [
+    ["Requests, the last ones", String(known.requests)],
+    ["Ended in a suggestion", String(known.suggestions)],
+    ["Median time of those", known.medianMs === null ? "" : milliseconds(known.medianMs)],
+    ["Tokens written", known.outputTokens.toLocaleString("en-US")],
+    ...Object.entries(known.fates).map(([fate, count]): [string, string] => [
+      `Suggestions ${FATES[fate] ?? fate}`,
+      String(count),
+    ]),
+  ];
+  return table(["", ""], rows);
 }
 
 function switches(status: Status): string {

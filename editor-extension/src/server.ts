@@ -16,6 +16,7 @@ import { type ManagedEnvironment, isFile } from "./environment";
 import { selectedInterpreter } from "./interpreter";
 import { type Location, locate } from "./location";
 import { type Level, logLine } from "./log_lines";
+import { lull } from "./lull";
 import { ProgressBars } from "./progress";
 import { STATUS, STATUS_CHANGED, type Status } from "./protocol";
 import { CrashHistory } from "./restarts";
@@ -234,7 +235,10 @@ export class Server implements vscode.Disposable {
         { scheme: "vscode-notebook-cell" },
       ],
       outputChannel: this.#log,
+      // What is pushed is of files that are not open; the others are asked for, under our own name.
+      diagnosticCollectionName: "coai-audit",
       stdioOptions: { stdout: follow, stderr: follow },
+      diagnosticPullOptions: { onChange: true, onSave: true },
       initializationOptions: () => this.#userSettings(),
       initializationFailedHandler: () => false,
       errorHandler: {
@@ -253,6 +257,11 @@ export class Server implements vscode.Disposable {
           this.#bars.handle(token, step, next as () => void, () => {
             void client.sendNotification(WorkDoneProgressCancelNotification.type, { token });
           });
+        },
+        provideDiagnostics: async (document, previousResultId, token, next) => {
+          const activity = { pending: () => this.#pending, onChange: this.onActivity };
+          await lull(document, token, activity);
+          return next(document, previousResultId, token);
         },
         provideInlineCompletionItems: async (document, position, context, token, next) => {
           this.#think(1);

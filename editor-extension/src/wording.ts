@@ -6,6 +6,16 @@ export function megabytes(bytes: number): string {
   return `${Math.round(bytes / 1e6).toLocaleString("en-US")} MB`;
 }
 
+/** Return an amount of money as people say it; small ones with the digits that tell. */
+export function dollars(amount: number): string {
+  return `$${amount.toFixed(amount !== 0 && amount < 0.1 ? 4 : 2)}`;
+}
+
+/** Return a count with its noun. */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString("en-US")} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Return a duration as people say it. */
 export function milliseconds(duration: number): string {
   return duration < 1000 ? `${Math.round(duration)} ms` : `${(duration / 1000).toFixed(1)} s`;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Situation, menu, modelChoice, statusLine, tooltip } from "../src/presentation";
+import { type Situation, auditSentence, menu, modelChoice, statusLine, tooltip } from "../src/presentation";
 import { offer, status, suggestion } from "./samples";
 
 const running: Situation = { server: "running", why: "", status: status(), thinking: false };
@@ -15,6 +15,7 @@ const lines: [string, Situation, RegExp, "normal" | "warning" | "error"][] = [
   ["a status that is not known yet", { ...running, status: undefined }, /loading~spin/, "normal"],
   ["a local model", running, /^\$\(sparkle\) qwen2\.5-coder-0\.5b$/, "normal"],
   ["with the last latency", { ...running, status: status({ last: suggestion() }) }, /0\.5b 183 ms$/, "normal"],
+  ["what was spent", { ...running, status: status({ spentTodayUsd: 1.5 }) }, /0\.5b \$1\.50$/, "normal"],
   ["a spinner while it thinks", { ...running, thinking: true }, /^\$\(loading~spin\) qwen/, "normal"],
   ["a model elsewhere", { ...running, status: status({ local: false }) }, /^\$\(cloud\) qwen/, "normal"],
   ["privacy mode", { ...running, status: status({ privacyMode: true }) }, /\$\(lock\) qwen/, "normal"],
@@ -98,4 +99,30 @@ test("a model to choose has its size, and its speed where it was measured", () =
   const used = modelChoice({ ...model, present: true, inUse: true, speed: offer().speed });
   assert.match(used.label, /check/);
   assert.match(used.detail, /writes 50 tokens\/s/);
+});
+
+const audits: [string, Parameters<typeof auditSentence>[0], RegExp][] = [
+  ["nothing", { files: 2, findings: 0, bySeverity: {}, stopped: false }, /^Nothing was found in 2 files\.$/],
+  [
+    "findings",
+    { files: 1, findings: 3, bySeverity: { error: 1, warning: 2, information: 4 }, stopped: false },
+    /^Found in 1 file: 1 error, 2 warnings, 4 information\.$/,
+  ],
+  [
+    "a stop",
+    { files: 1200, findings: 0, bySeverity: {}, stopped: true },
+    /in 1,200 files, before the audit was stopped\.$/,
+  ],
+];
+
+for (const [end, answer, said] of audits) {
+  test(`an audit that ended in ${end} is told in a sentence`, () => {
+    assert.match(auditSentence(answer), said);
+  });
+}
+
+test("money that cannot be read is not shown", () => {
+  const told = tooltip({ ...running, status: status({ spentTodayUsd: null }) });
+  assert.doesNotMatch(told, /Spent/);
+  assert.match(tooltip(running), /Spent today: \\\$0\\\.00/);
 });

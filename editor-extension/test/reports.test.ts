@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { privacyReport, statusReport, whyReport } from "../src/reports";
+import { privacyReport, statusReport, usageReport, whyReport } from "../src/reports";
 import { offer, status, suggestion } from "./samples";
 
 test("the status report names the model, the order of servers, and why others are not used", () => {
@@ -47,6 +47,16 @@ test("the requests tell where, how and why", () => {
   assert.match(whyReport([]), /Nothing was asked yet/);
 });
 
+const departure = {
+  at: "2026-11-20T10:00:00.000+00:00",
+  host: "api.example.org",
+  endpoint: "openai",
+  model: "m",
+  capability: "performance",
+  bytes: 1234,
+  why: "allowed",
+};
+
 const settings = (allow: string): Parameters<typeof privacyReport>[1] => [
   { key: "privacy.mode", value: "false", origin: "default", description: "Privacy mode." },
   { key: "completion.allow_cloud", value: allow, origin: "editor", description: "May leave." },
@@ -54,12 +64,74 @@ const settings = (allow: string): Parameters<typeof privacyReport>[1] => [
 ];
 
 test("the privacy report says whether anything may leave, and which settings decide", () => {
-  const closed = privacyReport(status(), settings("false"));
+  const closed = privacyReport(status(), settings("false"), []);
   assert.match(closed, /ask only models on this machine/);
   assert.match(closed, /None is known/);
+  assert.match(closed, /Nothing has\./);
   assert.doesNotMatch(closed, /max_tokens/);
-  const open = privacyReport(status({ rejected: [offer({ name: "far", local: false })] }), settings("true"));
+  const open = privacyReport(
+    status({ rejected: [offer({ name: "far", local: false })] }),
+    settings("true"),
+    [departure],
+  );
   assert.match(open, /may ask a model on another machine/);
   assert.match(open, /`far`/);
-  assert.match(privacyReport(status({ privacyMode: true }), settings("true")), /Privacy mode is on/);
+  assert.match(open, /`api\.example\.org` \| `m` \| performance \| 1,234 \| allowed/);
+  assert.match(privacyReport(status({ privacyMode: true }), settings("true"), []), /Privacy mode is on/);
+});
+
+const unused: Parameters<typeof usageReport>[0] = {
+  days: 30,
+  todayUsd: 0,
+  monthUsd: 0,
+  dailyBudgetUsd: null,
+  monthlyBudgetUsd: null,
+  perDay: [],
+  models: [],
+  completions: null,
+};
+
+test("where nothing was used the usage report says so", () => {
+  const report = usageReport(unused);
+  assert.match(report, /\| Today \| \\\$0\\\.00 \| no budget \|/);
+  assert.match(report, /Nothing is recorded\./);
+  assert.match(report, /None was\./);
+  assert.doesNotMatch(report, /Day by day/);
+});
+
+test("the usage report has what was spent, the budgets, the models and the completions", () => {
+  const report = usageReport({
+    ...unused,
+    todayUsd: 0.0123,
+    monthUsd: 4,
+    dailyBudgetUsd: 2,
+    perDay: [{ day: "2026-11-20", calls: 3, usd: 4 }],
+    models: [
+      {
+        alias: "cloud.fast",
+        model: "m",
+        calls: 4,
+        answered: 3,
+        promptTokens: 1234,
+        cachedTokens: 5,
+        outputTokens: 6,
+        costUsd: 4,
+        firstMs: null,
+        totalMs: 1500,
+      },
+    ],
+    completions: {
+      requests: 9,
+      suggestions: 7,
+      medianMs: 210,
+      outputTokens: 70,
+      fates: { accepted: 3, unheard_of: 1 },
+    },
+  });
+  assert.match(report, /Today \| \\\$0\\\.0123 \| \\\$2\\\.00/);
+  assert.match(report, /`m` \| 4 \| 75 % \| 1,234 \| 5 \| 6 \| 1\.5 s \| \\\$4/);
+  assert.match(report, /2026-11-20 \| 3 \|/);
+  assert.match(report, /Suggestions taken whole \| 3/);
+  assert.match(report, /Suggestions unheard_of \| 1/);
+  assert.match(report, /210 ms/);
 });

@@ -47,6 +47,7 @@ export function status(
     rejected: [],
     last: null,
     problems: [],
+    spentTodayUsd: 0,
     ...changes,
     completion: {
       enabled: true,

@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 NAME: Final = "coai"
 
 COMMANDS: Final = (
+    "coai.auditWorkspace",
+    "coai.clearAudit",
     "coai.completionAccepted",
+    "coai.departures",
     "coai.models",
     "coai.pullModel",
     "coai.settings",
+    "coai.signIn",
+    "coai.signOut",
     "coai.snooze",
+    "coai.usage",
+    "coai.vendors",
     "coai.why",
 )
 """What `workspace/executeCommand` takes; known before anything is imported."""

@@ -44,6 +44,7 @@ class Services:
         self._documents = documents
         self._overrides = overrides
         self._client = _settings_of(client)
+        self._keys: dict[str, str] = {}
         self._log = LogSettings()
         self._loading = asyncio.Lock()
         self._of_documents: dict[str, CompletionSettings] = {}
@@ -106,7 +107,11 @@ class Services:
         return tuple(path for path in paths if path is not None)
 
     def _load(self) -> LoadedSettings:
-        loaded = load(overrides=self._overrides, client=self._client, workspace_roots=self._roots())
+        loaded = load(
+            overrides=self._overrides,
+            client=_with_keys(self._client, self._keys),
+            workspace_roots=self._roots(),
+        )
         for problem in loaded.problems:
             logger.warning("%s", problem)
         return loaded
@@ -125,6 +130,18 @@ class Services:
         """Take what the client says its settings are now, and act on what that changes."""
         self._client = _settings_of(client)
         await self.reload()
+
+    async def use_key(self, vendor: str, key: str | None) -> None:
+        """Take a vendor's key from the editor, in memory only; None takes it away again."""
+        if key is None:
+            self._keys.pop(vendor, None)
+        else:
+            self._keys[vendor] = key
+        await self.reload()
+
+    def has_key(self, vendor: str) -> bool:
+        """Say whether the editor gave a key for this vendor."""
+        return vendor in self._keys
 
     async def reload(self) -> None:
         """Read every layer of the settings again, and act on what changed."""
@@ -218,3 +235,16 @@ class Services:
 def _settings_of(sent: object) -> Mapping[str, Any] | None:
     """Return a client's settings; `null` and anything but an object count as none."""
     return cast("dict[str, Any]", sent) if isinstance(sent, dict) else None
+
+
+def _with_keys(
+    client: Mapping[str, Any] | None, keys: Mapping[str, str]
+) -> Mapping[str, Any] | None:
+    """Return the client's settings with vendors' keys; a key that it was given wins."""
+    if not keys:
+        return client
+    section = client.get("coai") if client is not None else None
+    settings = {**(cast("dict[str, Any]", section) if isinstance(section, dict) else client or {})}
+    # A setting may be written in either way; of one that is there twice, the first one counts.
+    dotted = {f"cloud.{vendor}.apiKey": key for vendor, key in keys.items()}
+    return {**dotted, **settings}

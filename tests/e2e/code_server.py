@@ -111,6 +111,16 @@ class CodeServer:
         logs = (self.home / "user" / "logs").rglob("*COAI*.log")
         return "\n".join(one.read_text(encoding="utf-8", errors="replace") for one in logs)
 
+    def extension_host_errors(self) -> list[str]:
+        """Return what extension hosts have logged as errors, unhandled rejections among it."""
+        logs = (self.home / "user" / "logs").rglob("remoteexthost.log")
+        lines = [
+            line
+            for one in logs
+            for line in one.read_text(encoding="utf-8", errors="replace").splitlines()
+        ]
+        return [line for line in lines if "[error]" in line or "rejected promise" in line]
+
     def _descendants(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 

@@ -16,7 +16,7 @@ from coai_routing.engine.store import ModelStore
 from coai_routing.local import data_directory
 from tests.e2e.code_server import CodeServer, code_server
 from tests.e2e.tools import EXTENSION, ROOT, missing, vs_code
-from tests.e2e.workbench import Workbench
+from tests.e2e.workbench import PICTURES, Workbench
 from tests.support.silent_hub import silent_hub
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ CHROMIUM_OPTIONS = (
 """Chromium is to do nothing but show the page."""
 
 _BUILD_SECONDS = 300
+_LOG_TAIL = 50_000
 
 
 @pytest.fixture(scope="session")
@@ -131,9 +132,10 @@ def workbench(code: CodeServer, browser: Browser) -> Iterator[Workbench]:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     bench = Workbench(page, code.url)
     bench.wait_for_status(MODEL)
+    before = code.extension_host_errors()
     yield bench
     # Closing the page is an error to VS Code's services that are still at work.
-    errors = [*bench.errors]
+    errors = [*bench.errors, *code.extension_host_errors()[len(before) :]]
     page.close()
     assert errors == []
 
@@ -142,9 +144,13 @@ def workbench(code: CodeServer, browser: Browser) -> Iterator[Workbench]:
 def pytest_runtest_makereport(
     item: pytest.Function, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Keep a picture of the window in which a test has failed."""
+    """Keep a picture of the window in which a test has failed, and the extension's log."""
     report = yield
     bench = item.funcargs.get("workbench") if hasattr(item, "funcargs") else None
     if report.failed and call.when == "call" and isinstance(bench, Workbench):
         bench.picture(f"failed-{item.name}")
+        code = item.funcargs.get("code")
+        if isinstance(code, CodeServer):
+            log = PICTURES / f"failed-{item.name}.log"
+            log.write_text(code.log()[-_LOG_TAIL:], encoding="utf-8")
     return report

@@ -107,6 +107,7 @@ def test_snoozed_completions_are_woken(workbench: Workbench) -> None:
     [
         ("COAI: Show Status", "Models that complete"),
         ("COAI: Show Privacy Report", "Completions ask only models on this machine."),
+        ("COAI: Show Usage and Spend", "Models on this machine cost nothing."),
         ("COAI: Show the Last Completion Requests", "newest first"),
     ],
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from contextlib import suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from playwright.sync_api import FloatRect, expect
+from playwright.sync_api import TimeoutError as TooLate
 
 from tests.e2e.tools import ROOT
 
@@ -21,6 +23,8 @@ PICTURES: Final = ROOT / ".e2e"
 
 PATIENCE_MS: Final = 45_000.0
 """How long to wait for anything. Never reached unless something is wrong."""
+
+_LOOK_UP_MS: Final = 5_000.0
 
 GHOST: Final = ".monaco-editor [class*='ghost-text-decoration'], .monaco-editor .ghost-text-lines"
 
@@ -103,9 +107,18 @@ class Workbench:
 
     def open(self, name: str, line: int | None = None) -> None:
         """Open a file of the workspace with the cursor at the end of a line, counted from 1."""
-        self.page.keyboard.press("Control+p")
-        self._fill(name if line is None else f"{name}:{line}")
-        expect(self._rows().first).to_contain_text(PurePosixPath(name).name, timeout=PATIENCE_MS)
+        row = self._rows().first.filter(has_text=PurePosixPath(name).name)
+
+        def found() -> bool:
+            # A file that has just been made may be missing from what VS Code has looked up.
+            self.page.keyboard.press("Escape")
+            self.page.keyboard.press("Control+p")
+            self._fill(name if line is None else f"{name}:{line}")
+            with suppress(TooLate):
+                row.wait_for(timeout=_LOOK_UP_MS)
+            return row.is_visible()
+
+        self.wait(found, f"{name} can be opened")
         self.page.keyboard.press("Enter")
         tab = self.page.locator(".tab.active").filter(has_text=PurePosixPath(name).name)
         expect(tab).to_be_visible(timeout=PATIENCE_MS)
@@ -214,6 +227,26 @@ class Workbench:
         self.page.wait_for_timeout(400)
         clip = FloatRect(x=corner["x"] - 16, y=corner["y"], width=width, height=height)
         self.page.screenshot(path=path, clip=clip)
+
+    # --------------------------------------------------------------- findings
+
+    def squiggles(self, severity: str) -> Locator:
+        """Return the squiggles of a severity: `error`, `warning` or `info`."""
+        return self.page.locator(f".monaco-editor .squiggly-{severity}")
+
+    def hover(self, word: str) -> str:
+        """Hold the pointer on a word of the open file; return what is shown."""
+        on = self.page.locator(".editor-instance .view-line span span", has_text=word).last
+        shown = self.page.locator(".monaco-editor .monaco-hover:not(.hidden)")
+
+        def appears() -> bool:
+            self.page.mouse.move(10, 300)
+            on.hover()
+            self.page.wait_for_timeout(1500)
+            return shown.first.is_visible()
+
+        self.wait(appears, f"something is shown about {word}")
+        return shown.first.inner_text().replace("\N{NO-BREAK SPACE}", " ")
 
     # ------------------------------------------------------------- what it says
 

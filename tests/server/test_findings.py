@@ -102,6 +102,23 @@ def test_hover_explains_the_finding_under_the_cursor(daemon: Daemon) -> None:
 FIXABLE = "import hashlib\nimport ssl\nhashlib.md5(b'x')\nc = ssl._create_unverified_context()\n"
 
 
+def test_a_fix_that_only_puts_text_in_has_its_edits(daemon: Daemon) -> None:
+    _open(daemon)
+    _published(daemon)
+    text = TEXT.replace("os.system(command)", "eval(command)")
+    daemon.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+    assert _published(daemon)["diagnostics"] == []
+    daemon.open(text, URI)
+    diagnostics = _published(daemon)["diagnostics"]
+    where = diagnostics[0]["range"]
+    asked: Json = {"textDocument": {"uri": URI}, "range": where}
+    (action,) = daemon.call(
+        "textDocument/codeAction", {**asked, "context": {"diagnostics": diagnostics}}
+    )
+    edits = action["edit"]["changes"][URI]
+    assert {edit["newText"].strip() for edit in edits} == {"ast.literal_", "import ast"}
+
+
 def _actions(daemon: Daemon, diagnostics: list[Json], *only: str) -> list[Json]:
     context: Json = {"diagnostics": diagnostics, **({"only": list(only)} if only else {})}
     where = {"start": {"line": 2, "character": 0}, "end": {"line": 2, "character": 3}}

@@ -185,7 +185,9 @@ def _fixed(source: Source, analysis: Analysis, touched: Sequence[int]) -> list[d
             "rule": fix.rule,
             "span": [fix.span.start, fix.span.end],
             "edits": [
-                [edit.span.start, edit.span.end, edit.text] for edit in fix.edits if edit.span
+                [edit.span.start, edit.span.end, edit.text]
+                for edit in fix.edits
+                if edit.span is not None
             ],
             "preferred": fix.preferred,
         }

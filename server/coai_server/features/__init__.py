@@ -13,6 +13,9 @@ from coai_server.features import (
     inline_completion,
     lifecycle,
     status,
+    usage,
+    vendors,
+    workspace_audit,
 )
 from coai_server.server import Server
 
@@ -25,9 +28,18 @@ if TYPE_CHECKING:
 def build(session: Session, *, overrides: Mapping[str, Any]) -> Server:
     """Return the server with all of its features registered."""
     server = Server(session, overrides=overrides)
-    for feature in (lifecycle, configuration, inline_completion, commands, status):
+    for feature in (
+        lifecycle,
+        configuration,
+        inline_completion,
+        commands,
+        status,
+        usage,
+        vendors,
+    ):
         feature.register(server)
     known = diagnostics.register(server)
     hover.register(server, known)
     code_action.register(server, known)
+    workspace_audit.register(server, known)
     return server

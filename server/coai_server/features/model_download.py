@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
 from coai_routing.errors import CoaiError
+from coai_server.features.work_progress import open_bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +29,6 @@ LATER: Final = "Not now"
 
 ANSWER_SECONDS: Final = 3600.0
 """How long a question may stand on the screen."""
-
-_CREATE_SECONDS: Final = 5.0
 
 
 async def offer(server: Server) -> None:
@@ -53,11 +50,17 @@ async def fetch(server: Server, name: str = "") -> bool:
     """
     models = server.services.models
     embedded = models.embedded
-    bar = await _progress(server)
+    bar = await open_bar(server, "COAI: fetching the model")
+
+    def report(progress: PullProgress) -> None:
+        done, total = progress.bytes_done, max(1, progress.bytes_total)
+        said = f"{progress.phase}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+        bar.report(said, done * 100 // total)
+
     if name in ("", embedded.missing):
-        pulling = asyncio.ensure_future(embedded.pull(bar.report))
+        pulling = asyncio.ensure_future(embedded.pull(report))
     else:
-        pulling = asyncio.ensure_future(_pull(models, name, bar.report))
+        pulling = asyncio.ensure_future(_pull(models, name, report))
     try:
         await asyncio.wait({pulling, bar.stopped}, return_when=asyncio.FIRST_COMPLETED)
         if pulling.done():
@@ -77,16 +80,6 @@ async def _pull(models: LocalModels, name: str, report: Callable[[PullProgress],
     await models.store.pull(name, report)
 
 
-@dataclass(frozen=True)
-class _Bar:
-    """A progress bar in the client, or none."""
-
-    report: Callable[[PullProgress], None]
-    finish: Callable[[], None]
-    stopped: asyncio.Future[None]
-    """Done when the user wants no more of it."""
-
-
 async def _wanted(server: Server, name: str) -> bool:
     model = server.services.models.catalog.model(name)
     size = "" if model is None else f" ({model.size / 1e6:,.0f} MB, {model.license})"
@@ -102,51 +95,3 @@ async def _wanted(server: Server, name: str) -> bool:
         logger.info("The client did not ask its user about the download: %s", error)
         return False
     return answer is not None and answer.title == DOWNLOAD
-
-
-async def _progress(server: Server) -> _Bar:
-    """Have the client show a bar, if it can."""
-    stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    bars = server.work_done_progress
-    token = f"coai-{secrets.token_hex(4)}"
-    if not await _bar_created(server, token):
-        return _Bar(report=lambda _: None, finish=lambda: None, stopped=stopped)
-    bars.begin(
-        token,
-        types.WorkDoneProgressBegin(
-            title="COAI: fetching the model", percentage=0, cancellable=True
-        ),
-    )
-
-    def cancelled(_: object) -> None:
-        if not stopped.done():
-            stopped.set_result(None)
-
-    # pygls cancels this future when the client's user does.
-    bars.tokens[token].add_done_callback(cancelled)
-
-    def report(progress: PullProgress) -> None:
-        done, total = progress.bytes_done, max(1, progress.bytes_total)
-        bars.report(
-            token,
-            types.WorkDoneProgressReport(
-                message=f"{progress.phase}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB",
-                percentage=min(100, done * 100 // total),
-                cancellable=True,
-            ),
-        )
-
-    return _Bar(report, lambda: bars.end(token, types.WorkDoneProgressEnd()), stopped)
-
-
-async def _bar_created(server: Server, token: str) -> bool:
-    window = server.client_capabilities.window
-    if window is None or not window.work_done_progress:
-        return False
-    try:
-        async with asyncio.timeout(_CREATE_SECONDS):
-            await server.work_done_progress.create_async(token)
-    except Exception as error:  # noqa: BLE001 - the model is fetched all the same
-        logger.info("The client did not open a progress bar: %s", error)
-        return False
-    return True

@@ -8,10 +8,16 @@ completions are on for its language. A client whose experimental capabilities ha
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any, Final, cast
+
+from coai_routing.errors import BooksError
+from coai_server.features.usage import spent_today
 
 if TYPE_CHECKING:
     from coai_server.server import Server
+
+logger = logging.getLogger(__name__)
 
 STATUS = "coai/status"
 CHANGED = "coai/statusChanged"
@@ -25,10 +31,21 @@ def register(server: Server) -> None:
     """Answer status requests."""
 
     @server.feature(STATUS)
-    def status(params: object) -> dict[str, Any]:
+    async def status(params: object) -> dict[str, Any]:
         asked = cast("dict[str, object]", params) if isinstance(params, dict) else {}
         uri = asked.get("uri")
-        return server.services.status(uri if isinstance(uri, str) else None)
+        spent = await asyncio.to_thread(_spent_today)
+        described = server.services.status(uri if isinstance(uri, str) else None)
+        return {**described, "spentTodayUsd": spent}
+
+
+def _spent_today() -> float | None:
+    """Return what today has cost; None where the books cannot be read."""
+    try:
+        return spent_today()
+    except BooksError as error:
+        logger.debug("%s", error)
+        return None
 
 
 def follow(server: Server) -> None:
