@@ -30,6 +30,7 @@ from coai_routing.settings_routing import (
     RoutingSettings,
     Section,
 )
+from coai_routing.settings_static import StaticSettings
 from coai_routing.settings_types import (
     AbsolutePath,
     EndpointName,
@@ -410,6 +411,7 @@ class Settings(Section):
     """All settings."""
 
     completion: CompletionSettings = CompletionSettings()
+    static: StaticSettings = StaticSettings()
     engine: EngineSettings = EngineSettings()
     endpoints: EndpointSettings = EndpointSettings()
     models: ModelSettings = ModelSettings()

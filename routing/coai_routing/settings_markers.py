@@ -141,10 +141,42 @@ class SwitchOffEntries(Narrowing["Mapping[str, bool]"]):
         )
 
 
+@dataclass(frozen=True)
+class RaiseEntries(Narrowing["Mapping[str, str]"]):
+    """A map of the least severity of each name: entries may rise or be added, none may fall.
+
+    What warns of code must not be weakened by that code, so the strict side is the narrow one.
+    """
+
+    order: tuple[str, ...] = ("hint", "information", "warning", "error")
+
+    def meet(self, current: Mapping[str, str], asked: Mapping[str, str]) -> dict[str, str]:
+        """Return for each name the greater of both severities."""
+        names = dict.fromkeys((*current, *asked))
+        return {
+            name: max(
+                current.get(name, self.order[0]),
+                asked.get(name, self.order[0]),
+                key=self.order.index,
+            )
+            for name in names
+        }
+
+    def refusals(self, current: Mapping[str, str], asked: Mapping[str, str]) -> tuple[Refusal, ...]:
+        """Refuse each entry that is below the current map's."""
+        met = self.meet(current, asked)
+        return tuple(
+            Refusal(name, f"a project file may only {self.rule}")
+            for name, severity in asked.items()
+            if met[name] != severity
+        )
+
+
 SWITCH_OFF = Towards("switch it off", order=(True, False))
 SWITCH_ON = Towards("switch it on", order=(False, True))
 LOWER = Lower("lower it")
 ADD_PATTERNS = AddPatterns("add patterns that exclude", adds=True)
+RAISE_ENTRIES = RaiseEntries("raise severities")
 SWITCH_OFF_ENTRIES = SwitchOffEntries("switch entries off")
 
 

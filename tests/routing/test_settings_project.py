@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from coai_routing.settings_loading import LoadedSettings
 
+SEVERITIES = ("hint", "information", "warning", "error")
+
 NARROWABLE = {
     "completion.enabled",
     "completion.languages.<name>",
@@ -40,6 +42,7 @@ NARROWABLE = {
     "privacy.exclude",
     "privacy.redact",
     "ledger.enabled",
+    "static.at_least.<name>",
     "privacy.personal_data",
     "privacy.private",
     "routing.allow_cloud",
@@ -447,6 +450,10 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     assert after.ledger.enabled <= before.ledger.enabled
     assert after.privacy.personal_data >= before.privacy.personal_data
     assert after.routing.allow_cloud <= before.routing.allow_cloud
+    for rule, severity in before.static.at_least.items():
+        now_least = after.static.at_least.get(rule, "hint")
+        assert SEVERITIES.index(now_least) >= SEVERITIES.index(severity), rule
+    assert_equal_but(after.static, before.static, ("at_least",))
     for new, old in (
         (after.completion.exclude, before.completion.exclude),
         (after.privacy.exclude, before.privacy.exclude),
@@ -460,7 +467,7 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     privacy_keys = ("mode", "redact", "exclude", "personal_data", "private")
     assert_equal_but(after.privacy, before.privacy, privacy_keys)
     assert_equal_but(after.routing, before.routing, ("allow_cloud",))
-    assert_equal_but(after, before, ("completion", "privacy", "routing", "ledger"))
+    assert_equal_but(after, before, ("completion", "privacy", "routing", "ledger", "static"))
 
 
 def assert_equal_but(after: Any, before: Any, keys: Sequence[str]) -> None:  # noqa: ANN401 - models of any section
@@ -492,6 +499,11 @@ RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "privacy.personal_data": st.booleans(),
     "privacy.private": EXCLUDES,
     "routing.allow_cloud": st.booleans(),
+    "static.at_least": st.dictionaries(
+        st.sampled_from(["weak-hash", "security", "*"]), st.sampled_from(SEVERITIES), max_size=2
+    ),
+    "static.severity": st.just({"*": "hint"}),
+    "static.disabled": st.just(["*"]),
     "privacy.exclude": EXCLUDES,
     "privacy.trusted_hosts": st.lists(st.sampled_from(["a", "b:1"]), max_size=2),
     "models.sources": st.lists(st.sampled_from(["path", "wheels"]), max_size=2),

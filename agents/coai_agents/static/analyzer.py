@@ -15,6 +15,7 @@ from coai_agents.static.report import Reporter
 from coai_agents.static.secrets import RULE as SECRET
 from coai_agents.static.secrets import secrets_in
 from coai_agents.static.suppression import unsuppressed
+from coai_agents.static.user_rules import findings as findings_of_user_rules
 from coai_agents.syntax.grammars import grammar_for
 from coai_agents.syntax.language import GRAMMARS
 from coai_agents.syntax.tree import parse
@@ -58,6 +59,7 @@ def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = B
         else:
             findings += _in_tree(tree, rules, deadline, notes)
     findings += secrets_in(source)
+    findings += findings_of_user_rules(source, notes, perf_counter() + budget)
     kept = _ordered(unsuppressed(source, _without_doubles(findings)))
     suppressed = len(findings) - len(kept)
     return Analysis(source.uri, source.version, tuple(kept), tuple(notes), suppressed)

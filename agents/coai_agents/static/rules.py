@@ -12,13 +12,16 @@ import re
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from coai_agents.static.findings import Severity
 from coai_agents.static.values import Kind
 from coai_routing.errors import CoaiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 FOLDER: Final = Path(__file__).with_name("data")
 
@@ -236,6 +239,42 @@ def catalogue(folder: Path = FOLDER) -> dict[str, Concept]:
             raise RuleFileError(CATALOGUE, f"rules.{number}", f"{concept.id} is there twice")
         concepts[concept.id] = concept
     return concepts
+
+
+class OwnConcept(Concept):
+    """What a rule of the user's own is about; nothing but its id and message need be said."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*$")
+    title: str = ""
+    message: str = Field(min_length=1)
+    severity: Severity = Severity.HINT
+    topic: Literal["security", "correctness", "performance"] = "correctness"
+    why: str = ""
+    advice: str = ""
+    url: str = ""
+    file: str = ""
+    """Where the rule is."""
+    languages: tuple[str, ...] = ()
+
+
+_own: dict[str, OwnConcept] = {}
+
+
+def own_concepts() -> dict[str, OwnConcept]:
+    """Return the users' own rules that this process knows of."""
+    return dict(_own)
+
+
+def know(concepts: Iterable[OwnConcept]) -> None:
+    """Take these for the users' own rules from now on, and no others."""
+    _own.clear()
+    _own.update({concept.id: concept for concept in concepts})
+
+
+def concept_of(rule: str) -> Concept:
+    """Return what a rule is about; of one that is not known, what its id says."""
+    known = catalogue().get(rule) or _own.get(rule)
+    return known or OwnConcept(id=rule, title=rule, message="It matches a rule of your own.")
 
 
 def load(language: str, folder: Path = FOLDER) -> LanguageRules:

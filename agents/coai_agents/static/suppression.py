@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.static.rules import catalogue
+from coai_agents.static.rules import concept_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,7 @@ def _speaks_of(line: str, finding: Finding) -> bool:
             return True
         if match["noqa"]:
             codes = match["codes"]
-            security = catalogue()[finding.rule].topic == "security"
+            security = concept_of(finding.rule).topic == "security"
             if not codes or not security or re.search(r"\bS\d", codes):
                 return True
         else:

@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
 
 from coai_agents.fixes.fix import Fix
@@ -58,6 +59,17 @@ class AnalysisWorker:
         self._seconds = seconds
         self._process: Process | None = None
         self._turn = asyncio.Lock()
+        self.rules: tuple[str, ...] = ()
+        """Folders and files with rules of the user's own, which count from the next question on."""
+
+    async def own_rules(self) -> Mapping[str, Any]:
+        """Return what `user_rules.to_document` does there; raises `AnalysisError`."""
+        return await self._answer(_NO_SOURCE, {"about": "rules"}, _mapping)
+
+    async def write_pages(self, folder: Path, rules: Sequence[str]) -> None:
+        """Have the pages of rules written into a folder; raises `AnalysisError`."""
+        about = {"about": "pages", "folder": str(folder), "pages": list(rules)}
+        await self._answer(_NO_SOURCE, about, _mapping)
 
     async def analyse(self, source: Source) -> Analysis:
         """Return what is wrong in a snapshot; raises `AnalysisError` if that cannot be found out.
@@ -79,6 +91,7 @@ class AnalysisWorker:
             "text": source.text,
             "language": source.language,
             "version": source.version,
+            "rules": self.rules,
             **more,
         }
         line = json.dumps(asked).encode() + b"\n"
@@ -143,6 +156,13 @@ class AnalysisWorker:
             await process.wait()
 
 
+_NO_SOURCE: Final = Source("untitled:rules", "", "plaintext")
+
+
+def _mapping(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(document)
+
+
 def _fixes(document: Sequence[Mapping[str, Any]]) -> tuple[Fix, ...]:
     return tuple(
         Fix(
@@ -158,12 +178,18 @@ def _fixes(document: Sequence[Mapping[str, Any]]) -> tuple[Fix, ...]:
 
 def serve(reading: BinaryIO, writing: BinaryIO) -> None:
     """Answer each line with an analysis or with fixes, until there are no more."""
-    from coai_agents.static.analyzer import analyse  # noqa: PLC0415 - the daemon needs none of it
+    from coai_agents.static import user_rules  # noqa: PLC0415 - the daemon needs none of it
+    from coai_agents.static.analyzer import analyse  # noqa: PLC0415
 
     # An analysis makes many objects, and no cycles that matter while it lasts.
     gc.set_threshold(100_000, 50, 50)
     for line in iter(reading.readline, b""):
         asked: dict[str, Any] = json.loads(line)
+        user_rules.use(asked.get("rules", ()))
+        if "about" in asked:
+            writing.write(json.dumps(_told(asked)).encode() + b"\n")
+            writing.flush()
+            continue
         source = Source(asked["uri"], asked["text"], asked["language"], asked["version"])
         analysis = analyse(source)
         touched = asked.get("fix")
@@ -172,8 +198,19 @@ def serve(reading: BinaryIO, writing: BinaryIO) -> None:
         writing.flush()
 
 
+def _told(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    from coai_agents.static import user_rules  # noqa: PLC0415 - the daemon needs none of it
+
+    if asked["about"] == "pages":
+        from coai_agents.static.rule_pages import write  # noqa: PLC0415
+
+        write(Path(asked["folder"]), asked["pages"])
+    return user_rules.to_document()
+
+
 def _fixed(source: Source, analysis: Analysis, touched: Sequence[int]) -> list[dict[str, Any]]:
     from coai_agents.fixes.fixers import fixes_for  # noqa: PLC0415 - not before one is asked for
+    from coai_agents.fixes.user_fixes import user_fixes_for  # noqa: PLC0415
 
     start, end = touched
     findings = [
@@ -191,7 +228,10 @@ def _fixed(source: Source, analysis: Analysis, touched: Sequence[int]) -> list[d
             ],
             "preferred": fix.preferred,
         }
-        for fix in fixes_for(source, findings, analysis)
+        for fix in (
+            *fixes_for(source, findings, analysis),
+            *user_fixes_for(source, findings, analysis),
+        )
     ]
 
 

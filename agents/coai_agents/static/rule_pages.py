@@ -1,0 +1,91 @@
+"""The page of each rule: what it finds, why that matters, what to do, with an example.
+
+The same text is what `coai rules explain` prints and what an editor opens from a finding's code:
+a file on this machine, because a link to somewhere else needs the internet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.static.lowering import LANGUAGES
+from coai_agents.static.rules import OwnConcept, catalogue, concept_of, examples, load, own_concepts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from coai_agents.static.rules import Concept
+
+WEAKNESS: Final = "https://cwe.mitre.org/data/definitions/{}.html"
+
+_ANY_LANGUAGE: Final = {"secret-found": ("any",)}
+
+
+def languages_of(rule: str) -> tuple[str, ...]:
+    """Return the languages that a rule knows."""
+    if rule in _ANY_LANGUAGE:
+        return _ANY_LANGUAGE[rule]
+    own = own_concepts().get(rule)
+    if own is not None:
+        return own.languages
+    known = sorted(LANGUAGES - {"tsx"})
+    return tuple(each for each in known if any(clause.rule == rule for clause in load(each).find))
+
+
+def rule_page(rule: str) -> str:
+    """Return a rule's page in Markdown; of a rule that is not known, what its id says."""
+    concept = concept_of(rule)
+    facts = [f"severity `{concept.severity.value}`", concept.topic, ", ".join(languages_of(rule))]
+    facts += [f"[CWE-{number}]({WEAKNESS.format(number)})" for number in concept.cwe]
+    facts += [f"OWASP Top 10 {category}" for category in concept.owasp]
+    parts = [
+        f"# {concept.title or concept.id}",
+        f"`{concept.id}` · {' · '.join(filter(None, facts))}",
+    ]
+    parts += [f"{concept.message} {concept.why}".strip()]
+    if concept.advice:
+        parts.append(f"**Instead:** {concept.advice}")
+    parts += _of_own(concept) if isinstance(concept, OwnConcept) else list(_shown(concept))
+    parts.append(_SILENCING.format(rule=concept.id))
+    return "\n\n".join(parts)
+
+
+def _of_own(concept: OwnConcept) -> list[str]:
+    said = [f"A rule of your own, in `{concept.file}`."] if concept.file else []
+    return [*said, f"More: {concept.url}"] if concept.url else said
+
+
+def _shown(concept: Concept) -> Iterable[str]:
+    """Yield an example in each language that has one."""
+    for language in sorted(LANGUAGES - {"tsx"}):
+        shown = next((each for each in examples(language) if each.rule == concept.id), None)
+        if shown is None:
+            continue
+        for heading, code in (("Found", shown.bad), ("Not found", shown.good)):
+            if code:
+                yield f"{heading} ({language}):\n\n```{language}\n{code.strip()}\n```"
+
+
+_SILENCING: Final = """\
+A comment takes a finding away, in its line or on a line of its own above: \
+`coai: ignore[{rule}] reason`. In the user's settings `static.disabled = ["{rule}"]` switches the \
+rule off, and `static.severity` says how severe it is.
+"""
+
+
+def page_name(rule: str) -> str:
+    """Return the name of the file that a rule's page is in."""
+    return f"{rule}.md"
+
+
+def write(folder: Path, rules: Iterable[str]) -> None:
+    """Write the pages of rules; where that cannot be done, their links lead nowhere."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        for rule in rules:
+            if rule in catalogue() or rule in own_concepts():
+                path, text = folder / page_name(rule), rule_page(rule)
+                if not path.exists() or path.read_text("utf-8") != text:
+                    path.write_text(text, encoding="utf-8")
