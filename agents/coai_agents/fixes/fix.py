@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from coai_agents.fixes.site import Site
     from coai_agents.source import Edit, Span
+
+
+class Fixer(Protocol):
+    """Proposes edits of a place, the best first; what it proposes is not verified."""
+
+    def __call__(self, site: Site, /) -> Iterable[list[Edit]]:
+        """Return the proposals, none if the fixer does not fit."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

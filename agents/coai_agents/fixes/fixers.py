@@ -1,14 +1,9 @@
-"""Deterministic fixes: rewriting by rules that are data, each tried before it is offered.
-
-`verify` is the one door: an edit passes if it applies, the file still parses as well as before, the
-finding is gone and nothing new appeared. Whoever writes a fix, a rule here or a model, asks it.
-"""
+"""Deterministic fixes: by patterns that are data, by functions, each tried before it is offered."""
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -16,25 +11,31 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from coai_agents.fixes.fix import Fix
+from coai_agents.fixes.imports import import_of
+from coai_agents.fixes.pieces import printed, values_in
+from coai_agents.fixes.registry import BY_RULE
+from coai_agents.fixes.site import site_of, value_of
+from coai_agents.fixes.verifier import applied, verify
 from coai_agents.source import Edit, Source, Span
-from coai_agents.static.analyzer import analyse
 from coai_agents.syntax.language import GRAMMARS
-from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from tree_sitter import Node
+
+    from coai_agents.fixes.site import Site
     from coai_agents.static.findings import Analysis, Finding
+
+__all__ = ["FixRule", "Wrap", "applied", "fix_rules", "fixable", "fixes_for", "proposed", "verify"]
 
 RULES: Final = Path(__file__).with_name("fixes.toml")
 
 MOST_TEXT: Final = 2_000
 """Characters of a finding at most; longer ones are not rewritten by expressions."""
 
-
-_BEFORE_IMPORTS: Final = frozenset(
-    {"comment", "import_statement", "import_from_statement", "future_import_statement"}
-)
+MOST_VALUES: Final = 4
+"""So many values at most are tried one by one, whether it helps to escape them."""
 
 
 def _compiles(pattern: str) -> str:
@@ -59,16 +60,54 @@ class FixRule(BaseModel):
     preferred: bool = True
 
 
+class Wrap(BaseModel):
+    """Something to put around a value, so that it can do no harm where it goes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str
+    languages: tuple[str, ...] = Field(min_length=1)
+    title: str = Field(min_length=4)
+    before: str
+    after: str = ")"
+    needs: tuple[str, ...] = ()
+    file: Annotated[str, AfterValidator(_compiles)] = ""
+    """What the file must have in it, if that matters."""
+    whole: bool = False
+    """Whether it may go around all that is handed over, and not only around a part of a text."""
+    preferred: bool = True
+
+
+@cache
+def _read() -> tuple[tuple[FixRule, ...], tuple[Wrap, ...]]:
+    table = tomllib.loads(RULES.read_text("utf-8"))
+    rules = tuple(FixRule.model_validate(each) for each in table["fixes"])
+    return rules, tuple(Wrap.model_validate(each) for each in table["wraps"])
+
+
 @cache
 def fix_rules() -> dict[tuple[str, str], tuple[FixRule, ...]]:
-    """Return the rules by grammar and finding; raises `pydantic.ValidationError`."""
-    table = tomllib.loads(RULES.read_text("utf-8"))
+    """Return the patterns by grammar and finding; raises `pydantic.ValidationError`."""
     found: dict[tuple[str, str], list[FixRule]] = {}
-    for entry in table["fixes"]:
-        rule = FixRule.model_validate(entry)
+    for rule in _read()[0]:
         for language in rule.languages:
             found.setdefault((language, rule.rule), []).append(rule)
     return {key: tuple(rules) for key, rules in found.items()}
+
+
+@cache
+def wraps() -> dict[tuple[str, str], tuple[Wrap, ...]]:
+    """Return the escapes by grammar and finding; raises `pydantic.ValidationError`."""
+    found: dict[tuple[str, str], list[Wrap]] = {}
+    for wrap in _read()[1]:
+        for language in wrap.languages:
+            found.setdefault((language, wrap.rule), []).append(wrap)
+    return {key: tuple(some) for key, some in found.items()}
+
+
+def fixable() -> frozenset[tuple[str, str]]:
+    """Return the pairs of grammar and rule that a fixer is there for."""
+    return frozenset((*fix_rules(), *wraps(), *BY_RULE))
 
 
 def fixes_for(source: Source, findings: Iterable[Finding], before: Analysis) -> list[Fix]:
@@ -76,19 +115,92 @@ def fixes_for(source: Source, findings: Iterable[Finding], before: Analysis) -> 
     language = GRAMMARS.get(source.language, "")
     fixes: list[Fix] = []
     for finding in findings:
+        if (language, finding.rule) not in fixable():
+            continue
         titles: set[str] = set()
-        for rule in fix_rules().get((language, finding.rule), ()):
-            if rule.title in titles:
-                continue
-            edits = proposed(source, finding, rule)
-            if edits and verify(source, finding, edits, before):
-                titles.add(rule.title)
-                fixes.append(Fix(rule.title, finding.rule, finding.span, edits, rule.preferred))
+        for title, edits, preferred in _proposals(source, finding, language):
+            if title not in titles and verify(source, finding, edits, before):
+                titles.add(title)
+                fixes.append(Fix(title, finding.rule, finding.span, edits, preferred))
     return fixes
 
 
+def _proposals(
+    source: Source, finding: Finding, language: str
+) -> Iterator[tuple[str, tuple[Edit, ...], bool]]:
+    """Yield what could be done, the best first: title, edits, whether it is preferred."""
+    key = (language, finding.rule)
+    site = site_of(source, finding)
+    if site is not None:
+        for known in BY_RULE.get(key, ()):
+            for edits in known.fixer(site):
+                if (whole := _imported(source, edits, known.needs)) is not None:
+                    yield known.title, whole, known.preferred
+    for rule in fix_rules().get(key, ()):
+        if edits := proposed(source, finding, rule):
+            yield rule.title, edits, rule.preferred
+    if site is not None:
+        for wrap in wraps().get(key, ()):
+            if not wrap.file or re.search(wrap.file, source.text):
+                for edits in _wrapped(site, wrap):
+                    if (whole := _imported(source, edits, wrap.needs)) is not None:
+                        yield wrap.title, whole, wrap.preferred
+
+
+def _imported(
+    source: Source, edits: Sequence[Edit], needs: Sequence[str]
+) -> tuple[Edit, ...] | None:
+    """Return edits with those that import what they need; None if the file cannot."""
+    added: list[Edit] = []
+    for need in needs:
+        edit = import_of(source, need)
+        if edit is None:
+            return None
+        added += edit
+    return (*edits, *added)
+
+
+def _wrapped(site: Site, wrap: Wrap) -> Iterator[list[Edit]]:
+    """Yield the edits that wrap one of the values in a finding, then those that wrap them all.
+
+    Only values that the path of the finding leads through, and unless the escape says so only
+    parts of a text or of a path: around all of a page, a command or a path it would break them.
+    """
+    steps = [site.source.slice(step.span) for step in site.finding.path[:-1]]
+    names = {name for step in steps for name in re.findall(r"\w+", step)}
+    values: dict[int, Node] = {}
+    call = site.call
+    for value in [] if call is None else printed(site, call):
+        if not names.isdisjoint(re.findall(r"\w+", site.text(value))):
+            values.setdefault(value.start_byte, value)
+    for operand in _operands(site):
+        there = None
+        if operand.type in ("identifier", "variable_name"):
+            there = site.only_value(operand)
+        found = values_in(site, operand if there is None else there, whole=wrap.whole)
+        for value in found:
+            if not names.isdisjoint(re.findall(r"\w+", site.text(value))):
+                values.setdefault(value.start_byte, value)
+    edits = [site.wrapped(value, wrap.before, wrap.after) for value in values.values()]
+    yield from edits[:MOST_VALUES]
+    if 1 < len(edits) <= MOST_VALUES:
+        yield [edit for some in edits for edit in some]
+
+
+def _operands(site: Site) -> list[Node]:
+    call = site.call
+    if call is not None:
+        return [value_of(each) for each in site.arguments(call)]
+    right = site.node.child_by_field_name("right")
+    if right is not None:
+        return [right]
+    if site.node.type in ("return_statement", "echo_statement", "include_expression"):
+        return list(site.node.named_children)
+    return []
+
+
 def proposed(source: Source, finding: Finding, rule: FixRule) -> tuple[Edit, ...]:
-    """Return what a rule would change, nothing if it does not fit; not verified."""
+    """Return what a pattern would change, nothing if it does not fit; not verified."""
     span = _where(source, finding, rule)
     if span is None or len(span) > MOST_TEXT:
         return ()
@@ -96,13 +208,7 @@ def proposed(source: Source, finding: Finding, rule: FixRule) -> tuple[Edit, ...
     changed, count = re.subn(rule.find, rule.put, text, count=1)
     if not count or changed == text:
         return ()
-    changed = changed.replace("(, ", "(")
-    edits = [_minimal(span, text, changed)]
-    for need in rule.needs:
-        added = _import_of(source, need)
-        if added is not None:
-            edits.append(added)
-    return tuple(edits)
+    return _imported(source, [_minimal(span, text, changed)], rule.needs) or ()
 
 
 def _where(source: Source, finding: Finding, rule: FixRule) -> Span | None:
@@ -128,74 +234,3 @@ def _minimal(span: Span, text: str, changed: str) -> Edit:
         last += 1
     end = span.end - last
     return Edit(Span(span.start + first, end), changed[first : len(changed) - last])
-
-
-def _import_of(source: Source, need: str) -> Edit | None:
-    """Return the edit that imports a Python module, or None if the file does already.
-
-    It goes after the imports at the file's beginning, or before its first statement.
-    """
-    module, _, name = need.partition(":")
-    statement = f"from {module} import {name}" if name else f"import {module}"
-    pattern = rf"^{statement}\b" if not name else rf"^from {module} import [^\n]*\b{name}\b"
-    if re.search(pattern, source.text, re.MULTILINE):
-        return None
-    tree = parse(source)
-    if tree is None:
-        return None
-    at = 0
-    for child in tree.root.named_children:
-        documents = child.type == "expression_statement" and at == 0
-        if child.type not in _BEFORE_IMPORTS and not documents:
-            break
-        at = tree.end(child)
-    end = "\r\n" if "\r\n" in source.text else "\n"
-    text = f"{end}{statement}" if at else f"{statement}{end}"
-    return Edit(Span(at, at), text)
-
-
-def applied(source: Source, edits: Sequence[Edit]) -> Source:
-    """Return the document after edits that do not touch each other, whatever their order.
-
-    Raises ValueError if one reaches beyond the text or two overlap.
-    """
-    after = source
-    ordered = sorted(edits, key=lambda edit: (0, 0) if edit.span is None else _key(edit.span))
-    limit = len(source.text)
-    for edit in reversed(ordered):
-        if edit.span is not None:
-            if edit.span.end > limit:
-                raise ValueError("edits that overlap")
-            limit = edit.span.start
-        after = after.apply(edit)
-    return after
-
-
-def _key(span: Span) -> tuple[int, int]:
-    return span.start, span.end
-
-
-def verify(
-    source: Source, finding: Finding, edits: Sequence[Edit], before: Analysis | None = None
-) -> bool:
-    """Say whether a fix does what it should: the door that every fix has to pass.
-
-    The edits apply, the file parses as well as before, the finding is gone, and there is no
-    finding that was not there.
-    """
-    before = before or analyse(source)
-    try:
-        after = applied(source, edits)
-    except ValueError:
-        return False
-    old, new = parse(source), parse(after)
-    if old is None or new is None or (new.has_error and not old.has_error):
-        return False
-    then = Counter(each.rule for each in before.findings)
-    analysis = analyse(after)
-    now = Counter(each.rule for each in analysis.findings)
-    return (
-        len(analysis.notes) <= len(before.notes)
-        and now[finding.rule] < then[finding.rule]
-        and not now - then
-    )

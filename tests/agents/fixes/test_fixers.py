@@ -102,12 +102,6 @@ _PROGRAMS = [
         "5",
     ),
     (
-        "Leave the shell out",
-        "import subprocess\nimport sys\ndef f(c):\n    return subprocess.call(c, shell=True)\n"
-        "print(f('true'))\n",
-        "0",
-    ),
-    (
         "Take the text literally",
         "import re\ndef f():\n    t = input()\n    return re.search(t, 'a+b') is not None\nprint(f())\n",
         "True",

@@ -1,0 +1,122 @@
+"""The one door that every fix has to pass, whoever wrote it: a rule, a function or a model.
+
+An edit passes if it applies, the file still parses as well as before, the finding is gone, nothing
+new appeared and no comment was added that only silences it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from coai_agents.static.analyzer import analyse
+from coai_agents.syntax.tree import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coai_agents.source import Edit, Source, Span
+    from coai_agents.static.findings import Analysis, Finding
+    from coai_agents.syntax.tree import SyntaxTree
+
+
+def applied(source: Source, edits: Sequence[Edit]) -> Source:
+    """Return the document after edits that do not touch each other, whatever their order.
+
+    Raises ValueError if one reaches beyond the text or two overlap.
+    """
+    after = source
+    ordered = sorted(edits, key=lambda edit: (0, 0) if edit.span is None else _key(edit.span))
+    limit = len(source.text)
+    for edit in reversed(ordered):
+        if edit.span is not None:
+            if edit.span.end > limit:
+                raise ValueError("edits that overlap")
+            limit = edit.span.start
+        after = after.apply(edit)
+    return after
+
+
+def _key(span: Span) -> tuple[int, int]:
+    return span.start, span.end
+
+
+def verify(
+    source: Source, finding: Finding, edits: Sequence[Edit], before: Analysis | None = None
+) -> bool:
+    """Say whether a fix does what it should.
+
+    `before` is the analysis of the same snapshot, if there is one already.
+    """
+    before = before or analyse(source)
+    try:
+        after = applied(source, edits)
+    except ValueError:
+        return False
+    old, new = parse(source), parse(after)
+    if old is None or new is None or _errors(new) > _errors(old):
+        return False
+    if source.language == "python" and _compiles(source.text) and not _compiles(after.text):
+        return False
+    then = Counter(each.rule for each in before.findings)
+    analysis = analyse(after)
+    now = Counter(each.rule for each in analysis.findings)
+    return (
+        len(analysis.notes) <= len(before.notes)
+        and analysis.suppressed <= before.suppressed
+        and now[finding.rule] < then[finding.rule]
+        and not now - then
+        and not _still_there(finding, edits, analysis)
+    )
+
+
+def _errors(tree: SyntaxTree) -> int:
+    """Return how many places of a tree could not be parsed."""
+    if not tree.has_error:
+        return 0
+    count = 0
+    waiting = [tree.root]
+    while waiting:
+        node = waiting.pop()
+        count += node.is_error or node.is_missing
+        waiting.extend(child for child in node.children if child.has_error)
+    return count
+
+
+def _compiles(text: str) -> bool:
+    """Say whether this Python would load a text; nothing of it is run.
+
+    The tree's grammar takes what Python does not, such as `await` outside of a coroutine.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            compile(text, "<fix>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
+            return False
+    return True
+
+
+def _still_there(finding: Finding, edits: Sequence[Edit], analysis: Analysis) -> bool:
+    """Say whether the same rule still shows at the place that the finding has moved to."""
+    start = _moved(finding.span.start, edits, end=False)
+    end = _moved(finding.span.end, edits, end=True)
+    return any(
+        each.rule == finding.rule and (each.span.start, each.span.end) == (start, end)
+        for each in analysis.findings
+    )
+
+
+def _moved(offset: int, edits: Sequence[Edit], *, end: bool) -> int:
+    """Return where an offset is after edits; one within an edit is at that side of what it put."""
+    by = 0
+    for edit in edits:
+        if edit.span is None:
+            continue
+        grown = len(edit.text) - len(edit.span)
+        if edit.span.end < offset or (edit.span.end == offset and (end or len(edit.span))):
+            by += grown
+        elif edit.span.start < offset:
+            by += edit.span.start - offset + (len(edit.text) if end else 0)
+    return offset + by
