@@ -201,7 +201,8 @@ class Calls(Assigning):
         taints = merged(groups)
         if not taints:
             return taints
-        cleared = rules.sanitizers.first(*callee.paths)
+        found = list(rules.sanitizers.matching(*callee.paths))
+        cleared = frozenset[str]().union(*found) if found else None
         if cleared is None and not callee.target.functions:
             cleared = rules.cleaned_by_name(name)
         if cleared is None and name in _REPLACING and passed.positional:
