@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.static.direction import turned_text
 from coai_agents.static.findings import Analysis, Severity
 from coai_agents.static.interpreter import Interpreter
 from coai_agents.static.ir import OutOfTimeError
@@ -60,6 +61,7 @@ def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = B
             findings += _in_tree(tree, rules, deadline, notes)
     findings += secrets_in(source)
     findings += findings_of_user_rules(source, notes, perf_counter() + budget)
+    findings += turned_text(source)
     kept = _ordered(unsuppressed(source, _without_doubles(findings)))
     suppressed = len(findings) - len(kept)
     return Analysis(source.uri, source.version, tuple(kept), tuple(notes), suppressed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -10,7 +11,7 @@ from coai_agents.static.assigning import Assigning
 from coai_agents.static.conditions import Occasion
 from coai_agents.static.expressions import SELF, Passed
 from coai_agents.static.matching import words_of
-from coai_agents.static.pieces import extended, extended_call, formatted, kept_lead
+from coai_agents.static.pieces import built, extended, extended_call, formatted, kept_lead
 from coai_agents.static.values import NOTHING, Kind, Taint, Value, merged
 
 if TYPE_CHECKING:
@@ -18,13 +19,48 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
+    from coai_agents.static.matching import RuleSet
+    from coai_agents.static.report import Reporter
     from coai_agents.static.scope import Scope
 
 _FORMATTING: Final = frozenset(
     {"format", "sprintf", "Sprintf", "formatted", "Format", "concat", "Concat"}
 )
 
-_REPLACING: Final = frozenset({"replace", "replaceAll", "gsub", "Replace", "ReplaceAll", "tr"})
+_REPLACING: Final = frozenset(
+    {
+        "replace",
+        "replaceAll",
+        "replace_all",
+        "gsub",
+        "Replace",
+        "ReplaceAll",
+        "ReplaceAllString",
+        "preg_replace",
+        "sub",
+        "tr",
+    }
+)
+
+_ALL_BUT: Final = re.compile(r"[/~#]?(?:\[\^((?:[^\]\\]|\\.)+)\]|\\([WD]))[+*]?[/~#]?[a-z]*")
+"""A regular expression that matches whatever is not in a set of characters."""
+
+_REPEATING: Final = frozenset(
+    {
+        "forEach",
+        "map",
+        "flatMap",
+        "each",
+        "each_with_index",
+        "each_with_object",
+        "find_each",
+        "collect",
+        "ForEach",
+        "array_map",
+        "array_walk",
+    }
+)
+"""Functions that call what they are passed once for each item."""
 
 REJECTED: Final[dict[str, set[str]]] = {
     "'": {"sql", "xpath", "code:inside"},
@@ -48,6 +84,9 @@ REJECTED: Final[dict[str, set[str]]] = {
 }
 """What a value without this text in it is harmless for."""
 
+_PLAIN_NAMES: Final = frozenset({"path", "redirect", "ssrf"})
+"""Categories for which a dot or a slash does harm."""
+
 _WRAPPING: Final = frozenset({"wrap", "wrapper", "wrapped", "request", "params", "input", "proxy"})
 """Words in the name of a function that makes another object of a request."""
 
@@ -63,6 +102,11 @@ class Callee:
 
 class Calls(Assigning):
     """Adds calls."""
+
+    def __init__(self, rules: RuleSet, report: Reporter) -> None:
+        super().__init__(rules, report)
+        self._repeated: set[int] = set()
+        """Functions that are called once for each item of something."""
 
     def _call(self, expr: ir.Call, scope: Scope) -> Value:
         callee = self._callee(expr.callee, scope)
@@ -80,7 +124,7 @@ class Calls(Assigning):
             source = self.rules.source_calls.first(*paths)
             if source is not None:
                 return self.tainted(source, expr.node, f"{paths[0]}()", f"{paths[1]}()")
-        self.callbacks(passed, receiver, expr.node)
+        self.callbacks(paths[0], passed, receiver, expr.node)
         if target.functions:
             returned = self.apply(target.functions, passed, receiver, expr.node)
             if returned is not None:
@@ -135,6 +179,8 @@ class Calls(Assigning):
             items = {}
             items.update(passed.named.items())
             taints = ()
+        if name == "join" and (text := _joined(receiver, passed)) is not None:
+            return text
         parts = [*(() if receiver is None else (receiver,)), *passed.positional]
         made = formatted(parts) if name in _FORMATTING else NOTHING
         return Value(
@@ -155,14 +201,32 @@ class Calls(Assigning):
         taints = merged(groups)
         if not taints:
             return taints
-        cleared = rules.sanitizers.first(*callee.paths)
+        found = list(rules.sanitizers.matching(*callee.paths))
+        cleared = frozenset[str]().union(*found) if found else None
         if cleared is None and not callee.target.functions:
             cleared = rules.cleaned_by_name(name)
         if cleared is None and name in _REPLACING and passed.positional:
             const = passed.positional[0].const
             rejected = REJECTED.get(const, set()) if isinstance(const, str) else set[str]()
-            cleared = frozenset(rejected) - {"path"}
+            cleared = frozenset(rejected) - {"path"} | self._all_but(passed)
         return tuple(taint.without(cleared) for taint in taints) if cleared else taints
+
+    def _all_but(self, passed: Passed) -> frozenset[str]:
+        """Return what is harmless once all characters but those of a set were replaced."""
+        for value in passed.positional:
+            const = value.const
+            match = _ALL_BUT.fullmatch(const) if isinstance(const, str) else None
+            if match is None:
+                continue
+            allowed = re.sub(r"\\[wds]|[0-9a-zA-Z]-[0-9a-zA-Z]", "", match[1] or "")
+            kept: set[str] = set()
+            for text, categories in REJECTED.items():
+                if len(text) == 1 and text in allowed:
+                    kept |= categories
+            if "." in allowed or "/" in allowed:
+                kept |= _PLAIN_NAMES
+            return frozenset({each.category for each in self.rules.concepts.values()} - kept)
+        return frozenset()
 
     def _carried(self, name: str, passed: Passed, node: Node) -> tuple[Taint, ...]:
         """Return the taints of what wraps a request, by the name of the function that does."""
@@ -199,11 +263,15 @@ class Calls(Assigning):
                 positional.append(value)
         return Passed(tuple(positional), named, open_ended)
 
-    def callbacks(self, passed: Passed, receiver: Value | None, node: Node) -> None:
+    def callbacks(
+        self, name: str, passed: Passed, receiver: Value | None, node: Node
+    ) -> None:
         """Call the functions that are passed, with what they may be called with."""
         functions = [value for value in passed.positional if value.functions]
         if not functions:
             return
+        if name in _REPEATING:
+            self._repeated.update(id(each) for value in functions for each, _ in value.functions)
         groups = [value.all_taints() for value in passed.values() if not value.functions]
         if receiver is not None:
             groups.append(receiver.all_taints())
@@ -213,3 +281,16 @@ class Calls(Assigning):
         given = Passed((Value(taints=taints),) * 2, {}, open_ended=True)
         for value in functions:
             self.apply(value.functions, given, None, node)
+
+
+def _joined(receiver: Value | None, passed: Passed) -> Value | None:
+    """Return the text that a sequence of texts is joined to, whichever of the two is the object."""
+    if receiver is None or len(passed.positional) > 1:
+        return None
+    given = passed.positional[0] if passed.positional else Value(const=",")
+    between, parts = (given, receiver) if receiver.items is not None else (receiver, given)
+    if parts.items is None or parts.rest or parts.length < 1 or not isinstance(between.const, str):
+        return None
+    texts = list(parts.items.values())
+    woven = [each for text in texts for each in (between, text)][1:]
+    return built(woven)

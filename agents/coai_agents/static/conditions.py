@@ -134,6 +134,8 @@ def _holds(condition: Condition, value: Value) -> bool:
         return bool(text) and re.search(condition.matches, text) is not None
     if condition.below is not None:
         return isinstance(const, (int, float)) and const < condition.below
+    if condition.above is not None:
+        return isinstance(const, (int, float)) and const > condition.above
     if condition.of:
         return _is_any_of(value, condition.of)
     return _has_quality(condition, value)

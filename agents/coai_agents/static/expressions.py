@@ -291,12 +291,21 @@ class Expressions:
         return self.define(expr, scope)
 
     def _several(self, expr: ir.Several, scope: Scope) -> Value:
-        values = [self.eval(part, scope) for part in expr.parts]
-        if len(values) == 1:
-            return values[0]
         if expr.kind == "comprehension":
-            return Value(taints=values[-1].all_taints())
+            return self._comprehension(expr.parts, scope)
+        values = [self.eval(part, scope) for part in expr.parts]
+        if len(values) == 1 or (values and expr.kind == "last"):
+            return values[-1]
         return Value(taints=merged(value.all_taints() for value in values))
+
+    def _comprehension(self, parts: Sequence[ir.Expr], scope: Scope) -> Value:
+        """Return a comprehension's value; its last part is what is made for each item."""
+        for part in parts[:-1]:
+            self.eval(part, scope)
+        self.report.place.loops += 1
+        made = self.eval(parts[-1], scope)
+        self.report.place.loops -= 1
+        return Value(taints=made.all_taints())
 
     def check_use(self, node: Node, name: str, qual: str, written: str) -> None:
         """Report what must not be used at all."""

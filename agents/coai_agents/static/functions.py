@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.static import ir
 from coai_agents.static.guards import Guards
 from coai_agents.static.pieces import extended, extended_call, through
+from coai_agents.static.report import Place
 from coai_agents.static.scope import Scope
 from coai_agents.static.values import NOTHING, Kind, Taint, Value, join, merged
 
@@ -144,6 +145,9 @@ class Functions(Guards):
         self._active.append(id(function))
         loops, self._loops = self._loops, 0
         exits, self._exits = self._exits, []
+        place = self.report.place
+        looping = 1 if id(function) in self._repeated else 0
+        self.report.place = Place(looping, function.asynchronous, function.name)
         try:
             self._predefine(function.body, scope)
             self._body(function.body, scope)
@@ -152,6 +156,7 @@ class Functions(Guards):
             self._routes.pop()
             self._loops = loops
             self._exits = exits
+            self.report.place = place
             returned = self._returned.pop()
         if not returned:
             return NOTHING

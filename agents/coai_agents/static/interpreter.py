@@ -117,10 +117,18 @@ class Interpreter(Functions):
                 statement.node, statement.operator, [statement.target, statement.value]
             )
             value = self._combined(before, value, scope)
+            if statement.operator in ("+", ".") and isinstance(statement.target, ir.Name):
+                self._check_growing(value, statement.node)
         if statement.type:
             value = self.typed(value, statement.type, scope)
         self.assign(statement.target, value, scope, statement.node)
         return False
+
+    def _check_growing(self, value: Value, node: Node) -> None:
+        """Report text that is added to again and again."""
+        if isinstance(value.const, str) or value.built:
+            for clause in self.rules.growing:
+                self.report.check(clause, Occasion(node, (value,)))
 
     def _combined(self, operation: ir.Operation, value: Value, scope: Scope) -> Value:
         name = operation.operator
@@ -264,7 +272,9 @@ class Interpreter(Functions):
                 self.eval(statement.test, scope)
                 self.narrow(statement.test, scope, holds=True)
             self._exits.append([])
+            self.report.place.loops += 1
             self._body(statement.body, scope)
+            self.report.place.loops -= 1
             for left in self._exits.pop():
                 scope.merge(left)
             scope.merge(before)

@@ -125,6 +125,7 @@ class RuleSet:
         self.uses = PathIndex((path, clause) for clause in find for path in clause.use)
         self.returns = PathIndex((path, clause) for clause in find for path in clause.returned_by)
         self.queries: tuple[Clause, ...] = tuple(clause for clause in find if clause.query)
+        self.growing: tuple[Clause, ...] = tuple(clause for clause in find if clause.grows)
         sources = rules.sources
         self.source_calls = PathIndex((path, each) for each in sources for path in each.call)
         self.source_members = PathIndex((path, each) for each in sources for path in each.member)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.findings import Finding, Severity, Step
@@ -32,6 +34,24 @@ _OWN_MACHINE: Final = frozenset({"path", "regex", "ssrf", "reflection"})
 """Categories in which whoever starts a program may decide: it is their machine, and their right."""
 
 
+@dataclass(slots=True)
+class Place:
+    """Where the interpreter is just now, as far as rules ask for it; a function begins anew."""
+
+    loops: int = 0
+    """So many loops' bodies are around it."""
+    asynchronous: bool = False
+    function: str = ""
+
+    def suits(self, clause: Clause) -> bool:
+        """Say whether a clause may show here."""
+        if "loop" in clause.within and not self.loops:
+            return False
+        if "async" in clause.within and not self.asynchronous:
+            return False
+        return clause.function is None or re.search(clause.function, self.function) is not None
+
+
 class Reporter:
     """Collects one file's findings."""
 
@@ -40,6 +60,7 @@ class Reporter:
         self._rules = rules
         self._findings: dict[tuple[str, int, int], Finding] = {}
         self._counts: dict[int, bool] = {}
+        self.place = Place()
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -60,7 +81,7 @@ class Reporter:
 
     def check(self, clause: Clause, occasion: Occasion) -> None:
         """Report a finding if a clause holds at a place."""
-        if not occasion.fits(clause) or not self.counts(clause):
+        if not self.place.suits(clause) or not occasion.fits(clause) or not self.counts(clause):
             return
         concept = self._rules.concepts[clause.rule]
         if not clause.tainted:

@@ -97,6 +97,7 @@ class Condition(_Model):
     missing: bool | None = None
     constant: bool | None = None
     below: float | None = None
+    above: float | None = None
     tainted: bool | None = None
     built: bool | None = None
     null: bool | None = None
@@ -121,6 +122,8 @@ class Clause(_Model):
     """Assignments to these."""
     use: tuple[Path_, ...] = ()
     """Any use of these names."""
+    grows: bool = False
+    """Text that a loop's body adds to."""
     returned_by: tuple[Path_, ...] = ()
     """What functions with these decorators return."""
     tainted: tuple[str, ...] = ()
@@ -130,6 +133,10 @@ class Clause(_Model):
     unless: tuple[Condition, ...] = ()
     severity: Severity | None = None
     message: str = ""
+    within: tuple[Literal["loop", "async"], ...] = ()
+    """Where the place must be: the body of a loop, an asynchronous function."""
+    function: Regex | None = None
+    """What the name of the function around the place must have in it."""
     query: str = ""
     """A query in tree-sitter's language; what it captures as `@finding` is one."""
     text: Regex | None = None
@@ -141,7 +148,7 @@ class Clause(_Model):
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Clause:
-        if not (self.call or self.assign or self.use or self.returned_by or self.query):
+        if not (self.call or self.assign or self.use or self.returned_by or self.query or self.grows):
             raise ValueError("nothing says where it shows")
         return self
 

@@ -150,7 +150,7 @@ class _Java(Adapter):
                 for statement in self.body(bodies[0].named_children)
                 if isinstance(statement, Define)
             ]
-            return Several(node, [*methods, call], "comprehension")
+            return Several(node, [*methods, call], "last")
         return call
 
     def type_name(self, node: Node) -> str:
