@@ -263,9 +263,7 @@ class Calls(Assigning):
                 positional.append(value)
         return Passed(tuple(positional), named, open_ended)
 
-    def callbacks(
-        self, name: str, passed: Passed, receiver: Value | None, node: Node
-    ) -> None:
+    def callbacks(self, name: str, passed: Passed, receiver: Value | None, node: Node) -> None:
         """Call the functions that are passed, with what they may be called with."""
         functions = [value for value in passed.positional if value.functions]
         if not functions:

@@ -148,7 +148,9 @@ class Clause(_Model):
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Clause:
-        if not (self.call or self.assign or self.use or self.returned_by or self.query or self.grows):
+        if not (
+            self.call or self.assign or self.use or self.returned_by or self.query or self.grows
+        ):
             raise ValueError("nothing says where it shows")
         return self
 
