@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from coai_routing import egress_log
 from coai_routing.books import Books, Budgets
 from coai_routing.cache import AnswerCache
 from coai_routing.egress_log import EgressLog
+from coai_routing.errors import BooksError
 from coai_routing.explaining import chosen_objective, registry
 from coai_routing.fleet import Fleet
 from coai_routing.learning import Learning
@@ -79,9 +81,16 @@ async def open_routing(
     """
     models = await asyncio.to_thread(registry)
 
+    of: tuple[Settings, Sequence[Found]] | None = None
+    others: tuple[Place, ...] = ()
+
     def places() -> tuple[Place, ...]:
-        now = settings()
-        return (*embedded(), *server_places(now, found()), *cloud_places(now))
+        # Asked for by every plan, and the same until the settings or the servers change.
+        nonlocal of, others
+        now, seen = settings(), found()
+        if of is None or of[0] is not now or of[1] is not seen:
+            of, others = (now, seen), (*server_places(now, seen), *cloud_places(now))
+        return (*embedded(), *others)
 
     def wishes() -> RouterSettings:
         now = settings()
@@ -100,6 +109,8 @@ async def open_routing(
     books = Books(books_module.location(), budgets)
     learning = Learning(books, on=settings().routing.learning)
     await asyncio.to_thread(learning.load)
+    with suppress(BooksError):  # told when money is asked for
+        await asyncio.to_thread(books.refresh)
     cache = answer_cache(settings())
     departures = EgressLog(egress_log.location())
     router = Router(

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from coai_routing.errors import ProviderError
+from coai_routing.errors import EgressRefusedError, ProviderError
 from coai_routing.health import BackendHealth
 from coai_routing.plan import CompletionPlan, Offer, Speed, Wishes, plan_completion
 from coai_routing.privacy import is_loopback, is_trusted
@@ -56,7 +56,7 @@ class Backend:
     reads_ahead: bool
     """Whether it can be given a prompt to read without writing anything."""
     local: bool = True
-    """Whether what it is asked stays on this machine."""
+    """Whether it may see what is sensitive: it is on this machine, or the user trusts its host."""
 
     @property
     def key(self) -> str:
@@ -98,8 +98,17 @@ class Backends:
         trusted_hosts: Callable[[], frozenset[str]],
         discover: Callable[[Sequence[EndpointSettings]], Awaitable[Sequence[Found]]],
         provider_for: Callable[[EndpointSettings], Provider],
+        cloud: Callable[[], Served | None] = lambda: None,
+        departs: Callable[[Backend, ModelRequest], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Look at nothing yet.
+
+        `cloud` is what goes through the router. `departs` is told before anything else leaves this
+        machine, and may refuse it by EgressRefusedError.
+        """
+        self._cloud = cloud
+        self._departs = departs
         self._catalog = catalog
         self._wishes = wishes
         self._endpoints = endpoints
@@ -164,7 +173,7 @@ class Backends:
                 return Absence("breaker_open", detail)
             if refused.offer.phase == "failed":
                 return Absence("backend_failed", detail)
-            if not refused.offer.local:
+            if not refused.offer.local and refused.offer.phase == "ready":
                 return Absence("egress_refused", detail)
             details.append(detail)
         # The embedded engine goes first in every plan, and what it lacks is the easiest to get.
@@ -175,6 +184,8 @@ class Backends:
         everything = self._served
         if (embedded := self._embedded()) is not None:
             everything = (embedded, *everything)
+        if (cloud := self._cloud()) is not None:
+            everything = (*everything, cloud)
         served = {(one.offer.name, one.offer.model): one for one in everything}
         offers = [
             replace(
@@ -197,12 +208,16 @@ class Backends:
         self._note(backend, lambda health: health.started(started))
         answered = False
         try:
+            if self._departs is not None and not is_loopback(backend.provider.base_url):
+                await self._departs(backend, request)
             async with aclosing(backend.provider.stream(_addressed(request, backend))) as deltas:
                 async for delta in deltas:
                     answered = True
                     if delta.reply is not None:
                         self._learn(backend, delta.reply)
                     yield delta
+        except EgressRefusedError:
+            raise  # which says nothing of how the backend is
         except ProviderError as error:
             message = error.message
             self._note(backend, lambda health: health.failed(self._clock(), message))

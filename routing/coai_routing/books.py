@@ -153,6 +153,11 @@ class Books:
         self._known_at = -math.inf
         self._warned: set[str] = set()
 
+    @property
+    def known(self) -> Spending:
+        """What was spent when it was last looked at; reads memory only."""
+        return self._known
+
     # ----------------------------------------------------------- for the router
 
     def money_left(self) -> float | None:

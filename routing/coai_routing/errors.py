@@ -138,6 +138,10 @@ class BudgetExceededError(NoAnswerError):
     """Only models that cost money could answer, and the budget leaves too little."""
 
 
+class StaysHereError(NoAnswerError):
+    """The request is sensitive, and no model on this machine could answer it."""
+
+
 class DeadlineError(NoAnswerError):
     """The deadline passed before any model had answered."""
 

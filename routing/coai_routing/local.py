@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import platformdirs
@@ -11,9 +12,12 @@ from pydantic import SecretStr
 
 from coai_routing.backends import Backends
 from coai_routing.catalog import builtin_catalog
+from coai_routing.cloud_completion import CloudCompletion
 from coai_routing.discovery import EndpointSettings, discover, provider_for
 from coai_routing.embedded import Embedded
 from coai_routing.engine.store import ModelStore
+from coai_routing.errors import EgressLogError, EgressRefusedError
+from coai_routing.on_demand import RoutingOnDemand
 from coai_routing.plan import Wishes
 from coai_routing.privacy import Egress
 from coai_routing.settings import BuiltInEndpoint, CustomEndpoint
@@ -22,7 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from coai_routing.backends import Backend
     from coai_routing.catalog import Catalog
+    from coai_routing.egress_log import EgressLog
+    from coai_routing.fleet import Place
+    from coai_routing.request import ModelRequest
     from coai_routing.settings import Endpoint, Settings
 
 _KINDS: Final = {
@@ -107,6 +115,13 @@ class LocalModels:
             on_change=on_change,
             enabled=settings().engine.enabled,
         )
+        self.routing = RoutingOnDemand(
+            settings, found=lambda: self.backends.found, embedded=self._embedded_place
+        )
+        self.cloud = CloudCompletion(
+            settings, egress=lambda: egress(settings()), router=self.routing.router
+        )
+        self._departures: EgressLog | None = None
         self.backends = Backends(
             catalog=self.catalog,
             wishes=self._wishes,
@@ -115,6 +130,8 @@ class LocalModels:
             trusted_hosts=lambda: frozenset(settings().privacy.trusted_hosts),
             discover=lambda found: discover(found, egress=egress(settings())),
             provider_for=lambda endpoint: provider_for(endpoint, egress=egress(settings())),
+            cloud=self.cloud.served,
+            departs=self._departs,
         )
 
     def _wishes(self) -> Wishes:
@@ -126,10 +143,62 @@ class LocalModels:
             allow_remote=settings.completion.allow_cloud and not settings.privacy.mode,
         )
 
+    def _embedded_place(self) -> tuple[Place, ...]:
+        """Return the embedded engine as the router knows places."""
+        from coai_routing.places import embedded_place  # noqa: PLC0415 - only with a router
+
+        served = self.embedded.served()
+        provider, offer = served.provider, served.offer
+        if provider is None:
+            return ()
+        place = embedded_place(
+            base_url=provider.base_url,
+            ready=offer.phase == "ready",
+            detail=offer.detail,
+            remedy=offer.remedy,
+            connect=lambda: provider,
+        )
+        return (replace(place, bound=id(provider)),)
+
+    async def _departs(self, backend: Backend, request: ModelRequest) -> None:
+        """Log that a completion's prompt leaves this machine; the router logs its own."""
+        if backend.provider is self.cloud:
+            return
+        # Imported here, because hardly anybody completes on another machine.
+        from coai_routing.calls import Departure  # noqa: PLC0415
+        from coai_routing.egress_log import EgressLog, location  # noqa: PLC0415
+
+        egress(self._settings()).check(request, backend.provider.base_url, provider=backend.name)
+        if self._departures is None:
+            self._departures = EgressLog(location())
+        texts = (request.prompt or "", request.suffix or "")
+        try:
+            await self._departures.record(
+                Departure(
+                    host=backend.provider.base_url,
+                    endpoint=backend.name,
+                    model=backend.model,
+                    capability=request.capability,
+                    content_bytes=sum(len(text.encode("utf-8", "replace")) for text in texts),
+                    why="the user trusts this host with what is sensitive"
+                    if backend.local
+                    else "the user allows it for completions, and nothing sensitive was found",
+                )
+            )
+        except EgressLogError as error:
+            raise EgressRefusedError(
+                error.message, provider=backend.name, remedy=error.remedy
+            ) from error
+
     async def apply(self) -> None:
         """Bring the engine and the list of servers in line with the settings as they are now."""
-        await asyncio.gather(self.embedded.use(self._settings().engine), self.backends.look())
+        await asyncio.gather(
+            self.embedded.use(self._settings().engine), self.backends.look(), self.cloud.prepare()
+        )
 
     async def aclose(self) -> None:
         """Stop using every model."""
+        await self.routing.aclose()
         await asyncio.gather(self.backends.aclose(), self.embedded.aclose())
+        if self._departures is not None:
+            await self._departures.aclose()

@@ -108,6 +108,12 @@ def plan_completion(offers: Sequence[Offer], wishes: Wishes, now: float) -> Comp
             able.append(offer)
         else:
             rejected.append(refusal)
+    if any(offer.local and offer.phase == "starting" for offer in able):
+        # A moment's wait is no reason for code to leave the machine.
+        early = [offer for offer in able if not offer.local and offer.name != wishes.backend]
+        why, remedy = "A model on this machine is starting.", "It answers in a moment."
+        rejected.extend(Rejected(offer, why, remedy) for offer in early)
+        able = [offer for offer in able if offer not in early]
     able.sort(key=lambda offer: _preference(offer, wishes))
     return CompletionPlan(
         tuple(Candidate(offer, _why(offer, wishes)) for offer in able), tuple(rejected)

@@ -21,6 +21,7 @@ from coai_routing.errors import (
     ProviderError,
     ProviderTimeoutError,
     ReplyCutOffError,
+    StaysHereError,
 )
 from coai_routing.flights import Flights
 from coai_routing.pacing import Turnstile
@@ -319,7 +320,7 @@ class Router:
             self._turnstile.leave()
         if partial is not None:
             raise partial
-        raise _nobody(question, plan, failures)
+        raise _nobody(question, plan, failures, sensitivity)
 
     async def _turn(self, question: Question, deadline: float) -> None:
         """Wait until it is a question's turn; who returns from this has to leave."""
@@ -350,7 +351,9 @@ def _too_late(question: Question) -> DeadlineError:
     )
 
 
-def _nobody(question: Question, plan: RoutePlan, failures: list[ProviderError]) -> NoAnswerError:
+def _nobody(
+    question: Question, plan: RoutePlan, failures: list[ProviderError], sensitivity: Sensitivity
+) -> NoAnswerError:
     """Return the error for a plan of which nobody could answer."""
     reasons = [f"{error.provider}: {error.message}" for error in failures]
     reasons += [f"{one.deployment.endpoint}: {one.why}" for one in plan.rejected]
@@ -362,6 +365,8 @@ def _nobody(question: Question, plan: RoutePlan, failures: list[ProviderError]) 
     broke = any("the budget leaves" in one.why for one in plan.rejected) or failures
     only_money = all(isinstance(error, OverBudgetError) for error in failures)
     kind = BudgetExceededError if broke and only_money else NoAnswerError
+    if sensitivity and not failures:
+        kind = StaysHereError
     return kind(
         f"No model could answer this ({question.request.capability.value}).",
         remedy=RAISE_BUDGET if kind is BudgetExceededError else remedy,

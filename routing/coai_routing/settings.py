@@ -123,7 +123,7 @@ class CompletionSettings(Section):
         default="auto",
         description=(
             "Which backend completes: `auto` takes the best that is there, `embedded` is the "
-            "built-in engine, anything else is an endpoint's name."
+            "built-in engine, `cloud` a cloud model, anything else is an endpoint's name."
         ),
     )
     model: Annotated[str | None, Field(min_length=1)] = Field(
@@ -133,7 +133,9 @@ class CompletionSettings(Section):
     allow_cloud: Annotated[bool, SWITCH_OFF] = Field(
         default=False,
         description=(
-            "Whether a completion's prompt may leave this machine when no local backend can answer."
+            "Whether a completion's prompt may leave this machine when no local backend can answer: "
+            "to a model server elsewhere, or, with `routing.allow_cloud` and a key, to a cloud "
+            "model. A file with a secret or other sensitive content stays here in any case."
         ),
     )
     cache_entries: Annotated[int, Unit("suggestions")] = Field(

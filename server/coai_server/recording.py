@@ -42,6 +42,7 @@ OWN_WORDS: Final = frozenset(
         Reason.TOO_LARGE,
         Reason.NO_BACKEND,
         Reason.EGRESS_REFUSED,
+        Reason.OVER_BUDGET,
     }
 )
 """Reasons whose details are sentences of ours, about settings and paths."""

@@ -7,6 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from coai_agents.completion.border import PrivacyBorder
 from coai_agents.completion.completer import Completer
 from coai_agents.completion.gate import CompletionGate
 from coai_agents.completion.structure import SyntaxTrees
@@ -69,6 +70,7 @@ class Services:
             gate=self.gate,
             context=self.context,
             syntax=self.trees,
+            border=PrivacyBorder(self.settings_of, self._roots),
             listener=self.recorder,
             tuning=self.recorder.tuning,
         )
@@ -90,6 +92,10 @@ class Services:
             # Taking a URI apart costs more than anything else that a keystroke decides.
             known = self._of_documents[uri] = self.loaded.for_path(path_of(uri)).completion
         return known
+
+    def settings_of(self, uri: str) -> Settings:
+        """Return what holds for a document, as its project narrows it; reads only memory."""
+        return self.loaded.for_path(path_of(uri))
 
     def ledger_settings(self, uri: str) -> LedgerSettings:
         """Return what holds for recording a document's requests; reads only memory."""
@@ -221,6 +227,7 @@ class Services:
         await self.exclusions.refresh()
         await self.context.refresh()
         self.models.backends.start()
+        await self.models.cloud.prepare()
         await self.models.embedded.use(self.settings.engine)
         await self.recorder.learn()
 

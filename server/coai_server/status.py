@@ -34,6 +34,8 @@ def describe_status(services: Services, uri: str | None = None) -> dict[str, Any
         "missingModel": services.models.embedded.missing,
         "completion": _describe_switches(services, uri),
         "privacyMode": services.settings.privacy.mode,
+        "cloud": _describe_cloud(services, uri),
+        "spending": _describe_spending(services),
         **describe_plan(plan),
         "last": describe_event(history[-1]) if history else None,
         "problems": [str(problem) for problem in _problems(services)],
@@ -43,6 +45,39 @@ def describe_status(services: Services, uri: str | None = None) -> dict[str, Any
 def _problems(services: Services) -> tuple[object, ...]:
     problem = services.recorder.problem
     return services.loaded.problems if problem is None else (*services.loaded.problems, problem)
+
+
+def _describe_cloud(services: Services, uri: str | None) -> dict[str, Any]:
+    """Return whether completions may go to a cloud model, from a document if one is named."""
+    settings = services.settings if uri is None else services.settings_of(uri)
+    offer = services.models.cloud.offer
+    allowed = (
+        settings.completion.allow_cloud
+        and settings.routing.allow_cloud
+        and not settings.privacy.mode
+    )
+    return {
+        "allowed": allowed,
+        "ready": allowed and offer is not None and offer.phase == "ready",
+        "model": None if offer is None else offer.model or None,
+        "detail": "" if offer is None else offer.detail,
+        "remedy": "" if offer is None else offer.remedy,
+    }
+
+
+def _describe_spending(services: Services) -> dict[str, Any] | None:
+    """Return what models have cost, in US dollars and UTC; null where none that costs is used."""
+    spending = services.models.routing.spending
+    if spending is None:
+        return None
+    budget = services.settings.budget
+    return {
+        "todayUsd": spending.day,
+        "monthUsd": spending.month,
+        "reservedUsd": spending.reserved,
+        "dailyBudgetUsd": budget.daily_usd,
+        "monthlyBudgetUsd": budget.monthly_usd,
+    }
 
 
 def _describe_switches(services: Services, uri: str | None) -> dict[str, Any]:

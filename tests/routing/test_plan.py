@@ -89,6 +89,15 @@ def test_a_rejected_offer_says_why_and_what_would_change_that() -> None:
         assert rejected.remedy
 
 
+def test_a_model_here_that_is_starting_is_waited_for_rather_than_asking_elsewhere() -> None:
+    offers = [offer("embedded", phase="starting"), offer("cloud", local=False)]
+    plan = plan_completion(offers, Wishes(allow_remote=True), NOW)
+    assert names(plan) == ["embedded"]
+    assert "starting" in plan.rejected[0].why
+    wanted = plan_completion(offers, Wishes(allow_remote=True, backend="cloud"), NOW)
+    assert names(wanted) == ["cloud"]
+
+
 def test_a_breaker_opens_then_lets_one_call_try() -> None:
     health = broken(FAILURES_TO_OPEN)
     assert health.circuit(NOW) is Circuit.OPEN

@@ -130,6 +130,15 @@ class ScriptedBackends:
         return self.calls[count - 1]
 
 
+class OpenBorder:
+    """Lets everything through, so that what else decides is seen."""
+
+    async def check(
+        self, source: Source, files: Sequence[tuple[str, str]], *, backend: str
+    ) -> None:
+        """Refuse nothing."""
+
+
 class OpenGate:
     """Lets everything pass unless told otherwise."""
 

@@ -18,6 +18,7 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
+from coai_agents.completion.border import ClosedBorder
 from coai_agents.completion.cache import Found, SuggestionCache
 from coai_agents.completion.cursor import Cursor, auto_closed
 from coai_agents.completion.debounce import delay_ms
@@ -32,6 +33,7 @@ from coai_routing.errors import ProviderError
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from coai_agents.completion.border import Border
     from coai_agents.completion.outcome import Origin
     from coai_agents.completion.pilot import Syntax
     from coai_agents.completion.prompting import Context
@@ -102,11 +104,16 @@ class Completer:
         gate: Gate,
         context: Context,
         syntax: Syntax,
+        border: Border | None = None,
         listener: Listener | None = None,
         tuning: Callable[[str], Tuning] = lambda _: UNTUNED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take what completing needs; `tuning` says what holds for a language at the moment."""
+        """Take what completing needs.
+
+        `border` says what may be shown to a model elsewhere, nothing without one. `tuning` says
+        what holds for a language at the moment.
+        """
         self._settings = settings
         self._listener = listener
         self._tuning = tuning
@@ -120,6 +127,7 @@ class Completer:
             backends=backends,
             context=context,
             syntax=syntax,
+            border=border or ClosedBorder(),
             keep=lambda flight, entry: self._cache.put(flight.cursor, entry),
             identity=lambda: next(identities),
         )
@@ -313,7 +321,8 @@ class Completer:
         if source is None:
             return
         accepted = replace(cursor, prefix=cursor.prefix + text)
-        if settings.prefetch and desk.flight is None and self._cache.find(accepted) is None:
+        ahead = settings.prefetch and self._pilot.works_ahead
+        if ahead and desk.flight is None and self._cache.find(accepted) is None:
             self._take_off(desk, source, accepted, Trigger.AUTOMATIC, prepared=True)
         while desk.flight is not None:
             await Signal.first(desk.flight.changed)

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     SUPERSEDED = "superseded"
     CANCELLED = "cancelled"
     EGRESS_REFUSED = "egress_refused"
+    OVER_BUDGET = "over_budget"
     MODEL_SAID_NOTHING = "model_said_nothing"
     FILTERED_OUT_OF_PLACE = "filtered_out_of_place"
     FILTERED_BLANK = "filtered_blank"
@@ -74,6 +75,8 @@ _MEANINGS: dict[Reason, str] = {
     Reason.CANCELLED: "The editor cancelled the request.",
     Reason.EGRESS_REFUSED: "The only model that could answer is not on this machine, and this "
     "code may not leave it.",
+    Reason.OVER_BUDGET: "The only model that could answer costs money, and the budget leaves too "
+    "little.",
     Reason.MODEL_SAID_NOTHING: "The model had nothing to add here.",
     Reason.FILTERED_OUT_OF_PLACE: "What the model suggested belongs to some other place than the "
     "cursor's.",
@@ -93,6 +96,8 @@ _REMEDIES: dict[Reason, str] = {
     Reason.BACKEND_FAILED: "Run `coai doctor`; the daemon's log has the backend's own words.",
     Reason.BREAKER_OPEN: "Run `coai doctor` to see what the backend answers now.",
     Reason.TIMED_OUT: "Choose a smaller model, or raise `completion.timeout_ms`.",
+    Reason.OVER_BUDGET: "Raise `budget.daily_usd` or `budget.monthly_usd`, or run "
+    "`coai models pull` for a model on this machine.",
     Reason.EGRESS_REFUSED: "Run `coai models pull` for a model on this machine, or read what "
     "`completion.allow_cloud` means.",
 }

@@ -14,6 +14,7 @@ from coai_agents.completion.outcome import Reason, Trigger
 from coai_agents.completion.prompting import Prompting
 from coai_routing.errors import (
     EgressRefusedError,
+    OverBudgetError,
     ProviderBusyError,
     ProviderError,
     ProviderTimeoutError,
@@ -24,6 +25,7 @@ from coai_routing.secrets import find_secrets
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from coai_agents.completion.border import Border
     from coai_agents.completion.cursor import Cursor
     from coai_agents.completion.desk import Desk
     from coai_agents.completion.flight import Flight, WholeBlock
@@ -70,14 +72,22 @@ class Pilot:
         backends: Backends,
         context: Context,
         syntax: Syntax,
+        border: Border,
         keep: Callable[[Flight, Entry], None],
         identity: Callable[[], int],
     ) -> None:
         self._backends = backends
         self._syntax = syntax
+        self._border = border
         self._keep = keep
         self._identity = identity
         self._prompting = Prompting(context)
+
+    @property
+    def works_ahead(self) -> bool:
+        """Whether a backend may be asked what nobody has asked for: not if it is elsewhere."""
+        backend = self.next_backend()
+        return backend is None or backend.local
 
     def next_backend(self) -> Backend | None:
         """Return the backend that would be asked now."""
@@ -125,6 +135,9 @@ class Pilot:
         flight.backend, flight.model = backend.name, backend.model
         waits = trigger is Trigger.INVOKED
         session = self._prompting.session(desk, source, cursor, settings, backend, waits=waits)
+        if not backend.local:
+            files = session.files if backend.fim.files is not None else ()
+            await self._border.check(source, files, backend=backend.name)
         whole_block = None
         if not (flight.single_line or flight.patient):
             whole_block = self._syntax.whole_block(source, cursor)
@@ -161,7 +174,8 @@ class Pilot:
         whole_block: WholeBlock | None,
     ) -> None:
         tail = (session.tail(flight.cursor) or "") + primed
-        last = tail[-1:] if tail[-1:] in _BLANKS else ""
+        # Elsewhere, a second call for the sake of a blank would be paid for.
+        last = tail[-1:] if backend.local and tail[-1:] in _BLANKS else ""
         patience = PATIENCE_INVOKED if trigger is Trigger.INVOKED else 1.0
         for healed in (last, "") if last else ("",):
             prompt = session.prompt(backend.fim, tail.removesuffix(healed))
@@ -223,7 +237,7 @@ class Pilot:
         read is not lost when the user types on. With `whole` it is read only if the document fits.
         """
         backend = self.next_backend()
-        if backend is None or not backend.reads_ahead:
+        if backend is None or not (backend.reads_ahead and backend.local):
             return
         if whole:
             ahead = self._prompting.whole(source, cursor, settings, backend)
@@ -277,6 +291,8 @@ def _reason(error: ProviderError) -> Reason:
     match error:
         case EgressRefusedError():
             return Reason.EGRESS_REFUSED
+        case OverBudgetError():
+            return Reason.OVER_BUDGET
         case ProviderTimeoutError():
             return Reason.TIMED_OUT
         case ProviderBusyError():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.completion.completer import Completer
+from coai_agents.completion.completer import BREATH, REST, Completer
 from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
 from coai_agents.completion.structure import SyntaxTrees
 from coai_routing.backends import Absence
@@ -21,11 +21,12 @@ from coai_routing.errors import (
     ProviderTimeoutError,
 )
 from coai_routing.settings import CompletionSettings
-from tests.support.scripted import FIM, Editor, NoContext, OpenGate, ScriptedBackends
+from tests.support.scripted import FIM, Editor, NoContext, OpenBorder, OpenGate, ScriptedBackends
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from coai_agents.completion.border import Border
     from coai_routing.errors import ProviderError
     from coai_routing.request import ModelRequest
 
@@ -42,6 +43,7 @@ class Desktop:
         *,
         settings: CompletionSettings = SETTINGS,
         answer: Callable[[ModelRequest], str | None] | None = None,
+        border: Border | None = None,
     ) -> None:
         self.editor = Editor(text)
         self.model = ScriptedBackends(answer)
@@ -53,6 +55,7 @@ class Desktop:
             gate=self.gate,
             context=NoContext(),
             syntax=SyntaxTrees(),
+            border=border,
         )
         self.editor.on_change = self.completer.changed
 
@@ -71,8 +74,9 @@ async def desktop(
     *,
     settings: CompletionSettings = SETTINGS,
     answer: Callable[[ModelRequest], str | None] | None = None,
+    border: Border | None = None,
 ) -> AsyncGenerator[Desktop]:
-    desk = Desktop(text, settings=settings, answer=answer)
+    desk = Desktop(text, settings=settings, answer=answer, border=border)
     try:
         async with asyncio.timeout(10):
             yield desk
@@ -446,6 +450,26 @@ async def test_whole_lines_that_came_before_the_deadline_are_shown() -> None:
         assert text(await asked) == "a = 1"
 
 
+async def test_nothing_is_shown_elsewhere_if_nobody_says_that_it_may_be() -> None:
+    async with desktop(answer=lambda _: "1\n") as desk:
+        desk.model.local = False
+        assert reason(await desk.answered()) is Reason.EGRESS_REFUSED
+        assert desk.model.calls == []
+
+
+async def test_elsewhere_nothing_is_asked_that_nobody_asked_for() -> None:
+    settings = CompletionSettings(debounce_ms=0)
+    text_ = "def f(items):\n    total =  |\n"
+    async with desktop(
+        text_, settings=settings, answer=lambda _: "1\n", border=OpenBorder()
+    ) as desk:
+        desk.model.local = False
+        desk.completer.opened(desk.editor.source)
+        await desk.answered()
+        await asyncio.sleep(REST + 2 * BREATH)
+        assert len(desk.model.calls) == 1
+
+
 @pytest.mark.parametrize(
     ("document", "local", "sensitive"),
     [
@@ -457,7 +481,7 @@ async def test_whole_lines_that_came_before_the_deadline_are_shown() -> None:
 async def test_a_prompt_with_a_secret_is_marked_where_it_would_leave_the_machine(
     document: str, local: bool, sensitive: bool
 ) -> None:
-    async with desktop(document, answer=lambda _: "1\n") as desk:
+    async with desktop(document, answer=lambda _: "1\n", border=OpenBorder()) as desk:
         desk.model.local = local
         await desk.answered()
         assert desk.model.calls[0].request.sensitive is sensitive

@@ -1,0 +1,67 @@
+"""What may be shown to a model elsewhere: by the file's settings, its name, and all of its text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coai_agents.completion.border import LARGE, PrivacyBorder
+from coai_agents.source import Source
+from coai_routing.errors import EgressRefusedError
+from coai_routing.settings import Settings
+
+ROOT = Path("/work").absolute()
+SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
+ON: dict[str, Any] = {"completion": {"allow_cloud": True}, "routing": {"allow_cloud": True}}
+
+
+async def refusal(
+    text: str = "x = 1\n",
+    *,
+    path: str = "src/a.py",
+    files: tuple[tuple[str, str], ...] = (),
+    uri: str | None = None,
+    backend: str = "cloud",
+    **settings: Any,  # noqa: ANN401 - a part of the settings
+) -> str:
+    """Return why a file may not be shown; empty if it may."""
+    known = Settings.model_validate({**ON, **settings})
+    border = PrivacyBorder(lambda _: known, lambda: (ROOT,))
+    source = Source(uri or (ROOT / path).as_uri(), text)
+    try:
+        await border.check(source, files, backend=backend)
+    except EgressRefusedError as error:
+        return error.message if error.remedy else "no remedy"
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ({}, ""),
+        ({"uri": "untitled:Untitled-1"}, ""),
+        ({"uri": "file:///elsewhere/a.py"}, ""),
+        ({"text": f"x = 1\n# {SECRET}\n"}, "a secret"),
+        ({"text": "x\n" * LARGE + SECRET}, "a secret"),
+        ({"text": "x\n" * LARGE}, ""),
+        ({"files": (("b.py", f"y = '{SECRET}'"),)}, "a secret"),
+        ({"files": (("deploy/.env", "A=1"),)}, "usually holds secrets"),
+        ({"path": "deploy/.env"}, "usually holds secrets"),
+        ({"path": "internal/a.py", "privacy": {"private": ["/internal/"]}}, "private"),
+        ({"path": "src/internal/a.py", "privacy": {"private": ["/internal/"]}}, ""),
+        ({"uri": "file:///elsewhere/a.py", "privacy": {"private": ["elsewhere/"]}}, "private"),
+        ({"text": "ACME-1", "privacy": {"patterns": ["ACME-[0-9]"]}}, "pattern"),
+        ({"text": "mail jane.roe@engines.io"}, "personal data"),
+        ({"privacy": {"mode": True}}, "Privacy mode"),
+        ({"completion": {}}, "completion.allow_cloud"),
+        ({"routing": {}}, "routing.allow_cloud"),
+        ({"routing": {}, "backend": "vllm"}, ""),
+    ],
+)
+async def test_what_may_be_shown_elsewhere(case: dict[str, Any], words: str) -> None:
+    said = await refusal(**case)
+    assert (words in said) if words else not said
+    assert SECRET not in said
+    assert "jane" not in said
