@@ -101,7 +101,9 @@ def install() -> None:
     _npm(folder, ["ci", "--ignore-scripts"])
     _npm(folder, ["rebuild", "node"])
     path = f"{_node(folder).parent}{os.pathsep}{os.environ['PATH']}"
-    variables = {**os.environ, "PATH": path}
+    # node-gyp would fetch the headers from Node.js's own site; its package brings them.
+    headers = next((folder / "node_modules" / "node" / "node_modules").glob("node-*/include"))
+    variables = {**os.environ, "PATH": path, "npm_config_nodedir": str(headers.parent)}
     editor = _code_server(folder) / "lib" / "vscode"
     _npm(editor, ["install", "--omit=dev", "--ignore-scripts"], variables)
     _npm(editor, ["rebuild", *_NATIVE], variables)
