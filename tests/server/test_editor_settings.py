@@ -15,7 +15,6 @@ from tests.support.engine import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.lsp_client import Json
 
