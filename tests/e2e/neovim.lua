@@ -28,7 +28,7 @@ local function main()
   end), "the server did not start")
 
   local function ask(method, params)
-    local answer = client.request_sync(method, params, patience_ms, 0)
+    local answer = client.request_sync(method, params, patience_ms, vim.api.nvim_get_current_buf())
     assert(answer and not answer.err, method .. ": " .. vim.inspect(answer))
     return answer.result
   end
@@ -57,6 +57,30 @@ local function main()
     end
   end
   report.why = ask("workspace/executeCommand", { command = "coai.why", arguments = {} })
+
+  -- A file with a flaw: found when it is opened, explained, fixed, and gone when it is saved.
+  vim.cmd("edit " .. os.getenv("COAI_FLAWED"))
+  local buffer = vim.api.nvim_get_current_buf()
+  vim.lsp.buf_attach_client(buffer, id)
+  assert(vim.wait(patience_ms, function()
+    return #vim.diagnostic.get(buffer) > 0
+  end), "nothing was found")
+  local found = vim.diagnostic.get(buffer)[1]
+  report.diagnostic = { message = found.message, line = found.lnum, column = found.col }
+  local place = { line = found.lnum, character = found.col + 1 }
+  local document = { uri = vim.uri_from_bufnr(buffer) }
+  report.hover = ask("textDocument/hover", { textDocument = document, position = place })
+  report.actions = ask("textDocument/codeAction", {
+    textDocument = document,
+    range = { start = place, ["end"] = place },
+    context = { diagnostics = vim.lsp.diagnostic.get_line_diagnostics(buffer, found.lnum) },
+  })
+  vim.lsp.util.apply_workspace_edit(report.actions[1].edit, client.offset_encoding)
+  vim.cmd("silent write")
+  assert(vim.wait(patience_ms, function()
+    return #vim.diagnostic.get(buffer) == 0
+  end), "the fix did not help")
+  report.fixed = vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
 
   client.stop()
   assert(vim.wait(patience_ms, function()

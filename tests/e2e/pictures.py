@@ -13,9 +13,11 @@ from tests.e2e.tools import EXTENSION
 from tests.e2e.workbench import PICTURES
 
 TAKEN: Final = {
+    "finding": "finding",
     "ghost-text-basket": "ghost-text",
     "menu": "menu",
     "models": "models",
+    "quick-fix": "quick-fix",
     "why": "why",
 }
 """Pictures as the tests name them, and as the texts do."""

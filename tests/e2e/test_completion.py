@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tests.e2e.workbench import Workbench
 
 PYTHON = ("basket.py", "\n\ndef total(items: list[Item]) -> float:\n    return sum(")
-TYPESCRIPT = ("distances.ts", "\nfunction total(numbers: number[]): number {\n  return ")
+TYPESCRIPT = ("distances.ts", "\nfunction total(numbers: number[]): number {\n  return numbers.")
 
 
 @pytest.fixture(params=[PYTHON, TYPESCRIPT], ids=["python", "typescript"])

@@ -61,14 +61,14 @@ def test_a_flaw_is_shown_with_its_flow_and_fixed(workbench: Workbench, offer: Pa
     # The steps that the value took, each a place to go to.
     for step in ("comes from the request", "assigned to text", "used here"):
         expect(flow).to_contain_text(step)
-    workbench.picture("finding", size=(860, 420))
+    workbench.picture("finding", size=(660, 395))
     workbench.press("Escape")
 
     workbench.open(NAME, FLAW_LINE)
     workbench.press("Control+.")
     fix = workbench.page.locator(".action-widget .monaco-list-row", has_text=FIX)
     expect(fix.first).to_be_visible(timeout=PATIENCE_MS)
-    workbench.picture("quick-fix", size=(860, 420))
+    workbench.picture("quick-fix", size=(560, 310))
     fix.first.click()
     expect(squiggle).to_have_count(0, timeout=PATIENCE_MS)
     workbench.save()

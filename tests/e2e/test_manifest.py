@@ -13,29 +13,7 @@ from coai_routing.settings_reference import editor_properties
 from coai_server.app import COMMANDS
 from tests.e2e.tools import EXTENSION, ROOT
 
-_ONE_CLASS: Final = "the fields of all endpoints are one class; others of them are tested"
-_ROUTER: Final = "the router's own tests give it this by another name"
-UNTESTED: Final[dict[str, str]] = {
-    "coai.completion.cacheEntries": "the cache's own tests give it its size",
-    "coai.ledger.days": "the ledger's own tests give it how long it keeps",
-    "coai.privacy.patterns": _ROUTER,
-    "coai.routing.objective": _ROUTER,
-    "coai.routing.hedge": _ROUTER,
-    "coai.routing.redact": _ROUTER,
-    "coai.cloud.anthropic.url": _ROUTER,
-    "coai.cloud.openai.enabled": _ROUTER,
-    "coai.cloud.openai.url": _ROUTER,
-    "coai.cache.entries": _ROUTER,
-    "coai.cache.minutes": _ROUTER,
-    "coai.cache.diskMegabytes": _ROUTER,
-    "coai.budget.monthlyUsd": _ROUTER,
-    "coai.endpoints.ollama.model": _ONE_CLASS,
-    "coai.endpoints.lmstudio.enabled": _ONE_CLASS,
-    "coai.endpoints.lmstudio.url": _ONE_CLASS,
-    "coai.endpoints.lmstudio.model": _ONE_CLASS,
-    "coai.endpoints.llamaServer.model": _ONE_CLASS,
-    "coai.endpoints.vllm.model": _ONE_CLASS,
-}
+UNTESTED: Final[dict[str, str]] = {}
 """Settings and commands that no test names, and why."""
 
 

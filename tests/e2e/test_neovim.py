@@ -15,6 +15,10 @@ from tests.e2e.conftest import MODEL, SAMPLES, server_variables
 from tests.e2e.tools import program
 
 SECONDS = 120
+FLAWED = (
+    "import ast\n\nfrom flask import request\n\n\ndef amount() -> object:\n"
+    '    return "ä🛒", eval(request.args["amount"])\n'
+)
 SCRIPT = Path(__file__).with_name("neovim.lua")
 
 
@@ -25,6 +29,8 @@ def report(tmp_path_factory: pytest.TempPathFactory, models: Path) -> dict[str, 
     home = tmp_path_factory.mktemp("neovim")
     sample = home / "basket.py"
     sample.write_text((SAMPLES / "basket.py").read_text(encoding="utf-8"), encoding="utf-8")
+    flawed = home / "flawed.py"
+    flawed.write_text(FLAWED, encoding="utf-8")
     coai = Path(sys.executable).parent / "coai"
     written = home / "report.json"
     variables = {
@@ -33,6 +39,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, models: Path) -> dict[str, 
         "HOME": str(home),
         "COAI_SERVER": str(coai),
         "COAI_REPORT": str(written),
+        "COAI_FLAWED": str(flawed),
     }
     ended = subprocess.run(
         [str(nvim), "--headless", "--clean", str(sample), "-c", f"luafile {SCRIPT}"],
@@ -63,6 +70,24 @@ def test_positions_count_as_neovim_counts_them(report: dict[str, Any]) -> None:
     # The line begins with characters that UTF-8, UTF-16 and UTF-32 count differently.
     place = report["items"][0]["range"]["start"]
     assert place == report["position"]
+
+
+def test_what_is_wrong_is_shown_where_it_is(report: dict[str, Any]) -> None:
+    # Neovim counts columns in bytes.
+    column = len('    return "ä🛒", '.encode())
+    assert report["diagnostic"]["message"].startswith("Data that others control is run as code.")
+    assert (report["diagnostic"]["line"], report["diagnostic"]["column"]) == (6, column)
+
+
+def test_hover_explains_it(report: dict[str, Any]) -> None:
+    text = report["hover"]["contents"]["value"]
+    assert "**Outside data run as code**" in text
+    assert "request.args" in text
+
+
+def test_a_code_action_mends_it(report: dict[str, Any]) -> None:
+    assert report["actions"][0]["title"] == "Read a literal with ast.literal_eval"
+    assert '    return "ä🛒", ast.literal_eval(request.args["amount"])' in report["fixed"]
 
 
 def test_the_server_ends_with_neovim(report: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -29,6 +30,9 @@ EXTENSION: Final = ROOT / "editor-extension"
 _PINS: Final = Path(__file__).with_name("tools")
 _WANTED: Final = "COAI_E2E"
 _INSTALL: Final = "Run `python -m tests.e2e.tools`."
+_ATTEMPTS: Final = 3
+"""A registry that does not answer for a moment need not end the installation."""
+_PAUSE_SECONDS: Final = 5.0
 _NATIVE: Final = ("@vscode/spdlog", "node-pty", "@vscode/native-watchdog")
 """Native modules without which the editor's server does not start. They are compiled here, because
 their ready-made binaries are not in the registry."""
@@ -97,7 +101,9 @@ def install() -> None:
     _npm(folder, ["ci", "--ignore-scripts"])
     _npm(folder, ["rebuild", "node"])
     path = f"{_node(folder).parent}{os.pathsep}{os.environ['PATH']}"
-    variables = {**os.environ, "PATH": path}
+    # node-gyp would fetch the headers from Node.js's own site; its package brings them.
+    headers = next((folder / "node_modules" / "node" / "node_modules").glob("node-*/include"))
+    variables = {**os.environ, "PATH": path, "npm_config_nodedir": str(headers.parent)}
     editor = _code_server(folder) / "lib" / "vscode"
     _npm(editor, ["install", "--omit=dev", "--ignore-scripts"], variables)
     _npm(editor, ["rebuild", *_NATIVE], variables)
@@ -112,7 +118,19 @@ def _npm(
     if npm is None:
         raise SystemExit("There is no npm: install Node.js 20 or newer.")
     command = [npm, "--no-audit", "--no-fund", "--loglevel=error", *arguments]
-    subprocess.run(command, cwd=folder, env=variables, check=True)
+    said = ""
+    for attempt in range(1, _ATTEMPTS + 1):
+        ended = subprocess.run(command, cwd=folder, env=variables, check=False)
+        if ended.returncode == 0:
+            return
+        said = f"`npm {' '.join(arguments)}` in {folder} ended with code {ended.returncode}"
+        if attempt < _ATTEMPTS:
+            sys.stderr.write(f"{said}; once more.\n")
+            time.sleep(_PAUSE_SECONDS)
+    raise SystemExit(
+        f"{said}, {_ATTEMPTS} times. The tests in a browser need it: they need a package registry, "
+        "and a C++ compiler, make and Python for the native modules."
+    )
 
 
 if __name__ == "__main__":
