@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_agents.source import path_of
 from tests.server.test_serve import Daemon
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def test_what_is_wrong_is_published_when_a_document_is_opened_saved_and_closed(
     assert diagnostic["code"] == "command-injection"
     assert diagnostic["severity"] == 1
     assert diagnostic["source"] == "coai"
-    assert diagnostic["codeDescription"]["href"].endswith("/78.html")
+    page = path_of(diagnostic["codeDescription"]["href"])
+    assert page is not None
+    assert page.name == "command-injection.md"
     assert diagnostic["range"]["start"] == {"line": 4, "character": 0}
     related = diagnostic["relatedInformation"]
     assert [each["location"]["range"]["start"]["line"] for each in related] == [3, 3, 4]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from coai_agents.source import Position
-from coai_agents.static.rules import catalogue
-from coai_server.features.diagnostics import WEAKNESS, range_of
+from coai_agents.static.rules import WEAKNESS, concept_of
+from coai_server.features.diagnostic_items import range_of
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
@@ -44,7 +44,7 @@ def register(server: Server, known: Diagnostics) -> None:
 
 def explanation(source: Source, finding: Finding) -> str:
     """Return what a finding is, why it matters, how the value got there and what to do."""
-    concept = catalogue()[finding.rule]
+    concept = concept_of(finding.rule)
     parts = [f"**{concept.title}** (`{concept.id}`)", finding.message, concept.why]
     if finding.path:
         steps = [
