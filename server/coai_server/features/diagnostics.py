@@ -59,6 +59,8 @@ class Diagnostics:
         self._preferences: dict[str, Preferences] = {}
         self._written: set[str] = set()
         """The rules whose pages are there."""
+        self.pulled_whole = False
+        """Whether the client pulls what is wrong in files that are not open."""
         self.generation = 0
         """Another number whenever what is found or shown may be another for the same text."""
         server.session.on_stop(self.worker.aclose)

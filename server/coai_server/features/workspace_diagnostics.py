@@ -24,6 +24,7 @@ from coai_agents.source import Source, normal_language
 from coai_agents.static.worker import AnalysisError, AnalysisWorker
 from coai_agents.syntax.language import GRAMMARS
 from coai_server.documents import normal_uri
+from coai_server.features import status
 from coai_server.features.diagnostic_items import diagnostics
 
 if TYPE_CHECKING:
@@ -98,9 +99,8 @@ class WorkspaceDiagnostics:
 
     async def reports(self, params: types.WorkspaceDiagnosticParams) -> AsyncGenerator[Report]:
         """Yield the report of each file as it is known."""
-        static = self._server.services.settings.static
-        if not (static.enabled and static.workspace):
-            return
+        whole = self._whole()
+        self._known.pulled_whole = whole
         before = {normal_uri(each.uri): each.value for each in params.previous_result_ids}
         generation = self._known.generation
         reported: set[str] = set()
@@ -110,7 +110,7 @@ class WorkspaceDiagnostics:
             if report is not None:
                 yield report
         async with self._turn:
-            for entry in await self._entries(generation):
+            for entry in await self._entries(generation) if whole else ():
                 uri = entry.path.as_uri()
                 key = normal_uri(uri)
                 if key in reported or self._server.documents.snapshot(uri) is not None:
@@ -130,6 +130,12 @@ class WorkspaceDiagnostics:
         for gone in (each.uri for each in params.previous_result_ids):
             if normal_uri(gone) not in reported:
                 yield types.WorkspaceFullDocumentDiagnosticReport(uri=gone, items=[])
+
+    def _whole(self) -> bool:
+        """Say whether files that are not open are reported."""
+        wanted = self._server.services.settings.static.workspace
+        # Our extension has a command for it, whose findings can be cleared again.
+        return not status.is_told(self._server.client_capabilities) if wanted is None else wanted
 
     async def _of_open(self, source: Source, before: str | None) -> Report | None:
         state = self._known.result_id(source)
