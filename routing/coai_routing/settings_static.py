@@ -24,11 +24,11 @@ class StaticSettings(Section):
     enabled: bool = Field(
         default=True, description="Whether files are looked through for what is wrong in them."
     )
-    workspace: bool = Field(
-        default=True,
+    workspace: bool | None = Field(
+        default=None,
         description=(
             "Whether files that are not open are looked through too, where the editor asks for "
-            "that."
+            "that. Not set, they are, but in VS Code only when the workspace is audited."
         ),
     )
     minimum_severity: SeverityName = Field(

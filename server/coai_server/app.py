@@ -34,12 +34,15 @@ COMMANDS: Final = (
 
 
 CAPABILITIES: Final = {
-    "codeActionProvider": {"codeActionKinds": ["quickfix", "source.fixAll.coai"]},
+    "codeActionProvider": {
+        "codeActionKinds": ["quickfix", "source.fixAll.coai"],
+        "resolveProvider": True,
+    },
     "hoverProvider": True,
     "diagnosticProvider": {
         "identifier": "coai",
         "interFileDependencies": False,
-        "workspaceDiagnostics": False,
+        "workspaceDiagnostics": True,
     },
 }
 """What is answered besides `handshake.py`'s own; known before anything is imported."""

@@ -8,7 +8,7 @@ from coai_server.protocol import CoaiLanguageServer
 from coai_server.services import Services
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from coai_server.session import Session
 
@@ -20,12 +20,19 @@ class Server(CoaiLanguageServer):
         super().__init__(session)
         self._overrides = overrides
         self._services: Services | None = None
+        self.on_settings: list[Callable[[], None]] = []
+        """Called when the settings, or the folders and with them the settings, have changed."""
 
     def provide(self, client_settings: object) -> Services:
         """Build the services, once the client's folders and settings are known."""
         self._services = Services(self.documents, overrides=self._overrides, client=client_settings)
         self.session.on_stop(self._services.aclose, seconds=CLOSE_SECONDS)
+        self._services.on_settings = self._settings_changed
         return self._services
+
+    def _settings_changed(self) -> None:
+        for listener in self.on_settings:
+            listener()
 
     @property
     def services(self) -> Services:

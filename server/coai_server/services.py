@@ -53,6 +53,8 @@ class Services:
         self._write_log()
         self.on_status: Callable[[], None] | None = None
         """Called when what `status` answers has changed by itself."""
+        self.on_settings: Callable[[], None] | None = None
+        """Called when the settings have changed."""
         self.models = LocalModels(lambda: self.settings, on_change=self._status_changed)
         self.trees = SyntaxTrees()
         self.exclusions = Exclusions(self._exclusion_rules, roots=self._roots())
@@ -160,6 +162,8 @@ class Services:
             return
         self._of_documents.clear()
         self._write_log()
+        if self.on_settings is not None:
+            self.on_settings()
         self.completer.forget_suggestions()
         self._status_changed()
         await self.recorder.apply()

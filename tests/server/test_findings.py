@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_agents.source import path_of
 from tests.server.test_serve import Daemon
 
 if TYPE_CHECKING:
@@ -48,7 +49,9 @@ def test_what_is_wrong_is_published_when_a_document_is_opened_saved_and_closed(
     assert diagnostic["code"] == "command-injection"
     assert diagnostic["severity"] == 1
     assert diagnostic["source"] == "coai"
-    assert diagnostic["codeDescription"]["href"].endswith("/78.html")
+    page = path_of(diagnostic["codeDescription"]["href"])
+    assert page is not None
+    assert page.name == "command-injection.md"
     assert diagnostic["range"]["start"] == {"line": 4, "character": 0}
     related = diagnostic["relatedInformation"]
     assert [each["location"]["range"]["start"]["line"] for each in related] == [3, 3, 4]
@@ -96,7 +99,38 @@ def test_hover_explains_the_finding_under_the_cursor(daemon: Daemon) -> None:
     assert "Command built from outside data" in text
     assert "1. line 4: `request.args`" in text
     assert "**Instead:**" in text
+    assert "command-injection.md" in text
     assert hover(0, 0) is None
+    symbol = hover(3, 0)
+    assert symbol is not None
+    assert symbol["range"]["end"] == {"line": 3, "character": 7}
+    assert "variable `command`" in symbol["contents"]["value"]
+
+
+def test_hover_on_a_symbol_tells_what_was_found_inside(daemon: Daemon) -> None:
+    daemon.initialize()
+    lines = "".join(f"    if a: os.system(request.args['{number}'])\n" for number in range(6))
+    text = f'import os\nfrom flask import request\n\ndef go(a):\n    """Go."""\n{lines}'
+    where = {"textDocument": {"uri": URI}, "position": {"line": 3, "character": 5}}
+    daemon.open(text, URI)
+    _published(daemon)
+    said = daemon.call("textDocument/hover", where)["contents"]["value"]
+    assert said.startswith(
+        "```python\ndef go(a)\n```\n\nGo.\n\nfunction `go` · complexity 7 · 6 errors"
+    )
+    assert said.count("- line ") == 5
+    assert said.endswith("- and 1 more")
+    edited: Json = {"uri": URI, "version": 2}
+    whole: Json = {"text": text.replace("os.system", "str")}
+    changed: Json = {"textDocument": edited, "contentChanges": [whole]}
+    daemon.notify("textDocument/didChange", changed)
+    # Nobody has looked at this version, so nothing is said of findings.
+    said = daemon.call("textDocument/hover", where)["contents"]["value"]
+    assert said.endswith("function `go` · complexity 7")
+    daemon.notify("textDocument/didSave", {"textDocument": {"uri": URI}})
+    assert _published(daemon)["diagnostics"] == []
+    said = daemon.call("textDocument/hover", where)["contents"]["value"]
+    assert said.endswith("nothing found inside")
 
 
 FIXABLE = "import hashlib\nimport ssl\nhashlib.md5(b'x')\nc = ssl._create_unverified_context()\n"

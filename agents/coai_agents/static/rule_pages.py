@@ -7,18 +7,25 @@ a file on this machine, because a link to somewhere else needs the internet.
 from __future__ import annotations
 
 import contextlib
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.lowering import LANGUAGES
-from coai_agents.static.rules import OwnConcept, catalogue, concept_of, examples, load, own_concepts
+from coai_agents.static.rules import (
+    WEAKNESS,
+    OwnConcept,
+    catalogue,
+    concept_of,
+    examples,
+    load,
+    own_concepts,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from coai_agents.static.rules import Concept
-
-WEAKNESS: Final = "https://cwe.mitre.org/data/definitions/{}.html"
 
 _ANY_LANGUAGE: Final = {"secret-found": ("any",)}
 
@@ -30,8 +37,16 @@ def languages_of(rule: str) -> tuple[str, ...]:
     own = own_concepts().get(rule)
     if own is not None:
         return own.languages
-    known = sorted(LANGUAGES - {"tsx"})
-    return tuple(each for each in known if any(clause.rule == rule for clause in load(each).find))
+    return _languages().get(rule, ())
+
+
+@cache
+def _languages() -> dict[str, tuple[str, ...]]:
+    known: dict[str, tuple[str, ...]] = {}
+    for language in sorted(LANGUAGES - {"tsx"}):
+        for rule in {clause.rule for clause in load(language).find}:
+            known[rule] = (*known.get(rule, ()), language)
+    return known
 
 
 def rule_page(rule: str) -> str:
@@ -60,13 +75,15 @@ def _of_own(concept: OwnConcept) -> list[str]:
 def _shown(concept: Concept) -> Iterable[str]:
     """Yield an example in each language that has one."""
     for language in sorted(LANGUAGES - {"tsx"}):
-        shown = next((each for each in examples(language) if each.rule == concept.id), None)
+        shown = next((each for each in _examples(language) if each.rule == concept.id), None)
         if shown is None:
             continue
         for heading, code in (("Found", shown.bad), ("Not found", shown.good)):
             if code:
                 yield f"{heading} ({language}):\n\n```{language}\n{code.strip()}\n```"
 
+
+_examples = cache(examples)
 
 _SILENCING: Final = """\
 A comment takes a finding away, in its line or on a line of its own above: \

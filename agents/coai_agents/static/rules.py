@@ -27,6 +27,9 @@ FOLDER: Final = Path(__file__).with_name("data")
 
 CATALOGUE: Final = "catalogue.toml"
 
+WEAKNESS: Final = "https://cwe.mitre.org/data/definitions/{}.html"
+"""The page of a weakness, by its number."""
+
 
 class RuleFileError(CoaiError):
     """A file of rules is not valid."""

@@ -27,10 +27,6 @@ if TYPE_CHECKING:
 MOST_BYTES: Final = 256 * 1024
 """Longer files are no rules that anybody wrote."""
 
-MOST_FILES: Final = 1_000
-
-SUFFIXES: Final = frozenset({".yml", ".yaml"})
-
 LANGUAGES: Final = {
     "bash": ("bash", "sh"),
     "c": ("c",),
@@ -227,18 +223,6 @@ class RuleFiles:
 
     rules: tuple[UserRule, ...] = ()
     problems: tuple[UserRuleError, ...] = ()
-
-
-def files_of(places: Iterable[Path]) -> list[Path]:
-    """Return the files of rules in folders, those that are named, and none that are not there."""
-    found: dict[Path, None] = {}
-    for place in places:
-        if place.is_file():
-            found[place] = None
-        elif place.is_dir():
-            inside = (path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
-            found.update(dict.fromkeys(sorted(path for path in inside if path.is_file())))
-    return list(found)[:MOST_FILES]
 
 
 def read_rules(files: Iterable[Path]) -> RuleFiles:

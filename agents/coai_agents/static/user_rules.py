@@ -32,10 +32,12 @@ MOST_CHARACTERS: Final = 1_000_000
 MOST_FINDINGS: Final = 1_000
 """Of one rule in one file."""
 
-ORIGIN: Final = "user"
+MOST_FILES: Final = 1_000
+"""Of rules."""
 
-WORKSPACE_FOLDER: Final = Path(".coai", "rules")
-"""Where a workspace that is trusted has rules."""
+SUFFIXES: Final = frozenset({".yml", ".yaml"})
+
+ORIGIN: Final = "user"
 
 _LANGUAGES: Final = {
     "shellscript": "bash",
@@ -78,16 +80,28 @@ class _Rulebook:
 _book = _Rulebook()
 
 
+def files_of(places: Iterable[Path]) -> list[Path]:
+    """Return the files of rules in folders, those that are named, and none that are not there."""
+    found: dict[Path, None] = {}
+    for place in places:
+        if place.is_file():
+            found[place] = None
+        elif place.is_dir():
+            inside = (path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
+            found.update(dict.fromkeys(sorted(path for path in inside if path.is_file())))
+    return list(found)[:MOST_FILES]
+
+
 def use(places: Sequence[str]) -> None:
     """Have the rules of these folders and files from now on; what is wrong is in `problems`."""
     if not places and not _book.places:
         return
-    from coai_agents.static.user_rule_files import files_of, read_rules  # noqa: PLC0415 - with YAML
-
     files = files_of(Path(place) for place in places)
     stamp = tuple(_stamp(file) for file in files)
     if tuple(places) == _book.places and stamp == _book.stamp:
         return
+    from coai_agents.static.user_rule_files import read_rules  # noqa: PLC0415 - most have no rules
+
     read = read_rules(files)
     problems = list(read.problems)
     rules: dict[str, list[_Ready]] = {}

@@ -104,6 +104,13 @@ def enclosing_function(tree: SyntaxTree, offset: int) -> Definition | None:
     return None
 
 
+def definitions_around(tree: SyntaxTree, offset: int) -> list[Definition]:
+    """Return the definitions that hold the character after an offset, outer ones first."""
+    known = tree.grammar.definitions
+    nodes = [node for node in ancestors(tree.leaf_after(offset)) if node.type in known]
+    return _nested(tree, list(reversed(nodes)))
+
+
 def _nested(tree: SyntaxTree, nodes: list[Node]) -> list[Definition]:
     """Turn nodes in the order of the text, outer ones first, into definitions."""
     found: list[Definition] = []

@@ -16,6 +16,7 @@ from coai_server.features import (
     usage,
     vendors,
     workspace_audit,
+    workspace_diagnostics,
 )
 from coai_server.server import Server
 
@@ -39,6 +40,7 @@ def build(session: Session, *, overrides: Mapping[str, Any]) -> Server:
     ):
         feature.register(server)
     known = diagnostics.register(server)
+    workspace_diagnostics.register(server, known)
     hover.register(server, known)
     code_action.register(server, known)
     workspace_audit.register(server, known)

@@ -1,19 +1,27 @@
-"""`textDocument/codeAction`: fixes that were tried.
+"""`textDocument/codeAction` and its resolve: fixes that were tried.
 
-Fixes are made and verified in the process that analyses, so an action that is offered holds: its
-edit applies, the file still parses, the finding is gone, and nothing new appeared.
+Fixes are made and verified in the process that analyses, before they are offered: an action that
+the user sees holds. What a client that can resolve actions is spared is the edit, which it asks for
+when the user has chosen; `data` says all that is needed to make it again, and a document that was
+changed since is answered with an error, never with an edit for another text. Fixing all is tried as
+a whole when it is asked for, since fixes that hold one by one may not hold together.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from coai_agents.source import Edit, Position, Span
 from coai_agents.static.worker import AnalysisError
-from coai_server.features.diagnostics import SOURCE, range_of
+from coai_agents.syntax.tree import parse
+from coai_server.features.diagnostic_items import SOURCE, range_of
+from coai_server.features.diagnostics import CONTENT_MODIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +35,93 @@ logger = logging.getLogger(__name__)
 
 FIX_ALL: Final = "source.fixAll.coai"
 
-OPTIONS: Final = types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix, FIX_ALL])
+OPTIONS: Final = types.CodeActionOptions(
+    code_action_kinds=[types.CodeActionKind.QuickFix, FIX_ALL], resolve_provider=True
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What the client can do with actions."""
+
+    encoding: Encoding
+    lazy: bool
+    """Whether it asks for an action's edit when it needs it."""
+    versioned: bool
+    """Whether it takes edits that name the version that they are for."""
+
+    @classmethod
+    def of(cls, capabilities: types.ClientCapabilities, encoding: Encoding) -> Client:
+        """Read a client's capabilities."""
+        about = capabilities.text_document and capabilities.text_document.code_action
+        support = about and about.resolve_support
+        edits = capabilities.workspace and capabilities.workspace.workspace_edit
+        return cls(
+            encoding,
+            lazy=bool(about and about.data_support and support and "edit" in support.properties),
+            versioned=bool(edits and edits.document_changes),
+        )
+
+
+class Fixes:
+    """The fixes of a document's last version that was asked about."""
+
+    def __init__(self, server: Server, known: Diagnostics) -> None:
+        self._server = server
+        self._known = known
+        self._found: dict[Span, tuple[Fix, ...]] = {}
+        self._of: tuple[str, int, int] = ("", 0, 0)
+
+    async def touching(self, source: Source, span: Span) -> list[Fix]:
+        """Return the verified fixes of what is shown in a span; raises `AnalysisError`."""
+        now = (source.uri, source.version, self._known.generation)
+        if self._of != now:
+            self._of, self._found = now, {}
+        fixes = self._found.get(span)
+        if fixes is None:
+            self._known.worker.rules = self._known.own_rules.places
+            fixes = await self._known.worker.fixes(source, span)
+            if self._of == now:
+                self._found[span] = fixes
+        preferences = self._known.preferences(source.uri)
+        return [fix for fix in fixes if preferences.shows(fix.rule)]
+
+    async def all_of(self, source: Source) -> list[Edit]:
+        """Return edits that fix as much as can be fixed at once; raises `AnalysisError`.
+
+        They are tried together. Where that does not hold, only the first one is made, which does.
+        """
+        fixes = await self.touching(source, Span(0, len(source.text)))
+        chosen = compatible(fixes)
+        if not chosen or await self._hold(source, chosen):
+            return chosen
+        preferred = next(fix for fix in fixes if fix.preferred)
+        return list(preferred.edits)
+
+    async def _hold(self, source: Source, edits: Sequence[Edit]) -> bool:
+        """Say whether edits that hold one by one hold together."""
+        after = source
+        placed = ((edit.span, edit) for edit in edits if edit.span is not None)
+        ordered = [edit for _, edit in sorted(placed, key=lambda pair: pair[0])]
+        for edit in reversed(ordered):
+            after = after.apply(edit)
+        before = await self._known.worker.analyse(source)
+        then = await self._known.worker.analyse(after)
+        old, new = await asyncio.to_thread(lambda: (parse(source), parse(after)))
+        if old is None or new is None or (new.has_error and not old.has_error):
+            return False
+        left = [finding.rule for finding in before.findings]
+        for finding in then.findings:
+            if finding.rule not in left:
+                return False
+            left.remove(finding.rule)
+        return len(then.notes) <= len(before.notes)
 
 
 def register(server: Server, known: Diagnostics) -> None:
     """Offer fixes of the findings in a range."""
     documents = server.documents
+    fixes_of = Fixes(server, known)
 
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, OPTIONS)
     async def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
@@ -41,24 +130,58 @@ def register(server: Server, known: Diagnostics) -> None:
         wanted = params.context.only
         if source is None or documents.is_out_of_step(uri):
             return []
-        every = wanted is not None and any(FIX_ALL.startswith(kind) for kind in wanted)
-        quick = wanted is None or types.CodeActionKind.QuickFix in wanted
+        every = wanted is not None and any(_within(FIX_ALL, kind) for kind in wanted)
+        quick = wanted is None or any(_within(types.CodeActionKind.QuickFix, k) for k in wanted)
         ours = [each for each in params.context.diagnostics if each.source == SOURCE]
-        if not every and not (quick and ours):
-            return []
-        encoding = documents.encoding
-        span = Span(0, len(source.text)) if every else _span(source, params.range, encoding)
+        client = Client.of(server.client_capabilities, documents.encoding)
+        actions: list[types.CodeAction] = []
         try:
-            fixes = await known.worker.fixes(source, span)
+            if quick and ours:
+                fixes = await fixes_of.touching(
+                    source, _span(source, params.range, client.encoding)
+                )
+                actions += [_quick_fix(source, fix, ours, client) for fix in fixes]
+            if every and (edits := await fixes_of.all_of(source)):
+                actions.append(_fix_all(source, edits, client))
         except AnalysisError as error:
             logger.warning("%s", error)
-            return []
-        actions = [_quick_fix(source, fix, ours, encoding) for fix in fixes] if quick else []
-        if every and (compatible := _compatible(fixes)):
-            edit = _workspace_edit(source, compatible, encoding)
-            title = "Fix all that COAI can fix"
-            actions.append(types.CodeAction(title, kind=FIX_ALL, edit=edit))
         return actions
+
+    @server.feature(types.CODE_ACTION_RESOLVE)
+    async def resolve(action: types.CodeAction) -> types.CodeAction:
+        sent: object = action.data
+        asked = cast("dict[str, Any]", sent) if isinstance(sent, dict) else {}
+        source = documents.snapshot(str(asked.get("uri", "")))
+        if source is None or asked.get("version") != source.version:
+            raise _moved_on()
+        if action.kind == FIX_ALL:
+            edits: Sequence[Edit] = await fixes_of.all_of(source)
+        else:
+            start, end = asked["span"]
+            span = Span(int(start), int(end))
+            fixes = await fixes_of.touching(source, span)
+            same = (
+                fix.edits
+                for fix in fixes
+                if (fix.rule, fix.span, fix.title) == (asked["rule"], span, action.title)
+            )
+            edits = next(same, ())
+        if not edits:
+            raise _moved_on()
+        client = Client.of(server.client_capabilities, documents.encoding)
+        action.edit = _workspace_edit(source, edits, client)
+        return action
+
+
+def _moved_on() -> JsonRpcException:
+    return JsonRpcException(
+        message="The document has changed since this was offered.", code=CONTENT_MODIFIED
+    )
+
+
+def _within(kind: str, wanted: str) -> bool:
+    """Say whether a kind of actions is one of the wanted ones: kinds are hierarchical."""
+    return wanted in ("", kind) or kind.startswith(f"{wanted}.")
 
 
 def _span(source: Source, range_: types.Range, encoding: Encoding) -> Span:
@@ -68,20 +191,35 @@ def _span(source: Source, range_: types.Range, encoding: Encoding) -> Span:
 
 
 def _quick_fix(
-    source: Source, fix: Fix, diagnostics: Sequence[types.Diagnostic], encoding: Encoding
+    source: Source, fix: Fix, diagnostics: Sequence[types.Diagnostic], client: Client
 ) -> types.CodeAction:
-    where = range_of(source, fix.span, encoding)
+    where = range_of(source, fix.span, client.encoding)
     solved = [each for each in diagnostics if each.code == fix.rule and each.range == where]
+    data = _data(source, rule=fix.rule, span=[fix.span.start, fix.span.end])
     return types.CodeAction(
         title=fix.title,
         kind=types.CodeActionKind.QuickFix,
         diagnostics=solved or None,
         is_preferred=fix.preferred or None,
-        edit=_workspace_edit(source, fix.edits, encoding),
+        edit=None if client.lazy else _workspace_edit(source, fix.edits, client),
+        data=data if client.lazy else None,
     )
 
 
-def _compatible(fixes: Sequence[Fix]) -> list[Edit]:
+def _fix_all(source: Source, edits: Sequence[Edit], client: Client) -> types.CodeAction:
+    return types.CodeAction(
+        "Fix all that COAI can fix",
+        kind=FIX_ALL,
+        edit=None if client.lazy else _workspace_edit(source, edits, client),
+        data=_data(source) if client.lazy else None,
+    )
+
+
+def _data(source: Source, **more: object) -> dict[str, object]:
+    return {"uri": source.uri, "version": source.version, **more}
+
+
+def compatible(fixes: Sequence[Fix]) -> list[Edit]:
     """Return the edits of the preferred fixes, one for each finding, without those that collide.
 
     Fixes in one place can be meant for each other's text; the first one wins, and the others are
@@ -107,12 +245,13 @@ def _collide(one: Edit, other: Edit) -> bool:
     return one.span.start <= other.span.end and other.span.start <= one.span.end
 
 
-def _workspace_edit(
-    source: Source, edits: Sequence[Edit], encoding: Encoding
-) -> types.WorkspaceEdit:
+def _workspace_edit(source: Source, edits: Sequence[Edit], client: Client) -> types.WorkspaceEdit:
     changes = [
-        types.TextEdit(range_of(source, edit.span, encoding), edit.text)
+        types.TextEdit(range_of(source, edit.span, client.encoding), edit.text)
         for edit in edits
         if edit.span is not None
     ]
-    return types.WorkspaceEdit(changes={source.uri: changes})
+    if not client.versioned:
+        return types.WorkspaceEdit(changes={source.uri: changes})
+    document = types.OptionalVersionedTextDocumentIdentifier(source.uri, source.version)
+    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, changes)])

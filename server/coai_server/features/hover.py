@@ -1,50 +1,115 @@
-"""`textDocument/hover` on a finding: what it is, how the value got there, what to do.
+"""`textDocument/hover`, at once and without a model.
 
-Answered from memory: what was found last in this version of the document.
+On a finding: what it is, why it matters, how the value got there, what to do. On a symbol that the
+file defines: its signature, the first paragraph of its documentation, how complex it is, and what
+was found in it. Both answered from memory: the tree that completion keeps, and what was found last
+in this version of the document.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
-from coai_agents.source import Position
-from coai_agents.static.rules import catalogue
-from coai_server.features.diagnostics import WEAKNESS, range_of
+from coai_agents.source import Position, Span
+from coai_agents.static.rules import WEAKNESS, concept_of
+from coai_server.features.diagnostic_items import page_of, range_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from coai_agents.source import Source
     from coai_agents.static.findings import Finding
+    from coai_agents.symbol_hover import Symbol
     from coai_server.features.diagnostics import Diagnostics
     from coai_server.server import Server
 
+MOST_LISTED: Final = 5
+"""Findings of a symbol that are listed; the others are counted."""
+
+COMPLEX: Final = 10
+"""Above this McCabe would have a function split."""
+
 
 def register(server: Server, known: Diagnostics) -> None:
-    """Explain the finding under the cursor."""
+    """Explain what is under the cursor."""
     documents = server.documents
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     def hover(params: types.HoverParams) -> types.Hover | None:
         source = documents.snapshot(params.text_document.uri)
-        analysis = None if source is None else known.of(source)
-        if source is None or analysis is None:
+        if source is None or documents.is_out_of_step(source.uri):
             return None
         asked = Position(params.position.line, params.position.character)
         offset = source.offset_at(asked, documents.encoding)
-        around = [each for each in analysis.findings if each.span.contains(offset)]
-        if not around:
-            return None
+        analysis = known.of(source)
+        findings = () if analysis is None else analysis.findings
+        around = [each for each in findings if each.span.contains(offset)]
         # The innermost is the one that the cursor is on.
         around.sort(key=lambda finding: (len(finding.span), finding.severity.rank))
-        text = "\n\n---\n\n".join(explanation(source, finding) for finding in around)
-        contents = types.MarkupContent(types.MarkupKind.Markdown, text)
-        return types.Hover(contents, range_of(source, around[0].span, documents.encoding))
+        parts = [explanation(source, finding) for finding in around]
+        symbol = _symbol(server, source, offset)
+        if symbol is not None:
+            inside = None if analysis is None else _inside(findings, symbol.whole)
+            parts.append(description(source, symbol, inside))
+        if not parts:
+            return None
+        where = around[0].span if around or symbol is None else symbol.where
+        contents = types.MarkupContent(types.MarkupKind.Markdown, "\n\n---\n\n".join(parts))
+        return types.Hover(contents, range_of(source, where, documents.encoding))
+
+
+def _symbol(server: Server, source: Source, offset: int) -> Symbol | None:
+    from coai_agents.symbol_hover import symbol_at  # noqa: PLC0415 - not before the first hover
+
+    tree = server.services.trees.store.tree(source)
+    return None if tree is None else symbol_at(tree, offset)
+
+
+def _inside(findings: Sequence[Finding], whole: Span) -> list[Finding]:
+    inside = [each for each in findings if whole.covers(each.span)]
+    return sorted(inside, key=lambda each: (each.severity.rank, each.span.start))
+
+
+def description(source: Source, symbol: Symbol, inside: Sequence[Finding] | None) -> str:
+    """Return what a symbol is; `inside` is what was found in it, None if nobody has looked."""
+    parts = [f"```{source.language}\n{symbol.signature}\n```"]
+    if symbol.documentation:
+        parts.append(symbol.documentation)
+    facts = [f"{symbol.kind.value} `{symbol.name}`"]
+    if symbol.complexity is not None:
+        much = " (much)" if symbol.complexity > COMPLEX else ""
+        facts.append(f"complexity {symbol.complexity}{much}")
+    if symbol.others:
+        facts.append(f"one of {symbol.others + 1} of this name")
+    if inside is not None:
+        facts.append(_counted(inside) if inside else "nothing found inside")
+    parts.append(" · ".join(facts))
+    if inside:
+        lines = [
+            f"- line {source.line_at(each.span.start) + 1}: {each.message} (`{each.rule}`)"
+            for each in inside[:MOST_LISTED]
+        ]
+        if len(inside) > MOST_LISTED:
+            lines.append(f"- and {len(inside) - MOST_LISTED} more")
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def _counted(findings: Sequence[Finding]) -> str:
+    counts = Counter(each.severity.value for each in findings)
+    return ", ".join(f"{count} {name}{_plural(name, count)}" for name, count in counts.items())
+
+
+def _plural(name: str, count: int) -> str:
+    return "" if count == 1 or name == "information" else "s"
 
 
 def explanation(source: Source, finding: Finding) -> str:
     """Return what a finding is, why it matters, how the value got there and what to do."""
-    concept = catalogue()[finding.rule]
+    concept = concept_of(finding.rule)
     parts = [f"**{concept.title}** (`{concept.id}`)", finding.message, concept.why]
     if finding.path:
         steps = [
@@ -53,11 +118,12 @@ def explanation(source: Source, finding: Finding) -> str:
             for number, step in enumerate(finding.path, 1)
         ]
         parts.append("\n".join(steps))
-    parts.append(f"**Instead:** {concept.advice}")
+    if concept.advice:
+        parts.append(f"**Instead:** {concept.advice}")
     links = [f"[CWE-{number}]({WEAKNESS.format(number)})" for number in finding.cwe[:3]]
-    if links:
-        parts.append(" ".join((*links, *concept.owasp)))
-    return "\n\n".join(parts)
+    links.append(f"[More about the rule]({page_of(finding.rule)})")
+    parts.append(" · ".join((*links, *concept.owasp)))
+    return "\n\n".join(part for part in parts if part)
 
 
 def _code(text: str) -> str:

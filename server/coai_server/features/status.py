@@ -15,6 +15,8 @@ from coai_routing.errors import BooksError
 from coai_server.features.usage import spent_today
 
 if TYPE_CHECKING:
+    from lsprotocol import types
+
     from coai_server.server import Server
 
 logger = logging.getLogger(__name__)
@@ -48,12 +50,15 @@ def _spent_today() -> float | None:
         return None
 
 
+def is_told(client: types.ClientCapabilities) -> bool:
+    """Say whether a client wants to be told of changes, as our extension for VS Code does."""
+    offered: object = client.experimental
+    return isinstance(offered, dict) and cast("dict[str, object]", offered).get(CAPABILITY) is True
+
+
 def follow(server: Server) -> None:
     """Tell a client that wants to know when the status has changed."""
-    offered: object = server.client_capabilities.experimental
-    if not isinstance(offered, dict):
-        return
-    if cast("dict[str, object]", offered).get(CAPABILITY) is not True:
+    if not is_told(server.client_capabilities):
         return
     pending: list[asyncio.TimerHandle] = []
 

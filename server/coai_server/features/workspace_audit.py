@@ -20,7 +20,7 @@ from coai_agents.source import Source
 from coai_agents.static.worker import AnalysisError, AnalysisWorker
 from coai_routing.errors import CoaiError
 from coai_server.documents import normal_uri
-from coai_server.features.diagnostics import diagnostics
+from coai_server.features.diagnostic_items import diagnostics
 from coai_server.features.work_progress import open_bar
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class WorkspaceAudit:
 
     async def _analysed(self, worker: AnalysisWorker, source: Source) -> Analysis | None:
         try:
-            return await worker.analyse(source)
+            return await self._known.analysed(source, worker)
         except AnalysisError as error:
             logger.warning("%s", error)
             return None
@@ -140,8 +140,12 @@ class WorkspaceAudit:
         opened = self._server.documents.snapshot(uri)
         if opened is not None:
             return await self._known.pull(opened) or analysis
-        self._publish(uri, diagnostics(source, analysis, self._server.documents.encoding))
-        return analysis
+        shown = self._known.preferences(uri).applied(analysis)
+        # A client that pulls them would show them twice.
+        pulled = self._known.pulled_whole
+        told = [] if pulled else diagnostics(source, shown, self._server.documents.encoding)
+        self._publish(uri, told)
+        return shown
 
     def clear(self, keep: Iterable[str] = ()) -> None:
         """Take back what was told of files, but for those to `keep`."""
