@@ -5,17 +5,15 @@ rich leaves colours out where NO_COLOR is set, and all styles where the output i
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
-from rich.console import Console
-from rich.text import Text
-
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+
+    from rich.console import Console
 
     from coai_routing.errors import CoaiError
 
@@ -40,6 +38,8 @@ def console(stream: TextIO | None = None) -> Console:
 
     It takes text as it is: no markup, no emoji codes, nothing highlighted that was not asked for.
     """
+    from rich.console import Console  # noqa: PLC0415 - a tenth of a second, not for every command
+
     to = sys.stdout if stream is None else stream
     wide = None if to.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
     return Console(file=to, width=wide, markup=False, emoji=False, highlight=False)
@@ -65,6 +65,8 @@ def write_json(document: object) -> None:
 
 def report(error: CoaiError) -> None:
     """Say what happened and what to do next, on standard error."""
+    from rich.text import Text  # noqa: PLC0415 - only where something is wrong
+
     to = notices()
     to.print(Text.assemble(("Error: ", "bold red"), error.message))
     if error.remedy:
@@ -78,4 +80,6 @@ def error_document(error: CoaiError) -> dict[str, Any]:
 
 def run(coroutine: Coroutine[Any, Any, _T]) -> _T:
     """Run a command's coroutine; Ctrl+C cancels it, lets it clean up, and goes on upwards."""
+    import asyncio  # noqa: PLC0415 - not every command has one
+
     return asyncio.run(coroutine)

@@ -5,15 +5,20 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
-from coai_agents.source import Encoding, Source
+from coai_agents.fixes.fixers import fixes_for
+from coai_agents.source import Encoding
 from coai_agents.static.findings import Severity
 from coai_agents.static.rules import catalogue
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
-    from coai_agents.source import Span
+    from coai_agents.fixes.fix import Fix
+    from coai_agents.source import Source, Span
     from coai_agents.static.findings import Finding
+    from coai_agents.static.survey import Audited
+    from coai_server.cli.auditing import Row
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -25,34 +30,81 @@ _LEVELS: Final = {
 }
 
 
-def sarif(found: Iterable[tuple[Source, Finding, str]]) -> dict[str, Any]:
-    """Return one run of findings, each with its file and its fingerprint."""
-    rows = list(found)
-    named = sorted({finding.rule for _, finding, _ in rows})
+def document(rows: Sequence[Row], audited: Sequence[Audited]) -> dict[str, Any]:
+    """Return one run: findings with their ways, the fixes that were verified, and what was missed.
+
+    A fix is one that has passed the verifier; a file that was not looked at wholly is a
+    notification of the run.
+    """
+    texts = {each.path: each for each in audited}
+    fixes: dict[Path, list[Fix]] = {}
+    for row in rows:
+        path = row.source.path
+        if path is not None and path not in fixes and path in texts:
+            some = [each.finding for each in rows if each.source is row.source]
+            fixes[path] = fixes_for(row.source, some, texts[path].analysis)
+    named = sorted({row.finding.rule for row in rows})
     places = {rule: number for number, rule in enumerate(named)}
+    results = [
+        _result(row, places, fixes.get(row.source.path, []) if row.source.path else [])
+        for row in rows
+    ]
+    notices = [
+        {
+            "level": "warning",
+            "message": {"text": note},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": each.path.as_uri()}}}],
+        }
+        for each in audited
+        for note in each.analysis.notes
+    ]
     driver = {
         "name": "coai",
         "version": version("coai"),
+        "semanticVersion": version("coai"),
         "rules": [_rule(rule) for rule in named],
     }
-    results = [
-        {
-            "ruleId": finding.rule,
-            "ruleIndex": places[finding.rule],
-            "level": _LEVELS[finding.severity],
-            "message": {"text": finding.message},
-            "locations": [{"physicalLocation": _location(source, finding.span)}],
-            "partialFingerprints": {"coai/v1": fingerprint},
-            **({"codeFlows": [_flow(source, finding)]} if finding.path else {}),
-        }
-        for source, finding, fingerprint in rows
-    ]
+    invocation: dict[str, Any] = {"executionSuccessful": True}
+    if notices:
+        invocation["toolExecutionNotifications"] = notices
     run = {
         "tool": {"driver": driver},
         "columnKind": "utf16CodeUnits",
+        "invocations": [invocation],
         "results": results,
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _result(row: Row, places: Mapping[str, int], fixes: Sequence[Fix]) -> dict[str, Any]:
+    source, finding = row.source, row.finding
+    result: dict[str, Any] = {
+        "ruleId": finding.rule,
+        "ruleIndex": places[finding.rule],
+        "level": _LEVELS[finding.severity],
+        "message": {"text": finding.message},
+        "locations": [{"physicalLocation": _location(source, finding.span)}],
+        "partialFingerprints": {"coai/v1": row.fingerprint},
+    }
+    if finding.path:
+        result["codeFlows"] = [_flow(source, finding)]
+    own = [fix for fix in fixes if (fix.rule, fix.span) == (finding.rule, finding.span)]
+    if own:
+        result["fixes"] = [_fix(source, fix) for fix in own]
+    return result
+
+
+def _fix(source: Source, fix: Fix) -> dict[str, Any]:
+    replacements = [
+        {
+            "deletedRegion": _location(source, edit.span)["region"],
+            "insertedContent": {"text": edit.text},
+        }
+        for edit in fix.edits
+        if edit.span is not None
+    ]
+    change = {"artifactLocation": {"uri": source.uri}, "replacements": replacements}
+    return {"description": {"text": fix.title}, "artifactChanges": [change]}
 
 
 def _rule(rule: str) -> dict[str, Any]:

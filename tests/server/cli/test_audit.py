@@ -12,7 +12,7 @@ import pytest
 
 from coai_agents.static import survey as survey_module
 from coai_agents.static.survey import AnalysisCache, files_in, read, survey
-from coai_server.cli import audit as audit_module
+from coai_server.cli import auditing as audit_module
 
 if TYPE_CHECKING:
     from tests.server.cli.conftest import InProcess

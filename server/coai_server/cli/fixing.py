@@ -1,0 +1,171 @@
+"""`coai audit --fix`: what was verified is written, and what was not is said."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import os
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from coai_agents.fixes.fixers import applied, fixes_for
+from coai_agents.source import Source
+from coai_agents.static.analyzer import analyse
+from coai_agents.static.survey import Audited
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coai_server.cli.auditing import Selection
+
+MOST: Final = 200
+"""Fixes in one file at most; each is verified against the file as the others have left it."""
+
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """One fix: the rule, what was done, and the line, from 1, that the finding was on."""
+
+    rule: str
+    title: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What became of one file."""
+
+    path: Path
+    fixes: tuple[Applied, ...]
+    refusal: str = ""
+    """Why nothing was written although there were fixes; empty if it was, or was not asked for."""
+    after: Audited | None = None
+    """The file as it is now, if it was written."""
+    diff: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return {
+            "path": str(self.path),
+            "written": self.after is not None,
+            "refusal": self.refusal,
+            "fixes": [
+                {"rule": each.rule, "title": each.title, "line": each.line} for each in self.fixes
+            ],
+            "diff": self.diff,
+        }
+
+    def text(self, *, shown: bool) -> str:
+        """Return it for people; `shown` if the change itself is to be seen."""
+        if shown:
+            return self.diff
+        if self.refusal:
+            return f"{self.path}: not changed: {self.refusal}\n"
+        lines = [f"{self.path}:{each.line}: fixed {each.rule}: {each.title}" for each in self.fixes]
+        return "\n".join(lines) + "\n"
+
+
+def repair(audited: Sequence[Audited], selection: Selection, *, write: bool) -> list[Repair]:
+    """Fix what can be fixed for sure in the findings that count; return what became of each file.
+
+    Only fixes that are preferred: where the user has to think, nothing is done for them.
+    """
+    repairs: list[Repair] = []
+    for each in audited:
+        if selection.rows_of(each):
+            done = _repaired(each, selection, write=write)
+            if done is not None:
+                repairs.append(done)
+    return repairs
+
+
+def _repaired(audited: Audited, selection: Selection, *, write: bool) -> Repair | None:
+    path = audited.path
+    try:
+        # A link stays a link: what it points to is written.
+        real = path.resolve(strict=True)
+        before = real.read_bytes()
+        text = before.removeprefix(_BOM).decode()
+    except UnicodeDecodeError:
+        return Repair(path, (), "it is not text in UTF-8.")
+    except OSError as error:
+        return Repair(path, (), f"{error.strerror or error}.")
+    if text != audited.text:
+        return Repair(path, (), "it has changed since it was looked at.")
+    source, done = _fixed(Source(path.as_uri(), text), path, selection)
+    if not done:
+        return None
+    diff = _diff(path, text, source.text)
+    if not write:
+        return Repair(path, tuple(done), diff=diff)
+    mark = _BOM if before.startswith(_BOM) else b""
+    refusal = _write(real, before, mark + source.text.encode())
+    if refusal:
+        return Repair(path, tuple(done), refusal, diff=diff)
+    after = Audited(path, analyse(source), source.text)
+    return Repair(path, tuple(done), "", after, diff)
+
+
+def _fixed(source: Source, path: Path, selection: Selection) -> tuple[Source, list[Applied]]:
+    """Apply one fix after the other, each verified on what the ones before have left."""
+    done: list[Applied] = []
+    tried: set[str] = set()
+    while len(done) < MOST:
+        analysis = analyse(source)
+        rows = selection.rows_of(Audited(path, analysis, source.text))
+        for row in rows:
+            if row.fingerprint in tried:
+                continue
+            tried.add(row.fingerprint)
+            fixes = [fix for fix in fixes_for(source, [row.finding], analysis) if fix.preferred]
+            if fixes:
+                source = applied(source, fixes[0].edits)
+                done.append(Applied(row.finding.rule, fixes[0].title, row.line))
+                # What is alike further down has this one's number now.
+                tried.discard(row.fingerprint)
+                break
+        else:
+            break
+    return source, done
+
+
+def _diff(path: Path, before: str, after: str) -> str:
+    lines = difflib.unified_diff(
+        before.splitlines(keepends=True),
+        after.splitlines(keepends=True),
+        f"a/{path.name}",
+        f"b/{path.name}",
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+
+def _write(path: Path, before: bytes, after: bytes) -> str:
+    """Put new content in a file's place, all of it or nothing; return why not, or nothing.
+
+    The file keeps its rights. It is not touched if anybody has written to it meanwhile.
+    """
+    try:
+        status = path.stat()
+        if not os.access(path, os.W_OK):
+            return "it may not be written."
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(after)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).chmod(stat.S_IMODE(status.st_mode))
+            if path.read_bytes() != before:
+                return "it has changed since it was looked at."
+            Path(name).replace(path)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                Path(name).unlink()
+    except OSError as error:
+        return f"{error.strerror or error}."
+    return ""
