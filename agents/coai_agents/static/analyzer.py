@@ -13,6 +13,7 @@ from coai_agents.static.lowering import lower
 from coai_agents.static.matching import rule_set
 from coai_agents.static.queries import compiled, search
 from coai_agents.static.report import Reporter
+from coai_agents.static.ruff import RuffError, complementing, ruff_findings
 from coai_agents.static.secrets import RULE as SECRET
 from coai_agents.static.secrets import secrets_in
 from coai_agents.static.suppression import unsuppressed
@@ -60,11 +61,21 @@ def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = B
         else:
             findings += _in_tree(tree, rules, deadline, notes)
     findings += secrets_in(source)
+    if source.language == "python":
+        findings += _of_ruff(source, findings, notes)
     findings += findings_of_user_rules(source, notes, perf_counter() + budget)
     findings += turned_text(source)
     kept = _ordered(unsuppressed(source, _without_doubles(findings)))
     suppressed = len(findings) - len(kept)
     return Analysis(source.uri, source.version, tuple(kept), tuple(notes), suppressed)
+
+
+def _of_ruff(source: Source, ours: list[Finding], notes: list[str]) -> list[Finding]:
+    try:
+        return complementing(ours, ruff_findings(source))
+    except RuffError as error:
+        notes.append(f"{error.message} Its security rules were left out.")
+        return []
 
 
 def _ordered(findings: list[Finding]) -> list[Finding]:

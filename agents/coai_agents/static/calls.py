@@ -107,6 +107,8 @@ class Calls(Assigning):
         super().__init__(rules, report)
         self._repeated: set[int] = set()
         """Functions that are called once for each item of something."""
+        self._opening: set[int] = set()
+        """Calls that open what has to be closed."""
 
     def _call(self, expr: ir.Call, scope: Scope) -> Value:
         callee = self._callee(expr.callee, scope)
@@ -118,6 +120,8 @@ class Calls(Assigning):
             )
             for clause in self.rules.calls.matching(*paths):
                 self.report.check(clause, occasion)
+            if self.rules.opening.first(*paths):
+                self._opening.add(id(expr))
             if passed.named:
                 for clause in self.rules.calls.anything:
                     self.report.check(clause, occasion)

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static import ir
+from coai_agents.static.defaults import changed_defaults
 from coai_agents.static.guards import Guards
+from coai_agents.static.leaks import leaks
 from coai_agents.static.pieces import extended, extended_call, through
 from coai_agents.static.report import Place
 from coai_agents.static.scope import Scope
@@ -30,6 +32,8 @@ MAX_PLAIN_READINGS: Final = 1
 
 MAX_READINGS: Final = 12
 """So many kinds of arguments a function is read with."""
+
+SHARED_DEFAULT: Final = "mutable-default"
 
 SELF_NAMES: Final = frozenset({"self", "cls"})
 
@@ -67,7 +71,18 @@ class Functions(Guards):
             for path in decorated
             for clause in self.rules.returns.matching(path.rpartition(".")[2], path)
         ]
+        for node in changed_defaults(function):
+            self.report.add_of(SHARED_DEFAULT, node, "")
+        before = len(self._opening)
         self._execute(function, scope, routes)
+        if len(self._opening) > before:
+            self._check_resources(function)
+
+    def _check_resources(self, function: ir.Function) -> None:
+        known = self.rules.resources
+        found = leaks(function, self._opening, known.close, known.borrow, strict=known.strict)
+        for leak in found:
+            self.report.add_of(known.rule, leak.node, known.some if leak.some else "")
 
     def _entry(self, function: ir.Function, around: Scope) -> SourceRule | None:
         """Return the rule by which a function's parameters come from outside, if any does."""

@@ -153,6 +153,8 @@ class RuleSet:
         self.inert = PathIndex((path, True) for path in rules.inert)
         self.carriers = PathIndex((path, True) for path in rules.carriers)
         self.containers: Containers = rules.containers
+        self.resources = rules.resources
+        self.opening = PathIndex((path, True) for path in rules.resources.open)
         self.results = PathIndex(rules.containers.results.items())
         self._cleaned: dict[str, frozenset[str] | None] = {}
 

@@ -100,15 +100,25 @@ class Reporter:
                 weaker = Severity.INFORMATION
             if weaker is not None and weaker.rank > severity.rank:
                 severity = weaker
+        message = clause.message or concept.message
+        if taint is not None:
+            message = f"{message} The value comes from {taint.label}."
+        self._keep(concept, node, severity, message, taint)
+
+    def add_of(self, rule: str, node: Node, message: str) -> None:
+        """Report a finding of a rule that no clause describes."""
+        concept = self._rules.concepts[rule]
+        self._keep(concept, node, concept.severity, message or concept.message, None)
+
+    def _keep(
+        self, concept: Concept, node: Node, severity: Severity, message: str, taint: Taint | None
+    ) -> None:
         span = self._tree.span(node)
         key = (concept.id, span.start, span.end)
         before = self._findings.get(key)
         if before is not None and before.severity.rank <= severity.rank:
             return
         source = self._tree.source
-        message = clause.message or concept.message
-        if taint is not None:
-            message = f"{message} The value comes from {taint.label}."
         self._findings[key] = Finding(
             rule=concept.id,
             span=span,

@@ -214,6 +214,21 @@ class Containers(_Model):
     """What calls of these return, as a path."""
 
 
+class Resources(_Model):
+    """What has to be closed."""
+
+    rule: str = "resource-leak"
+    open: tuple[Path_, ...] = ()
+    close: tuple[str, ...] = ()
+    """Methods that close it."""
+    borrow: tuple[str, ...] = ()
+    """Functions that use what they are passed and leave it open, as written."""
+    strict: bool = False
+    """Whether an error before the end may leave it open, so that only `finally` will do."""
+    some: str = ""
+    """What a finding says where it is closed, but not on every way."""
+
+
 class Example(_Model):
     """Code in which a rule must show, and code in which it must not."""
 
@@ -230,6 +245,7 @@ class LanguageRules(_Model):
     sanitizers: tuple[SanitizerRule, ...] = ()
     guards: tuple[GuardRule, ...] = ()
     containers: Containers = Containers()
+    resources: Resources = Resources()
     carriers: tuple[Path_, ...] = ()
     """Objects that hold data from outside; what wraps one holds it too."""
     inert: tuple[Path_, ...] = ()
