@@ -133,7 +133,7 @@ class CompletionSettings(Section):
     allow_cloud: Annotated[bool, SWITCH_OFF] = Field(
         default=False,
         description=(
-            "Whether a completion's prompt may leave this machine when no local backend can answer: "
+            "Whether a completion's prompt may leave this machine when no local one can answer, "
             "to a model server elsewhere, or, with `routing.allow_cloud` and a key, to a cloud "
             "model. A file with a secret or other sensitive content stays here in any case."
         ),

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_server.cli import audit as cli_audit
-from coai_server.features.workspace_audit import cache_path
 from tests.server.test_serve import Daemon
 
 if TYPE_CHECKING:
@@ -175,7 +173,3 @@ def test_without_a_folder_there_is_nothing_to_audit(daemon: Daemon) -> None:
     daemon.initialize()
     error = daemon.error("workspace/executeCommand", AUDIT)
     assert error["message"].startswith("There is no folder to audit.")
-
-
-def test_it_remembers_where_the_command_line_does() -> None:
-    assert cache_path() == cli_audit.cache_path()

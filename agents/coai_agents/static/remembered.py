@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import platformdirs
+
 from coai_agents.source import normal_language
 from coai_agents.static.encoding import from_document, to_document
 
@@ -40,6 +42,11 @@ _UNCHANGED: Final = (
     "SELECT w.path, w.time, w.size, w.rules, a.found FROM written w JOIN analyses a USING (key)"
     " WHERE w.path IN"
 )
+
+
+def cache_path() -> Path:
+    """Return where analyses are remembered, by the editor's audit and the command line's."""
+    return platformdirs.user_cache_path("coai", appauthor=False) / "audit.sqlite"
 
 
 @cache

@@ -89,14 +89,15 @@ def run(options: Options) -> int:
 
     Raises `AuditError`.
     """
-    from coai_agents.static.survey import AnalysisCache, files_in, survey  # noqa: PLC0415
+    from coai_agents.static import remembered  # noqa: PLC0415 (as below)
+    from coai_agents.static.survey import files_in, survey  # noqa: PLC0415
 
     wanted = list(options.paths) or [Path.cwd()]
     files = files_in(wanted)
     changed = changed_lines(options.diff, wanted) if options.diff else None
     if changed is not None:
         files = [file for file in files if file.resolve() in changed]
-    store = AnalysisCache(cache_path() if options.cached else None)
+    store = remembered.AnalysisCache(remembered.cache_path() if options.cached else None)
     found = survey(files, store, jobs=options.jobs)
     audited = sorted(_shown_progress(found, len(files)), key=lambda one: one.path)
     known = frozenset[str]() if options.baseline is None else read_baseline(options.baseline)
@@ -141,13 +142,6 @@ def _write_baseline(path: Path, rows: Sequence[Row]) -> int:
     path.write_text(json.dumps({"coai": known}, indent=1) + "\n", encoding="utf-8")
     sys.stderr.write(f"{len(rows)} findings are in {path} now.\n")
     return 0
-
-
-def cache_path() -> Path:
-    """Return where analyses are remembered."""
-    import platformdirs  # noqa: PLC0415 (not for `--help`)
-
-    return platformdirs.user_cache_path("coai", appauthor=False) / "audit.sqlite"
 
 
 def _rank(level: Level) -> int:

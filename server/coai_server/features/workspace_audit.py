@@ -13,7 +13,6 @@ import logging
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-import platformdirs
 from lsprotocol import types
 
 from coai_agents.source import Source
@@ -47,11 +46,6 @@ REGISTER_SECONDS: Final = 5.0
 
 class AuditError(CoaiError):
     """The workspace cannot be audited."""
-
-
-def cache_path() -> Path:
-    """Return where analyses are remembered, for `coai audit` as well."""
-    return platformdirs.user_cache_path("coai", appauthor=False) / "audit.sqlite"
 
 
 class WorkspaceAudit:
@@ -90,19 +84,20 @@ class WorkspaceAudit:
         self, roots: Sequence[Path], bar: ProgressBar, worker: AnalysisWorker
     ) -> dict[str, Any]:
         # It imports what few sessions need.
-        from coai_agents.static.survey import AnalysisCache, files_in  # noqa: PLC0415
+        from coai_agents.static import remembered  # noqa: PLC0415
+        from coai_agents.static.survey import files_in  # noqa: PLC0415
 
         files = {_uri(path): path for path in await asyncio.to_thread(files_in, roots)}
         self.clear(keep=files)
         await self._watch()
-        remembered = AnalysisCache(cache_path())
+        cache = remembered.AnalysisCache(remembered.cache_path())
         counted: Counter[str] = Counter()
         looked_at = 0
         every = [*files.items()]
         for start in range(0, len(every), BATCH):
             batch = every[start : start + BATCH]
             texts = await asyncio.to_thread(_read, [path for _, path in batch])
-            known = await asyncio.to_thread(remembered.known, [key for _, key in texts.values()])
+            known = await asyncio.to_thread(cache.known, [key for _, key in texts.values()])
             fresh: dict[str, Analysis] = {}
             for number, (uri, path) in enumerate(batch, start):
                 if bar.stopped.done():
@@ -120,7 +115,7 @@ class WorkspaceAudit:
                 analysis = await self._shown_now(uri, _source(path, text), analysis)
                 looked_at += 1
                 counted.update(each.severity.value for each in analysis.findings)
-            await asyncio.to_thread(remembered.keep, fresh)
+            await asyncio.to_thread(cache.keep, fresh)
         return {
             "files": looked_at,
             "findings": counted.total(),
@@ -238,7 +233,8 @@ def _source(path: Path, text: str) -> Source:
 
 def _read(paths: Sequence[Path]) -> dict[Path, tuple[str, str]]:
     """Return the text of each file that can be read, and the key that its analysis has."""
-    from coai_agents.static.survey import key_of, read  # noqa: PLC0415 - as above
+    from coai_agents.static.remembered import key_of  # noqa: PLC0415 - as above
+    from coai_agents.static.survey import read  # noqa: PLC0415 - as above
 
     texts: dict[Path, tuple[str, str]] = {}
     for path in paths:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_agents.static import remembered
 from coai_agents.static import survey as survey_module
 from coai_agents.static.survey import AnalysisCache, files_in, read, survey
-from coai_server.cli import auditing as audit_module
 
 if TYPE_CHECKING:
     from tests.server.cli.conftest import InProcess
@@ -23,7 +23,7 @@ GOOD = "import os\n\nos.system('ls')\n"
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(audit_module, "cache_path", lambda: tmp_path / "cache" / "audit.sqlite")
+    monkeypatch.setattr(remembered, "cache_path", lambda: tmp_path / "cache" / "audit.sqlite")
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "bad.py").write_text(BAD)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_agents.static import remembered
 from coai_agents.static.survey import AnalysisCache, Audited, files_in, survey
-from coai_server.cli import alone, auditing
+from coai_server.cli import alone
 from coai_server.cli.auditing import Format, Level, Options, Selection
 from coai_server.cli.fixing import repair
 
@@ -31,7 +32,7 @@ ALL = Selection(4, None, frozenset())
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(auditing, "cache_path", lambda: tmp_path / "cache" / "audit.sqlite")
+    monkeypatch.setattr(remembered, "cache_path", lambda: tmp_path / "cache" / "audit.sqlite")
     folder = tmp_path / "project"
     folder.mkdir()
     (folder / "bad.py").write_bytes(BAD.encode())

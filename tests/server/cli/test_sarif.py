@@ -9,10 +9,10 @@ from pydantic import ValidationError
 from pydantic_sarif import model  # pyright: ignore[reportMissingTypeStubs] - typed, not marked so
 
 from coai_agents.source import Encoding, Position, Source
+from coai_agents.static import remembered
 from coai_agents.static.analyzer import MAX_LINES
 from coai_agents.static.lowering import LANGUAGES
 from coai_agents.static.rules import examples
-from coai_server.cli import auditing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,7 +37,7 @@ SUFFIXES = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(auditing, "cache_path", lambda: tmp_path / "cache" / "audit.sqlite")
+    monkeypatch.setattr(remembered, "cache_path", lambda: tmp_path / "cache" / "audit.sqlite")
     (tmp_path / "code").mkdir()
     return tmp_path / "code"
 
