@@ -69,7 +69,7 @@ def test_sarif_has_rules_places_and_code_flows(project: Path, coai: InProcess) -
 
 
 def test_a_level_leaves_out_what_matters_less(project: Path, coai: InProcess) -> None:
-    (project / "bad.py").write_text("def f(a=[]):\n    pass\n")
+    (project / "bad.py").write_text("def f(a=[]):\n    a.append(1)\n")
     assert coai("audit", str(project)).code == 1
     assert coai("audit", str(project), "--level", "error").code == 0
 
