@@ -106,6 +106,8 @@ def variables(models: Path) -> Iterator[dict[str, str]]:
     with silent_hub() as address:
         yield {
             **server_variables(models),
+            # A model on a machine that is busy with other things is slow, and not broken.
+            "COAI_COMPLETION__TIMEOUT_MS": "40000",
             "COAI_MODELS__SOURCES": '["huggingface"]',
             "HF_ENDPOINT": address,
             "PATH": f"{programs}:/usr/bin:/bin",
