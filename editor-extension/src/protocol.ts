@@ -169,6 +169,9 @@ export const STATUS = "coai/status";
 /** The notification that the status is another. */
 export const STATUS_CHANGED = "coai/statusChanged";
 
+/** The notification that the user trusts the workspace. */
+export const WORKSPACE_TRUSTED = "coai/workspaceTrusted";
+
 /** Commands of the server; the language client registers each under the same name. */
 export const SERVER_COMMANDS = {
   auditWorkspace: "coai.auditWorkspace",

@@ -18,7 +18,7 @@ import { type Location, locate } from "./location";
 import { type Level, logLine } from "./log_lines";
 import { lull } from "./lull";
 import { ProgressBars } from "./progress";
-import { STATUS, STATUS_CHANGED, type Status } from "./protocol";
+import { STATUS, STATUS_CHANGED, type Status, WORKSPACE_TRUSTED } from "./protocol";
 import { CrashHistory } from "./restarts";
 import { SECTION, type Settings, userSettings } from "./settings";
 
@@ -105,6 +105,12 @@ export class Server implements vscode.Disposable {
     if (location.found && location.command !== this.#command) {
       await this.restart();
     }
+  }
+
+  /** Tell the server that the user trusts the workspace now, whose own rules count then. */
+  async trust(): Promise<void> {
+    await this.#running()?.sendNotification(WORKSPACE_TRUSTED, { trusted: true });
+    await this.relocate();
   }
 
   /** Stop the server; nothing starts it again but `start` and `restart`. */
@@ -306,11 +312,15 @@ export class Server implements vscode.Disposable {
   }
 }
 
-/** Tells the server that this client wants to hear of a changed status. */
+/** Tells the server that this client wants to hear of a changed status, and whom its user trusts. */
 const statusFeature: StaticFeature = {
   fillClientCapabilities: (capabilities) => {
     const others = capabilities.experimental as object | undefined;
-    capabilities.experimental = { ...others, coaiStatus: true };
+    capabilities.experimental = {
+      ...others,
+      coaiStatus: true,
+      coaiWorkspaceTrusted: vscode.workspace.isTrusted,
+    };
   },
   initialize: () => undefined,
   getState: () => ({ kind: "static" }),
