@@ -34,7 +34,7 @@ from coai_routing.sensitivity import SensitivityRules, assess, characters_of, re
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
-    from coai_routing.calls import AnswerStore, CallBook, DepartureLog
+    from coai_routing.calls import AnswerStore, Call, CallBook, DepartureLog
     from coai_routing.capabilities import Capabilities, Objective
     from coai_routing.fleet import Fleet
     from coai_routing.request import Capability, ModelReply
@@ -104,7 +104,9 @@ class Router:
         departures: DepartureLog | None = None,
         book: CallBook | None = None,
         standings: Callable[[Capability], Mapping[str, float]] | None = None,
+        observe: Callable[[Call], None] | None = None,
     ) -> None:
+        """Touch nothing yet. `observe` is told of every call of a model when it is over."""
         self._fleet = fleet
         self._registry = registry
         self._egress = egress
@@ -119,6 +121,7 @@ class Router:
             cache=cache,
             departures=departures,
             book=book,
+            observe=observe,
         )
         self._standings = standings
         self._turnstile = Turnstile(settings().max_concurrent)

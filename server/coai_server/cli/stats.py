@@ -26,12 +26,25 @@ def stats(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Draw each day's cost as an image.")
     ] = None,
+    prometheus: Annotated[
+        bool, typer.Option("--prometheus", help="Write counters in Prometheus's text format.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
 ) -> None:
-    """Show what models were asked for other than completions, and what it cost."""
+    """Show what models were asked through the router, and what it cost.
+
+    `--prometheus` counts everything that is kept; write it into a folder that a node exporter's
+    textfile collector reads. Completions by models on this machine are in `coai why`.
+    """
     from coai_routing.books import Books, location, read_days, read_stats  # noqa: PLC0415 (not for `--help`)
 
     path = location()
+    if prometheus:
+        from coai_routing.books import read_totals  # noqa: PLC0415 (as above)
+        from coai_routing.prometheus import render  # noqa: PLC0415 (as above)
+
+        typer.echo(render(read_totals(path)), nl=False)
+        return
     since = datetime.now(UTC) - timedelta(days=days)
     if models:
         _show_standings(Books(path), as_json=as_json)

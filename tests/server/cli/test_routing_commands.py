@@ -80,6 +80,7 @@ def test_what_models_did_and_cost(
     assert "The budget is 2.00 USD a day." in ran.out
     image = ET.fromstring((empty_home / "cost.svg").read_text(encoding="utf-8"))
     assert image.tag.endswith("svg")
+    assert 'endpoint="anthropic"' in coai("stats", "--prometheus").out
     (row,) = coai("stats", "--json").document
     assert (row["calls"], row["costUsd"]) == (1, 0.25)
 
