@@ -128,7 +128,7 @@ def away(cloud: CloudServer) -> Place:
 async def ready(router: Router, settings: dict[str, Any] = ON) -> CloudCompletion:
     one = completion(settings, router)
     await one.prepare()
-    setattr(one, "_alias", "test.openai")  # noqa: B010 - the registry of these tests names it so
+    one.alias = "test.openai"
     return one
 
 
