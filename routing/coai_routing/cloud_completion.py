@@ -76,11 +76,11 @@ class CloudCompletion:
 
     def served(self) -> Served | None:
         """Return the offer with what it takes to use it; reads only memory."""
-        from coai_routing.backends import Served  # noqa: PLC0415 - it imports this floor's wiring
-
         offer = self.offer
         if offer is None:
             return None
+        from coai_routing.backends import Served  # noqa: PLC0415 - only where it is wanted
+
         ready = offer.phase == "ready"
         return Served(offer, self if ready else None, CHAT if ready else None, CONTEXT_TOKENS)
 
