@@ -289,7 +289,9 @@ class Router:
         """Ask candidate after candidate until one has answered."""
         failures: list[ProviderError] = []
         partial: ReplyCutOffError | None = None
-        await self._turn(question, deadline)
+        if not self._turnstile.enter_at_once():
+            # Everybody who listens has a deadline of his own, and the last one to leave ends this.
+            await self._turnstile.enter(question.priority)
         try:
             if prepared is None:
                 question, sensitivity = await self._assessed(question)
@@ -324,16 +326,6 @@ class Router:
         if partial is not None:
             raise partial
         raise _nobody(question, plan, failures, sensitivity)
-
-    async def _turn(self, question: Question, deadline: float) -> None:
-        """Wait until it is a question's turn; who returns from this has to leave."""
-        if self._turnstile.enter_at_once():
-            return
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._turnstile.enter(question.priority)
-        except TimeoutError as error:
-            raise _too_late(question) from error
 
     async def aclose(self) -> None:
         """Cancel what is under way and close every connection."""
