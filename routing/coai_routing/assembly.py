@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import platformdirs
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from coai_routing.discovery import Found
     from coai_routing.fleet import Place
     from coai_routing.settings import Settings
+    from coai_routing.telemetry import Telemetry
+
+logger = logging.getLogger(__name__)
 
 
 def answers_directory() -> Path:
@@ -58,6 +63,7 @@ class Routing:
     learning: Learning
     cache: AnswerCache | None
     departures: EgressLog
+    telemetry: Telemetry | None = None
 
     async def aclose(self) -> None:
         """Cancel what is under way, and close every connection and file."""
@@ -66,6 +72,8 @@ class Routing:
         await self.books.aclose()
         if self.cache is not None:
             await self.cache.aclose()
+        if self.telemetry is not None:
+            await asyncio.to_thread(self.telemetry.close)
 
 
 async def open_routing(
@@ -113,6 +121,7 @@ async def open_routing(
         await asyncio.to_thread(books.refresh)
     cache = answer_cache(settings())
     departures = EgressLog(egress_log.location())
+    telemetry = await asyncio.to_thread(_telemetry, settings())
     router = Router(
         Fleet(places, lambda: models),
         registry=lambda: models,
@@ -122,5 +131,19 @@ async def open_routing(
         departures=departures,
         book=books,
         standings=learning.standings,
+        observe=None if telemetry is None else telemetry.note,
     )
-    return Routing(router, books, learning, cache, departures)
+    return Routing(router, books, learning, cache, departures, telemetry)
+
+
+def _telemetry(settings: Settings) -> Telemetry | None:
+    """Return what sends spans if they are wanted and can be sent; importing that takes time."""
+    if not settings.telemetry.enabled:
+        return None
+    from coai_routing.telemetry import Telemetry, TelemetryError  # noqa: PLC0415 - only if wanted
+
+    try:
+        return Telemetry(settings.telemetry.url, version=version("coai"))
+    except TelemetryError as error:
+        logger.warning("%s", error)
+        return None

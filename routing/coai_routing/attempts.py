@@ -22,7 +22,7 @@ from coai_routing.privacy import is_loopback
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Hashable
 
-    from coai_routing.calls import AnswerStore, CallBook, Departure, DepartureLog
+    from coai_routing.calls import AnswerStore, Call, CallBook, Departure, DepartureLog
     from coai_routing.capabilities import TierName
     from coai_routing.fleet import Fleet
     from coai_routing.privacy import Egress
@@ -66,7 +66,9 @@ class Sender:
         cache: AnswerStore | None,
         departures: DepartureLog | None,
         book: CallBook | None,
+        observe: Callable[[Call], None] | None = None,
     ) -> None:
+        self._observe = observe
         self._fleet = fleet
         self._target_ms = target_ms
         self._egress = egress
@@ -110,6 +112,8 @@ class Sender:
             raise
         finally:
             self._fleet.ended(deployment)
+            if self._observe is not None:
+                self._observe(meter.call())
             if self._book is not None and reservation is not None:
                 await self._book.settle(reservation, meter.call())
 

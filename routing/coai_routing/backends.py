@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from coai_routing.errors import EgressRefusedError, ProviderError
+from coai_routing.errors import EgressRefusedError, OverBudgetError, ProviderError
 from coai_routing.health import BackendHealth
 from coai_routing.plan import CompletionPlan, Offer, Speed, Wishes, plan_completion
 from coai_routing.privacy import is_loopback, is_trusted
@@ -216,7 +216,7 @@ class Backends:
                     if delta.reply is not None:
                         self._learn(backend, delta.reply)
                     yield delta
-        except EgressRefusedError:
+        except (EgressRefusedError, OverBudgetError):
             raise  # which says nothing of how the backend is
         except ProviderError as error:
             message = error.message

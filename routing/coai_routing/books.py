@@ -131,6 +131,24 @@ class ModelStats:
     total_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class CallTotals:
+    """What calls of one kind came to."""
+
+    capability: str
+    alias: str
+    endpoint: str
+    model: str
+    outcome: str
+    calls: int
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    cost_usd: float
+    seconds: float
+    first_seconds: float
+
+
 class Books:
     """Keeps the books. Its async methods are for one event loop; the file is used in threads."""
 
@@ -326,6 +344,18 @@ def read_stats(path: Path, *, since: datetime) -> tuple[ModelStats, ...]:
         since,
     )
     return tuple(ModelStats(*row) for row in rows)
+
+
+def read_totals(path: Path) -> tuple[CallTotals, ...]:
+    """Return what all calls that are kept came to, by kind; raises BooksError."""
+    rows = _rows(
+        path,
+        "SELECT capability, alias, endpoint, model, outcome, count(*), sum(prompt_tokens),"
+        " sum(cached_tokens), sum(output_tokens), total(cost_usd), total(total_ms) / 1000,"
+        " total(first_ms) / 1000 FROM calls WHERE at >= ? GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3",
+        datetime.fromtimestamp(0, UTC),
+    )
+    return tuple(CallTotals(*row) for row in rows)
 
 
 def read_days(path: Path, *, since: datetime) -> tuple[tuple[str, int, float], ...]:

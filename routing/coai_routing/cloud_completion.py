@@ -64,7 +64,8 @@ class CloudCompletion:
         self._settings = settings
         self._egress = egress
         self._router = router
-        self._alias: str | None = None
+        self.alias: str | None = None
+        """The model that is asked, as the registry names it."""
         self._offer: Offer | None = None
         self.base_url = ""
 
@@ -75,11 +76,11 @@ class CloudCompletion:
 
     def served(self) -> Served | None:
         """Return the offer with what it takes to use it; reads only memory."""
-        from coai_routing.backends import Served  # noqa: PLC0415 - it imports this floor's wiring
-
         offer = self.offer
         if offer is None:
             return None
+        from coai_routing.backends import Served  # noqa: PLC0415 - only where it is wanted
+
         ready = offer.phase == "ready"
         return Served(offer, self if ready else None, CHAT if ready else None, CONTEXT_TOKENS)
 
@@ -93,7 +94,7 @@ class CloudCompletion:
             self._offer = None
             return
         try:
-            self._alias, place, model = await asyncio.to_thread(self._choose)
+            self.alias, place, model = await asyncio.to_thread(self._choose)
         except CoaiError as error:
             self._offer = _offered("", "failed", error.message, error.remedy)
             return
@@ -152,7 +153,7 @@ class CloudCompletion:
             }
         )
         # What was suggested is kept in memory by who asks; code is not kept on disk for this.
-        question = Question(asked, alias=self._alias, cached=False)
+        question = Question(asked, alias=self.alias, cached=False)
         bare = Bare()
         try:
             router = await self._router()

@@ -24,6 +24,19 @@ class PastRequest:
     suggestion: SuggestionRow | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class BackendTotals:
+    """What the completions of one model came to."""
+
+    backend: str
+    model: str
+    suggestions: int
+    evaluated_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    mean_ms: float
+
+
 @contextmanager
 def reading(path: Path) -> Generator[LedgerReader]:
     """Open the ledger to read it, whoever writes meanwhile; raises `LedgerError`."""
@@ -72,6 +85,14 @@ class LedgerReader:
             counts.setdefault(date.fromisoformat(day), {})[reason] = count
         return counts
 
+    def by_backend(self, since: datetime) -> tuple[BackendTotals, ...]:
+        """Sum up what each model was asked for completions since a moment, the busiest first.
+
+        What was found in memory, without asking a model, is not counted.
+        """
+        rows = self._database.execute(_BACKENDS, (milliseconds(since),))
+        return tuple(BackendTotals(*row) for row in rows)
+
 
 def _columns(table: str, names: tuple[str, ...]) -> str:
     return ", ".join(f"{table}.{name}" for name in names)
@@ -92,4 +113,10 @@ _SUGGESTIONS = (
 _REASONS = (
     "SELECT date(at / 1000, 'unixepoch') AS day, reason, count(*) FROM requests"
     " WHERE at >= ? GROUP BY day, reason ORDER BY day DESC, count(*) DESC, reason"
+)
+
+_BACKENDS = (
+    "SELECT backend, model, count(*), sum(evaluated_tokens), sum(cached_tokens),"
+    " sum(output_tokens), avg(elapsed_ms) FROM requests"
+    " WHERE at >= ? AND origin IN ('model', 'joined') GROUP BY backend, model ORDER BY 3 DESC"
 )

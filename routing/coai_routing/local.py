@@ -12,14 +12,17 @@ from pydantic import SecretStr
 
 from coai_routing.backends import Backends
 from coai_routing.catalog import builtin_catalog
+from coai_routing.cloud_completion import NAME as CLOUD
 from coai_routing.cloud_completion import CloudCompletion
 from coai_routing.discovery import EndpointSettings, discover, provider_for
 from coai_routing.embedded import Embedded
 from coai_routing.engine.store import ModelStore
 from coai_routing.errors import EgressLogError, EgressRefusedError
+from coai_routing.ledger_rows import Fate
 from coai_routing.on_demand import RoutingOnDemand
 from coai_routing.plan import Wishes
 from coai_routing.privacy import Egress
+from coai_routing.request import Capability
 from coai_routing.settings import BuiltInEndpoint, CustomEndpoint
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from coai_routing.catalog import Catalog
     from coai_routing.egress_log import EgressLog
     from coai_routing.fleet import Place
+    from coai_routing.ledger_rows import SuggestionRow
     from coai_routing.request import ModelRequest
     from coai_routing.settings import Endpoint, Settings
 
@@ -40,6 +44,10 @@ _KINDS: Final = {
     "vllm": "openai_compatible",
 }
 """The protocol of each endpoint that has a name of its own."""
+
+
+HALF: Final = 0.5
+"""The share of a suggestion that must still stand for it to count as kept."""
 
 
 def data_directory() -> Path:
@@ -189,6 +197,19 @@ class LocalModels:
             raise EgressRefusedError(
                 error.message, provider=backend.name, remedy=error.remedy
             ) from error
+
+    def judged(self, row: SuggestionRow) -> None:
+        """Take what became of a suggestion: who wrote it and was taken is asked again."""
+        if row.backend != CLOUD or self.cloud.alias is None:
+            return
+        from coai_routing.learning import Verdict  # noqa: PLC0415 - only with a router
+
+        verdict = {Fate.ACCEPTED: Verdict.ACCEPTED, Fate.REJECTED: Verdict.REJECTED}.get(row.fate)
+        if row.kept_30s is not None or row.kept_5min is not None:
+            kept = row.kept_5min is not None and row.kept_5min >= HALF
+            verdict = Verdict.KEPT if kept else None
+        if verdict is not None:
+            self.routing.note(Capability.CODE_COMPLETION, self.cloud.alias, verdict)
 
     async def apply(self) -> None:
         """Bring the engine and the list of servers in line with the settings as they are now."""

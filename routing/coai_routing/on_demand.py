@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+from coai_routing.errors import BooksError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -13,8 +16,12 @@ if TYPE_CHECKING:
     from coai_routing.books import Spending
     from coai_routing.discovery import Found
     from coai_routing.fleet import Place
+    from coai_routing.learning import Verdict
+    from coai_routing.request import Capability
     from coai_routing.router import Router
     from coai_routing.settings import Settings
+
+logger = logging.getLogger(__name__)
 
 
 class RoutingOnDemand:
@@ -32,6 +39,7 @@ class RoutingOnDemand:
         self._embedded = embedded
         self._building = asyncio.Lock()
         self._routing: Routing | None = None
+        self._writing: set[asyncio.Task[None]] = set()
 
     @property
     def spending(self) -> Spending | None:
@@ -55,8 +63,24 @@ class RoutingOnDemand:
         """Return the router itself."""
         return (await self.get()).router
 
+    def note(self, capability: Capability, alias: str, verdict: Verdict) -> None:
+        """Remember a verdict on an answer of the router's; it is written in a thread."""
+        if self._routing is not None:
+            task = asyncio.create_task(self._write(self._routing, capability, alias, verdict))
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
+
+    async def _write(
+        self, routing: Routing, capability: Capability, alias: str, verdict: Verdict
+    ) -> None:
+        try:
+            await asyncio.to_thread(routing.learning.note, capability, alias, verdict)
+        except BooksError as error:
+            logger.warning("A verdict was not kept. %s", error)
+
     async def aclose(self) -> None:
         """Close the router if there is one."""
+        await asyncio.gather(*self._writing)
         async with self._building:
             if self._routing is not None:
                 routing, self._routing = self._routing, None

@@ -34,7 +34,7 @@ from coai_routing.sensitivity import SensitivityRules, assess, characters_of, re
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
-    from coai_routing.calls import AnswerStore, CallBook, DepartureLog
+    from coai_routing.calls import AnswerStore, Call, CallBook, DepartureLog
     from coai_routing.capabilities import Capabilities, Objective
     from coai_routing.fleet import Fleet
     from coai_routing.request import Capability, ModelReply
@@ -104,7 +104,9 @@ class Router:
         departures: DepartureLog | None = None,
         book: CallBook | None = None,
         standings: Callable[[Capability], Mapping[str, float]] | None = None,
+        observe: Callable[[Call], None] | None = None,
     ) -> None:
+        """Touch nothing yet. `observe` is told of every call of a model when it is over."""
         self._fleet = fleet
         self._registry = registry
         self._egress = egress
@@ -119,6 +121,7 @@ class Router:
             cache=cache,
             departures=departures,
             book=book,
+            observe=observe,
         )
         self._standings = standings
         self._turnstile = Turnstile(settings().max_concurrent)
@@ -286,7 +289,9 @@ class Router:
         """Ask candidate after candidate until one has answered."""
         failures: list[ProviderError] = []
         partial: ReplyCutOffError | None = None
-        await self._turn(question, deadline)
+        if not self._turnstile.enter_at_once():
+            # Everybody who listens has a deadline of his own, and the last one to leave ends this.
+            await self._turnstile.enter(question.priority)
         try:
             if prepared is None:
                 question, sensitivity = await self._assessed(question)
@@ -321,16 +326,6 @@ class Router:
         if partial is not None:
             raise partial
         raise _nobody(question, plan, failures, sensitivity)
-
-    async def _turn(self, question: Question, deadline: float) -> None:
-        """Wait until it is a question's turn; who returns from this has to leave."""
-        if self._turnstile.enter_at_once():
-            return
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._turnstile.enter(question.priority)
-        except TimeoutError as error:
-            raise _too_late(question) from error
 
     async def aclose(self) -> None:
         """Cancel what is under way and close every connection."""

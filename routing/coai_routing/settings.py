@@ -29,6 +29,7 @@ from coai_routing.settings_routing import (
     RegularExpression,
     RoutingSettings,
     Section,
+    TelemetrySettings,
 )
 from coai_routing.settings_static import StaticSettings
 from coai_routing.settings_types import (
@@ -423,4 +424,5 @@ class Settings(Section):
     cloud: CloudSettings = CloudSettings()
     cache: CacheSettings = CacheSettings()
     budget: BudgetSettings = BudgetSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     log: LogSettings = LogSettings()

@@ -111,6 +111,22 @@ class BudgetSettings(Section):
     )
 
 
+class TelemetrySettings(Section):
+    """Spans of the router's model calls, for an OpenTelemetry collector: never code or prompts."""
+
+    enabled: Annotated[bool, SWITCH_OFF] = Field(
+        default=False,
+        description=(
+            "Whether a span of each model call is sent to `telemetry.url`: model, tokens, cost, "
+            "times and outcome. It needs `pip install coai[telemetry]`."
+        ),
+    )
+    url: HttpAddress = Field(
+        default="http://127.0.0.1:4318/v1/traces",
+        description="Where a collector takes traces by OTLP over HTTP.",
+    )
+
+
 class CloudEndpoint(Section):
     """A vendor's API."""
 

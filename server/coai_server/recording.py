@@ -42,7 +42,6 @@ OWN_WORDS: Final = frozenset(
         Reason.TOO_LARGE,
         Reason.NO_BACKEND,
         Reason.EGRESS_REFUSED,
-        Reason.OVER_BUDGET,
     }
 )
 """Reasons whose details are sentences of ours, about settings and paths."""
@@ -63,7 +62,10 @@ class Recorder:
         document: Callable[[str], Source | None],
         *,
         path: Path | None = None,
+        judged: Callable[[SuggestionRow], None] = lambda _: None,
     ) -> None:
+        """Write nothing yet; `judged` is told whenever more is known of a suggestion's fate."""
+        self._judged = judged
         self._settings = settings
         self._path = path or location()
         self._ledger = self._new() if settings("").enabled else None
@@ -91,6 +93,7 @@ class Recorder:
 
     def suggestion(self, row: SuggestionRow) -> None:
         """Take what is known of a suggestion."""
+        self._judged(row)
         if row.fate is not Fate.SHOWN and row.kept_30s is None and row.kept_5min is None:
             self._all = self._all.after(row)
             own = self._by_language.get(row.language, Acceptance())

@@ -64,7 +64,9 @@ class Services:
             in_comment=self.trees.in_comment,
         )
         self.context = WorkspaceContext(self.exclusions)
-        self.recorder = Recorder(self.ledger_settings, documents.snapshot)
+        self.recorder = Recorder(
+            self.ledger_settings, documents.snapshot, judged=self.models.judged
+        )
         self.completer = Completer(
             backends=self.models.backends,
             settings=self.completion_settings,

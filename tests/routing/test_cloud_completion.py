@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from coai_routing import egress_log
-from coai_routing.backends import Backend
+from coai_routing.backends import Backend, Backends, Served
+from coai_routing.catalog import builtin_catalog
 from coai_routing.cloud_completion import NAME, CloudCompletion
 from coai_routing.egress_log import read_departures
 from coai_routing.errors import (
@@ -19,10 +20,11 @@ from coai_routing.errors import (
 )
 from coai_routing.filling import CHAT, INSTRUCTION, Bare
 from coai_routing.local import LocalModels, egress
+from coai_routing.plan import Offer, Wishes
 from coai_routing.privacy import Egress
 from coai_routing.providers.llama_server import LlamaServerProvider
 from coai_routing.providers.openai_compatible import OpenAICompatibleProvider
-from coai_routing.request import Message, ModelRequest
+from coai_routing.request import Delta, Message, ModelRequest
 from coai_routing.router import RouterSettings
 from coai_routing.sensitivity import SensitivityRules
 from coai_routing.settings import Settings
@@ -30,10 +32,12 @@ from tests.support.cloud_server import CloudServer, cloud_server
 from tests.support.routing import ALLOWED, place, routing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
     from coai_routing.calls import Call
+    from coai_routing.discovery import Found
+    from coai_routing.errors import ProviderError
     from coai_routing.fleet import Place
     from coai_routing.router import Router
 
@@ -128,7 +132,7 @@ def away(cloud: CloudServer) -> Place:
 async def ready(router: Router, settings: dict[str, Any] = ON) -> CloudCompletion:
     one = completion(settings, router)
     await one.prepare()
-    setattr(one, "_alias", "test.openai")  # noqa: B010 - the registry of these tests names it so
+    one.alias = "test.openai"
     return one
 
 
@@ -245,3 +249,51 @@ async def test_a_completion_that_another_machine_fills_in_is_checked_and_logged(
 def backend(url: str) -> Backend:
     provider = LlamaServerProvider(name="gpu", base_url=url)
     return Backend("gpu", "m", provider, CHAT, 4096, None, None, True, True, local=False)
+
+
+class Failing(CloudCompletion):
+    """A cloud that always fails in one way."""
+
+    def __init__(self, error: ProviderError) -> None:
+        self.error = error
+        self.base_url = "https://api.example.com"
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta]:
+        if request.prompt is not None:
+            raise self.error
+        yield Delta()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OverBudgetError("No money.", provider=NAME), None),
+        (EgressRefusedError("It must stay.", provider=NAME), None),
+        (ProviderUnavailableError("Gone.", provider=NAME), "breaker_open"),
+    ],
+)
+async def test_what_says_nothing_of_the_cloud_does_not_close_the_way_there(
+    error: ProviderError, code: str | None
+) -> None:
+    offer = Offer(name=NAME, model="m", fills_in=True, local=False)
+    served = Served(offer, Failing(error), CHAT, 4096)
+
+    async def nobody(_: object) -> tuple[Found, ...]:
+        return ()
+
+    backends = Backends(
+        catalog=builtin_catalog(),
+        wishes=lambda: Wishes(allow_remote=True),
+        endpoints=tuple,
+        embedded=lambda: None,
+        trusted_hosts=frozenset,
+        discover=nobody,
+        provider_for=lambda _: served.provider or Failing(error),
+        cloud=lambda: served,
+    )
+    (cloud,) = backends.candidates()
+    for _ in range(3):
+        with pytest.raises(type(error)):
+            async for _ in backends.stream(cloud, ModelRequest(prompt="x")):
+                pass
+    assert (None if backends.candidates() else backends.absence().code) == code

@@ -46,6 +46,7 @@ NARROWABLE = {
     "privacy.personal_data",
     "privacy.private",
     "routing.allow_cloud",
+    "telemetry.enabled",
 }
 
 
@@ -467,7 +468,10 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     privacy_keys = ("mode", "redact", "exclude", "personal_data", "private")
     assert_equal_but(after.privacy, before.privacy, privacy_keys)
     assert_equal_but(after.routing, before.routing, ("allow_cloud",))
-    assert_equal_but(after, before, ("completion", "privacy", "routing", "ledger", "static"))
+    assert not after.telemetry.enabled or before.telemetry.enabled
+    assert_equal_but(after.telemetry, before.telemetry, ("enabled",))
+    sections = ("completion", "privacy", "routing", "ledger", "static", "telemetry")
+    assert_equal_but(after, before, sections)
 
 
 def assert_equal_but(after: Any, before: Any, keys: Sequence[str]) -> None:  # noqa: ANN401 - models of any section
@@ -499,6 +503,7 @@ RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "privacy.personal_data": st.booleans(),
     "privacy.private": EXCLUDES,
     "routing.allow_cloud": st.booleans(),
+    "telemetry.enabled": st.booleans(),
     "static.at_least": st.dictionaries(
         st.sampled_from(["weak-hash", "security", "*"]), st.sampled_from(SEVERITIES), max_size=2
     ),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from coai_routing.books import Books
 from coai_routing.egress_log import read_departures
 from tests.server.test_serve import Daemon
 from tests.support.cloud_server import CloudServer, cloud_server
@@ -76,6 +77,15 @@ def test_where_no_local_model_is_a_completion_comes_from_the_cloud(
         assert 0.0 < status["spending"]["todayUsd"] < status["spending"]["dailyBudgetUsd"] == 5.0
         # What is on screen is not asked for again, and nothing is asked ahead of time.
         assert complete(daemon) == [item]
+        change = {"range": item["range"], "text": item["insertText"]}
+        document = {"uri": "file:///work/sample.py", "version": 2}
+        daemon.notify(
+            "textDocument/didChange", {"textDocument": document, "contentChanges": [change]}
+        )
+        daemon.call("workspace/executeCommand", item["command"])
+    books = Books(tmp_path / "state" / "coai" / "books.sqlite3")
+    assert books.read_standings() == {("code_completion", "cloud.fast"): (1.0, 0.0)}
+    books.close()
     ((asked_path, headers, body),) = cloud.requests
     assert asked_path == path
     assert any(value.endswith("sk-nobody's") for value in headers.values())

@@ -62,6 +62,8 @@ class OpenAICompatibleProvider:
         self._sdk_errors: tuple[type[Exception], ...] = ()
         self._counts_usage = True
         self._limit_key = "max_tokens"
+        self._fixed_temperature: set[str] = set()
+        """Models that want no other temperature than their own."""
 
     @property
     def name(self) -> str:
@@ -181,10 +183,12 @@ class OpenAICompatibleProvider:
             model = self._default_model = await self._choose_model()
         while True:
             options = self._options(request)
+            if model in self._fixed_temperature:
+                del options["temperature"]
             try:
                 return await self._post(client, model, request, options)
             except RequestRejectedError as error:
-                if not self._adapts(options, error.message):
+                if not self._adapts(options, error.message, model):
                     raise
 
     async def _post(
@@ -225,7 +229,7 @@ class OpenAICompatibleProvider:
             options["response_format"] = {"type": "json_schema", "json_schema": schema}
         return options
 
-    def _adapts(self, options: dict[str, Any], refusal: str) -> bool:
+    def _adapts(self, options: dict[str, Any], refusal: str, model: str) -> bool:
         """Say whether to ask again without what the server has just refused to know."""
         if "stream_options" in refusal and "stream_options" in options:
             self._counts_usage = False
@@ -233,6 +237,10 @@ class OpenAICompatibleProvider:
         # OpenAI's own newer models, and only their chats.
         if "max_completion_tokens" in refusal and "max_completion_tokens" not in options:
             self._limit_key = "max_completion_tokens"
+            return True
+        # Models that reason, in OpenAI's words: "Unsupported value", "Unsupported parameter".
+        if "temperature" in refusal and "nsupported" in refusal and "temperature" in options:
+            self._fixed_temperature.add(model)
             return True
         return False
 

@@ -26,12 +26,25 @@ def stats(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Draw each day's cost as an image.")
     ] = None,
+    prometheus: Annotated[
+        bool, typer.Option("--prometheus", help="Write counters in Prometheus's text format.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
 ) -> None:
-    """Show what models were asked for other than completions, and what it cost."""
+    """Show what models were asked through the router, and what it cost.
+
+    `--prometheus` counts everything that is kept; write it into a folder that a node exporter's
+    textfile collector reads. Completions are listed apart, with those by models on this machine.
+    """
     from coai_routing.books import Books, location, read_days, read_stats  # noqa: PLC0415 (not for `--help`)
 
     path = location()
+    if prometheus:
+        from coai_routing.books import read_totals  # noqa: PLC0415 (as above)
+        from coai_routing.prometheus import render  # noqa: PLC0415 (as above)
+
+        typer.echo(render(read_totals(path)), nl=False)
+        return
     since = datetime.now(UTC) - timedelta(days=days)
     if models:
         _show_standings(Books(path), as_json=as_json)
@@ -47,12 +60,13 @@ def stats(
         write_json([_document(row) for row in rows])
     else:
         _show(rows, days)
+        _show_completions(since)
 
 
 def _show(rows: Sequence[ModelStats], days: int) -> None:
     to = console()
     if not rows:
-        to.print(f"No model was asked in the last {days} days, other than for completions.")
+        to.print(f"No model was asked through the router in the last {days} days.")
         return
     from rich.table import Table  # noqa: PLC0415 (only for people)
 
@@ -79,6 +93,36 @@ def _show(rows: Sequence[ModelStats], days: int) -> None:
     for name, cap in (("a day", budget.daily_usd), ("a month", budget.monthly_usd)):
         if cap is not None:
             to.print(f"The budget is {cap:.2f} USD {name}.")
+
+
+def _show_completions(since: datetime) -> None:
+    """Show what models were asked for completions, whoever asked them; the ledger has that."""
+    from coai_routing.ledger_file import location  # noqa: PLC0415 (as above)
+    from coai_routing.ledger_reading import reading  # noqa: PLC0415 (as above)
+
+    if not location().exists():
+        return
+    with reading(location()) as ledger:
+        totals = ledger.by_backend(since)
+    if not totals:
+        return
+    from rich.table import Table  # noqa: PLC0415 (only for people)
+
+    table = Table(
+        "Completions by", "Suggestions", "Tokens in", "Cached", "Out", "Mean",
+        box=None, pad_edge=False,
+    )  # fmt: skip
+    for one in totals:
+        table.add_row(
+            f"{one.backend} ({one.model})" if one.model else one.backend,
+            str(one.suggestions),
+            f"{one.evaluated_tokens + one.cached_tokens:,}",
+            f"{one.cached_tokens:,}",
+            f"{one.output_tokens:,}",
+            f"{one.mean_ms:,.0f} ms",
+        )
+    console().print("")
+    console().print(table)
 
 
 def _show_standings(books: Any, *, as_json: bool) -> None:  # noqa: ANN401 - imported late

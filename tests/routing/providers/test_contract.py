@@ -134,6 +134,16 @@ async def test_the_same_text_comes_from_every_provider(
     await direct.aclose()
 
 
+async def test_what_the_cache_knew_is_counted(provider: Provider, dialect: Dialect) -> None:
+    if dialect is OLLAMA:
+        pytest.skip("its API does not tell")
+    long = CHAT.model_copy(update={"messages": (Message(role="user", content="cached " * 40),)})
+    await provider.chat(long)
+    usage = (await provider.chat(long)).usage
+    assert 0 < usage.cached_tokens <= usage.prompt_tokens
+    assert usage.evaluated_tokens < usage.prompt_tokens
+
+
 async def test_says_no_more_than_it_was_asked_for(provider: Provider) -> None:
     reply = await ask(provider, PROMPT.model_copy(update={"max_tokens": 3}))
     assert reply.usage.output_tokens == 3

@@ -85,6 +85,14 @@ async def test_openais_newer_models_want_another_name_of_the_limit() -> None:
         assert json.loads(server.received[1].body)["max_completion_tokens"] == CHAT.max_tokens
 
 
+async def test_a_model_that_reasons_is_left_its_own_temperature() -> None:
+    message = "Unsupported value: 'temperature' does not support 0 with this model."
+    async with served(OPENAI_COMPATIBLE, refusing("temperature", message)) as (server, provider):
+        assert (await provider.chat(CHAT)).text == "ok"
+        assert (await provider.chat(CHAT)).text == "ok"
+        assert len(server.received) == 3, "what was refused once is not tried again"
+
+
 async def test_other_refusals_are_not_repeated() -> None:
     refusal = respond(400, {"error": {"message": "temperature is too high"}})
     async with served(OPENAI_COMPATIBLE, refusal) as (server, provider):

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from coai_routing import books, egress_log
+from coai_routing import books, egress_log, ledger_file
 from coai_routing.assembly import answers_directory, open_routing
 from coai_routing.cache import DiskAnswers
 from coai_routing.calls import Call, Departure
 from coai_routing.errors import NoAnswerError
 from coai_routing.learning import Learning, Verdict
+from coai_routing.ledger import Ledger
+from coai_routing.ledger_rows import RequestRow
 from coai_routing.request import Capability, ModelReply
 from coai_routing.settings import Settings
 from coai_server.cli.plotting import bars
@@ -80,8 +83,39 @@ def test_what_models_did_and_cost(
     assert "The budget is 2.00 USD a day." in ran.out
     image = ET.fromstring((empty_home / "cost.svg").read_text(encoding="utf-8"))
     assert image.tag.endswith("svg")
+    assert 'endpoint="anthropic"' in coai("stats", "--prometheus").out
     (row,) = coai("stats", "--json").document
     assert (row["calls"], row["costUsd"]) == (1, 0.25)
+
+
+def test_completions_by_models_here_are_listed_beside_what_the_router_asked(
+    coai: InProcess,
+) -> None:
+    ledger = Ledger(ledger_file.location(), batch_seconds=0.0)
+    ledger.open()
+    for origin, reason in (("model", ""), ("joined", ""), ("cache", ""), ("", "timed_out")):
+        ledger.record(
+            RequestRow(
+                at=datetime.now(UTC),
+                uri="file:///a.py",
+                line=1,
+                trigger="automatic",
+                language="python",
+                elapsed_ms=100.0,
+                origin=origin,
+                backend="embedded" if origin else "",
+                model="m" if origin else "",
+                reason=reason,
+                evaluated_tokens=5,
+                cached_tokens=95,
+                output_tokens=7,
+            )
+        )
+    assert ledger.close(20)
+    out = coai("stats").out
+    assert "No model was asked through the router" in out
+    (line,) = (line for line in out.splitlines() if "embedded" in line)
+    assert line.split() == ["embedded", "(m)", "2", "200", "190", "14", "100", "ms"]
 
 
 def test_what_was_learned(coai: InProcess) -> None:
