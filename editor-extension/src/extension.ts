@@ -60,7 +60,7 @@ export function activate(context: vscode.ExtensionContext): Api {
         feed.refresh();
       }
     }),
-    vscode.workspace.onDidGrantWorkspaceTrust(() => void server.relocate()),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => void server.workspaceTrusted()),
   );
   items.show(feed.situation);
   void server.start();

@@ -107,6 +107,12 @@ export class Server implements vscode.Disposable {
     }
   }
 
+  /** Tell the server that the user trusts the workspace now, whose own rules count then. */
+  async workspaceTrusted(): Promise<void> {
+    await this.#running()?.sendNotification("coai/workspaceTrusted", { trusted: true });
+    await this.relocate();
+  }
+
   /** Stop the server; nothing starts it again but `start` and `restart`. */
   stop(): Promise<void> {
     return this.#next(() => this.#stop());
@@ -306,11 +312,12 @@ export class Server implements vscode.Disposable {
   }
 }
 
-/** Tells the server that this client wants to hear of a changed status. */
+/** Tells the server that this client wants to hear of a changed status, and what the user trusts. */
 const statusFeature: StaticFeature = {
   fillClientCapabilities: (capabilities) => {
     const others = capabilities.experimental as object | undefined;
-    capabilities.experimental = { ...others, coaiStatus: true };
+    const trusted = vscode.workspace.isTrusted;
+    capabilities.experimental = { ...others, coaiStatus: true, coaiWorkspaceTrusted: trusted };
   },
   initialize: () => undefined,
   getState: () => ({ kind: "static" }),
