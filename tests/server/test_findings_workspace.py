@@ -199,8 +199,12 @@ def test_the_rules_of_a_workspace_count_when_it_is_trusted(daemon: Daemon, root:
     refreshed()
     assert len(pulled(daemon)[document]["items"]) == 1
     assert said_of(rule)["diagnostics"] == []
+    audit: Json = {"command": "coai.auditWorkspace", "arguments": []}
+    # What is remembered for audits knows nothing of rules that count here only.
+    trusted_findings = daemon.call("workspace/executeCommand", audit)["findings"]
     daemon.notify("coai/workspaceTrusted", {"trusted": False})
     refreshed()
+    assert daemon.call("workspace/executeCommand", audit)["findings"] == trusted_findings - 1
     assert pulled(daemon)[document]["items"] == []
     daemon.notify("textDocument/didClose", {"textDocument": {"uri": uri(root, rule)}})
 

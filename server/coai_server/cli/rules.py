@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from coai_routing.errors import CoaiError
 from coai_server.cli.console import console, write_json
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 commands = typer.Typer(no_args_is_help=True, help="Show what `coai audit` and the editor look for.")
 
-_CWE: Final = "https://cwe.mitre.org/data/definitions/{}.html"
+Places = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--rules", help="A file or folder with more rules of your own; may be given several times."
+    ),
+]
 
 
 class UnknownRuleError(CoaiError):
@@ -26,12 +35,16 @@ def list_rules(
     as_markdown: Annotated[
         bool, typer.Option("--markdown", help="Write the page of all rules.")
     ] = False,
+    rules: Places = None,
 ) -> None:
-    """List all rules: id, severity, weakness, the languages they know, and title."""
-    from coai_agents.static.rules import catalogue  # noqa: PLC0415 (not for `--help`)
+    """List all rules, your own ones last: id, severity, weakness, languages, and title."""
+    from coai_agents.static.rules import catalogue, own_concepts  # noqa: PLC0415 (not for `--help`)
 
-    languages = _languages()
-    concepts = [concept for concept in catalogue().values() if languages.get(concept.id)]
+    have_own_rules(rules or ())
+    own = own_concepts()
+    languages = {**_languages(), **{rule: [*each.languages] for rule, each in own.items()}}
+    known = (*catalogue().values(), *own.values())
+    concepts = [concept for concept in known if languages.get(concept.id)]
     if as_json:
         write_json(
             [
@@ -56,33 +69,56 @@ def list_rules(
 @commands.command()
 def explain(
     rule: Annotated[str, typer.Argument(metavar="RULE", help="A rule's id, see `coai rules list`")],
+    *,
+    rules: Places = None,
 ) -> None:
-    """Explain a rule: what it finds, why that matters, what to do instead, with an example."""
-    from coai_agents.static.lowering import LANGUAGES  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.static.rules import catalogue, examples  # noqa: PLC0415
+    """Explain a rule: what it finds, why that matters, what to do instead, with examples.
 
-    concept = catalogue().get(rule)
-    if concept is None:
+    It is the page that an editor opens from a finding's code.
+    """
+    from coai_agents.static.rule_pages import rule_page  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.static.rules import catalogue, own_concepts  # noqa: PLC0415
+
+    have_own_rules(rules or ())
+    if rule not in catalogue() and rule not in own_concepts():
         raise UnknownRuleError(f"There is no rule {rule}.", remedy="See `coai rules list`.")
     out = console()
-    out.print(f"{concept.title} ({concept.id}, {concept.severity.value})", style="bold")
-    out.print(f"\n{concept.message} {concept.why}\n\nInstead: {concept.advice}\n")
-    for number in concept.cwe:
-        out.print(_CWE.format(number))
-    for category in concept.owasp:
-        out.print(f"OWASP Top 10 {category}")
-    for language in sorted(LANGUAGES):
-        shown = [each for each in examples(language) if each.rule == rule]
-        if shown:
-            out.print(f"\nFound ({language}):\n\n{shown[0].bad}", soft_wrap=True)
-            out.print(f"Not found:\n\n{shown[0].good}", soft_wrap=True)
-            break
+    if out.is_terminal:
+        from rich.markdown import Markdown  # noqa: PLC0415 (only for people)
+
+        out.print(Markdown(rule_page(rule)))
+    else:
+        sys.stdout.write(rule_page(rule))
 
 
-@commands.command()
-def test() -> None:
-    """Try every rule on its own examples. Exit code 1 if one does not hold."""
+def have_own_rules(more: Iterable[Path] = ()) -> None:
+    """Have the user's own rules, and these, count in this process; say what is wrong with others.
+
+    The current directory's own rules (`.coai/rules`) are not among them unless the user's settings
+    trust it: they come with the code.
+    """
+    from coai_agents.static import user_rules  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.settings_files import default_user_file  # noqa: PLC0415
+    from coai_routing.settings_loading import load  # noqa: PLC0415
+
+    here = Path.cwd()
+    static = load(workspace_roots=[here]).settings.static
+    places = [default_user_file().with_name("rules"), *static.rules, *more]
+    if any(here.is_relative_to(each) for each in static.trusted_workspaces):
+        places.append(here / ".coai" / "rules")
+    user_rules.use([str(place) for place in places])
+    for problem in user_rules.problems():
+        sys.stderr.write(f"{problem}\n")
+
+
+@commands.command("test")
+def try_examples(*, rules: Places = None) -> None:
+    """Try every rule on its own examples, your own rules on their valid and invalid snippets.
+
+    Exit code 1 if one does not hold, or if a rule of your own is wrong.
+    """
     from coai_agents.source import Source  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.static import user_rules  # noqa: PLC0415 (not for `--help`)
     from coai_agents.static.analyzer import analyse  # noqa: PLC0415
     from coai_agents.static.lowering import LANGUAGES  # noqa: PLC0415
     from coai_agents.static.rules import examples  # noqa: PLC0415
@@ -99,16 +135,20 @@ def test() -> None:
                 failed.append(f"{language}, example {number}: {example.rule} is not found")
             if example.rule in found(example.good, language):
                 failed.append(f"{language}, example {number}: {example.rule} is found in good code")
+    have_own_rules(rules or ())
+    for rule in user_rules.all_rules():
+        tried += len(rule.snippets.valid) + len(rule.snippets.invalid)
+        failed += user_rules.failures(rule)
     for failure in failed:
         console().print(failure)
     console().print(f"{tried} examples, {len(failed)} failures")
-    if failed:
+    if failed or user_rules.problems():
         raise typer.Exit(1)
 
 
 def page() -> str:
     """Return the page of all rules, `docs/rules.md`."""
-    from coai_agents.static.rules import catalogue  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.static.rules import WEAKNESS, catalogue  # noqa: PLC0415 (not for `--help`)
 
     languages = _languages()
     parts = [_HEADING]
@@ -117,7 +157,7 @@ def page() -> str:
         if not known:
             continue
         facts = [f"`{concept.severity.value}`", ", ".join(known)]
-        facts += [f"[CWE-{number}]({_CWE.format(number)})" for number in concept.cwe]
+        facts += [f"[CWE-{number}]({WEAKNESS.format(number)})" for number in concept.cwe]
         facts += concept.owasp
         parts.append(
             f"## {concept.id}\n\n**{concept.title}.** {' · '.join(facts)}\n\n"

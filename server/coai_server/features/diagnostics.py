@@ -117,6 +117,15 @@ class Diagnostics:
             await self.own_rules.recognise(self.worker, analysis)
         return analysis
 
+    async def has_own_rules(self) -> bool:
+        """Say whether rules of the user's own count now; no if that cannot be told."""
+        if self.own_rules.stale:
+            try:
+                await self.own_rules.learn(self.worker)
+            except AnalysisError as error:
+                logger.warning("%s", error)
+        return bool(own_concepts())
+
     def write_pages(self, rules: Iterable[str]) -> None:
         """Have the pages of rules written that are not there, while the user reads."""
         fresh = [rule for rule in rules if rule not in self._written]

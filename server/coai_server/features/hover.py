@@ -8,13 +8,16 @@ in this version of the document.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
 from coai_agents.source import Position, Span
 from coai_agents.static.rules import WEAKNESS, concept_of
+from coai_agents.syntax.tree import parse
 from coai_server.features.diagnostic_items import page_of, range_of
 
 if TYPE_CHECKING:
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from coai_agents.symbol_hover import Symbol
     from coai_server.features.diagnostics import Diagnostics
     from coai_server.server import Server
+
+PARSE_BUDGET: Final = 1.0
+"""Seconds for a parse that a hover makes by itself."""
 
 MOST_LISTED: Final = 5
 """Findings of a symbol that are listed; the others are counted."""
@@ -38,7 +44,7 @@ def register(server: Server, known: Diagnostics) -> None:
     documents = server.documents
 
     @server.feature(types.TEXT_DOCUMENT_HOVER)
-    def hover(params: types.HoverParams) -> types.Hover | None:
+    async def hover(params: types.HoverParams) -> types.Hover | None:
         source = documents.snapshot(params.text_document.uri)
         if source is None or documents.is_out_of_step(source.uri):
             return None
@@ -50,7 +56,7 @@ def register(server: Server, known: Diagnostics) -> None:
         # The innermost is the one that the cursor is on.
         around.sort(key=lambda finding: (len(finding.span), finding.severity.rank))
         parts = [explanation(source, finding) for finding in around]
-        symbol = _symbol(server, source, offset)
+        symbol = await _symbol(server, source, offset)
         if symbol is not None:
             inside = None if analysis is None else _inside(findings, symbol.whole)
             parts.append(description(source, symbol, inside))
@@ -61,10 +67,13 @@ def register(server: Server, known: Diagnostics) -> None:
         return types.Hover(contents, range_of(source, where, documents.encoding))
 
 
-def _symbol(server: Server, source: Source, offset: int) -> Symbol | None:
+async def _symbol(server: Server, source: Source, offset: int) -> Symbol | None:
     from coai_agents.symbol_hover import symbol_at  # noqa: PLC0415 - not before the first hover
 
     tree = server.services.trees.store.tree(source)
+    if tree is None:
+        # On a machine that is busy a parse may take longer than a keystroke can wait.
+        tree = await asyncio.to_thread(partial(parse, source, budget=PARSE_BUDGET))
     return None if tree is None else symbol_at(tree, offset)
 
 

@@ -90,7 +90,9 @@ class WorkspaceAudit:
         files = {_uri(path): path for path in await asyncio.to_thread(files_in, roots)}
         self.clear(keep=files)
         await self._watch()
-        cache = remembered.AnalysisCache(remembered.cache_path())
+        # What is remembered is of our rules alone, and for every workspace.
+        own = await self._known.has_own_rules()
+        cache = remembered.AnalysisCache(None if own else remembered.cache_path())
         counted: Counter[str] = Counter()
         looked_at = 0
         every = [*files.items()]
