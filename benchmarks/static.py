@@ -21,6 +21,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
+from benchmarks.auditing import audit_speed, fixers
+from benchmarks.hostile import hostile
 from benchmarks.support.figures import Spread
 from benchmarks.support.report import SPREAD, Bar, Report, options_parser, spread_row
 from coai_agents.source import Source
@@ -234,6 +236,14 @@ def speed(report: Report, paths: Sequence[Path]) -> None:
 def measure(options: argparse.Namespace) -> int:
     """Run what was asked for; return the exit code."""
     report = Report("Findings without a model")
+    if options.hostile:
+        hostile(report, options.fuzzed)
+        return report.finish(options)
+    if options.audit:
+        known = [] if options.data is None else rows(options.data, "q_detectors.jsonl.gz")
+        fixers(report, known)
+        audit_speed(report, good_files())
+        return report.finish(options)
     if options.data is None:
         report.say("No --data: the data sets are left out.")
     elif not (options.data / "benchmarkpython.jsonl.gz").exists():
@@ -255,6 +265,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="only each Nth file of good code"
     )
+    parser.add_argument("--hostile", action="store_true", help="only texts made to break it")
+    parser.add_argument(
+        "--fuzzed", type=int, default=100, metavar="N", help="damaged programs of each language"
+    )
+    parser.add_argument("--audit", action="store_true", help="only `coai audit` and its fixers")
     return measure(parser.parse_args(arguments))
 
 

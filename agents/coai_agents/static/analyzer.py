@@ -23,7 +23,7 @@ from coai_agents.syntax.language import GRAMMARS
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
-    from coai_agents.source import Source
+    from coai_agents.source import Source, Span
     from coai_agents.static.findings import Finding
     from coai_agents.static.matching import RuleSet
     from coai_agents.syntax.tree import SyntaxTree
@@ -34,6 +34,10 @@ BUDGET: Final = 1.0
 PARSE_BUDGET: Final = 0.5
 
 HARDCODED: Final = "hardcoded-secret"
+
+SECRETS_BUDGET: Final = 0.5
+"""Seconds after which no further part of a text is searched for secrets: some 3 million characters,
+or some 6,000 secrets."""
 
 MAX_LINES: Final = 20_000
 """Longer files are searched for patterns, but no values are followed in them."""
@@ -60,12 +64,15 @@ def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = B
             )
         else:
             findings += _in_tree(tree, rules, deadline, notes)
-    findings += secrets_in(source)
+    secrets, searched = secrets_in(source, perf_counter() + SECRETS_BUDGET)
+    if searched < len(source.text):
+        notes.append(f"Only the first {searched:,} characters were searched for secrets.")
+    findings += secrets
     if source.language == "python":
         findings += _of_ruff(source, findings, notes)
     findings += findings_of_user_rules(source, notes, perf_counter() + budget)
     findings += turned_text(source)
-    kept = _ordered(unsuppressed(source, _without_doubles(findings)))
+    kept = _ordered(unsuppressed(source, without_doubles(findings)))
     suppressed = len(findings) - len(kept)
     return Analysis(source.uri, source.version, tuple(kept), tuple(notes), suppressed)
 
@@ -82,27 +89,62 @@ def _ordered(findings: list[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda each: (each.span.start, each.span.end, each.rule))
 
 
-def _without_doubles(findings: list[Finding]) -> list[Finding]:
+def without_doubles(findings: list[Finding]) -> list[Finding]:
     """Leave out what another finding says better.
 
     A guess at a secret where the detector is sure, the detector's guess where a rule knows, and a
-    pattern where the flow of a value is known to be as bad.
+    pattern where the flow of a value is known to be as bad. Takes time in proportion to the number
+    of findings, of which a generated file may have tens of thousands.
     """
+    flows: dict[Span, list[Finding]] = {}
+    for finding in findings:
+        if finding.path:
+            flows.setdefault(finding.span, []).append(finding)
+    sure = [each for each in findings if each.rule == SECRET and each.severity is Severity.ERROR]
+    known = [each for each in findings if each.rule == HARDCODED]
+    guessed = [
+        each for each in findings if each.rule == SECRET and each.severity is not Severity.ERROR
+    ]
+    doubles = _covering(known, sure) | _covered(guessed, by=known)
     return [
         finding
         for finding in findings
-        if not any(_says_better(other, finding) for other in findings if other is not finding)
+        if id(finding) not in doubles
+        and not any(_says_better(flow, finding) for flow in flows.get(finding.span, ()))
     ]
 
 
-def _says_better(one: Finding, other: Finding) -> bool:
-    if one.rule == SECRET and other.rule == HARDCODED:
-        return one.severity is Severity.ERROR and other.span.covers(one.span)
-    if one.rule == HARDCODED and other.rule == SECRET:
-        return other.severity is not Severity.ERROR and one.span.covers(other.span)
-    if one.span != other.span or not one.path:
+def _says_better(flow: Finding, other: Finding) -> bool:
+    if flow is other:
         return False
-    return one.severity.rank < other.severity.rank and not set(one.cwe).isdisjoint(other.cwe)
+    return flow.severity.rank < other.severity.rank and not set(flow.cwe).isdisjoint(other.cwe)
+
+
+def _covered(some: list[Finding], *, by: list[Finding]) -> set[int]:
+    """Return the identities of those findings that lie within one of the others."""
+    covered: set[int] = set()
+    waiting = sorted(by, key=lambda each: each.span.start, reverse=True)
+    reach = -1
+    for finding in sorted(some, key=lambda each: each.span.start):
+        while waiting and waiting[-1].span.start <= finding.span.start:
+            reach = max(reach, waiting.pop().span.end)
+        if finding.span.end <= reach:
+            covered.add(id(finding))
+    return covered
+
+
+def _covering(some: list[Finding], others: list[Finding]) -> set[int]:
+    """Return the identities of those findings that one of the others lies within."""
+    covering: set[int] = set()
+    waiting = sorted(others, key=lambda each: each.span.start)
+    nearest: int | None = None
+    for finding in sorted(some, key=lambda each: each.span.start, reverse=True):
+        while waiting and waiting[-1].span.start >= finding.span.start:
+            end = waiting.pop().span.end
+            nearest = end if nearest is None else min(nearest, end)
+        if nearest is not None and nearest <= finding.span.end:
+            covering.add(id(finding))
+    return covering
 
 
 def _in_tree(tree: SyntaxTree, rules: RuleSet, deadline: float, notes: list[str]) -> list[Finding]:

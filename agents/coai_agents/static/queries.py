@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 PIECE: Final = 32_768
 """Bytes that are searched between two looks at the clock."""
 
+DEEPEST: Final = 500
+"""Nodes in nodes; what is nested deeper is not searched."""
+
 MATCHES: Final = 1_024
 """So many matches may be under way at the same time."""
 
@@ -58,6 +61,8 @@ def search(tree: SyntaxTree, rules: RuleSet, report: Reporter, deadline: float) 
     # A cursor's progress callback crashes Python (tree-sitter 0.26), so the text is searched piece
     # by piece and the clock is looked at between them; the report takes each finding once.
     cursor = QueryCursor(query, match_limit=MATCHES)
+    # A sum of 200,000 terms is as deep a tree, in which a cursor does not come to an end.
+    cursor.set_max_start_depth(DEEPEST)
     for start in range(0, max(1, tree.root.end_byte), PIECE):
         if perf_counter() > deadline:
             return False

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _WORDS: Final = ("coai:", "nosec", "noqa", "nosemgrep", "NOSONAR")
 
+LONGEST_LINE: Final = 2_000
+"""In longer lines, which are generated, no comment is looked for: it takes the square of a line's
+length to look for one where there are many marks that may begin one."""
+
 _COMMENT: Final = re.compile(
     r"(?:#|//|/\*|--|<!--)[^\n]*?"
     r"(?:coai:\s*ignore(?:\[(?P<rules>[^\]\n]*)\])?"
@@ -35,26 +39,38 @@ def unsuppressed(source: Source, findings: Iterable[Finding]) -> list[Finding]:
     kept = list(findings)
     if not kept or not any(word in text for word in _WORDS):
         return kept
-    return [finding for finding in kept if not _suppressed(source, finding)]
+    lines: dict[int, tuple[re.Match[str], ...]] = {}
+    return [finding for finding in kept if not _suppressed(source, finding, lines)]
 
 
-def _suppressed(source: Source, finding: Finding) -> bool:
+def _suppressed(
+    source: Source, finding: Finding, known: dict[int, tuple[re.Match[str], ...]]
+) -> bool:
     first = source.line_at(finding.span.start)
     last = source.line_at(finding.span.end)
     lines = {first, last}
     if first > 0 and _is_comment(source.line_text(first - 1)):
         lines.add(first - 1)
-    return any(_speaks_of(source.line_text(line), finding) for line in lines)
+    for line in lines:
+        if line not in known:
+            known[line] = _comments(source, line)
+    return any(_speaks_of(known[line], finding) for line in lines)
+
+
+def _comments(source: Source, line: int) -> tuple[re.Match[str], ...]:
+    """Return what a line's comments say, of one that nobody has written by hand nothing."""
+    if source.line_end(line) - source.line_start(line) > LONGEST_LINE:
+        return ()
+    text = source.line_text(line)
+    return tuple(_COMMENT.finditer(text)) if any(word in text for word in _WORDS) else ()
 
 
 def _is_comment(line: str) -> bool:
     return line.lstrip().startswith(("#", "//", "/*", "--", "<!--"))
 
 
-def _speaks_of(line: str, finding: Finding) -> bool:
-    if not any(word in line for word in _WORDS):
-        return False
-    for match in _COMMENT.finditer(line):
+def _speaks_of(comments: Iterable[re.Match[str]], finding: Finding) -> bool:
+    for match in comments:
         if match["all"]:
             return True
         if match["noqa"]:
