@@ -281,6 +281,9 @@ class _CSharp(Adapter):
             self._parameters(node.child_by_field_name("parameters")),
             self._function_body(node),
             self._attributes(node),
+            asynchronous=any(
+                each.type == "modifier" and self.text(each) == "async" for each in node.children
+            ),
             method=node.type != "local_function_statement",
         )
         return [Define(node, function)]
