@@ -217,7 +217,7 @@ def false_alarms(report: Report, paths: Iterable[Path]) -> None:
 
 def sample(report: Report, paths: Iterable[Path], seed: int) -> None:
     """Show what a person should judge: every error, and warnings by chance, six of a rule."""
-    chance = random.Random(seed)  # noqa: S311 - a sample that can be drawn again
+    chance = random.Random(seed)
     errors: list[tuple[str, ...]] = []
     warnings: list[tuple[str, ...]] = []
     for path in paths:
