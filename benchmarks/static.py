@@ -11,6 +11,7 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
+import random
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,11 @@ LANGUAGES: Final = {
 """By the data's name of a language: LSP's, and the bar for pairs told apart."""
 
 PACKAGES: Final = ("pydantic", "rich", "aiohttp", "openai", "httpx")
+
+SAMPLE: Final = 56
+"""So many findings in good code are shown to be judged."""
+
+MOST_OF_A_RULE: Final = 6
 
 _EXCLUDED: Final = {"site-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__"}
 
@@ -211,6 +217,31 @@ def false_alarms(report: Report, paths: Iterable[Path]) -> None:
     report.hold(Bar("errors in 2,000 lines of good code", rate, 1.0))
 
 
+def sample(report: Report, paths: Iterable[Path], seed: int) -> None:
+    """Show what a person should judge: every error, and warnings by chance, six of a rule."""
+    chance = random.Random(seed)
+    errors: list[tuple[str, ...]] = []
+    warnings: list[tuple[str, ...]] = []
+    for path in paths:
+        text = path.read_bytes().decode("utf-8", "replace")
+        for finding in findings(text, "python"):
+            line = text.count("\n", 0, finding.span.start) + 1
+            start = text[finding.span.start : finding.span.end].partition("\n")[0]
+            row = (finding.severity.value, finding.rule, f"{path.parent.name}/{path.name}:{line}")
+            if finding.severity is Severity.ERROR:
+                errors.append((*row, start[:60]))
+            elif finding.severity is Severity.WARNING:
+                warnings.append((*row, start[:60]))
+    chance.shuffle(warnings)
+    of_rule: Counter[str] = Counter()
+    chosen = list(errors)
+    for row in warnings:
+        of_rule[row[1]] += 1
+        if of_rule[row[1]] <= MOST_OF_A_RULE and len(chosen) < SAMPLE:
+            chosen.append(row)
+    report.table(f"A sample, seed {seed}", ("severity", "rule", "place", "code"), sorted(chosen))
+
+
 def speed(report: Report, paths: Sequence[Path]) -> None:
     """Measure files of about 300 and 2,000 lines, parsing included."""
     sizes: dict[int, list[float]] = defaultdict(list)
@@ -253,6 +284,9 @@ def measure(options: argparse.Namespace) -> int:
         youden(report, options.data)
         pairs(report, options.data)
     paths = good_files()[:: options.every]
+    if options.sample is not None:
+        sample(report, paths, options.sample)
+        return report.finish(options)
     speed(report, paths)
     false_alarms(report, paths)
     return report.finish(options)
@@ -270,6 +304,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--fuzzed", type=int, default=100, metavar="N", help="damaged programs of each language"
     )
     parser.add_argument("--audit", action="store_true", help="only `coai audit` and its fixers")
+    parser.add_argument(
+        "--sample", type=int, metavar="SEED", help="only show a sample of what good code gets"
+    )
     return measure(parser.parse_args(arguments))
 
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     Change = Callable[[Value, Sequence[Value]], "tuple[Value, Value] | None"]
 
+_SECTIONED = frozenset({"ConfigParser", "RawConfigParser", "SafeConfigParser"})
+"""Containers whose `get` takes a section and a name, and no default."""
+
 MAX_ITEMS = 256
 """Items of longer containers are not told apart."""
 
@@ -180,7 +183,8 @@ def _get(receiver: Value, arguments: Sequence[Value]) -> tuple[Value, Value] | N
     if not arguments or receiver.items is None:
         return None
     key = _key(arguments)
-    if len(arguments) == 2 and key not in receiver.items:  # noqa: PLR2004 - key and default
+    sectioned = receiver.qual.rpartition(".")[2].removesuffix("()") in _SECTIONED
+    if len(arguments) == 2 and key not in receiver.items and not sectioned:  # noqa: PLR2004 - key and default
         key = key_of(arguments[0])
         if key is not UNKNOWN and key not in receiver.items and not receiver.rest:
             return arguments[1], receiver

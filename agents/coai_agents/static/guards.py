@@ -22,6 +22,17 @@ if TYPE_CHECKING:
 class Guards(Calls):
     """Adds what tests tell."""
 
+    def _call(self, expr: ir.Call, scope: Scope) -> Value:
+        value = super()._call(expr, scope)
+        callee = expr.callee
+        if isinstance(callee, ir.Member) and self.rules.confirming.knows(callee.name):
+            receiver = self.eval(callee.object, scope)
+            path = extended(receiver.qual, callee.name)
+            cleared = self.rules.confirming.first(callee.name, path, callee.written)
+            if cleared is not None:
+                self._clear(receiver.all_taints(), cleared, scope)
+        return value
+
     def narrow(self, test: ir.Expr, scope: Scope, *, holds: bool) -> None:
         """Take into account that a test holds, or that it does not."""
         match test:

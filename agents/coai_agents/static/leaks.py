@@ -123,8 +123,11 @@ class _Walk:
                 self.statements(otherwise)
             case ir.Try(body=body, handlers=handlers, final=final):
                 self.statements(body)
+                # Ways out of a handler begin where opening may have failed.
+                left = len(self._left)
                 for handler in handlers:
                     self.statements(handler.body)
+                del self._left[left:]
                 before, self._final = self._final, True
                 self.statements(final)
                 self._final = before
@@ -172,9 +175,9 @@ class _Walk:
         match call.callee:
             case ir.Member(object=ir.Name(name=name), name=method):
                 known = self._opened.get(name)
-                if known is not None and method in self._closing:
-                    if self._inner:
-                        known.gone = True
+                if known is not None and self._inner:
+                    known.gone = True
+                elif known is not None and method in self._closing:
                     known.closed.append(call.node.start_byte)
                     known.safe = known.safe or self._final
             case ir.Name():

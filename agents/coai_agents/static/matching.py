@@ -150,6 +150,9 @@ class RuleSet:
             (path, frozenset(each.clears)) for each in rules.guards for path in each.call
         )
         self._guarding_words = [(set(each.words), frozenset(each.clears)) for each in rules.guards]
+        self.confirming = PathIndex(
+            (path, frozenset(each.clears)) for each in rules.confirmations for path in each.call
+        )
         self.inert = PathIndex((path, True) for path in rules.inert)
         self.carriers = PathIndex((path, True) for path in rules.carriers)
         self.containers: Containers = rules.containers

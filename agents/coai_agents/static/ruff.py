@@ -261,9 +261,12 @@ def _answer(reading: IO[bytes], number: int) -> Any:  # noqa: ANN401 - JSON of a
                 length = int(value)
         if length == 0:
             raise OSError("its output ended")
-        message = json.loads(reading.read(length))
-        if message.get("id") == number and "method" not in message:
-            return message["result"]
+        message: Any = json.loads(reading.read(length))
+        if not isinstance(message, dict):
+            raise TypeError("what it said is no message")
+        known = cast("dict[str, Any]", message)
+        if known.get("id") == number and "method" not in known:
+            return known["result"]
 
 
 _kept: tuple[int, RuffServer] | None = None

@@ -195,6 +195,13 @@ class GuardRule(_Model):
     clears: tuple[str, ...] = Field(min_length=1)
 
 
+class ConfirmationRule(_Model):
+    """A call that raises unless its object is harmless, so that what follows may rely on it."""
+
+    call: tuple[Path_, ...] = Field(min_length=1)
+    clears: tuple[str, ...] = Field(min_length=1)
+
+
 class Containers(_Model):
     """Methods that put things into containers and get them out again."""
 
@@ -244,6 +251,7 @@ class LanguageRules(_Model):
     sources: tuple[SourceRule, ...] = ()
     sanitizers: tuple[SanitizerRule, ...] = ()
     guards: tuple[GuardRule, ...] = ()
+    confirmations: tuple[ConfirmationRule, ...] = ()
     containers: Containers = Containers()
     resources: Resources = Resources()
     carriers: tuple[Path_, ...] = ()

@@ -107,6 +107,10 @@ def test_reaches_the_sink(body: str) -> None:
         "x = sanitize_name(v)\nos.system(x)",
         "import sys\nif not v:\n    sys.exit()\nv = 'ls'\nos.system(v)",
         "os.system('ls' + str(len(v)))",
+        "os.system(re.sub(r'[^a-z0-9]', '', v))",
+        "os.system(re.sub(r'\\W+', '', v))",
+        "os.system(', '.join(['ls', 'cat']))",
+        "import configparser\nc = configparser.ConfigParser()\nc.set('s', 'k', 'x')\nos.system(c.get('s', 'v'))",
     ],
 )
 def test_does_not_reach_the_sink(body: str) -> None:
@@ -117,6 +121,19 @@ def test_does_not_reach_the_sink(body: str) -> None:
     ("body", "rule", "reached"),
     [
         ("if '..' in v:\n    return\nopen('/d/' + v)", "path-traversal", False),
+        ("open(re.sub(r'[^a-z./]', '', v))", "path-traversal", True),
+        ("open(re.sub(r'[^a-z]', '', v))", "path-traversal", False),
+        ("os.system(re.sub(r'[^a-z;]', '', v))", "command-injection", True),
+        (
+            "from pathlib import Path\np = Path(v)\np.relative_to('/d')\np.read_text()",
+            "path-traversal",
+            False,
+        ),
+        (
+            "from pathlib import Path\np = Path(v)\np.with_suffix('')\np.read_text()",
+            "path-traversal",
+            True,
+        ),
         ("if '<' in v:\n    return\nopen('/d/' + v)", "path-traversal", True),
         ("exec(v)", "code-injection", True),
         (

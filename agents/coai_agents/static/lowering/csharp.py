@@ -113,7 +113,7 @@ class _CSharp(Adapter):
             "do_statement": self._while,
             "try_statement": self._try,
             "using_statement": self._using,
-            "lock_statement": lambda node: self.block(node.child_by_field_name("body")),
+            "lock_statement": lambda node: self.block(node.named_children[-1]),
             "switch_statement": self._switch,
             "return_statement": self._return,
             "throw_statement": self._leave,
@@ -236,7 +236,7 @@ class _CSharp(Adapter):
     def _lambda(self, node: Node) -> Expr:
         parameters = node.child_by_field_name("parameters")
         found: list[Parameter] = []
-        if parameters is not None and parameters.type == "identifier":
+        if parameters is not None and parameters.type in ("identifier", "implicit_parameter"):
             found = [Parameter(parameters, self.text(parameters))]
         elif parameters is not None:
             found = self._parameters(parameters)
@@ -281,6 +281,9 @@ class _CSharp(Adapter):
             self._parameters(node.child_by_field_name("parameters")),
             self._function_body(node),
             self._attributes(node),
+            asynchronous=any(
+                each.type == "modifier" and self.text(each) == "async" for each in node.children
+            ),
             method=node.type != "local_function_statement",
         )
         return [Define(node, function)]

@@ -174,15 +174,13 @@ class _Python(Adapter):
         return Index(node, of, None)
 
     def _slice(self, node: Node, of: Expr, key: Node) -> Expr:
-        bounds: list[Expr] = []
-        count = 0
+        bounds: list[Expr] = [Const(key, None), Const(key, None), Const(key, None)]
+        at = 0
         for child in key.children:
             if child.type == ":":
-                count += 1
-                while len(bounds) < count:
-                    bounds.append(Const(child, None))
+                at = min(at + 1, 2)
             else:
-                bounds.append(self.expr(child))
+                bounds[at] = self.expr(child)
         return Operation(node, "slice", [of, *bounds])
 
     def _call(self, node: Node) -> Expr:
