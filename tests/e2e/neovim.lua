@@ -75,7 +75,12 @@ local function main()
     range = { start = place, ["end"] = place },
     context = { diagnostics = vim.lsp.diagnostic.get_line_diagnostics(buffer, found.lnum) },
   })
-  vim.lsp.util.apply_workspace_edit(report.actions[1].edit, client.offset_encoding)
+  -- As `vim.lsp.buf.code_action` does: an edit that did not come with the action is asked for.
+  local action = report.actions[1]
+  if not action.edit then
+    action = ask("codeAction/resolve", action)
+  end
+  vim.lsp.util.apply_workspace_edit(action.edit, client.offset_encoding)
   vim.cmd("silent write")
   assert(vim.wait(patience_ms, function()
     return #vim.diagnostic.get(buffer) == 0
