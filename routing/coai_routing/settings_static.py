@@ -24,11 +24,11 @@ class StaticSettings(Section):
     enabled: bool = Field(
         default=True, description="Whether files are looked through for what is wrong in them."
     )
-    workspace: bool | None = Field(
-        default=None,
+    workspace: bool = Field(
+        default=True,
         description=(
             "Whether files that are not open are looked through too, where the editor asks for "
-            "that. Not set, they are, but in VS Code only when the workspace is audited."
+            "that. VS Code does not: there the workspace is audited by a command."
         ),
     )
     minimum_severity: SeverityName = Field(

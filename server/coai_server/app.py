@@ -33,19 +33,31 @@ COMMANDS: Final = (
 """What `workspace/executeCommand` takes; known before anything is imported."""
 
 
-CAPABILITIES: Final = {
-    "codeActionProvider": {
-        "codeActionKinds": ["quickfix", "source.fixAll.coai"],
-        "resolveProvider": True,
-    },
-    "hoverProvider": True,
-    "diagnosticProvider": {
-        "identifier": "coai",
-        "interFileDependencies": False,
-        "workspaceDiagnostics": True,
-    },
-}
-"""What is answered besides `handshake.py`'s own; known before anything is imported."""
+STATUS_CAPABILITY: Final = "coaiStatus"
+"""By this experimental capability, a client such as our extension wants to hear of the status."""
+
+
+def capabilities(client: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is answered besides `handshake.py`'s own; known before anything is imported.
+
+    Our extension for VS Code has a command that audits the workspace, so it is not told that files
+    which are not open can be pulled: it would ask every two seconds, and keep what it was told of
+    a file that was closed.
+    """
+    experimental: object = client.get("experimental")
+    told = isinstance(experimental, dict) and STATUS_CAPABILITY in experimental
+    return {
+        "codeActionProvider": {
+            "codeActionKinds": ["quickfix", "source.fixAll.coai"],
+            "resolveProvider": True,
+        },
+        "hoverProvider": True,
+        "diagnosticProvider": {
+            "identifier": "coai",
+            "interFileDependencies": False,
+            "workspaceDiagnostics": not told,
+        },
+    }
 
 
 def application(overrides: Mapping[str, Any] | None = None) -> Application:
@@ -55,7 +67,7 @@ def application(overrides: Mapping[str, Any] | None = None) -> Application:
         version=version("coai"),
         build=partial(_build, overrides=overrides or {}),
         commands=COMMANDS,
-        capabilities=CAPABILITIES,
+        capabilities=capabilities,
     )
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -91,6 +91,11 @@ class Endpoint(Protocol):
         ...
 
 
+def _no_more(client: Mapping[str, Any]) -> Mapping[str, Any]:
+    del client
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Application:
     """What a server is made of, known without importing anything heavy."""
@@ -100,8 +105,8 @@ class Application:
     build: Callable[[Session], Endpoint]
     commands: tuple[str, ...] = ()
     """Names that `workspace/executeCommand` takes."""
-    capabilities: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Added to the server's capabilities as they are."""
+    capabilities: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _no_more
+    """What is added to the server's capabilities for a client of these capabilities."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +298,7 @@ class Session:
             name=application.name,
             version=application.version,
             commands=application.commands,
-            extra=application.capabilities,
+            extra=application.capabilities(offered),
         )
         self.capabilities = answer["capabilities"]
         self.send(success_message(request.id, answer))

@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from coai_routing.errors import BooksError
+from coai_server.app import STATUS_CAPABILITY
 from coai_server.features.usage import spent_today
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ logger = logging.getLogger(__name__)
 
 STATUS = "coai/status"
 CHANGED = "coai/statusChanged"
-CAPABILITY = "coaiStatus"
 
 GATHER_SECONDS: Final = 0.2
 """Changes within this time are told at once: a download changes the status with every chunk."""
@@ -53,7 +53,9 @@ def _spent_today() -> float | None:
 def is_told(client: types.ClientCapabilities) -> bool:
     """Say whether a client wants to be told of changes, as our extension for VS Code does."""
     offered: object = client.experimental
-    return isinstance(offered, dict) and cast("dict[str, object]", offered).get(CAPABILITY) is True
+    if not isinstance(offered, dict):
+        return False
+    return cast("dict[str, object]", offered).get(STATUS_CAPABILITY) is True
 
 
 def follow(server: Server) -> None:

@@ -24,7 +24,6 @@ from coai_agents.source import Source, normal_language
 from coai_agents.static.worker import AnalysisError, AnalysisWorker
 from coai_agents.syntax.language import GRAMMARS
 from coai_server.documents import normal_uri
-from coai_server.features import status
 from coai_server.features.diagnostic_items import diagnostics
 
 if TYPE_CHECKING:
@@ -133,9 +132,7 @@ class WorkspaceDiagnostics:
 
     def _whole(self) -> bool:
         """Say whether files that are not open are reported."""
-        wanted = self._server.services.settings.static.workspace
-        # Our extension has a command for it, whose findings can be cleared again.
-        return not status.is_told(self._server.client_capabilities) if wanted is None else wanted
+        return self._server.services.settings.static.workspace
 
     async def _of_open(self, source: Source, before: str | None) -> Report | None:
         state = self._known.result_id(source)
