@@ -72,6 +72,7 @@ def collector() -> Generator[tuple[str, bytearray]]:
 
 
 def settings(url: str, cloud: str, **more: Any) -> Settings:  # noqa: ANN401 - any part
+    """Return settings whose `telemetry.url` is the collector's, with a vendor that answers."""
     return Settings.model_validate(
         {
             "telemetry": {"enabled": True, "url": url},
