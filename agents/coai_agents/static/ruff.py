@@ -15,6 +15,7 @@ import queue
 import subprocess
 import threading
 import tomllib
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cache
 from typing import IO, TYPE_CHECKING, Any, Final, cast
@@ -30,20 +31,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from coai_agents.source import Source
+    from coai_agents.source import Source, Span
 
 ORIGIN: Final = "ruff"
 
 FILE: Final = "ruff_codes.toml"
 
-START_SECONDS: Final = 5.0
-"""How long its start may take."""
+START_SECONDS: Final = 0.8
+"""How long its start and first answer may take: whoever saves a file waits for no more than that,
+and what comes too late is there at the next one."""
 
 ANSWER_SECONDS: Final = 0.5
 """How long an answer may take; the measured median is a millisecond."""
 
-MAX_CHARACTERS: Final = 1_000_000
-"""Longer files are not shown to it."""
+MAX_CHARACTERS: Final = 300_000
+"""Longer files, of some 10,000 lines, are not shown to it: their answer would not be in time."""
 
 _CLOSE_SECONDS: Final = 1.0
 
@@ -81,27 +83,51 @@ def codes(folder: Path = FOLDER) -> Mapping[str, _Code]:
 
 def ruff_findings(source: Source) -> Sequence[Finding]:
     """Return what ruff's security rules find in a Python document; raises `RuffError`."""
-    if source.language != "python" or len(source.text) > MAX_CHARACTERS:
+    if source.language != "python":
         return ()
+    if len(source.text) > MAX_CHARACTERS:
+        raise RuffError("The file is too large for ruff.")
     return tuple(_findings(source, _server().check(source.text)))
 
 
 def complementing(ours: Iterable[Finding], theirs: Iterable[Finding]) -> list[Finding]:
-    """Return those of ruff's findings that say something that ours do not say at the place."""
-    known = list(ours)
+    """Return those of ruff's findings that say something that ours do not say at the place.
+
+    Takes time in proportion to the findings, of which a generated file may have tens of thousands.
+    """
+    places: dict[str, list[Span]] = {}
+    for finding in ours:
+        for matter in _matters(finding):
+            places.setdefault(matter, []).append(finding.span)
+    known = {matter: _Places(spans) for matter, spans in places.items()}
     return [
         each
         for each in theirs
-        if not any(_touch(each, other) and _same_matter(each, other) for other in known)
+        if not any(matter in known and each.span in known[matter] for matter in _matters(each))
     ]
 
 
-def _touch(one: Finding, other: Finding) -> bool:
-    return one.span.start <= other.span.end and other.span.start <= one.span.end
+def _matters(finding: Finding) -> tuple[str, ...]:
+    """Return what a finding is about: its rule and its weaknesses."""
+    return (finding.rule, *(f"CWE-{number}" for number in finding.cwe))
 
 
-def _same_matter(one: Finding, other: Finding) -> bool:
-    return one.rule == other.rule or not set(one.cwe).isdisjoint(other.cwe)
+class _Places:
+    """Spans, of which it can be asked whether any of them touches another."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for span in sorted(spans, key=lambda each: each.start):
+            if self._ends and span.start <= self._ends[-1]:
+                self._ends[-1] = max(self._ends[-1], span.end)
+            else:
+                self._starts.append(span.start)
+                self._ends.append(span.end)
+
+    def __contains__(self, span: Span) -> bool:
+        at = bisect_right(self._starts, span.end) - 1
+        return at >= 0 and self._ends[at] >= span.start
 
 
 def _findings(source: Source, items: Sequence[Any]) -> Iterable[Finding]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.source import Source
+from coai_agents.source import Source, Span
 from coai_agents.static import ruff
 from coai_agents.static.analyzer import analyse
-from coai_agents.static.findings import Severity
+from coai_agents.static.findings import Finding, Severity
 from coai_agents.static.rules import RuleFileError
 
 if TYPE_CHECKING:
@@ -59,13 +59,50 @@ def test_what_ours_says_at_the_place_is_not_said_again() -> None:
     "source",
     [
         Source("untitled:x", _SNMP, "javascript"),
-        Source("untitled:x", _SNMP + "#" * ruff.MAX_CHARACTERS, "python"),
         Source("untitled:x", "assert True\n", "python"),
         Source("untitled:x", "def (:\n", "python"),
     ],
 )
 def test_other_texts_have_none(source: Source) -> None:
     assert ruff.ruff_findings(source) == ()
+
+
+def test_a_large_file_is_not_shown_to_it_and_the_analysis_says_so() -> None:
+    large = _python(_SNMP + "#" * ruff.MAX_CHARACTERS)
+    with pytest.raises(ruff.RuffError, match="too large"):
+        ruff.ruff_findings(large)
+    assert any("too large for ruff" in note for note in analyse(large).notes)
+
+
+def _at(start: int, end: int, rule: str = "weak-hash", *cwe: int) -> Finding:
+    return Finding(
+        rule=rule,
+        span=Span(start, end),
+        message="",
+        severity=Severity.WARNING,
+        uri="untitled:x",
+        version=0,
+        cwe=cwe,
+    )
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "said"),
+    [
+        ([], _at(0, 5), True),
+        ([_at(5, 9)], _at(0, 5), False),
+        ([_at(6, 9)], _at(0, 5), True),
+        ([_at(0, 40), _at(2, 3)], _at(30, 31), False),
+        ([_at(0, 3), _at(2, 8), _at(20, 21)], _at(8, 19), False),
+        ([_at(0, 3), _at(20, 21)], _at(4, 19), True),
+        ([_at(0, 5, "other")], _at(0, 5), True),
+        ([_at(0, 5, "other", 327)], _at(0, 5, "weak-hash", 327, 328), False),
+    ],
+)
+def test_of_one_matter_at_one_place_ours_is_said(
+    ours: list[Finding], theirs: Finding, *, said: bool
+) -> None:
+    assert ruff.complementing(ours, [theirs]) == ([theirs] if said else [])
 
 
 def test_one_server_answers_many(monkeypatch: pytest.MonkeyPatch) -> None:
