@@ -62,18 +62,35 @@ def rules_digest() -> str:
     return digest.hexdigest()
 
 
-def key_of(path: Path, text: str) -> str:
-    """Return the key under which what is found in a file of this text is kept."""
-    digest = hashlib.sha256(rules_digest().encode())
+def key_of(path: Path, text: str, own: str = "") -> str:
+    """Return the key under which what is found in a file of this text is kept.
+
+    `own` is the digest of the user's own rules if there are any; these may ask for a file's name.
+    """
+    digest = hashlib.sha256(_digest_with(own).encode())
+    if own:
+        digest.update(str(path).encode("utf-8", "replace") + b"\0")
     digest.update(normal_language("", path).encode() + b"\0" + text.encode("utf-8", "replace"))
     return digest.hexdigest()
 
 
-class AnalysisCache:
-    """What was found in files; a file of SQLite, or nothing."""
+def _digest_with(own: str) -> str:
+    return f"{rules_digest()} {own}" if own else rules_digest()
 
-    def __init__(self, path: Path | None) -> None:
+
+class AnalysisCache:
+    """What was found in files; a file of SQLite, or nothing.
+
+    `own` is the digest of the user's own rules: what was found with other ones is not known.
+    """
+
+    def __init__(self, path: Path | None, own: str = "") -> None:
         self._path = path
+        self._own = own
+
+    def key_of(self, path: Path, text: str) -> str:
+        """Return the key under which what is found in a file of this text is kept."""
+        return key_of(path, text, self._own)
 
     def unchanged(self, paths: Sequence[Path]) -> dict[Path, Analysis]:
         """Return what is known of files that nobody has written to since."""
@@ -85,7 +102,7 @@ class AnalysisCache:
             except OSError:
                 continue
             noted = (written, size, rules)
-            if (status.st_mtime_ns, status.st_size, rules_digest()) == noted:
+            if (status.st_mtime_ns, status.st_size, _digest_with(self._own)) == noted:
                 analysis = _decoded(found)
                 if analysis is not None:
                     known[Path(name)] = analysis
@@ -123,7 +140,9 @@ class AnalysisCache:
 
         A cache that cannot be written is done without.
         """
-        written = [row for path, key in (files or {}).items() if (row := _written(path, key))]
+        rules = _digest_with(self._own)
+        found = ((path, key, _written(path)) for path, key in (files or {}).items())
+        written = [(str(path), *when, rules, key) for path, key, when in found if when]
         if self._path is None or not (analyses or written):
             return
         rows = [(key, json.dumps(to_document(each))) for key, each in analyses.items()]
@@ -146,11 +165,12 @@ def _decoded(found: str) -> Analysis | None:
         return None
 
 
-def _written(path: Path, key: str) -> tuple[str, int, int, str, str] | None:
+def _written(path: Path) -> tuple[int, int] | None:
+    """Return when a file was written, and its size, if the time can be trusted."""
     try:
         status = path.stat()
     except OSError:
         return None
     if status.st_mtime_ns > time.time_ns() - TICK:
         return None
-    return str(path), status.st_mtime_ns, status.st_size, rules_digest(), key
+    return status.st_mtime_ns, status.st_size

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.gathering import files_in
-from coai_agents.static.remembered import AnalysisCache, key_of
+from coai_agents.static.remembered import AnalysisCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -52,10 +52,13 @@ def read(path: Path) -> str | None:
         return None
 
 
-def survey(paths: Sequence[Path], cache_: AnalysisCache, *, jobs: int = 0) -> Iterator[Audited]:
+def survey(
+    paths: Sequence[Path], cache_: AnalysisCache, *, jobs: int = 0, rules: Sequence[str] = ()
+) -> Iterator[Audited]:
     """Yield what is found in each file, those that are known already first.
 
-    `jobs` is how many processes are used, all cores for 0.
+    `jobs` is how many processes are used, all cores for 0. `rules` are folders and files with rules
+    of the user's own, which this process has already (`user_rules.use`) and others are told of.
     """
     unchanged = cache_.unchanged(paths)
     for path, analysis in unchanged.items():
@@ -63,7 +66,7 @@ def survey(paths: Sequence[Path], cache_: AnalysisCache, *, jobs: int = 0) -> It
     texts = {
         path: text for path in paths if path not in unchanged and (text := read(path)) is not None
     }
-    keys = {path: key_of(path, text) for path, text in texts.items()}
+    keys = {path: cache_.key_of(path, text) for path, text in texts.items()}
     known = cache_.known(keys.values())
     rest: list[tuple[Path, str]] = []
     for path, text in texts.items():
@@ -73,13 +76,15 @@ def survey(paths: Sequence[Path], cache_: AnalysisCache, *, jobs: int = 0) -> It
         else:
             yield Audited(path, analysis, text)
     fresh: dict[str, Analysis] = {}
-    for path, analysis in _analysed(rest, jobs):
+    for path, analysis in _analysed(rest, jobs, rules):
         fresh[keys[path]] = analysis
         yield Audited(path, analysis, texts[path])
     cache_.keep(fresh, keys)
 
 
-def _analysed(files: Sequence[tuple[Path, str]], jobs: int) -> Iterator[tuple[Path, Analysis]]:
+def _analysed(
+    files: Sequence[tuple[Path, str]], jobs: int, rules: Sequence[str]
+) -> Iterator[tuple[Path, Analysis]]:
     workers = jobs or os.cpu_count() or 1
     if len(files) < WORTH_PROCESSES or workers == 1:
         for path, text in files:
@@ -92,14 +97,20 @@ def _analysed(files: Sequence[tuple[Path, str]], jobs: int) -> Iterator[tuple[Pa
     batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
     # Started anew and not forked: the parent may have threads.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_prepare) as pool:
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_prepare, initargs=(tuple(rules),)
+    ) as pool:
         for batch, analyses in zip(batches, pool.map(_analyse_batch, batches), strict=True):
             for (path, _), analysis in zip(batch, analyses, strict=True):
                 yield path, analysis
 
 
-def _prepare() -> None:
+def _prepare(rules: Sequence[str]) -> None:
     import gc  # noqa: PLC0415 - for processes of many files only
+
+    from coai_agents.static import user_rules  # noqa: PLC0415 - as above
+
+    user_rules.use(rules)
 
     # An analysis makes many objects and no cycles that matter while it lasts.
     gc.set_threshold(100_000, 50, 50)

@@ -7,6 +7,7 @@ ast-grep is imported when there is a first rule.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,6 +76,7 @@ class _Rulebook:
     rules: dict[str, list[_Ready]] = field(default_factory=dict[str, "list[_Ready]"])
     """By language."""
     problems: tuple[UserRuleError, ...] = ()
+    digest: str = ""
 
 
 _book = _Rulebook()
@@ -102,6 +104,7 @@ def use(places: Sequence[str]) -> None:
         return
     from coai_agents.static.user_rule_files import read_rules  # noqa: PLC0415 - most have no rules
 
+    digest = _digest(files)
     read = read_rules(files)
     problems = list(read.problems)
     rules: dict[str, list[_Ready]] = {}
@@ -114,7 +117,7 @@ def use(places: Sequence[str]) -> None:
                 _Ready(rule, _globs(rule.files), _globs(rule.ignores))
             )
     _book.places, _book.stamp = tuple(places), stamp
-    _book.rules, _book.problems = rules, tuple(problems)
+    _book.rules, _book.problems, _book.digest = rules, tuple(problems), digest
     know(rule.concept for rule in all_rules())
 
 
@@ -124,6 +127,26 @@ def _stamp(file: Path) -> tuple[str, int, int]:
     except OSError:
         return str(file), 0, -1
     return str(file), about.st_mtime_ns, about.st_size
+
+
+def _digest(files: Sequence[Path]) -> str:
+    if not files:
+        return ""
+    from importlib.metadata import version  # noqa: PLC0415 - only where there are rules
+
+    digest = hashlib.sha256(version("ast-grep-py").encode())
+    for file in files:
+        try:
+            content = hashlib.sha256(file.read_bytes()).digest()
+        except OSError:
+            content = b""
+        digest.update(f"{file}\0".encode("utf-8", "replace") + content)
+    return digest.hexdigest()
+
+
+def digest() -> str:
+    """Return what changes whenever what these rules find may; empty where there are no files."""
+    return _book.digest
 
 
 def all_rules() -> list[UserRule]:

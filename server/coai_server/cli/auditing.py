@@ -10,13 +10,14 @@ import os
 import re
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_routing.errors import CoaiError
 from coai_server.cli.console import console, notices, without_controls, write_json
+from coai_server.cli.wishes import Wishes, wishes_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -97,11 +98,13 @@ def run(options: Options) -> int:
     changed = changed_lines(options.diff, wanted) if options.diff else None
     if changed is not None:
         files = [file for file in files if file.resolve() in changed]
-    store = remembered.AnalysisCache(remembered.cache_path() if options.cached else None)
-    found = survey(files, store, jobs=options.jobs)
+    wishes = wishes_for(wanted)
+    own = wishes.have_rules()
+    store = remembered.AnalysisCache(remembered.cache_path() if options.cached else None, own)
+    found = survey(files, store, jobs=options.jobs, rules=wishes.rules)
     audited = sorted(_shown_progress(found, len(files)), key=lambda one: one.path)
     known = frozenset[str]() if options.baseline is None else read_baseline(options.baseline)
-    selection = Selection(_rank(options.level), changed, known)
+    selection = Selection(_rank(options.level), changed, known, wishes)
     rows = [row for each in audited for row in selection.rows_of(each)]
     if options.write_baseline is not None:
         return _write_baseline(options.write_baseline, rows)
@@ -125,12 +128,13 @@ class Selection:
     rank: int
     changed: dict[Path, list[range]] | None
     known: frozenset[str]
+    wishes: Wishes = field(default_factory=Wishes)
 
     def rows_of(self, audited: Audited) -> list[Row]:
         """Return a file's findings that count."""
         return [
             row
-            for row in rows_of(audited)
+            for row in rows_of(self.wishes.shown(audited))
             if row.finding.severity.rank <= self.rank
             and row.fingerprint not in self.known
             and (self.changed is None or _touches(row, self.changed))

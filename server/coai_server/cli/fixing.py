@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.fixes.fixers import applied, fixes_for
+from coai_agents.fixes.user_fixes import user_fixes_for
 from coai_agents.source import Source
 from coai_agents.static.analyzer import analyse
 from coai_agents.static.survey import Audited
@@ -122,7 +123,12 @@ def _fixed(source: Source, path: Path, selection: Selection) -> tuple[Source, li
             if row.fingerprint in tried:
                 continue
             tried.add(row.fingerprint)
-            fixes = [fix for fix in fixes_for(source, [row.finding], analysis) if fix.preferred]
+            fixes = [
+                fix
+                for fixes_of in (fixes_for, user_fixes_for)
+                for fix in fixes_of(source, [row.finding], analysis)
+                if fix.preferred
+            ]
             if fixes:
                 source = applied(source, fixes[0].edits)
                 done.append(Applied(row.finding.rule, fixes[0].title, row.line))

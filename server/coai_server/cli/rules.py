@@ -97,18 +97,12 @@ def have_own_rules(more: Iterable[Path] = ()) -> None:
     The current directory's own rules (`.coai/rules`) are not among them unless the user's settings
     trust it: they come with the code.
     """
-    from coai_agents.static import user_rules  # noqa: PLC0415 (not for `--help`)
-    from coai_routing.settings_files import default_user_file  # noqa: PLC0415
-    from coai_routing.settings_loading import load  # noqa: PLC0415
+    from coai_routing.settings_loading import load  # noqa: PLC0415 (not for `--help`)
+    from coai_server.cli.wishes import have, rule_places  # noqa: PLC0415 (as above)
 
     here = Path.cwd()
-    static = load(workspace_roots=[here]).settings.static
-    places = [default_user_file().with_name("rules"), *static.rules, *more]
-    if any(here.is_relative_to(each) for each in static.trusted_workspaces):
-        places.append(here / ".coai" / "rules")
-    user_rules.use([str(place) for place in places])
-    for problem in user_rules.problems():
-        sys.stderr.write(f"{problem}\n")
+    places = rule_places(load(workspace_roots=[here]).settings.static, [here])
+    have([*places, *(str(place) for place in more)])
 
 
 @commands.command("test")

@@ -6,9 +6,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.fixes.fixers import fixes_for
+from coai_agents.fixes.user_fixes import user_fixes_for
 from coai_agents.source import Encoding
 from coai_agents.static.findings import Severity
-from coai_agents.static.rules import catalogue
+from coai_agents.static.rules import concept_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +43,11 @@ def document(rows: Sequence[Row], audited: Sequence[Audited]) -> dict[str, Any]:
         path = row.source.path
         if path is not None and path not in fixes and path in texts:
             some = [each.finding for each in rows if each.source is row.source]
-            fixes[path] = fixes_for(row.source, some, texts[path].analysis)
+            before = texts[path].analysis
+            fixes[path] = [
+                *fixes_for(row.source, some, before),
+                *user_fixes_for(row.source, some, before),
+            ]
     named = sorted({row.finding.rule for row in rows})
     places = {rule: number for number, rule in enumerate(named)}
     results = [
@@ -108,7 +113,7 @@ def _fix(source: Source, fix: Fix) -> dict[str, Any]:
 
 
 def _rule(rule: str) -> dict[str, Any]:
-    concept = catalogue()[rule]
+    concept = concept_of(rule)
     tags = [concept.topic, *(f"external/cwe/cwe-{number}" for number in concept.cwe)]
     return {
         "id": concept.id,
