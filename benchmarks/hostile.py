@@ -112,6 +112,7 @@ def long() -> Iterator[tuple[str, str, str]]:
                 language,
                 head + statement * (size // len(statement)),
             )
+        yield "100,000 brackets that nothing closes", language, head + "[" * 100_000
         yield f"{LONG:,} characters in a text", language, f"{head}x = '{'a1/' * (LONG // 3)}'"
         yield f"{JUST_PARSED:,} of one sum", language, head + "x = a" + " + a" * (JUST_PARSED // 4)
         yield (

@@ -38,7 +38,7 @@ APPLICATION = Application(
     version="1.2.3",
     build=_build,
     commands=("test.add", "test.slow"),
-    capabilities={"experimental": {"coai": True}},
+    capabilities=lambda _: {"experimental": {"coai": True}},
 )
 
 

@@ -150,7 +150,7 @@ def _covering(some: list[Finding], others: list[Finding]) -> set[int]:
 def _in_tree(tree: SyntaxTree, rules: RuleSet, deadline: float, notes: list[str]) -> list[Finding]:
     report = Reporter(tree, rules)
     if not search(tree, rules, report, deadline):
-        notes.append("The time for one file was over: not all patterns were looked for.")
+        notes.append("The file is too long or too broken: not all patterns were looked for.")
     if tree.source.line_count > MAX_LINES:
         notes.append(f"The file has more than {MAX_LINES:,} lines: values were not followed.")
         return list(report.findings)

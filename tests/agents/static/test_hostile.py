@@ -29,6 +29,13 @@ def _source(text: str, language: str) -> Source:
     return Source("untitled:x", text, "typescriptreact" if language == "tsx" else language)
 
 
+@pytest.mark.parametrize("language", ["javascript", "python", "tsx", "typescript"])
+def test_an_error_of_a_hundred_thousand_brackets_is_not_searched(language: str) -> None:
+    analysis = analyse(_source("[" * 100_000, language))
+    assert any("not all patterns" in note for note in analysis.notes)
+    assert analysis.findings == ()
+
+
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 @pytest.mark.parametrize(
     ("before", "after"), [("(", ")"), ("[", "]"), ("f(", ")"), ("{", ""), ("a + ", "b")]
