@@ -11,7 +11,9 @@ const python = process.platform === "win32" ? "python" : "python3";
 
 rmSync("server", { recursive: true, force: true });
 mkdirSync("server");
-run(python, "-m", "uv", "build", "--quiet", "--wheel", "--out-dir", "server", "..");
+// `uv run` says where it is, and puts a Python first that has no module of that name.
+const uv = process.env.UV ? [process.env.UV] : [python, "-m", "uv"];
+run(...uv, "build", "--quiet", "--wheel", "--out-dir", "server", "..");
 rmSync("server/.gitignore", { force: true });
 copyFileSync("../LICENSE", "LICENSE.txt");
 run(process.execPath, "scripts/bundle.mjs");

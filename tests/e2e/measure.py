@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--requests", type=int, default=20, help="warm requests (20)")
     options = parser.parse_args(arguments)
     report = Report("VS Code")
-    os.environ.setdefault("COAI_E2E", "1")
+    os.environ.setdefault("E2E_TESTS", "1")
     with tempfile.TemporaryDirectory(prefix="coai-vscode-") as name:
         home, folder = Path(name, "home"), Path(name, "workspace")
         folder.mkdir()

@@ -2,7 +2,7 @@
 
 `python -m tests.e2e.tools` installs VS Code (code-server, which serves it to a browser) and the
 Node.js that it needs into the user's cache, as `tools/package-lock.json` pins them. Chromium and
-Neovim come from the system's packages. The tests in a browser run where COAI_E2E is set, because
+Neovim come from the system's packages. The tests in a browser run where E2E_TESTS is set, because
 they take minutes; then a missing tool is a failure. Else tests are skipped with the reason.
 """
 
@@ -28,7 +28,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 EXTENSION: Final = ROOT / "editor-extension"
 
 _PINS: Final = Path(__file__).with_name("tools")
-_WANTED: Final = "COAI_E2E"
+_WANTED: Final = "E2E_TESTS"
 _INSTALL: Final = "Run `python -m tests.e2e.tools`."
 _ATTEMPTS: Final = 3
 """A registry that does not answer for a moment need not end the installation."""
