@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import platformdirs
 
 from coai_routing.errors import BooksError
+from coai_routing.ledger_file import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -198,7 +199,7 @@ class Books:
     def reserve_now(self, cost: float) -> int | None:
         """Do what `reserve` does, in this thread."""
         budgets = self._budgets()
-        with self._using() as database, _transaction(database):
+        with self._using() as database, transaction(database):
             self._look(database)
             left = self._known.left(budgets)
             if left is not None and cost > left:
@@ -221,7 +222,7 @@ class Books:
     def settle_now(self, reservation: int, call: Call) -> None:
         """Do what `settle` does, in this thread; raises BooksError."""
         with self._using() as database:
-            with _transaction(database):
+            with transaction(database):
                 if reservation != FREE:
                     database.execute("DELETE FROM reservations WHERE id = ?", (reservation,))
                 database.execute(
@@ -413,7 +414,7 @@ def _connected(path: Path) -> sqlite3.Connection:
     try:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("PRAGMA synchronous = FULL")
-        with _transaction(database):
+        with transaction(database):
             _prepare(database)
     except BaseException:
         database.close()
@@ -430,18 +431,6 @@ def _prepare(database: sqlite3.Connection) -> None:
             database.execute(statement)
         database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         database.execute(f"PRAGMA user_version = {_VERSION}")
-
-
-@contextmanager
-def _transaction(database: sqlite3.Connection) -> Generator[None]:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
 
 
 def _told(path: Path, error: Exception) -> BooksError:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import functools
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from coai_routing.check_digits import CHECKS
-from coai_routing.errors import SettingsError
+from coai_routing.rule_files import read_rules
 
 BUILTIN: Final = Path(__file__).with_name("personal.toml")
 
@@ -100,14 +99,7 @@ class PersonalRules(BaseModel):
 
 def load_rules(path: Path = BUILTIN) -> PersonalRules:
     """Read and validate rules. Raises SettingsError that names the file and the key."""
-    try:
-        return PersonalRules.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}.") from error
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        key = ".".join(map(str, problem["loc"]))
-        raise SettingsError(f"{path}: {key}: {problem['msg']}.") from error
+    return read_rules(path, PersonalRules)
 
 
 @functools.cache

@@ -15,15 +15,14 @@ import fnmatch
 import functools
 import math
 import re
-import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from coai_routing.errors import SettingsError
+from coai_routing.rule_files import read_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -301,14 +300,7 @@ def _made_of_words(value: str) -> bool:
 
 def load_rules(path: Path = BUILTIN) -> SecretRules:
     """Read and validate rules. Raises SettingsError that names the file and the key."""
-    try:
-        return SecretRules.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}.") from error
-    except ValidationError as error:
-        problem = error.errors(include_url=False)[0]
-        key = ".".join(map(str, problem["loc"]))
-        raise SettingsError(f"{path}: {key}: {problem['msg']}.") from error
+    return read_rules(path, SecretRules)
 
 
 @functools.cache
