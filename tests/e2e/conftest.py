@@ -71,9 +71,13 @@ def models() -> Path:
     return directory
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(tools: VsCode) -> Iterator[Browser]:
-    """Run the browser."""
+    """Run the browser.
+
+    No longer than for these tests: while Playwright is open, its event loop counts as running
+    in the main thread, and no asynchronous test of another package could start.
+    """
     with sync_playwright() as playwright:
         yield playwright.chromium.launch(
             executable_path=tools.chromium,
@@ -99,7 +103,7 @@ def server_variables(models: Path) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def variables(models: Path) -> Iterator[dict[str, str]]:
     """Return what leads to this environment's `coai`, and to weights that never come."""
     programs = Path(sys.executable).parent
@@ -114,7 +118,7 @@ def variables(models: Path) -> Iterator[dict[str, str]]:
         }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def code(
     tools: VsCode,
     vsix: Path,
