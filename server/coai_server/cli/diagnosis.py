@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
+from coai_routing.cloud_completion import NAME as CLOUD
 from coai_routing.errors import ProviderError
 from coai_routing.local import LocalModels
+from coai_routing.places import key_of
 from coai_routing.plan import EMBEDDED, TYPICAL_TOKENS
 from coai_routing.request import ModelRequest
 from coai_routing.settings import CustomEndpoint
@@ -36,9 +38,6 @@ SPEED_SECONDS: Final = 15.0
 
 WARM_RUNS: Final = 3
 """Completions after the first one, each a character further on, as while somebody types."""
-
-KEY_VARIABLES: Final = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY")
-"""Where keys of cloud models usually are; only whether they are set is looked at."""
 
 _PREFIX: Final = "def is_even(number: int) -> bool:\n    return num"
 _TYPED: Final = "ber"
@@ -105,6 +104,30 @@ class Fix:
 
 
 @dataclass(frozen=True, slots=True)
+class Vendor:
+    """A vendor of cloud models."""
+
+    name: str
+    enabled: bool
+    key: str
+    """Where its key comes from; empty if there is none."""
+    variable: str
+    """The environment variable that may hold its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """What may be asked elsewhere."""
+
+    vendors: tuple[Vendor, ...]
+    allowed: bool
+    """Whether anything may be sent to them."""
+    completions: bool
+    """Whether completions may come from them."""
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """All of it."""
 
@@ -114,7 +137,9 @@ class Diagnosis:
     plan: CompletionPlan
     serving: Backend | None
     latency: Latency | None
+    """None where nothing serves, or a cloud model that is not asked without need."""
     failures: tuple[Failure, ...]
+    cloud: Cloud
     keys: Mapping[str, bool]
     fixes: tuple[Fix, ...]
 
@@ -131,12 +156,17 @@ async def diagnose(
     try:
         watch("Looking for model servers.")
         await models.apply()
+        await models.cloud.prepare()
         await _engine_settled(models, watch)
         embedded = models.embedded.served().offer
         found, plan = models.backends.found, models.backends.plan()
         failures: list[Failure] = []
         serving = latency = None
         for backend in models.backends.candidates():
+            if backend.name == CLOUD:
+                # Looking around costs nothing and sends nothing.
+                serving = backend
+                break
             watch(f"Asking {backend.model} ({backend.name}).")
             try:
                 latency = await measure(models, backend)
@@ -155,6 +185,7 @@ async def diagnose(
         serving=serving,
         latency=latency,
         failures=tuple(failures),
+        cloud=cloud(settings),
         keys=keys(settings, os.environ),
         fixes=fixes(embedded, found, plan),
     )
@@ -193,14 +224,32 @@ async def measure(models: LocalModels, backend: Backend) -> Latency:
     return Latency(took[0], median(took[1:]))
 
 
+def cloud(settings: Settings) -> Cloud:
+    """Return which vendors there are, and what the settings let them be asked."""
+    vendors = tuple(
+        Vendor(name, endpoint.enabled, key_of(endpoint)[1], endpoint.VARIABLE)
+        for name, endpoint in settings.cloud.by_name().items()
+    )
+    allowed = settings.routing.allow_cloud and not settings.privacy.mode
+    completions = allowed and settings.completion.allow_cloud
+    if settings.privacy.mode:
+        why = "Nothing is sent to them: `privacy.mode` is on."
+    elif not allowed:
+        why = "Nothing is sent to them as long as `routing.allow_cloud` is off."
+    elif not completions:
+        why = "Completions stay here as long as `completion.allow_cloud` is off."
+    else:
+        why = "Completions ask them where no model here can answer."
+    return Cloud(vendors, allowed, completions, why)
+
+
 def keys(settings: Settings, environ: Mapping[str, str]) -> dict[str, bool]:
-    """Return for each variable that may hold a key whether it does."""
-    named = [
-        endpoint.api_key_env
+    """Return for each variable that is to hold a model server's key whether it does."""
+    return {
+        endpoint.api_key_env: bool(environ.get(endpoint.api_key_env))
         for endpoint in settings.endpoints.by_name().values()
         if isinstance(endpoint, CustomEndpoint) and endpoint.api_key_env is not None
-    ]
-    return {name: bool(environ.get(name)) for name in dict.fromkeys((*KEY_VARIABLES, *named))}
+    }
 
 
 def fixes(embedded: Offer, found: tuple[Found, ...], plan: CompletionPlan) -> tuple[Fix, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from coai_routing.plan import Offer
-    from coai_server.cli.diagnosis import Diagnosis
+    from coai_server.cli.diagnosis import Cloud, Diagnosis
 
 
 def doctor(
@@ -53,7 +54,9 @@ def show(diagnosis: Diagnosis, to: Console) -> None:
     _show_serving(diagnosis, to)
     _show_found(diagnosis, to)
     _show_order(diagnosis, to)
-    to.print("\nKeys in the environment", style="bold")
+    _show_cloud(diagnosis.cloud, to)
+    if diagnosis.keys:
+        to.print("\nKeys of model servers", style="bold")
     for name, is_set in diagnosis.keys.items():
         to.print(f"  {name}: {'set' if is_set else 'not set'}")
     if diagnosis.fixes:
@@ -71,13 +74,15 @@ def show(diagnosis: Diagnosis, to: Console) -> None:
 
 def _show_serving(diagnosis: Diagnosis, to: Console) -> None:
     serving, latency = diagnosis.serving, diagnosis.latency
-    if serving is None or latency is None:
+    if serving is None:
         to.print("No model can serve completions.", style="bold red")
     else:
         to.print(f"Completions come from {serving.model} ({serving.name}).", style="bold green")
         to.print(f"  Why: {_why(diagnosis, serving.name, serving.model)}", soft_wrap=True)
         to.print(
-            f"  Measured: {latency.warm_ms:,.0f} ms for a dozen tokens while typing,"
+            "  Not measured: that would send something, and cost money."
+            if latency is None
+            else f"  Measured: {latency.warm_ms:,.0f} ms for a dozen tokens while typing,"
             f" {latency.first_ms:,.0f} ms for the first time"
         )
     for failure in diagnosis.failures:
@@ -129,6 +134,19 @@ def _show_order(diagnosis: Diagnosis, to: Console) -> None:
         to.print(f"  not {offer.model} ({offer.name}): {refused.why}", soft_wrap=True)
 
 
+def _show_cloud(cloud: Cloud, to: Console) -> None:
+    to.print("\nCloud models", style="bold")
+    for vendor in cloud.vendors:
+        if not vendor.enabled:
+            state = f"switched off (`cloud.{vendor.name}.enabled`)"
+        elif vendor.key:
+            state = f"key in the {vendor.key}"
+        else:
+            state = f"no key ({vendor.variable})"
+        to.print(f"  {vendor.name}: {state}")
+    to.print(f"  {cloud.why}", soft_wrap=True)
+
+
 def document(diagnosis: Diagnosis) -> dict[str, Any]:
     """Return the diagnosis as JSON has it."""
     serving, latency, embedded = diagnosis.serving, diagnosis.latency, diagnosis.embedded
@@ -174,6 +192,7 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
             }
             for each in diagnosis.plan.rejected
         ],
+        "cloud": asdict(diagnosis.cloud),
         "keys": dict(diagnosis.keys),
         "missing": [{"what": fix.missing, "fix": fix.remedy} for fix in diagnosis.fixes],
         "problems": [str(problem) for problem in diagnosis.loaded.problems],

@@ -18,7 +18,18 @@ from coai_routing.settings import Settings
 from coai_routing.settings_layers import Layer, Origin, Problem
 from coai_routing.settings_loading import load
 from coai_server.cli import diagnosis as module
-from coai_server.cli.diagnosis import Diagnosis, Failure, Fix, Latency, diagnose, fixes, keys
+from coai_server.cli.diagnosis import (
+    Cloud,
+    Diagnosis,
+    Failure,
+    Fix,
+    Latency,
+    Vendor,
+    cloud,
+    diagnose,
+    fixes,
+    keys,
+)
 from coai_server.cli.doctor import document, show
 from tests.server.cli.conftest import NO_ENDPOINTS
 from tests.support.faulty_server import FaultyServer, respond
@@ -80,7 +91,11 @@ def test_with_a_model_it_says_which_serves_why_and_how_fast(
     # The server has a model whose family is not known.
     (refused,) = [each for each in said["rejected"] if each["backend"] == "llama_server"]
     assert "No fill-in-the-middle format" in refused["why"]
-    assert said["keys"] == {"OPENAI_API_KEY": True, "ANTHROPIC_API_KEY": False}
+    assert {each["name"]: each["key"] for each in said["cloud"]["vendors"]} == {
+        "anthropic": "",
+        "openai": "environment",
+    }
+    assert (said["cloud"]["allowed"], said["keys"]) == (False, {})
     assert "sk-secret" not in ran.out
     assert any(each["what"].startswith("ollama") for each in said["missing"])
     assert said["problems"] == []
@@ -211,11 +226,60 @@ def test_of_keys_only_is_said_whether_they_are_set() -> None:
             }
         }
     )
-    assert keys(settings, {"GPU_KEY": "x", "OPENAI_API_KEY": ""}) == {
-        "OPENAI_API_KEY": False,
-        "ANTHROPIC_API_KEY": False,
-        "GPU_KEY": True,
-    }
+    assert keys(settings, {"GPU_KEY": "x"}) == {"GPU_KEY": True}
+    assert keys(settings, {"GPU_KEY": ""}) == {"GPU_KEY": False}
+
+
+@pytest.mark.parametrize(
+    ("changes", "allowed", "completions", "why"),
+    [
+        ({}, False, False, "`routing.allow_cloud` is off"),
+        ({"routing": {"allow_cloud": True}}, True, False, "`completion.allow_cloud` is off"),
+        (
+            {"routing": {"allow_cloud": True}, "completion": {"allow_cloud": True}},
+            True,
+            True,
+            "where no model here can answer",
+        ),
+        (
+            {
+                "routing": {"allow_cloud": True},
+                "completion": {"allow_cloud": True},
+                "privacy": {"mode": True},
+            },
+            False,
+            False,
+            "`privacy.mode` is on",
+        ),
+    ],
+)
+def test_what_the_cloud_may_be_asked_is_told(
+    changes: dict[str, object], *, allowed: bool, completions: bool, why: str
+) -> None:
+    said = cloud(Settings.model_validate(changes))
+    assert (said.allowed, said.completions) == (allowed, completions)
+    assert why in said.why
+
+
+async def test_a_cloud_model_that_serves_is_named_and_not_asked(empty_home: Path) -> None:
+    async with FaultyServer(respond(500, {"error": "asked"})) as vendor:
+        loaded = load(
+            overrides={
+                "engine.enabled": "false",
+                "routing.allow_cloud": "true",
+                "completion.allow_cloud": "true",
+                "cloud.anthropic.api_key": "sk-ant-test",
+                "cloud.anthropic.url": vendor.base_url,
+            },
+            environ=NO_ENDPOINTS,
+        )
+        diagnosis = await diagnose(loaded)
+    assert diagnosis.serving is not None
+    assert (diagnosis.serving.name, diagnosis.latency) == ("cloud", None)
+    assert vendor.connections == 0
+    stream = io.StringIO()
+    show(diagnosis, Console(file=stream, width=100, markup=False, highlight=False))
+    assert "Not measured: that would send something, and cost money." in stream.getvalue()
 
 
 REPORT = """\
@@ -234,8 +298,14 @@ Who is asked, in this order
   1. qwen2.5-coder-0.5b (embedded): embedded is best.
   not phi (ollama): No format.
 
-Keys in the environment
-  OPENAI_API_KEY: set
+Cloud models
+  anthropic: no key (ANTHROPIC_API_KEY)
+  openai: key in the environment
+  other: switched off (`cloud.other.enabled`)
+  Nothing is sent to them.
+
+Keys of model servers
+  GPU_KEY: set
 
 Not there, and not needed
   mine: Nothing answers.
@@ -279,7 +349,17 @@ def test_the_report_for_people() -> None:
         ),
         latency=Latency(1511.7, 190.2),
         failures=(Failure("vllm", "llama", "It is busy.", "Wait."),),
-        keys={"OPENAI_API_KEY": True},
+        cloud=Cloud(
+            (
+                Vendor("anthropic", enabled=True, key="", variable="ANTHROPIC_API_KEY"),
+                Vendor("openai", enabled=True, key="environment", variable="OPENAI_API_KEY"),
+                Vendor("other", enabled=False, key="", variable="OTHER_KEY"),
+            ),
+            allowed=False,
+            completions=False,
+            why="Nothing is sent to them.",
+        ),
+        keys={"GPU_KEY": True},
         fixes=(Fix("mine: Nothing answers.", "Start mine."),),
     )
     stream = io.StringIO()
