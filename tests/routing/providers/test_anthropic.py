@@ -148,6 +148,23 @@ async def test_without_a_name_the_first_model_that_is_listed_is_asked() -> None:
         assert not (await provider.health()).ok
 
 
+async def test_a_chosen_model_that_is_gone_is_chosen_anew() -> None:
+    gone = respond(404, {"error": {"type": "not_found_error", "message": "model: old"}})
+    behaviours = iter([gone, GOOD])
+
+    async def behaviour(exchange: Exchange) -> None:
+        await next(behaviours)(exchange)
+
+    routes: dict[str, object] = {"/v1/models": {"data": [{"id": "old"}]}}
+    async with served(ANTHROPIC, behaviour, routes) as (server, provider):
+        nameless = CHAT.model_copy(update={"model": None})
+        with pytest.raises(ModelNotFoundError):
+            await provider.chat(nameless)
+        routes["/v1/models"] = {"data": [{"id": "new"}]}
+        await provider.chat(nameless)
+        assert json.loads(server.received[1].body)["model"] == "new"
+
+
 @pytest.mark.parametrize(
     ("name", "setting"),
     [("anthropic", "cloud.anthropic.api_key"), ("proxy", "endpoints.custom.proxy.api_key_env")],
