@@ -41,6 +41,7 @@ _TOO_LONG = (
 _NO_MODEL = (
     r"model_not_found|no models? (?:is |are )?(?:currently )?loaded|failed to load model"
     r"|model\b.{0,200}?(?:not found|not exist|not loaded|not available|unknown)"
+    r"|not_found_error model:"  # Anthropic's
 )
 _LOADING = r"loading model|model is loading|overloaded|unavailable_error"
 
