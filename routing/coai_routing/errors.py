@@ -89,6 +89,10 @@ class AuthenticationError(ProviderError):
     """The backend refused the key, or wants one."""
 
 
+class NoCreditError(ProviderError):
+    """The vendor wants to be paid before it answers again."""
+
+
 class OutOfMemoryError(ProviderError):
     """The backend has too little memory for the model or the context."""
 

@@ -13,6 +13,7 @@ from coai_routing.errors import (
     AuthenticationError,
     BadReplyError,
     ModelNotFoundError,
+    NoCreditError,
     OutOfMemoryError,
     ProviderBusyError,
     ProviderError,
@@ -174,6 +175,14 @@ class Backend:
             f"The request is too long for {self.name}: {message}",
             provider=self.name,
             remedy=self.more_context,
+        )
+
+    def unpaid(self, message: str) -> ProviderError:
+        """Return the error for an account without credit."""
+        return NoCreditError(
+            f"{self.name} wants to be paid first: {message}",
+            provider=self.name,
+            remedy="Add credit to your account there, or use another model.",
         )
 
     def rejected(

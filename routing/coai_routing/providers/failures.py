@@ -43,6 +43,10 @@ _NO_MODEL = (
     r"|model\b.{0,200}?(?:not found|not exist|not loaded|not available|unknown)"
     r"|not_found_error model:"  # Anthropic's
 )
+_NO_CREDIT = (
+    r"insufficient_quota|exceeded your current quota|billing_error|billing_hard_limit"
+    r"|credit balance is too low|payment required"
+)
 _LOADING = r"loading model|model is loading|overloaded|unavailable_error"
 
 
@@ -68,6 +72,9 @@ def _rule(
 
 _RULES = (
     _rule(_ANY_ERROR, _NO_MEMORY, lambda backend, said: backend.out_of_memory(said.words)),
+    # Before the rate limit: OpenAI has 429 for this too, and waiting does not help.
+    _rule((402,), "", lambda backend, said: backend.unpaid(said.words)),
+    _rule(_CLIENT_ERRORS, _NO_CREDIT, lambda backend, said: backend.unpaid(said.words)),
     _rule((401, 403), "", lambda backend, said: backend.unauthorized(said.words)),
     _rule((413,), "", lambda backend, said: backend.too_long(said.words)),
     _rule(_CLIENT_ERRORS, _TOO_LONG, lambda backend, said: backend.too_long(said.words)),

@@ -12,6 +12,7 @@ import pytest
 from coai_routing.errors import (
     BadReplyError,
     ModelNotFoundError,
+    NoCreditError,
     OutOfMemoryError,
     ProviderBusyError,
     ProviderError,
@@ -34,6 +35,21 @@ if TYPE_CHECKING:
 BACKEND = describe_openai_compatible("mine", "http://user:secret@127.0.0.1:9/v1")
 
 TOO_LONG = {"error": {"message": "no", "code": "context_length_exceeded"}}
+NO_QUOTA = {
+    "error": {
+        "message": "You exceeded your current quota, please check your plan and billing details.",
+        "type": "insufficient_quota",
+        "code": "insufficient_quota",
+    }
+}
+NO_CREDIT = {
+    "type": "error",
+    "error": {
+        "type": "invalid_request_error",
+        "message": "Your credit balance is too low to access the Anthropic API.",
+    },
+}
+MISSING = {"type": "error", "error": {"type": "not_found_error", "message": "model: m"}}
 FASTAPI = {"detail": [{"msg": "field required", "input": "my code"}, "odd"]}
 
 
@@ -44,6 +60,12 @@ FASTAPI = {"detail": [{"msg": "field required", "input": "my code"}, "odd"]}
         (400, {"error": {"message": "bad", "type": "x"}}, RequestRejectedError, "bad"),
         (400, TOO_LONG, RequestRejectedError, "too long"),
         (404, {"error": {"message": "no", "code": "model_not_found"}}, ModelNotFoundError, "'m'"),
+        (429, NO_QUOTA, NoCreditError, "quota"),
+        # Anthropic
+        (404, MISSING, ModelNotFoundError, "'m'"),
+        (400, NO_CREDIT, NoCreditError, "credit balance"),
+        (402, {"type": "error", "error": {"type": "billing_error"}}, NoCreditError, "paid"),
+        (404, {"error": {"type": "not_found_error", "message": "no"}}, BadReplyError, "no such"),
         # vLLM
         (404, {"message": "The model `m` does not exist."}, ModelNotFoundError, "exist"),
         (400, {"message": "maximum context length is 9"}, RequestRejectedError, "too long"),
