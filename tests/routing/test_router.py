@@ -356,11 +356,11 @@ async def test_a_late_first_word_makes_a_second_model_answer() -> None:
         async with routing(*places, settings=settings) as router:
             for number in range(10):
                 await router.answer(question(f"question {number}"))
-            before = len(second.received)
             slow_from_now[0] = True
             routed = await router.answer(question("late"))
             assert (routed.text, routed.alias) == ("other", "test.b")
-            assert len(second.received) == before + 1
+            # On a busy machine one of the questions before may have been late, too.
+            assert len([one for one in second.received if b'"late"' in one.body]) == 1
             async with asyncio.timeout(5):
                 await late.wait()  # the one that lost was closed
 

@@ -16,6 +16,8 @@ from coai_agents.static.worker import AnalysisError, AnalysisWorker, serve
 
 _TEXT = "import os\nfrom flask import request\nos.system(request.args['é'])\n"
 _SOURCE = Source("untitled:x", _TEXT, "python", version=4)
+PATIENCE = 120.0
+"""Seconds for a process that starts on a busy machine."""
 
 
 def test_an_analysis_is_the_same_after_its_way_through_json() -> None:
@@ -34,7 +36,7 @@ def test_each_line_is_answered() -> None:
 
 
 async def test_a_process_answers_and_ends() -> None:
-    worker = AnalysisWorker()
+    worker = AnalysisWorker(seconds=PATIENCE)
     await worker.aclose()
     first, second = await asyncio.gather(worker.analyse(_SOURCE), worker.analyse(_SOURCE))
     assert first == second == analyse(_SOURCE)
