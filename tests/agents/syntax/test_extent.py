@@ -9,9 +9,6 @@ from coai_agents.syntax import ExtentVerdict, SyntaxTree, completion_extent, par
 from coai_agents.syntax.tree import ancestors
 from tests.agents.syntax.cases import MARK, SAMPLES, at_mark, tree_of
 
-PATIENCE = 60.0
-"""Seconds for a verdict: its budget is for people who type, and not for busy machines."""
-
 # Language, document, inserted text. In the inserted text ① stands where the statement is whole
 # and ② where the block is left, of what has come in all; without a mark the verdict is open.
 CASES = [
@@ -105,7 +102,7 @@ CASES = [
 def test_extent_of_a_suggestion(language: str, document: str, marked: str) -> None:
     tree, offset = at_mark(language, document)
     inserted = marked.replace("①", "").replace("②", "")
-    verdict = completion_extent(tree, offset, inserted, budget=PATIENCE)
+    verdict = completion_extent(tree, offset, inserted)
     assert verdict is not None
     statement, block = (
         marked.replace("②", "").find("①"),
@@ -150,7 +147,7 @@ def test_no_statement_is_taken_for_whole_before_its_end(language: str, what_foll
         assert tree is not None
         for end in range(1, len(text) - span.start + 1, 3):
             inserted = text[span.start : span.start + end]
-            verdict = completion_extent(tree, span.start, inserted, budget=PATIENCE)
+            verdict = completion_extent(tree, span.start, inserted)
             assert verdict is not None
             if verdict.statement is not None:
                 kept = inserted[: verdict.statement].rstrip(";")
@@ -163,8 +160,7 @@ def test_the_document_around_may_be_longer_than_the_suggestion() -> None:
     tree = parse(source)
     assert tree is not None
     offset = source.text.index("# Nothing", len(source.text) // 2)
-    inserted = "for a in b:\n            c(a)\n        d = 1\n"
-    verdict = completion_extent(tree, offset, inserted, budget=PATIENCE)
+    verdict = completion_extent(tree, offset, "for a in b:\n            c(a)\n        d = 1\n")
     assert verdict == ExtentVerdict(statement=28, block=None)
 
 
@@ -176,7 +172,7 @@ def test_without_time_there_is_no_verdict() -> None:
 def test_a_verdict_fits_the_text_that_was_judged() -> None:
     tree, offset = at_mark("javascript", "function f() {\n  ¦\n}\n")
     inserted = "a();\n  b();\n}\n"
-    verdict = completion_extent(tree, offset, inserted, budget=PATIENCE)
+    verdict = completion_extent(tree, offset, inserted)
     assert verdict is not None
     assert verdict.block is not None
     cut = inserted[: verdict.block]
