@@ -10,6 +10,7 @@ from coai_agents.static import ir
 from coai_agents.static.assigning import Assigning
 from coai_agents.static.conditions import Occasion
 from coai_agents.static.expressions import SELF, Passed
+from coai_agents.static.lowering.base import unescape
 from coai_agents.static.matching import words_of
 from coai_agents.static.pieces import built, extended, extended_call, formatted, kept_lead
 from coai_agents.static.values import NOTHING, Kind, Taint, Value, merged
@@ -44,6 +45,13 @@ _REPLACING: Final = frozenset(
 
 _ALL_BUT: Final = re.compile(r"[/~#]?(?:\[\^((?:[^\]\\]|\\.)+)\]|\\([WD]))[+*]?[/~#]?[a-z]*")
 """A regular expression that matches whatever is not in a set of characters."""
+
+_ANY_OF: Final = re.compile(
+    r"\[([^\^\]\\](?:[^\]\\]|\\.)*|(?:\\.)(?:[^\]\\]|\\.)*)\][+*]?", re.DOTALL
+)
+"""A regular expression that matches any character of a set."""
+
+_CHARACTER: Final = re.compile(r"\\?.", re.DOTALL)
 
 _REPEATING: Final = frozenset(
     {
@@ -205,14 +213,15 @@ class Calls(Assigning):
         taints = merged(groups)
         if not taints:
             return taints
-        found = list(rules.sanitizers.matching(*callee.paths))
+        kept = rules.keeps.first(*callee.paths) is not None
+        found = [] if kept else list(rules.sanitizers.matching(*callee.paths))
         cleared = frozenset[str]().union(*found) if found else None
         if cleared is None and not callee.target.functions:
             cleared = rules.cleaned_by_name(name)
         if cleared is None and name in _REPLACING and passed.positional:
             const = passed.positional[0].const
-            rejected = REJECTED.get(const, set()) if isinstance(const, str) else set[str]()
-            cleared = frozenset(rejected) - {"path"} | self._all_but(passed)
+            rejected = _rejected(const) if isinstance(const, str) else frozenset[str]()
+            cleared = rejected - {"path"} | self._all_but(passed)
         return tuple(taint.without(cleared) for taint in taints) if cleared else taints
 
     def _all_but(self, passed: Passed) -> frozenset[str]:
@@ -283,6 +292,15 @@ class Calls(Assigning):
         given = Passed((Value(taints=taints),) * 2, {}, open_ended=True)
         for value in functions:
             self.apply(value.functions, given, None, node)
+
+
+def _rejected(pattern: str) -> frozenset[str]:
+    """Return what is harmless once a text, or every character of a set, was replaced."""
+    match = _ANY_OF.fullmatch(pattern)
+    if match is None:
+        return frozenset(REJECTED.get(pattern, ()))
+    found = (REJECTED.get(unescape(each), ()) for each in _CHARACTER.findall(match[1]))
+    return frozenset[str]().union(*found)
 
 
 def _joined(receiver: Value | None, passed: Passed) -> Value | None:

@@ -115,6 +115,8 @@ class Functions(Guards):
     ) -> Value:
         rules = self.rules
         declared = self.resolve(parameter.type, scope) if parameter.type else ""
+        if parameter.type in rules.scalars:
+            return Value(qual=declared)
         qual = declared or parameter.name
         items: dict[object, Value] | None = {} if self._stores(qual) else None
         name = parameter.name

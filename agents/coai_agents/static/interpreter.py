@@ -149,6 +149,8 @@ class Interpreter(Functions):
     def typed(self, value: Value, declared: str, scope: Scope) -> Value:
         """Return a value that is known to be of a type."""
         qual = self.resolve(declared, scope)
+        if declared in self.rules.scalars:
+            return replace(value, taints=(), qual=qual)
         if qual == value.qual:
             return value
         if value.items is None and self._stores(qual):
@@ -286,6 +288,8 @@ class Interpreter(Functions):
         target = statement.target
         assert target is not None
         element = elements(iterable)
+        if statement.type:
+            element = self.typed(element, statement.type, scope)
         if isinstance(target, ir.Container) and (statement.pairs or iterable.items is None):
             for item in target.items:
                 self.assign(item.value, element, scope, statement.node)

@@ -260,6 +260,8 @@ class Loop:
     otherwise: list[Statement] = field(default_factory=list["Statement"])
     pairs: bool = False
     """Whether the target takes key and value, as in Go's `range` and PHP's `=>`."""
+    type: str = ""
+    """What the target is declared as."""
 
 
 @dataclass(slots=True)

@@ -154,6 +154,8 @@ class RuleSet:
             (path, frozenset(each.clears)) for each in rules.confirmations for path in each.call
         )
         self.inert = PathIndex((path, True) for path in rules.inert)
+        self.keeps = PathIndex((path, True) for path in rules.keeps)
+        self.scalars = frozenset(rules.scalars)
         self.carriers = PathIndex((path, True) for path in rules.carriers)
         self.containers: Containers = rules.containers
         self.resources = rules.resources

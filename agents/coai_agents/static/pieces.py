@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 MAX_PATH: Final = 160
 """Longer paths of names say nothing any more: a builder's chain, a loop."""
 
+_KEEPING: Final = frozenset(
+    {"encode", "decode", "toString", "rstrip", "trim", "getBytes", "toCharArray", "ToCharArray"}
+)
+"""Methods whose result begins as their object does."""
+
 _PLACEHOLDER: Final = re.compile(r"[%{]")
 
 
@@ -89,6 +94,6 @@ def formatted(parts: Sequence[Value]) -> Value:
 
 def kept_lead(name: str, receiver: Value | None) -> str:
     """Return the constant beginning that a method's result has in common with its object."""
-    if receiver is None or name not in ("encode", "decode", "toString", "rstrip", "trim"):
+    if receiver is None or name not in _KEEPING:
         return ""
     return receiver.lead

@@ -258,6 +258,11 @@ class LanguageRules(_Model):
     """Objects that hold data from outside; what wraps one holds it too."""
     inert: tuple[Path_, ...] = ()
     """Calls whose results carry nothing of their arguments: lengths, comparisons."""
+    keeps: tuple[Path_, ...] = ()
+    """Calls that clean nothing, although a sanitizer's pattern fits them."""
+    scalars: tuple[str, ...] = ()
+    """Types whose values do no harm, whoever chose them: numbers, dates. Only for languages that
+    hold a variable to its type."""
     file: str = Field(default="", exclude=True)
 
 
