@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.ir import (
     Argument,
@@ -23,6 +23,7 @@ from coai_agents.static.ir import (
     If,
     Import,
     Index,
+    Item,
     Leave,
     Loop,
     Name,
@@ -41,6 +42,19 @@ if TYPE_CHECKING:
 
     from coai_agents.static.ir import Expr, Module, Statement
     from coai_agents.syntax.tree import SyntaxTree
+
+
+_LITERALS: Final = frozenset(
+    {
+        ("Arrays", "asList"),
+        ("Collections", "singletonList"),
+        ("Collections", "singleton"),
+        ("Map", "of"),
+        ("ImmutableMap", "of"),
+        *((name, "of") for name in ("List", "Set", "ImmutableList", "ImmutableSet", "EnumSet")),
+    }
+)
+"""Functions that are what other languages have literals of containers for."""
 
 
 def lower(tree: SyntaxTree, deadline: float) -> Module:
@@ -90,7 +104,7 @@ class _Java(Adapter):
         self.statements = {
             "class_declaration": self._class,
             "interface_declaration": self._class,
-            "enum_declaration": self._class,
+            "enum_declaration": self._enum,
             "record_declaration": self._class,
             "method_declaration": self._method,
             "constructor_declaration": self._method,
@@ -136,8 +150,19 @@ class _Java(Adapter):
         name = self.name_of(node)
         name_node = node.child_by_field_name("name") or node
         # Without an object it is a method of the class itself, or one imported by its name.
-        callee = Name(name_node, name) if of is None else self.member(node, self.expr(of), name)
-        return Call(node, callee, self._arguments(node))
+        if of is None:
+            return Call(node, Name(name_node, name), self._arguments(node))
+        if of.type == "identifier" and (self.text(of), name) in _LITERALS:
+            return self._collected(node, keyed=self.text(of).endswith("Map"))
+        return Call(node, self.member(node, self.expr(of), name), self._arguments(node))
+
+    def _collected(self, node: Node, *, keyed: bool) -> Expr:
+        """Lower what a list, a set or a map is written as; they have no literals."""
+        values = [argument.value for argument in self._arguments(node)]
+        if not keyed:
+            return Container(node, items(values))
+        pairs = zip(values[1::2], values[::2], strict=False)
+        return Container(node, [Item(value, key) for value, key in pairs], keyed=True)
 
     def _creation(self, node: Node) -> Expr:
         declared = node.child_by_field_name("type")
@@ -228,6 +253,15 @@ class _Java(Adapter):
         ]
         members = [] if body is None else self.body(body.named_children)
         return [Class(node, self.name_of(node), bases, members, self._annotations(node))]
+
+    def _enum(self, node: Node) -> list[Statement]:
+        (made,) = self._class(node)
+        assert isinstance(made, Class)
+        # Whatever text it is given, what it returns is one of the constants.
+        known = Function(node, "valueOf", [Parameter(node, "name")], [], method=True)
+        known.body.append(Return(node, Several(node, [])))
+        made.body.append(Define(node, known))
+        return [made]
 
     def _annotations(self, node: Node) -> list[Expr]:
         found: list[Expr] = []
@@ -323,7 +357,9 @@ class _Java(Adapter):
         name = node.child_by_field_name("name") or node
         body = self.block(node.child_by_field_name("body"))
         target = Name(name, self.text(name))
-        return [Loop(node, body, target=target, iterable=self.field(node, "value"))]
+        declared = node.child_by_field_name("type")
+        type_ = "" if declared is None else self.type_name(declared)
+        return [Loop(node, body, target, self.field(node, "value"), type=type_)]
 
     def _while(self, node: Node) -> list[Statement]:
         body = self.block(node.child_by_field_name("body"))
