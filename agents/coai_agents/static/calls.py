@@ -12,7 +12,7 @@ from coai_agents.static.conditions import Occasion
 from coai_agents.static.expressions import SELF, Passed
 from coai_agents.static.lowering.base import unescape
 from coai_agents.static.matching import words_of
-from coai_agents.static.pieces import built, extended, extended_call, formatted, kept_lead
+from coai_agents.static.pieces import ENCODING, built, extended, extended_call, formatted, kept_lead
 from coai_agents.static.values import NOTHING, Kind, Taint, Value, merged
 
 if TYPE_CHECKING:
@@ -195,6 +195,8 @@ class Calls(Assigning):
             return text
         parts = [*(() if receiver is None else (receiver,)), *passed.positional]
         made = formatted(parts) if name in _FORMATTING else NOTHING
+        if name in ENCODING and passed.positional:
+            receiver = passed.positional[0]
         return Value(
             taints=taints,
             items=items,

@@ -115,7 +115,7 @@ class Functions(Guards):
     ) -> Value:
         rules = self.rules
         declared = self.resolve(parameter.type, scope) if parameter.type else ""
-        if parameter.type in rules.scalars:
+        if rules.is_scalar(parameter.type):
             return Value(qual=declared)
         qual = declared or parameter.name
         items: dict[object, Value] | None = {} if self._stores(qual) else None

@@ -149,7 +149,7 @@ class Interpreter(Functions):
     def typed(self, value: Value, declared: str, scope: Scope) -> Value:
         """Return a value that is known to be of a type."""
         qual = self.resolve(declared, scope)
-        if declared in self.rules.scalars:
+        if self.rules.is_scalar(declared):
             return replace(value, taints=(), qual=qual)
         if qual == value.qual:
             return value

@@ -155,7 +155,8 @@ class RuleSet:
         )
         self.inert = PathIndex((path, True) for path in rules.inert)
         self.keeps = PathIndex((path, True) for path in rules.keeps)
-        self.scalars = frozenset(rules.scalars)
+        self._scalars = frozenset(rules.scalars)
+        self._scalar_ends = tuple(each[1:] for each in rules.scalars if each.startswith("*"))
         self.carriers = PathIndex((path, True) for path in rules.carriers)
         self.containers: Containers = rules.containers
         self.resources = rules.resources
@@ -178,6 +179,10 @@ class RuleSet:
         words = words_of(name)
         found = [clears for wanted, clears in self._guarding_words if wanted and wanted <= words]
         return frozenset[str]().union(*found) if found else None
+
+    def is_scalar(self, declared: str) -> bool:
+        """Say whether values of a type do no harm, whoever chose them."""
+        return declared in self._scalars or declared.endswith(self._scalar_ends)
 
     def counts(self, clause: Clause, text: str) -> bool:
         """Say whether a clause counts in a file of this text."""

@@ -24,6 +24,9 @@ _KEEPING: Final = frozenset(
 )
 """Methods whose result begins as their object does."""
 
+ENCODING: Final = frozenset({"GetBytes", "FromBase64String", "FromHexString"})
+"""Methods whose result is another form of the text that they are passed."""
+
 _PLACEHOLDER: Final = re.compile(r"[%{]")
 
 
@@ -94,6 +97,6 @@ def formatted(parts: Sequence[Value]) -> Value:
 
 def kept_lead(name: str, receiver: Value | None) -> str:
     """Return the constant beginning that a method's result has in common with its object."""
-    if receiver is None or name not in _KEEPING:
+    if receiver is None or (name not in _KEEPING and name not in ENCODING):
         return ""
     return receiver.lead

@@ -261,8 +261,8 @@ class LanguageRules(_Model):
     keeps: tuple[Path_, ...] = ()
     """Calls that clean nothing, although a sanitizer's pattern fits them."""
     scalars: tuple[str, ...] = ()
-    """Types whose values do no harm, whoever chose them: numbers, dates. Only for languages that
-    hold a variable to its type."""
+    """Types whose values do no harm, whoever chose them: numbers, dates, and with `*Service` what
+    the framework hands in. Only for languages that hold a variable to its type."""
     file: str = Field(default="", exclude=True)
 
 

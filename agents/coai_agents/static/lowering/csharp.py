@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.ir import (
     Argument,
@@ -25,6 +25,7 @@ from coai_agents.static.ir import (
     Index,
     Leave,
     Loop,
+    Member,
     Name,
     Operation,
     Parameter,
@@ -41,6 +42,18 @@ if TYPE_CHECKING:
 
     from coai_agents.static.ir import Expr, Module, Statement
     from coai_agents.syntax.tree import SyntaxTree
+
+
+_ACTION: Final = "[:action]"
+"""What functions are marked with that answer requests although no attribute says so."""
+
+_SERVED: Final = ("Controller", "ControllerBase", "PageModel", "Hub")
+"""Ends of the names of classes whose public methods answer requests."""
+
+_ROUTING: Final = frozenset(
+    {"MapGet", "MapPost", "MapPut", "MapDelete", "MapPatch", "MapMethods", "Map"}
+)
+"""Methods that let a function answer requests."""
 
 
 def lower(tree: SyntaxTree, deadline: float) -> Module:
@@ -82,6 +95,7 @@ class _CSharp(Adapter):
             "prefix_unary_expression": self._unary,
             "postfix_unary_expression": self.first,
             "conditional_expression": self._ternary,
+            "switch_expression": self._chosen,
             "cast_expression": lambda node: self.field(node, "value"),
             "as_expression": lambda node: self.field(node, "left"),
             "is_expression": lambda node: Operation(node, "instanceof", self.parts(node)),
@@ -160,7 +174,12 @@ class _CSharp(Adapter):
         return found
 
     def _invocation(self, node: Node) -> Expr:
-        return Call(node, self.field(node, "function"), self._arguments(node))
+        callee, arguments = self.field(node, "function"), self._arguments(node)
+        if isinstance(callee, Member) and callee.name in _ROUTING:
+            for argument in arguments:
+                if isinstance(argument.value, Function):
+                    argument.value.decorators.append(Name(node, _ACTION))
+        return Call(node, callee, arguments)
 
     def _creation(self, node: Node) -> Expr:
         name = self.type_name(node.child_by_field_name("type"))
@@ -177,7 +196,10 @@ class _CSharp(Adapter):
 
     def _array(self, node: Node) -> Expr:
         inner = [each for each in node.named_children if each.type == "initializer_expression"]
-        return self.expr(inner[0]) if inner else Several(node, [])
+        if inner:
+            return self.expr(inner[0])
+        name = self.type_name(node.child_by_field_name("type"))
+        return Call(node, Name(node, f"{name}[]"), [], creates=True)
 
     def _member_access(self, node: Node) -> Expr:
         name = self.name_of(node).split("<", 1)[0]
@@ -233,6 +255,11 @@ class _CSharp(Adapter):
             self.field(node, "alternative"),
         )
 
+    def _chosen(self, node: Node) -> Expr:
+        """Lower a switch between values: its value is one of theirs."""
+        arms = [child for child in node.named_children if child.type == "switch_expression_arm"]
+        return Several(node, [self.expr(arm.named_children[-1]) for arm in arms])
+
     def _lambda(self, node: Node) -> Expr:
         parameters = node.child_by_field_name("parameters")
         found: list[Parameter] = []
@@ -263,7 +290,20 @@ class _CSharp(Adapter):
             if each.type == "base_list"
         ]
         members = [] if body is None else self.body(body.named_children)
-        return [Class(node, self.name_of(node), bases, members, self._attributes(node))]
+        name = self.name_of(node)
+        if any(each.endswith(_SERVED) for each in (name, *bases)):
+            for member in members:
+                if isinstance(member, Define) and self._is_public(member.node):
+                    member.function.decorators.append(Name(member.node, _ACTION))
+        return [Class(node, name, bases, members, self._attributes(node))]
+
+    def _is_public(self, node: Node) -> bool:
+        modifiers = [self.text(each) for each in node.children if each.type == "modifier"]
+        return (
+            node.type == "method_declaration"
+            and "public" in modifiers
+            and "override" not in modifiers
+        )
 
     def _attributes(self, node: Node) -> list[Expr]:
         return [
@@ -313,6 +353,9 @@ class _CSharp(Adapter):
         for declaration in node.named_children:
             if declaration.type == "variable_declaration":
                 lowered += self._declarators(declaration)
+        if any(child.type == "using" for child in node.children):
+            made = [each.target for each in lowered if isinstance(each, Assign)]
+            lowered.append(With(node, [(None, each) for each in made], []))
         return lowered
 
     def _declarators(self, node: Node) -> list[Statement]:
@@ -364,7 +407,9 @@ class _CSharp(Adapter):
     def _for_each(self, node: Node) -> list[Statement]:
         body = self.block(node.child_by_field_name("body"))
         left, right = self.field(node, "left"), self.field(node, "right")
-        return [Loop(node, body, target=left, iterable=right)]
+        return [
+            Loop(node, body, left, right, type=self.type_name(node.child_by_field_name("type")))
+        ]
 
     def _while(self, node: Node) -> list[Statement]:
         body = self.block(node.child_by_field_name("body"))
@@ -394,6 +439,7 @@ class _CSharp(Adapter):
         for child in node.named_children:
             if child.type == "variable_declaration":
                 before = self._declarators(child)
+                bindings += [(None, each.target) for each in before if isinstance(each, Assign)]
             elif body is None or child != body:
                 bindings.append((None, self.expr(child)))
         return [*before, With(node, bindings, self.block(body))]
