@@ -95,7 +95,7 @@ class _Walk:
             case ir.Assign(target=ir.Name(name=name), value=ir.Call() as call):
                 if id(call) in self._opening and not self._inner:
                     self._open(name, call)
-                self._children(call)
+                self._call(call)
             case ir.Assign(target=target, value=value):
                 if not isinstance(target, ir.Name):
                     self._visit(target)
