@@ -180,7 +180,8 @@ class _Java(Adapter):
 
     def type_name(self, node: Node) -> str:
         """Return a type's name without its arguments."""
-        return re.split(r"[<\[]", self.text(node), maxsplit=1)[0].strip()
+        name = re.split(r"[<\[]", self.text(node), maxsplit=1)[0].strip()
+        return "" if name == "var" else name
 
     def _field_access(self, node: Node) -> Expr:
         return self.member(node, self.field(node, "object"), self.name_of(node, "field"))
