@@ -9,13 +9,22 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.ir import (
     UNKNOWN,
+    Assign,
+    Binding,
+    Block,
+    Conditional,
     Const,
     Evaluate,
+    If,
     Item,
+    Leave,
+    Loop,
     Member,
     Module,
     Name,
+    Operation,
     OutOfTimeError,
+    Return,
     Several,
     Text,
 )
@@ -140,7 +149,7 @@ class Adapter:
 
     def parts(self, node: Node) -> list[Expr]:
         """Lower all that is in a node and means something."""
-        return [self.expr(child) for child in node.named_children if child.type not in self.ignored]
+        return [self.expr(child) for child in self.meaning(node)]
 
     def body(self, nodes: Iterable[Node]) -> list[Statement]:
         """Lower statements that stand one after the other."""
@@ -186,10 +195,8 @@ class Adapter:
 
     def first(self, node: Node) -> Expr:
         """Lower what a node is only a wrapper of: parentheses, `await`."""
-        for child in node.named_children:
-            if child.type not in self.ignored:
-                return self.expr(child)
-        return Several(node, [])
+        inner = self.meaning(node)
+        return self.expr(inner[0]) if inner else Several(node, [])
 
     def identifier(self, node: Node) -> Expr:
         """Lower a name."""
@@ -229,6 +236,97 @@ class Adapter:
             chain.append(left)
         chain.reverse()
         return chain
+
+    # ----------------------------------------- what several grammars write with the same fields
+
+    def binary(self, node: Node) -> Expr:
+        """Lower an operator between two operands."""
+        chain = self.left_chain(node, node.type)
+        value = self.field(chain[0], "left")
+        for each in chain:
+            operator = self.name_of(each, "operator")
+            value = Operation(each, operator, [value, self.field(each, "right")])
+        return value
+
+    def prefixed(self, node: Node) -> Expr:
+        """Lower an operator before its operand."""
+        operator = self.text(node)[:1]
+        return Operation(node, "!" if operator == "!" else f"u{operator}", [self.first(node)])
+
+    def ternary(self, node: Node) -> Expr:
+        """Lower a choice between two values."""
+        test, yes, no = ("condition", "consequence", "alternative")
+        return Conditional(
+            node, self.field(node, test), self.field(node, yes), self.field(node, no)
+        )
+
+    def binding(self, node: Node) -> Expr:
+        """Lower an assignment whose value is used."""
+        return Binding(node, self.field(node, "left"), self.field(node, "right"))
+
+    def updating(self, node: Node) -> Expr:
+        """Lower an assignment with an operator whose value is used."""
+        left = self.field(node, "left")
+        value = Operation(node, self.operator_of(node), [left, self.field(node, "right")])
+        return Binding(node, left, value)
+
+    def operator_of(self, node: Node) -> str:
+        """Return the operator of an assignment: `+` of `+=`, nothing of `=`."""
+        return self.name_of(node, "operator").removesuffix("=")
+
+    def assignment(self, node: Node) -> list[Statement]:
+        """Lower an assignment, with or without an operator."""
+        left, right = self.field(node, "left"), self.field(node, "right")
+        return [Assign(node, left, right, self.operator_of(node))]
+
+    def evaluated(self, node: Node) -> list[Statement]:
+        """Lower an expression that stands as a statement, which an assignment does as itself."""
+        inner = self.meaning(node)
+        if not inner:
+            return []
+        if inner[0].type in self.statements:
+            return self.statement(inner[0])
+        return [Evaluate(node, self.expr(inner[0]))]
+
+    def nested(self, node: Node) -> list[Statement]:
+        """Lower a block that stands by itself."""
+        return [Block(node, self.body(node.named_children))]
+
+    def branch(self, node: Node) -> list[Statement]:
+        """Lower `if`."""
+        yes = self.block(node.child_by_field_name("consequence"))
+        no = self.block(node.child_by_field_name("alternative"))
+        return [If(node, self.field(node, "condition"), yes, no)]
+
+    def repeated(self, node: Node) -> list[Statement]:
+        """Lower `while`, and `do` with its test at the end."""
+        body = self.block(node.child_by_field_name("body"))
+        return [Loop(node, body, test=self.field(node, "condition"))]
+
+    def returned(self, node: Node) -> list[Statement]:
+        """Lower `return`."""
+        return [Return(node, self.first(node) if node.named_child_count else None)]
+
+    def left(self, node: Node) -> list[Statement]:
+        """Lower what leaves a block: `break`, `continue`, `throw`, `raise`."""
+        kind = node.type.removesuffix("_statement")
+        raises = kind in ("throw", "raise") and node.named_child_count
+        return [Leave(node, kind, self.first(node) if raises else None)]
+
+    # ----------------------------------------------------------------------------- parts of nodes
+
+    def meaning(self, node: Node) -> list[Node]:
+        """Return the children that mean something."""
+        return [each for each in node.named_children if each.type not in self.ignored]
+
+    def inner(self, node: Node, name: str) -> list[Node]:
+        """Return the children of what is in a field, none if it is empty."""
+        child = node.child_by_field_name(name)
+        return [] if child is None else child.named_children
+
+    def child_of(self, node: Node, kind: str) -> Node | None:
+        """Return the first child of a type."""
+        return next((each for each in node.named_children if each.type == kind), None)
 
 
 def items(values: Iterable[Expr]) -> list[Item]:

@@ -8,22 +8,16 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.static.ir import (
     Argument,
     Assign,
-    Binding,
-    Block,
     Call,
     Case,
     Class,
-    Conditional,
     Const,
     Container,
     Define,
-    Evaluate,
     Function,
     Handler,
-    If,
     Import,
     Index,
-    Leave,
     Loop,
     Member,
     Name,
@@ -90,11 +84,11 @@ class _CSharp(Adapter):
             "member_access_expression": self._member_access,
             "conditional_access_expression": self._conditional_access,
             "element_access_expression": self._element_access,
-            "assignment_expression": self._assignment_value,
-            "binary_expression": self._binary,
-            "prefix_unary_expression": self._unary,
+            "assignment_expression": self.binding,
+            "binary_expression": self.binary,
+            "prefix_unary_expression": self.prefixed,
             "postfix_unary_expression": self.first,
-            "conditional_expression": self._ternary,
+            "conditional_expression": self.ternary,
             "switch_expression": self._chosen,
             "cast_expression": lambda node: self.field(node, "value"),
             "as_expression": lambda node: self.field(node, "left"),
@@ -117,22 +111,23 @@ class _CSharp(Adapter):
             "property_declaration": self._property,
             "field_declaration": self._declaration,
             "local_declaration_statement": self._declaration,
-            "expression_statement": self._expression_statement,
+            "expression_statement": self.evaluated,
+            "assignment_expression": self.assignment,
             "using_directive": self._using_directive,
-            "block": lambda node: [Block(node, self.body(node.named_children))],
-            "if_statement": self._if,
+            "block": self.nested,
+            "if_statement": self.branch,
             "for_statement": self._for,
             "foreach_statement": self._for_each,
-            "while_statement": self._while,
-            "do_statement": self._while,
+            "while_statement": self.repeated,
+            "do_statement": self.repeated,
             "try_statement": self._try,
             "using_statement": self._using,
             "lock_statement": lambda node: self.block(node.named_children[-1]),
             "switch_statement": self._switch,
-            "return_statement": self._return,
-            "throw_statement": self._leave,
-            "break_statement": self._leave,
-            "continue_statement": self._leave,
+            "return_statement": self.returned,
+            "throw_statement": self.left,
+            "break_statement": self.left,
+            "continue_statement": self.left,
         }
 
     # ------------------------------------------------------------------------------- expressions
@@ -168,7 +163,7 @@ class _CSharp(Adapter):
             if child.type != "argument":
                 continue
             name = self.name_of(child)
-            values = [each for each in child.named_children if each.type not in self.ignored]
+            values = self.meaning(child)
             if values:
                 found.append(Argument(self.expr(values[-1]), name))
         return found
@@ -231,29 +226,6 @@ class _CSharp(Adapter):
         if key is not None and key.named_children and key.named_children[0].type == "argument":
             inner = self.first(key.named_children[0])
         return Index(node, self.field(node, "expression"), inner)
-
-    def _assignment_value(self, node: Node) -> Expr:
-        return Binding(node, self.field(node, "left"), self.field(node, "right"))
-
-    def _binary(self, node: Node) -> Expr:
-        chain = self.left_chain(node, "binary_expression")
-        value = self.field(chain[0], "left")
-        for each in chain:
-            operator = self.name_of(each, "operator")
-            value = Operation(each, operator, [value, self.field(each, "right")])
-        return value
-
-    def _unary(self, node: Node) -> Expr:
-        operator = self.text(node)[:1]
-        return Operation(node, "!" if operator == "!" else f"u{operator}", [self.first(node)])
-
-    def _ternary(self, node: Node) -> Expr:
-        return Conditional(
-            node,
-            self.field(node, "condition"),
-            self.field(node, "consequence"),
-            self.field(node, "alternative"),
-        )
 
     def _chosen(self, node: Node) -> Expr:
         """Lower a switch between values: its value is one of theirs."""
@@ -372,26 +344,11 @@ class _CSharp(Adapter):
             lowered.append(Assign(child, target, given, type=name, declares=True))
         return lowered
 
-    def _expression_statement(self, node: Node) -> list[Statement]:
-        inner = node.named_children[0] if node.named_children else None
-        if inner is None:
-            return []
-        if inner.type == "assignment_expression":
-            operator = self.name_of(inner, "operator").removesuffix("=")
-            left, right = self.field(inner, "left"), self.field(inner, "right")
-            return [Assign(inner, left, right, operator)]
-        return [Evaluate(node, self.expr(inner))]
-
     def _using_directive(self, node: Node) -> list[Statement]:
         name = self.name_of(node)
         if not name:
             return []
         return [Import(node, [(name, self.text(node.named_children[-1]))])]
-
-    def _if(self, node: Node) -> list[Statement]:
-        yes = self.block(node.child_by_field_name("consequence"))
-        no = self.block(node.child_by_field_name("alternative"))
-        return [If(node, self.field(node, "condition"), yes, no)]
 
     def _for(self, node: Node) -> list[Statement]:
         before: list[Statement] = []
@@ -410,10 +367,6 @@ class _CSharp(Adapter):
         return [
             Loop(node, body, left, right, type=self.type_name(node.child_by_field_name("type")))
         ]
-
-    def _while(self, node: Node) -> list[Statement]:
-        body = self.block(node.child_by_field_name("body"))
-        return [Loop(node, body, test=self.field(node, "condition"))]
 
     def _try(self, node: Node) -> list[Statement]:
         handlers: list[Handler] = []
@@ -460,11 +413,3 @@ class _CSharp(Adapter):
             default = any(child.type == "default" for child in section.children)
             cases.append(Case(patterns, self.body(rest), default))
         return [Switch(node, self.field(node, "value"), cases, falls=True)]
-
-    def _return(self, node: Node) -> list[Statement]:
-        return [Return(node, self.first(node) if node.named_child_count else None)]
-
-    def _leave(self, node: Node) -> list[Statement]:
-        kind = node.type.removesuffix("_statement")
-        value = self.first(node) if kind == "throw" and node.named_child_count else None
-        return [Leave(node, kind, value)]

@@ -8,23 +8,18 @@ from typing import TYPE_CHECKING
 from coai_agents.static.ir import (
     Argument,
     Assign,
-    Binding,
-    Block,
     Call,
     Case,
     Class,
-    Conditional,
     Const,
     Container,
     Define,
     Evaluate,
     Function,
     Handler,
-    If,
     Import,
     Index,
     Item,
-    Leave,
     Loop,
     Name,
     Operation,
@@ -70,12 +65,12 @@ class _EcmaScript(Adapter):
             "subscript_expression": self._subscript,
             "call_expression": self._call,
             "new_expression": self._new,
-            "assignment_expression": self._assignment,
-            "augmented_assignment_expression": self._augmented_value,
-            "binary_expression": self._binary,
+            "assignment_expression": self.binding,
+            "augmented_assignment_expression": self.updating,
+            "binary_expression": self.binary,
             "unary_expression": self._unary,
             "update_expression": lambda node: Several(node, self.parts(node)),
-            "ternary_expression": self._ternary,
+            "ternary_expression": self.ternary,
             "parenthesized_expression": self.first,
             "await_expression": self.first,
             "yield_expression": self.first,
@@ -105,20 +100,20 @@ class _EcmaScript(Adapter):
             "generator_function_declaration": self._define,
             "class_declaration": self._class,
             "abstract_class_declaration": self._class,
-            "if_statement": self._if,
+            "if_statement": self.branch,
             "for_statement": self._for,
             "for_in_statement": self._for_in,
-            "while_statement": self._while,
-            "do_statement": self._while,
+            "while_statement": self.repeated,
+            "do_statement": self.repeated,
             "try_statement": self._try,
             "switch_statement": self._switch,
-            "return_statement": self._return,
-            "throw_statement": self._leave,
-            "break_statement": self._leave,
-            "continue_statement": self._leave,
+            "return_statement": self.returned,
+            "throw_statement": self.left,
+            "break_statement": self.left,
+            "continue_statement": self.left,
             "import_statement": self._import,
             "export_statement": self._export,
-            "statement_block": lambda node: [Block(node, self.body(node.named_children))],
+            "statement_block": self.nested,
             "interface_declaration": lambda _: [],
             "type_alias_declaration": lambda _: [],
             "else_clause": lambda node: self.body(node.named_children),
@@ -171,34 +166,10 @@ class _EcmaScript(Adapter):
         arguments = self._arguments(node.child_by_field_name("arguments"))
         return Call(node, self.field(node, "constructor"), arguments, creates=True)
 
-    def _assignment(self, node: Node) -> Expr:
-        return Binding(node, self.field(node, "left"), self.field(node, "right"))
-
-    def _augmented_value(self, node: Node) -> Expr:
-        operator = self.name_of(node, "operator").removesuffix("=")
-        left = self.field(node, "left")
-        return Binding(node, left, Operation(node, operator, [left, self.field(node, "right")]))
-
-    def _binary(self, node: Node) -> Expr:
-        chain = self.left_chain(node, "binary_expression")
-        value = self.field(chain[0], "left")
-        for each in chain:
-            operator = self.name_of(each, "operator")
-            value = Operation(each, operator, [value, self.field(each, "right")])
-        return value
-
     def _unary(self, node: Node) -> Expr:
         operator = self.name_of(node, "operator")
         name = operator if operator in ("!", "typeof") else f"u{operator}"
         return Operation(node, name, [self.field(node, "argument")])
-
-    def _ternary(self, node: Node) -> Expr:
-        return Conditional(
-            node,
-            self.field(node, "condition"),
-            self.field(node, "consequence"),
-            self.field(node, "alternative"),
-        )
 
     def _type_assertion(self, node: Node) -> Expr:
         children = node.named_children
@@ -390,11 +361,6 @@ class _EcmaScript(Adapter):
         ]
         return [Class(node, self.name_of(node), bases, members)]
 
-    def _if(self, node: Node) -> list[Statement]:
-        yes = self.block(node.child_by_field_name("consequence"))
-        no = self.block(node.child_by_field_name("alternative"))
-        return [If(node, self.field(node, "condition"), yes, no)]
-
     def _for(self, node: Node) -> list[Statement]:
         before = self.block(node.child_by_field_name("initializer"))
         test = node.child_by_field_name("condition")
@@ -415,10 +381,6 @@ class _EcmaScript(Adapter):
                 iterable=self.field(node, "right"),
             )
         ]
-
-    def _while(self, node: Node) -> list[Statement]:
-        body = self.block(node.child_by_field_name("body"))
-        return [Loop(node, body, test=self.field(node, "condition"))]
 
     def _try(self, node: Node) -> list[Statement]:
         handlers: list[Handler] = []
@@ -441,14 +403,6 @@ class _EcmaScript(Adapter):
             elif child.type == "switch_case":
                 cases.append(Case([self.field(child, "value")], statements))
         return [Switch(node, self.field(node, "value"), cases, falls=True)]
-
-    def _return(self, node: Node) -> list[Statement]:
-        return [Return(node, self.first(node) if node.named_child_count else None)]
-
-    def _leave(self, node: Node) -> list[Statement]:
-        kind = node.type.removesuffix("_statement")
-        value = self.first(node) if kind == "throw" else None
-        return [Leave(node, kind, value)]
 
     def _import(self, node: Node) -> list[Statement]:
         source = node.child_by_field_name("source")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from coai_agents.static.ir import (
     Argument,
     Assign,
-    Block,
     Call,
     Case,
     Const,
@@ -19,12 +18,10 @@ from coai_agents.static.ir import (
     Import,
     Index,
     Item,
-    Leave,
     Loop,
     Name,
     Operation,
     Parameter,
-    Return,
     Several,
     Switch,
 )
@@ -68,7 +65,7 @@ class _Go(Adapter):
             ),
             "slice_expression": lambda node: Index(node, self.field(node, "operand"), None),
             "unary_expression": self._unary,
-            "binary_expression": self._binary,
+            "binary_expression": self.binary,
             "parenthesized_expression": self.first,
             "composite_literal": self._composite,
             "literal_value": self._literal_value,
@@ -88,23 +85,23 @@ class _Go(Adapter):
             "short_var_declaration": self._short,
             "var_declaration": self._variables,
             "const_declaration": self._variables,
-            "assignment_statement": self._assignment,
+            "assignment_statement": self.assignment,
             "expression_statement": lambda node: [Evaluate(node, self.first(node))],
             "inc_statement": lambda _: [],
             "dec_statement": lambda _: [],
             "send_statement": lambda node: [Evaluate(node, Several(node, self.parts(node)))],
             "go_statement": lambda node: [Evaluate(node, self.first(node))],
             "defer_statement": lambda node: [Evaluate(node, self.first(node))],
-            "block": lambda node: [Block(node, self.body(node.named_children))],
+            "block": self.nested,
             "statement_list": lambda node: self.body(node.named_children),
             "if_statement": self._if,
             "for_statement": self._for,
             "expression_switch_statement": self._switch,
             "type_switch_statement": self._switch,
             "select_statement": self._switch,
-            "return_statement": self._return,
-            "break_statement": self._leave,
-            "continue_statement": self._leave,
+            "return_statement": self.returned,
+            "break_statement": self.left,
+            "continue_statement": self.left,
         }
 
     # ------------------------------------------------------------------------------- expressions
@@ -133,14 +130,6 @@ class _Go(Adapter):
         if operator in ("&", "*", "<-"):
             return operand
         return Operation(node, "!" if operator == "!" else f"u{operator}", [operand])
-
-    def _binary(self, node: Node) -> Expr:
-        chain = self.left_chain(node, "binary_expression")
-        value = self.field(chain[0], "left")
-        for each in chain:
-            operator = self.name_of(each, "operator")
-            value = Operation(each, operator, [value, self.field(each, "right")])
-        return value
 
     def _composite(self, node: Node) -> Expr:
         declared = node.child_by_field_name("type")
@@ -241,10 +230,6 @@ class _Go(Adapter):
             lowered.append(Assign(spec, target, given, type=name, declares=True))
         return lowered
 
-    def _assignment(self, node: Node) -> list[Statement]:
-        operator = self.name_of(node, "operator").removesuffix("=")
-        return [Assign(node, self.field(node, "left"), self.field(node, "right"), operator)]
-
     def _if(self, node: Node) -> list[Statement]:
         before = self.block(node.child_by_field_name("initializer"))
         yes = self.block(node.child_by_field_name("consequence"))
@@ -281,9 +266,3 @@ class _Go(Adapter):
             default = child.type == "default_case"
             cases.append(Case(patterns, self.body(statements), default))
         return [*before, Switch(node, self.field(node, "value"), cases)]
-
-    def _return(self, node: Node) -> list[Statement]:
-        return [Return(node, self.first(node) if node.named_child_count else None)]
-
-    def _leave(self, node: Node) -> list[Statement]:
-        return [Leave(node, node.type.removesuffix("_statement"))]

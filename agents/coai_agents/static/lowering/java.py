@@ -8,23 +8,17 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.static.ir import (
     Argument,
     Assign,
-    Binding,
-    Block,
     Call,
     Case,
     Class,
-    Conditional,
     Const,
     Container,
     Define,
-    Evaluate,
     Function,
     Handler,
-    If,
     Import,
     Index,
     Item,
-    Leave,
     Loop,
     Name,
     Operation,
@@ -86,11 +80,11 @@ class _Java(Adapter):
             "scoped_identifier": self._scoped,
             "scoped_type_identifier": self._scoped,
             "array_access": self._array_access,
-            "assignment_expression": self._assignment_value,
-            "binary_expression": self._binary,
+            "assignment_expression": self.binding,
+            "binary_expression": self.binary,
             "unary_expression": self._unary,
             "update_expression": lambda node: Several(node, self.parts(node)),
-            "ternary_expression": self._ternary,
+            "ternary_expression": self.ternary,
             "cast_expression": lambda node: self.field(node, "value"),
             "parenthesized_expression": self.first,
             "lambda_expression": self._lambda,
@@ -111,27 +105,28 @@ class _Java(Adapter):
             "compact_constructor_declaration": self._method,
             "field_declaration": self._field,
             "local_variable_declaration": self._declaration,
-            "expression_statement": self._expression_statement,
+            "expression_statement": self.evaluated,
+            "assignment_expression": self.assignment,
             "import_declaration": self._import,
             "package_declaration": lambda _: [],
-            "block": lambda node: [Block(node, self.body(node.named_children))],
+            "block": self.nested,
             "constructor_body": lambda node: self.body(node.named_children),
             "static_initializer": lambda node: self.body(node.named_children),
             "synchronized_statement": self._synchronized,
             "labeled_statement": lambda node: self.body(node.named_children[1:]),
-            "if_statement": self._if,
+            "if_statement": self.branch,
             "for_statement": self._for,
             "enhanced_for_statement": self._for_each,
-            "while_statement": self._while,
-            "do_statement": self._while,
+            "while_statement": self.repeated,
+            "do_statement": self.repeated,
             "try_statement": self._try,
             "try_with_resources_statement": self._try,
             "switch_expression": self._switch,
-            "return_statement": self._return,
-            "throw_statement": self._leave,
-            "break_statement": self._leave,
-            "continue_statement": self._leave,
-            "yield_statement": self._return,
+            "return_statement": self.returned,
+            "throw_statement": self.left,
+            "break_statement": self.left,
+            "continue_statement": self.left,
+            "yield_statement": self.returned,
         }
 
     # ------------------------------------------------------------------------------- expressions
@@ -196,29 +191,10 @@ class _Java(Adapter):
     def _array_access(self, node: Node) -> Expr:
         return Index(node, self.field(node, "array"), self.field(node, "index"))
 
-    def _assignment_value(self, node: Node) -> Expr:
-        return Binding(node, self.field(node, "left"), self.field(node, "right"))
-
-    def _binary(self, node: Node) -> Expr:
-        chain = self.left_chain(node, "binary_expression")
-        value = self.field(chain[0], "left")
-        for each in chain:
-            operator = self.name_of(each, "operator")
-            value = Operation(each, operator, [value, self.field(each, "right")])
-        return value
-
     def _unary(self, node: Node) -> Expr:
         operator = self.name_of(node, "operator")
         name = "!" if operator == "!" else f"u{operator}"
         return Operation(node, name, [self.field(node, "operand")])
-
-    def _ternary(self, node: Node) -> Expr:
-        return Conditional(
-            node,
-            self.field(node, "condition"),
-            self.field(node, "consequence"),
-            self.field(node, "alternative"),
-        )
 
     def _lambda(self, node: Node) -> Expr:
         parameters = node.child_by_field_name("parameters")
@@ -320,18 +296,6 @@ class _Java(Adapter):
     def _declaration(self, node: Node) -> list[Statement]:
         return self._field(node)
 
-    def _expression_statement(self, node: Node) -> list[Statement]:
-        inner = node.named_children[0] if node.named_children else None
-        if inner is None:
-            return []
-        if inner.type == "assignment_expression":
-            operator = self.name_of(inner, "operator").removesuffix("=")
-            left, right = self.field(inner, "left"), self.field(inner, "right")
-            return [Assign(inner, left, right, operator)]
-        if inner.type == "switch_expression":
-            return self._switch(inner)
-        return [Evaluate(node, self.expr(inner))]
-
     def _import(self, node: Node) -> list[Statement]:
         text = self.text(node).removeprefix("import").strip(" ;")
         path = text.removeprefix("static").strip()
@@ -340,11 +304,6 @@ class _Java(Adapter):
 
     def _synchronized(self, node: Node) -> list[Statement]:
         return self.block(node.child_by_field_name("body"))
-
-    def _if(self, node: Node) -> list[Statement]:
-        yes = self.block(node.child_by_field_name("consequence"))
-        no = self.block(node.child_by_field_name("alternative"))
-        return [If(node, self.field(node, "condition"), yes, no)]
 
     def _for(self, node: Node) -> list[Statement]:
         before = [each for init in node.children_by_field_name("init") for each in self.block(init)]
@@ -361,10 +320,6 @@ class _Java(Adapter):
         declared = node.child_by_field_name("type")
         type_ = "" if declared is None else self.type_name(declared)
         return [Loop(node, body, target, self.field(node, "value"), type=type_)]
-
-    def _while(self, node: Node) -> list[Statement]:
-        body = self.block(node.child_by_field_name("body"))
-        return [Loop(node, body, test=self.field(node, "condition"))]
 
     def _try(self, node: Node) -> list[Statement]:
         body = self.block(node.child_by_field_name("body"))
@@ -408,11 +363,3 @@ class _Java(Adapter):
             falls = falls and group.type != "switch_rule"
             cases.append(Case(patterns, self.body(rest), default))
         return [Switch(node, self.field(node, "condition"), cases, falls)]
-
-    def _return(self, node: Node) -> list[Statement]:
-        return [Return(node, self.first(node) if node.named_child_count else None)]
-
-    def _leave(self, node: Node) -> list[Statement]:
-        kind = node.type.removesuffix("_statement")
-        value = self.first(node) if kind == "throw" and node.named_child_count else None
-        return [Leave(node, kind, value)]

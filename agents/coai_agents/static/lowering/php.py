@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from coai_agents.static.ir import (
     Argument,
     Assign,
-    Binding,
-    Block,
     Call,
     Case,
     Class,
@@ -26,7 +24,6 @@ from coai_agents.static.ir import (
     Leave,
     Loop,
     Name,
-    Operation,
     Parameter,
     Return,
     Several,
@@ -90,11 +87,11 @@ class _Php(Adapter):
             "subscript_expression": self._subscript,
             "array_creation_expression": self._array,
             "list_literal": self._array,
-            "assignment_expression": self._assignment_value,
-            "augmented_assignment_expression": self._augmented_value,
-            "reference_assignment_expression": self._assignment_value,
-            "binary_expression": self._binary,
-            "unary_op_expression": self._unary,
+            "assignment_expression": self.binding,
+            "augmented_assignment_expression": self.updating,
+            "reference_assignment_expression": self.binding,
+            "binary_expression": self.binary,
+            "unary_op_expression": self.prefixed,
             "cast_expression": self._cast,
             "conditional_expression": self._conditional,
             "parenthesized_expression": self.first,
@@ -117,17 +114,17 @@ class _Php(Adapter):
             "const_declaration": self._property,
             "namespace_use_declaration": self._use,
             "namespace_definition": lambda node: self.block(node.child_by_field_name("body")),
-            "compound_statement": lambda node: [Block(node, self.body(node.named_children))],
+            "compound_statement": self.nested,
             "if_statement": self._if,
-            "while_statement": self._while,
-            "do_statement": self._while,
+            "while_statement": self.repeated,
+            "do_statement": self.repeated,
             "for_statement": self._for,
             "foreach_statement": self._for_each,
             "switch_statement": self._switch,
             "try_statement": self._try,
-            "return_statement": self._return,
-            "break_statement": self._leave,
-            "continue_statement": self._leave,
+            "return_statement": self.returned,
+            "break_statement": self.left,
+            "continue_statement": self.left,
             "unset_statement": lambda _: [],
             "global_declaration": lambda _: [],
         }
@@ -173,7 +170,7 @@ class _Php(Adapter):
         for child in [] if arguments is None else arguments.named_children:
             if child.type != "argument":
                 continue
-            values = [each for each in child.named_children if each.type not in self.ignored]
+            values = self.meaning(child)
             if not values:
                 continue
             if values[-1].type == "variadic_unpacking":
@@ -225,26 +222,6 @@ class _Php(Adapter):
             else:
                 made.append(Item(self.expr(child)))
         return Container(node, made, keyed)
-
-    def _assignment_value(self, node: Node) -> Expr:
-        return Binding(node, self.field(node, "left"), self.field(node, "right"))
-
-    def _augmented_value(self, node: Node) -> Expr:
-        operator = self.name_of(node, "operator").removesuffix("=")
-        left = self.field(node, "left")
-        return Binding(node, left, Operation(node, operator, [left, self.field(node, "right")]))
-
-    def _binary(self, node: Node) -> Expr:
-        chain = self.left_chain(node, "binary_expression")
-        value = self.field(chain[0], "left")
-        for each in chain:
-            operator = self.name_of(each, "operator")
-            value = Operation(each, operator, [value, self.field(each, "right")])
-        return value
-
-    def _unary(self, node: Node) -> Expr:
-        operator = self.text(node)[:1]
-        return Operation(node, "!" if operator == "!" else f"u{operator}", [self.first(node)])
 
     def _cast(self, node: Node) -> Expr:
         kind = self.name_of(node, "type")
@@ -353,10 +330,6 @@ class _Php(Adapter):
         yes = self.block(node.child_by_field_name("body"))
         return [If(node, self.field(node, "condition"), yes, otherwise)]
 
-    def _while(self, node: Node) -> list[Statement]:
-        body = self.block(node.child_by_field_name("body"))
-        return [Loop(node, body, test=self.field(node, "condition"))]
-
     def _for(self, node: Node) -> list[Statement]:
         before = self.block(node.child_by_field_name("initialize"))
         body = self.block(node.child_by_field_name("body"))
@@ -399,9 +372,3 @@ class _Php(Adapter):
             elif child.type == "finally_clause":
                 final = self.block(child.child_by_field_name("body"))
         return [Try(node, self.block(node.child_by_field_name("body")), handlers, final)]
-
-    def _return(self, node: Node) -> list[Statement]:
-        return [Return(node, self.first(node) if node.named_child_count else None)]
-
-    def _leave(self, node: Node) -> list[Statement]:
-        return [Leave(node, node.type.removesuffix("_statement"))]

@@ -93,14 +93,14 @@ class _Python(Adapter):
             "lambda": self._lambda,
             "named_expression": self._walrus,
             "yield": self.first,
-            "assignment": self._assignment_value,
+            "assignment": self.binding,
             "type": self.first,
             **dict.fromkeys(_COMPREHENSIONS, self._comprehension),
         }
         self.statements = {
             "expression_statement": self._expression_statement,
             "assignment": self._assignment,
-            "augmented_assignment": self._augmented,
+            "augmented_assignment": self.assignment,
             "if_statement": self._if,
             "for_statement": self._for,
             "while_statement": self._while,
@@ -110,10 +110,10 @@ class _Python(Adapter):
             "function_definition": self._function,
             "decorated_definition": self._decorated,
             "class_definition": self._class,
-            "return_statement": self._return,
-            "raise_statement": self._leave,
-            "break_statement": self._leave,
-            "continue_statement": self._leave,
+            "return_statement": self.returned,
+            "raise_statement": self.left,
+            "break_statement": self.left,
+            "continue_statement": self.left,
             "import_statement": self._import,
             "import_from_statement": self._import_from,
             "future_import_statement": lambda _: [],
@@ -294,9 +294,6 @@ class _Python(Adapter):
     def _walrus(self, node: Node) -> Expr:
         return Binding(node, self.field(node, "name"), self.field(node, "value"))
 
-    def _assignment_value(self, node: Node) -> Expr:
-        return Binding(node, self.field(node, "left"), self.field(node, "right"))
-
     # -------------------------------------------------------------------------------- statements
 
     def _expression_statement(self, node: Node) -> list[Statement]:
@@ -322,10 +319,6 @@ class _Python(Adapter):
         first: list[Statement] = [Assign(node, targets[-1], value, type=named)]
         others: list[Statement] = [Assign(node, target, targets[-1]) for target in targets[:-1]]
         return first + others
-
-    def _augmented(self, node: Node) -> list[Statement]:
-        operator = self.name_of(node, "operator").removesuffix("=")
-        return [Assign(node, self.field(node, "left"), self.field(node, "right"), operator)]
 
     def _if(self, node: Node) -> list[Statement]:
         otherwise: list[Statement] = []
@@ -518,13 +511,6 @@ class _Python(Adapter):
             if isinstance(statement, Define):
                 statement.function.method = True
         return Class(node, self.name_of(node), bases, body, decorators)
-
-    def _return(self, node: Node) -> list[Statement]:
-        return [Return(node, self.first(node) if node.named_child_count else None)]
-
-    def _leave(self, node: Node) -> list[Statement]:
-        value = self.first(node) if node.named_child_count else None
-        return [Leave(node, node.type.removesuffix("_statement"), value)]
 
     def _assert(self, node: Node) -> list[Statement]:
         parts = self.parts(node)

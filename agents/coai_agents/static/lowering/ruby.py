@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 from coai_agents.static.ir import (
     Argument,
     Assign,
-    Binding,
-    Block,
     Call,
     Case,
     Class,
@@ -78,8 +76,8 @@ class _Ruby(Adapter):
             "right_assignment_list": lambda node: Container(node, items(self.parts(node))),
             "left_assignment_list": lambda node: Container(node, items(self.parts(node))),
             "hash": self._hash,
-            "assignment": self._assignment_value,
-            "operator_assignment": self._operator_value,
+            "assignment": self.binding,
+            "operator_assignment": self.updating,
             "binary": self._binary,
             "unary": self._unary,
             "conditional": self._conditional,
@@ -101,7 +99,7 @@ class _Ruby(Adapter):
             "singleton_class": self._class,
             "body_statement": self._body_statement,
             "assignment": self._assignment,
-            "operator_assignment": self._operator_assignment,
+            "operator_assignment": self.assignment,
             "if": self._if,
             "unless": self._unless,
             "if_modifier": self._if_modifier,
@@ -118,7 +116,7 @@ class _Ruby(Adapter):
             "return": self._return,
             "break": self._leave,
             "next": self._leave,
-            "block_body": lambda node: [Block(node, self.body(node.named_children))],
+            "block_body": self.nested,
         }
 
     # ------------------------------------------------------------------------------- expressions
@@ -190,14 +188,6 @@ class _Ruby(Adapter):
             elif child.type == "hash_splat_argument":
                 made.append(Item(self.first(child), spread=True))
         return Container(node, made, keyed=True)
-
-    def _assignment_value(self, node: Node) -> Expr:
-        return Binding(node, self.field(node, "left"), self.field(node, "right"))
-
-    def _operator_value(self, node: Node) -> Expr:
-        operator = self.name_of(node, "operator").removesuffix("=")
-        left = self.field(node, "left")
-        return Binding(node, left, Operation(node, operator, [left, self.field(node, "right")]))
 
     def _binary(self, node: Node) -> Expr:
         chain = self.left_chain(node, "binary")
@@ -284,10 +274,6 @@ class _Ruby(Adapter):
 
     def _assignment(self, node: Node) -> list[Statement]:
         return [Assign(node, self.field(node, "left"), self.field(node, "right"))]
-
-    def _operator_assignment(self, node: Node) -> list[Statement]:
-        operator = self.name_of(node, "operator").removesuffix("=")
-        return [Assign(node, self.field(node, "left"), self.field(node, "right"), operator)]
 
     def _if(self, node: Node) -> list[Statement]:
         yes = self.block(node.child_by_field_name("consequence"))
