@@ -319,6 +319,18 @@ class Adapter:
         """Return the children that mean something."""
         return [each for each in node.named_children if each.type not in self.ignored]
 
+    def type_of(self, node: Node, name: str = "type") -> str:
+        """Return the name of a declared type without its arguments; nothing for `var`."""
+        declared = re.split(r"[<\[?]", self.name_of(node, name), maxsplit=1)[0].strip()
+        return "" if declared == "var" else declared
+
+    def counted(self, node: Node, before: list[Statement]) -> list[Statement]:
+        """Lower `for` with a counter, whose value cannot be told from its first one."""
+        test = node.child_by_field_name("condition")
+        parts = [] if test is None else [self.expr(test)]
+        body = self.block(node.child_by_field_name("body"))
+        return [*before, Loop(node, body, test=Several(node, [*parts, Several(node, [])]))]
+
     def inner(self, node: Node, name: str) -> list[Node]:
         """Return the children of what is in a field, none if it is empty."""
         child = node.child_by_field_name(name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.ir import (
@@ -132,13 +131,6 @@ class _CSharp(Adapter):
 
     # ------------------------------------------------------------------------------- expressions
 
-    def type_name(self, node: Node | None) -> str:
-        """Return a type's name without its arguments."""
-        if node is None:
-            return ""
-        name = re.split(r"[<\[?]", self.text(node), maxsplit=1)[0].strip()
-        return "" if name == "var" else name
-
     def _qualified(self, node: Node) -> Expr:
         parts = self.text(node).split(".")
         value: Expr = Name(node, parts[0])
@@ -157,9 +149,8 @@ class _CSharp(Adapter):
         return joined(node, parts)
 
     def _arguments(self, node: Node) -> list[Argument]:
-        arguments = node.child_by_field_name("arguments")
         found: list[Argument] = []
-        for child in [] if arguments is None else arguments.named_children:
+        for child in self.inner(node, "arguments"):
             if child.type != "argument":
                 continue
             name = self.name_of(child)
@@ -177,10 +168,9 @@ class _CSharp(Adapter):
         return Call(node, callee, arguments)
 
     def _creation(self, node: Node) -> Expr:
-        name = self.type_name(node.child_by_field_name("type"))
+        name = self.type_of(node)
         arguments = self._arguments(node)
-        initializer = node.child_by_field_name("initializer")
-        for child in [] if initializer is None else initializer.named_children:
+        for child in self.inner(node, "initializer"):
             if child.type == "assignment_expression":
                 left = child.child_by_field_name("left")
                 value = self.field(child, "right")
@@ -193,7 +183,7 @@ class _CSharp(Adapter):
         inner = [each for each in node.named_children if each.type == "initializer_expression"]
         if inner:
             return self.expr(inner[0])
-        name = self.type_name(node.child_by_field_name("type"))
+        name = self.type_of(node)
         return Call(node, Name(node, f"{name}[]"), [], creates=True)
 
     def _member_access(self, node: Node) -> Expr:
@@ -305,7 +295,7 @@ class _CSharp(Adapter):
             Parameter(
                 child,
                 self.name_of(child) or self.text(child),
-                self.type_name(child.child_by_field_name("type")),
+                self.type_of(child),
                 annotations=self._attributes(child),
             )
             for child in ([] if node is None else node.named_children)
@@ -315,8 +305,7 @@ class _CSharp(Adapter):
     def _property(self, node: Node) -> list[Statement]:
         value = node.child_by_field_name("value")
         if value is None:
-            accessors = node.child_by_field_name("accessors")
-            return [] if accessors is None else self.body(accessors.named_children)
+            return self.body(self.inner(node, "accessors"))
         inner = self.first(value) if value.type == "arrow_expression_clause" else self.expr(value)
         return [Assign(node, Name(node, self.name_of(node)), inner, declares=True)]
 
@@ -331,7 +320,7 @@ class _CSharp(Adapter):
         return lowered
 
     def _declarators(self, node: Node) -> list[Statement]:
-        name = self.type_name(node.child_by_field_name("type"))
+        name = self.type_of(node)
         lowered: list[Statement] = []
         for child in node.named_children:
             if child.type != "variable_declarator":
@@ -355,28 +344,19 @@ class _CSharp(Adapter):
         init = node.child_by_field_name("initializer")
         if init is not None and init.type == "variable_declaration":
             before = self._declarators(init)
-        test = node.child_by_field_name("condition")
-        # What a counter is cannot be told from its first value.
-        parts = [] if test is None else [self.expr(test)]
-        body = self.block(node.child_by_field_name("body"))
-        return [*before, Loop(node, body, test=Several(node, [*parts, Several(node, [])]))]
+        return self.counted(node, before)
 
     def _for_each(self, node: Node) -> list[Statement]:
         body = self.block(node.child_by_field_name("body"))
         left, right = self.field(node, "left"), self.field(node, "right")
-        return [
-            Loop(node, body, left, right, type=self.type_name(node.child_by_field_name("type")))
-        ]
+        return [Loop(node, body, left, right, type=self.type_of(node))]
 
     def _try(self, node: Node) -> list[Statement]:
         handlers: list[Handler] = []
         final: list[Statement] = []
         for child in node.named_children:
             if child.type == "catch_clause":
-                declared = next(
-                    (each for each in child.named_children if each.type == "catch_declaration"),
-                    None,
-                )
+                declared = self.child_of(child, "catch_declaration")
                 types = [] if declared is None else [self.name_of(declared, "type")]
                 name = "" if declared is None else self.name_of(declared)
                 statements = self.block(child.child_by_field_name("body"))

@@ -335,10 +335,9 @@ class _EcmaScript(Adapter):
         return [Define(node, self._function(node))]
 
     def _class(self, node: Node) -> list[Statement]:
-        body = node.child_by_field_name("body")
         members: list[Statement] = []
         decorators: list[Expr] = []
-        for child in [] if body is None else body.named_children:
+        for child in self.inner(node, "body"):
             if child.type == "decorator":
                 decorators.append(self.first(child))
                 continue

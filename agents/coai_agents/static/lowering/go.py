@@ -115,9 +115,8 @@ class _Go(Adapter):
         return self.member(node, of, self.name_of(node))
 
     def _call(self, node: Node) -> Expr:
-        arguments = node.child_by_field_name("arguments")
         passed: list[Argument] = []
-        for child in [] if arguments is None else arguments.named_children:
+        for child in self.inner(node, "arguments"):
             if child.type == "variadic_argument":
                 passed.append(Argument(self.first(child), spread=True))
             elif child.type not in self.ignored:

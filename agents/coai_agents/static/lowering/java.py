@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.ir import (
@@ -160,8 +159,7 @@ class _Java(Adapter):
         return Container(node, [Item(value, key) for value, key in pairs], keyed=True)
 
     def _creation(self, node: Node) -> Expr:
-        declared = node.child_by_field_name("type")
-        name = "" if declared is None else self.type_name(declared)
+        name = self.type_of(node)
         call = Call(node, Name(node, name), self._arguments(node), creates=True)
         bodies = [child for child in node.named_children if child.type == "class_body"]
         if bodies:
@@ -172,11 +170,6 @@ class _Java(Adapter):
             ]
             return Several(node, [*methods, call], "last")
         return call
-
-    def type_name(self, node: Node) -> str:
-        """Return a type's name without its arguments."""
-        name = re.split(r"[<\[]", self.text(node), maxsplit=1)[0].strip()
-        return "" if name == "var" else name
 
     def _field_access(self, node: Node) -> Expr:
         return self.member(node, self.field(node, "object"), self.name_of(node, "field"))
@@ -268,14 +261,10 @@ class _Java(Adapter):
         found: list[Parameter] = []
         for child in [] if node is None else node.named_children:
             if child.type == "formal_parameter":
-                declared = child.child_by_field_name("type")
+                annotations = self._annotations(child)
+                declared = self.type_of(child)
                 found.append(
-                    Parameter(
-                        child,
-                        self.name_of(child),
-                        "" if declared is None else self.type_name(declared),
-                        annotations=self._annotations(child),
-                    )
+                    Parameter(child, self.name_of(child), declared, annotations=annotations)
                 )
             elif child.type == "spread_parameter":
                 name = child.named_children[-1]
@@ -283,8 +272,7 @@ class _Java(Adapter):
         return found
 
     def _field(self, node: Node) -> list[Statement]:
-        declared = node.child_by_field_name("type")
-        name = "" if declared is None else self.type_name(declared)
+        name = self.type_of(node)
         lowered: list[Statement] = []
         for child in node.children_by_field_name("declarator"):
             value = child.child_by_field_name("value")
@@ -307,18 +295,13 @@ class _Java(Adapter):
 
     def _for(self, node: Node) -> list[Statement]:
         before = [each for init in node.children_by_field_name("init") for each in self.block(init)]
-        test = node.child_by_field_name("condition")
-        body = self.block(node.child_by_field_name("body"))
-        # What a counter is cannot be told from its first value.
-        parts = [] if test is None else [self.expr(test)]
-        return [*before, Loop(node, body, test=Several(node, [*parts, Several(node, [])]))]
+        return self.counted(node, before)
 
     def _for_each(self, node: Node) -> list[Statement]:
         name = node.child_by_field_name("name") or node
         body = self.block(node.child_by_field_name("body"))
         target = Name(name, self.text(name))
-        declared = node.child_by_field_name("type")
-        type_ = "" if declared is None else self.type_name(declared)
+        type_ = self.type_of(node)
         return [Loop(node, body, target, self.field(node, "value"), type=type_)]
 
     def _try(self, node: Node) -> list[Statement]:

@@ -163,9 +163,7 @@ class _Php(Adapter):
     def _arguments(self, node: Node) -> list[Argument]:
         arguments = node.child_by_field_name("arguments")
         if arguments is None:
-            arguments = next(
-                (each for each in node.named_children if each.type == "arguments"), None
-            )
+            arguments = self.child_of(node, "arguments")
         found: list[Argument] = []
         for child in [] if arguments is None else arguments.named_children:
             if child.type != "argument":
@@ -247,8 +245,7 @@ class _Php(Adapter):
         elif body is not None:
             statements = [Return(body, self.expr(body))]
         parameters: list[Parameter] = []
-        declared = node.child_by_field_name("parameters")
-        for child in [] if declared is None else declared.named_children:
+        for child in self.inner(node, "parameters"):
             kind = child.child_by_field_name("type")
             name = self.name_of(child)
             if name:

@@ -401,9 +401,8 @@ class _Python(Adapter):
         return [With(node, bindings, self.block(node.child_by_field_name("body")))]
 
     def _match(self, node: Node) -> list[Statement]:
-        body = node.child_by_field_name("body")
         cases: list[Case] = []
-        for child in [] if body is None else body.named_children:
+        for child in self.inner(node, "body"):
             if child.type != "case_clause":
                 continue
             patterns: list[Expr] = []

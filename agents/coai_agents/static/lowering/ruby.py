@@ -215,8 +215,7 @@ class _Ruby(Adapter):
         body = node.child_by_field_name("body")
         statements: list[Statement] = []
         if body is not None and body.type in ("block", "do_block"):
-            inner = body.child_by_field_name("body")
-            statements = [] if inner is None else self.body(inner.named_children)
+            statements = self.body(self.inner(body, "body"))
         elif body is not None:
             statements = self.body(body.named_children)
         return Function(node, "", self._parameters(parameters), _returning(statements))
