@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from functools import cache
+from itertools import accumulate
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -45,15 +47,20 @@ def compiled(grammar: Grammar, rules: RuleSet) -> tuple[Query, tuple[Clause, ...
     from tree_sitter import Query, QueryError  # noqa: PLC0415 - native code, loaded on first use
 
     clauses = rules.queries
-    owners: list[Clause] = []
-    for clause in clauses:
-        try:
-            single = Query(grammar.language, clause.query)
-        except QueryError as error:
-            raise RuleFileError(grammar.spec.file, clause.rule, f"query: {error}") from error
-        owners += [clause] * single.pattern_count
-    whole = Query(grammar.language, "\n".join(clause.query for clause in clauses))
-    return whole, tuple(owners)
+    sources = [f"{clause.query}\n" for clause in clauses]
+    try:
+        whole = Query(grammar.language, "".join(sources))
+    except QueryError:
+        for clause in clauses:
+            try:
+                Query(grammar.language, clause.query)
+            except QueryError as error:
+                problem = f"query: {error}"
+                raise RuleFileError(grammar.spec.file, clause.rule, problem) from error
+        raise
+    starts = [0, *accumulate(len(source.encode()) for source in sources)]
+    places = (whole.start_byte_for_pattern(number) for number in range(whole.pattern_count))
+    return whole, tuple(clauses[bisect_right(starts, place) - 1] for place in places)
 
 
 def search(tree: SyntaxTree, rules: RuleSet, report: Reporter, deadline: float) -> bool:
