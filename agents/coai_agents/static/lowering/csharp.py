@@ -108,6 +108,7 @@ class _CSharp(Adapter):
             "constructor_declaration": self._method,
             "local_function_statement": self._method,
             "property_declaration": self._property,
+            "accessor_declaration": self._accessor,
             "field_declaration": self._declaration,
             "local_declaration_statement": self._declaration,
             "expression_statement": self.evaluated,
@@ -308,6 +309,10 @@ class _CSharp(Adapter):
             return self.body(self.inner(node, "accessors"))
         inner = self.first(value) if value.type == "arrow_expression_clause" else self.expr(value)
         return [Assign(node, Name(node, self.name_of(node)), inner, declares=True)]
+
+    def _accessor(self, node: Node) -> list[Statement]:
+        # A function of its own: what it returns does not end the class.
+        return [Define(node, Function(node, "", [], self._function_body(node), method=True))]
 
     def _declaration(self, node: Node) -> list[Statement]:
         lowered: list[Statement] = []
