@@ -192,24 +192,15 @@ class _CSharp(Adapter):
         return self.member(node, self.field(node, "expression"), name)
 
     def _conditional_access(self, node: Node) -> Expr:
-        parts = [child for child in node.named_children if child.type not in self.ignored]
-        of = self.expr(parts[0])
-        if len(parts) < 2:  # noqa: PLR2004 - an object and what is asked of it
-            return of
-        return self._bound(parts[1], of)
-
-    def _bound(self, node: Node, of: Expr) -> Expr:
-        if node.type == "member_binding_expression":
-            return self.member(node, of, self.name_of(node))
-        if node.type == "invocation_expression":
-            inner = node.child_by_field_name("function")
-            callee = of if inner is None else self._bound(inner, of)
-            return Call(node, callee, self._arguments(node))
-        if node.type == "member_access_expression":
-            inner = node.child_by_field_name("expression")
-            base = of if inner is None else self._bound(inner, of)
-            return self.member(node, base, self.name_of(node))
-        return Several(node, [of, *self.parts(node)])
+        of, *bound = self.meaning(node)
+        value = self.expr(of)
+        for each in bound:
+            if each.type == "member_binding_expression":
+                value = self.member(node, value, self.name_of(each))
+            else:
+                keys = self.parts(each)
+                value = Index(node, value, keys[0] if keys else None)
+        return value
 
     def _element_access(self, node: Node) -> Expr:
         key = node.child_by_field_name("subscript")
