@@ -4,9 +4,9 @@ import type { Keys } from "./keys";
 import { auditSentence, lastOutcome, menu, modelChoice } from "./presentation";
 import {
   type AuditAnswer,
-  type CatalogueModel,
   type CompletionEvent,
   type Departure,
+  type LocalModel,
   type PullAnswer,
   SERVER_COMMANDS,
   type SettingInForce,
@@ -187,7 +187,7 @@ async function snoozeFor({ server, feed }: Parts, count: number): Promise<void> 
 
 async function chooseModel({ server, feed }: Parts): Promise<void> {
   const [models, status] = await Promise.all([
-    server.execute<CatalogueModel[]>(SERVER_COMMANDS.models),
+    server.execute<LocalModel[]>(SERVER_COMMANDS.models),
     feed.ask(),
   ]);
   const others = [...(status?.candidates ?? []), ...(status?.rejected ?? [])].filter(
@@ -222,10 +222,10 @@ async function chooseModel({ server, feed }: Parts): Promise<void> {
   }
 }
 
-async function takeModel(server: Server, model: CatalogueModel): Promise<void> {
+async function takeModel(server: Server, model: LocalModel): Promise<void> {
   if (!model.present) {
     const yes = `Download ${megabytes(model.sizeBytes)}`;
-    const question = `${model.name} (${model.license}) is not on this machine yet.`;
+    const question = `${model.name} (${model.license ?? ""}) is not on this machine yet.`;
     const answer = await vscode.window.showInformationMessage(question, { modal: true }, yes);
     if (answer !== yes) {
       return;

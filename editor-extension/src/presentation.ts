@@ -167,10 +167,10 @@ export interface ModelChoice {
   readonly detail: string;
 }
 
-/** Return how a model of the catalogue is offered. */
+/** Return how a model that the engine could run is offered. */
 export function modelChoice(model: {
   readonly name: string;
-  readonly license: string;
+  readonly license: string | null;
   readonly sizeBytes: number;
   readonly present: boolean;
   readonly inUse: boolean;
@@ -180,9 +180,10 @@ export function modelChoice(model: {
   const state = model.inUse ? "in use" : model.present ? "on this machine" : "to be downloaded";
   const measured = model.speed === null ? "speed not measured yet" : speedOf(model.speed);
   return {
-    label: `${icon} ${model.name}`,
+    label: `${icon} ${modelName(model.name)}`,
     description: `${megabytes(model.sizeBytes)}, ${state}`,
-    detail: `${measured}; ${model.license}`,
+    // Of the user's own file its place tells more than the licence, which nobody knows.
+    detail: `${measured}; ${model.license ?? model.name}`,
   };
 }
 

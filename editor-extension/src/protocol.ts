@@ -93,11 +93,13 @@ export interface Status {
   readonly spending: Spending | null;
 }
 
-/** A model of the server's catalogue, as `coai.models` answers. */
-export interface CatalogueModel {
+/** A model that the embedded engine could run, as `coai.models` answers. */
+export interface LocalModel {
+  /** What `coai.engine.model` takes: the catalogue's name, or the path of a file of the user's. */
   readonly name: string;
   readonly title: string;
-  readonly license: string;
+  /** Null of the user's own file. */
+  readonly license: string | null;
   readonly sizeBytes: number;
   readonly present: boolean;
   readonly inUse: boolean;

@@ -106,6 +106,12 @@ test("a model to choose has its size, and its speed where it was measured", () =
   assert.match(used.detail, /writes 50 tokens\/s/);
 });
 
+test("a file of the user's own is called by its name, and its place is told", () => {
+  const own = modelChoice({ ...model, name: "/far/mine.gguf", license: null, present: true, speed: null });
+  assert.equal(own.label, "$(database) mine");
+  assert.equal(own.detail, "speed not measured yet; /far/mine.gguf");
+});
+
 const audits: [string, Parameters<typeof auditSentence>[0], RegExp][] = [
   ["nothing", { files: 2, findings: 0, bySeverity: {}, stopped: false }, /^Nothing was found in 2 files\.$/],
   [

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from coai_agents.completion.outcome import Suggestion
 from coai_routing.cloud_completion import NAME as CLOUD
 from coai_routing.local import state_directory
+from coai_routing.plan import Speed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from coai_agents.completion.completer import Event
     from coai_routing.plan import CompletionPlan, Offer
     from coai_routing.settings import Settings
@@ -98,41 +101,59 @@ def _describe_switches(services: Services, uri: str | None) -> dict[str, Any]:
 
 
 def describe_models(services: Services) -> list[dict[str, Any]]:
-    """Return the catalogue's models with what is here of each; reads the disk.
+    """Return the models that the engine could run, with what is here of each; reads the disk.
 
-    The speed is the one that was measured with the engine's settings as they are now.
+    They are the catalogue's and the user's own files, whose name is their path and whose licence
+    nobody knows. The speed is the one that was measured with the engine's settings as they are now.
     """
     # Imported here, because only who chooses a model needs it.
     from coai_routing.embedded import engine_options  # noqa: PLC0415
     from coai_routing.engine.speed import kept_speed, speed_key  # noqa: PLC0415
-    from coai_routing.plan import Speed  # noqa: PLC0415
 
     options = engine_options(services.settings.engine).settled()
-    running = services.models.embedded.served().offer.speed
+    store, in_use = services.models.store, services.settings.engine.model
     described: list[dict[str, Any]] = []
-    for stored in services.models.store.listed():
-        model = stored.model
-        in_use = model.name == services.settings.engine.model
+
+    def describe(name: str, path: Path, *, present: bool, used: bool, **known: object) -> None:
+        kept = kept_speed(state_directory(), speed_key(path, options)) if present else None
         speed = None
-        if stored.present:
-            kept = kept_speed(state_directory(), speed_key(stored.path, options))
-            if kept is not None:
-                speed = Speed(kept.prompt_tokens_per_second, kept.output_tokens_per_second)
-        if speed is None and in_use:
+        if kept is not None:
+            speed = Speed(kept.prompt_tokens_per_second, kept.output_tokens_per_second)
+        elif used:
             # A figure that was taken on a busy machine is not kept, but better than none.
-            speed = running
+            speed = services.models.embedded.served().offer.speed
         described.append(
             {
-                "name": model.name,
-                "title": model.title,
-                "license": model.license,
-                "sizeBytes": model.size,
-                "present": stored.present,
-                "inUse": in_use,
+                "name": name,
+                **known,
+                "present": present,
+                "inUse": used,
                 "speed": None
                 if speed is None
                 else {"prompt": speed.prompt, "output": speed.output},
             }
+        )
+
+    for stored in store.listed():
+        model = stored.model
+        describe(
+            model.name,
+            stored.path,
+            present=stored.present,
+            used=model.name == in_use,
+            title=model.title,
+            license=model.license,
+            sizeBytes=model.size,
+        )
+    for own in store.own(in_use):
+        describe(
+            str(own.path),
+            own.path,
+            present=True,
+            used=own.in_use,
+            title=own.title,
+            license=None,
+            sizeBytes=own.size,
         )
     return described
 
