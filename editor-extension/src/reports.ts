@@ -9,7 +9,7 @@ import type {
   Status,
   Usage,
 } from "./protocol";
-import { code, dollars, milliseconds, plain } from "./wording";
+import { code, dollars, fileName, milliseconds, plain } from "./wording";
 
 /** Return the report of what completes and why. */
 export function statusReport(status: Status, server: string): string {
@@ -50,7 +50,7 @@ function money({ spending }: Status): string {
 /** Return the report of the last requests, newest first. */
 export function whyReport(events: readonly CompletionEvent[]): string {
   const rows = events.map((event): [string, string, string, string] => [
-    `${plain(decodeURIComponent(event.uri.split("/").at(-1) ?? ""))}, line ${event.line + 1}`,
+    `${plain(fileName(event.uri))}, line ${event.line + 1}`,
     event.trigger === "invoked" ? "asked for" : "typing",
     event.kind === "none" ? code(event.reason ?? "") : "suggestion",
     `${plain(lastOutcome(event))}${event.kind === "none" ? ` (${milliseconds(event.elapsedMs)})` : ""}`,
