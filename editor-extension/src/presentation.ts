@@ -90,7 +90,7 @@ function running(status: Status, thinking: boolean): Line {
     exhausted ? "$(warning)" : "",
     status.privacyMode ? "$(lock)" : "",
     modelName(status.model),
-    status.last?.kind === "suggestion" ? milliseconds(status.last.elapsedMs) : "",
+    took(status),
     costs(status),
   ];
   return line(
@@ -98,6 +98,12 @@ function running(status: Status, thinking: boolean): Line {
     away ? leavingSentence(status) : `${modelName(status.model)} completes on this machine.`,
     exhausted ? "warning" : "normal",
   );
+}
+
+/** Return how long the last suggestion took, unless another model than the one named wrote it. */
+function took({ last, model }: Status): string {
+  const ours = last?.kind === "suggestion" && last.model === model;
+  return ours ? milliseconds(last.elapsedMs) : "";
 }
 
 function costs({ spending }: Status): string {

@@ -15,6 +15,7 @@ const lines: [string, Situation, RegExp, "normal" | "warning" | "error"][] = [
   ["a status that is not known yet", { ...running, status: undefined }, /loading~spin/, "normal"],
   ["a local model", running, /^\$\(sparkle\) qwen2\.5-coder-0\.5b$/, "normal"],
   ["with the last latency", { ...running, status: status({ last: suggestion() }) }, /0\.5b 183 ms$/, "normal"],
+  ["no latency of another model", { ...running, status: inTheCloud({ last: suggestion() }) }, /far-away-1$/, "normal"],
   ["what was spent", { ...running, status: status({ spending: spent(1.5) }) }, /0\.5b \$1\.50$/, "normal"],
   ["a spinner while it thinks", { ...running, thinking: true }, /^\$\(loading~spin\) qwen/, "normal"],
   ["a model elsewhere", { ...running, status: status({ local: false }) }, /^\$\(cloud\) qwen/, "normal"],
