@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from tests.e2e.workbench import MODEL_SECONDS
+
 if TYPE_CHECKING:
     from tests.e2e.code_server import CodeServer
     from tests.e2e.workbench import Workbench
@@ -30,7 +32,7 @@ def completes(workbench: Workbench, code: CodeServer, name: str) -> bool:
         def answered(before: int = before) -> bool:
             return workbench.ghost() != "" or len(NOTHING.findall(code.log())) > before
 
-        workbench.wait(answered, "the model has answered")
+        workbench.wait(answered, "the model has answered", seconds=MODEL_SECONDS)
         if workbench.ghost() != "":
             return True
     return False

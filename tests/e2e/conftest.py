@@ -17,7 +17,7 @@ from coai_routing.engine.store import ModelStore
 from coai_routing.local import data_directory
 from tests.e2e.code_server import CodeServer, code_server
 from tests.e2e.tools import EXTENSION, ROOT, missing, vs_code
-from tests.e2e.workbench import PICTURES, Workbench
+from tests.e2e.workbench import MODEL_SECONDS, PICTURES, Workbench
 from tests.support.silent_hub import silent_hub
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def variables(models: Path, own_weights: Path) -> Iterator[dict[str, str]]:
         yield {
             **server_variables(models),
             # A model on a machine that is busy with other things is slow, and not broken.
-            "COAI_COMPLETION__TIMEOUT_MS": "40000",
+            "COAI_COMPLETION__TIMEOUT_MS": str(int(MODEL_SECONDS * 900)),
             "COAI_MODELS__SOURCES": '["huggingface"]',
             "COAI_MODELS__LOCAL_PATHS": json.dumps([str(own_weights.parent)]),
             "HF_ENDPOINT": address,

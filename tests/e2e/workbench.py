@@ -24,6 +24,9 @@ PICTURES: Final = ROOT / ".e2e"
 PATIENCE_MS: Final = 45_000.0
 """How long to wait for anything. Never reached unless something is wrong."""
 
+MODEL_SECONDS: Final = 90.0
+"""How long the model may take on a machine that is busy with other things."""
+
 _LOOK_UP_MS: Final = 5_000.0
 _HOVER_MS: Final = 3_000.0
 
@@ -168,7 +171,7 @@ class Workbench:
 
     def wait_for_ghost(self) -> str:
         """Wait for ghost text and return it."""
-        self.wait(lambda: self.ghost() != "", "there is ghost text")
+        self.wait(lambda: self.ghost() != "", "there is ghost text", seconds=MODEL_SECONDS)
         return self.ghost()
 
     def frames_while(self, act: Callable[[], None]) -> list[str]:
