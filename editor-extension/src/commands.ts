@@ -1,12 +1,14 @@
 // What the user can have this extension do, by the names in package.json.
 import * as vscode from "vscode";
+import { CLOUD } from "./cloud";
 import type { Keys } from "./keys";
 import { auditSentence, lastOutcome, menu, modelChoice } from "./presentation";
 import {
   type AuditAnswer,
-  type CatalogueModel,
   type CompletionEvent,
   type Departure,
+  type LocalModel,
+  type Offer,
   type PullAnswer,
   SERVER_COMMANDS,
   type SettingInForce,
@@ -19,12 +21,13 @@ import type { Server } from "./server";
 import { SECTION } from "./settings";
 import type { Setup } from "./setup";
 import type { StatusFeed } from "./status_feed";
-import { megabytes, minutes } from "./wording";
+import { fileName, megabytes, minutes } from "./wording";
 
 const STATUS_REPORT = "COAI Status";
 const PRIVACY_REPORT = "COAI Privacy";
 const USAGE_REPORT = "COAI Usage";
 const WHY_REPORT = "COAI Why";
+const MENU_MS = 500;
 const FIX_ALL = "source.fixAll.coai";
 
 /** The whole of the extension, for its commands. */
@@ -118,7 +121,8 @@ async function openSettings(): Promise<void> {
 }
 
 async function showMenu({ feed }: Parts): Promise<void> {
-  await feed.ask();
+  // A server that hangs must not keep the menu away: the way to restart it is in there.
+  await Promise.race([feed.ask(), new Promise((resolve) => setTimeout(resolve, MENU_MS))]);
   const chosen = await vscode.window.showQuickPick(menu(feed.situation), {
     title: "COAI",
     placeHolder: "What should COAI do?",
@@ -137,7 +141,7 @@ async function whyNoSuggestion({ server }: Parts): Promise<void> {
   const said =
     last === undefined
       ? "Nothing was asked yet: type, or press Alt+\\ in an editor."
-      : `Line ${last.line + 1}: ${lastOutcome(last)}`;
+      : `${last.uri === uri ? "Line" : `${fileName(last.uri)}, line`} ${last.line + 1}: ${lastOutcome(last)}`;
   const chosen = await vscode.window.showInformationMessage(said, "Show All", "Show Log");
   if (chosen !== undefined) {
     const next = chosen === "Show All" ? "coai.showRequests" : "coai.showLog";
@@ -187,7 +191,7 @@ async function snoozeFor({ server, feed }: Parts, count: number): Promise<void> 
 
 async function chooseModel({ server, feed }: Parts): Promise<void> {
   const [models, status] = await Promise.all([
-    server.execute<CatalogueModel[]>(SERVER_COMMANDS.models),
+    server.execute<LocalModel[]>(SERVER_COMMANDS.models),
     feed.ask(),
   ]);
   const others = [...(status?.candidates ?? []), ...(status?.rejected ?? [])].filter(
@@ -197,6 +201,24 @@ async function chooseModel({ server, feed }: Parts): Promise<void> {
     label,
     kind: vscode.QuickPickItemKind.Separator,
   });
+  const here = others.filter(({ local }) => local);
+  const elsewhere = others.filter(({ local }) => !local);
+  const servers = (title: string, icon: string, offers: readonly Offer[]) =>
+    offers.length === 0
+      ? []
+      : [
+          separator(title),
+          ...offers.map((offer) => ({
+            label: `${icon} ${offer.model}`,
+            description: offer.name,
+            detail: offer.why,
+            take: async (): Promise<void> => {
+              await set("completion.backend", offer.name);
+              // Which cloud model is asked is decided by what it costs and how it is doing.
+              await set("completion.model", offer.name === CLOUD ? undefined : offer.model);
+            },
+          })),
+        ];
   const chosen = await vscode.window.showQuickPick(
     [
       separator("COAI's own engine"),
@@ -204,16 +226,8 @@ async function chooseModel({ server, feed }: Parts): Promise<void> {
         ...modelChoice(model),
         take: () => takeModel(server, model),
       })),
-      ...(others.length === 0 ? [] : [separator("Model servers on this machine")]),
-      ...others.map((offer) => ({
-        label: `$(server) ${offer.model}`,
-        description: offer.name,
-        detail: offer.why,
-        take: async () => {
-          await set("completion.backend", offer.name);
-          await set("completion.model", offer.model);
-        },
-      })),
+      ...servers("Model servers on this machine", "$(server)", here),
+      ...servers("Elsewhere: code leaves this machine", "$(cloud)", elsewhere),
     ],
     { title: "COAI", placeHolder: "Which model should complete?", matchOnDescription: true },
   );
@@ -222,10 +236,10 @@ async function chooseModel({ server, feed }: Parts): Promise<void> {
   }
 }
 
-async function takeModel(server: Server, model: CatalogueModel): Promise<void> {
+async function takeModel(server: Server, model: LocalModel): Promise<void> {
   if (!model.present) {
     const yes = `Download ${megabytes(model.sizeBytes)}`;
-    const question = `${model.name} (${model.license}) is not on this machine yet.`;
+    const question = `${model.name} (${model.license ?? ""}) is not on this machine yet.`;
     const answer = await vscode.window.showInformationMessage(question, { modal: true }, yes);
     if (answer !== yes) {
       return;

@@ -53,7 +53,13 @@ export class ManagedEnvironment {
 
   /** Return the server's program, if the environment is there and whole. */
   async program(): Promise<string | undefined> {
-    const where = await this.#layout();
+    let where: Layout | undefined;
+    try {
+      where = await this.#layout();
+    } catch {
+      // A wheel that cannot be read, as while the extension is being updated, names no environment.
+      return undefined;
+    }
     return where !== undefined && (await isFile(where.marker)) ? where.program : undefined;
   }
 

@@ -34,11 +34,17 @@ async function pythonApi(): Promise<PythonApi | undefined> {
   if (extension === undefined) {
     return undefined;
   }
+  let timer: NodeJS.Timeout | undefined;
   const late = new Promise<undefined>((resolve) => {
-    setTimeout(() => {
-      resolve(undefined);
-    }, PATIENCE_MS);
+    timer = setTimeout(resolve, PATIENCE_MS, undefined);
   });
-  const exported = await Promise.race([extension.activate(), late]);
-  return exported?.environments === undefined ? undefined : (exported as PythonApi);
+  try {
+    const exported = await Promise.race([extension.activate(), late]);
+    return exported?.environments === undefined ? undefined : (exported as PythonApi);
+  } catch {
+    // An extension that does not work tells its user so itself; here it is as if it were not there.
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
 }

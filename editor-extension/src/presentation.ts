@@ -1,4 +1,5 @@
 // What the status bar, the language status and the menu say: decided here, shown elsewhere.
+import { budgetWarnings, cloudLine, leaves, leavingSentence, spendingLine, usedUp } from "./cloud";
 import type { AuditAnswer, Status } from "./protocol";
 import { counted, dollars, megabytes, milliseconds, minutes, modelName, plain } from "./wording";
 
@@ -80,15 +81,33 @@ function running(status: Status, thinking: boolean): Line {
     const sentence = `No model can complete. ${status.detail} ${status.remedy}`.trim();
     return line("$(error) COAI", sentence, "error");
   }
-  const icon = thinking ? "$(loading~spin)" : status.local ? "$(sparkle)" : "$(cloud)";
-  const lock = status.privacyMode ? "$(lock)" : "";
-  const name = modelName(status.model);
-  const took = status.last?.kind === "suggestion" ? milliseconds(status.last.elapsedMs) : "";
-  const spent = status.spentTodayUsd ?? 0;
-  const cost = spent > 0 ? dollars(spent) : "";
-  const text = [icon, lock, name, took, cost].filter((part) => part !== "").join(" ");
-  const place = status.local ? "on this machine" : "on another machine";
-  return line(text, `${name} completes ${place}.`);
+  const away = leaves(status);
+  const exhausted = usedUp(status) !== undefined;
+  const text = [
+    thinking ? "$(loading~spin)" : away ? "" : "$(sparkle)",
+    // Whoever's code leaves the machine sees that at any moment.
+    away ? "$(cloud)" : "",
+    exhausted ? "$(warning)" : "",
+    status.privacyMode ? "$(lock)" : "",
+    modelName(status.model),
+    took(status),
+    costs(status),
+  ];
+  return line(
+    text.filter((part) => part !== "").join(" "),
+    away ? leavingSentence(status) : `${modelName(status.model)} completes on this machine.`,
+    exhausted ? "warning" : "normal",
+  );
+}
+
+/** Return how long the last suggestion took, unless another model than the one named wrote it. */
+function took({ last, model }: Status): string {
+  const ours = last?.kind === "suggestion" && last.model === model;
+  return ours ? milliseconds(last.elapsedMs) : "";
+}
+
+function costs({ spending }: Status): string {
+  return spending !== null && spending.todayUsd > 0 ? dollars(spending.todayUsd) : "";
 }
 
 function line(text: string, sentence: string, severity: Severity = "normal"): Line {
@@ -100,7 +119,9 @@ export function tooltip(situation: Situation): string {
   const { status } = situation;
   const rows = [plain(statusLine(situation).sentence)];
   if (situation.server === "running" && status !== undefined) {
-    if (status.detail !== "" && status.backend !== null) {
+    if (leaves(status)) {
+      rows.push(...hereInstead(status).map(plain));
+    } else if (status.detail !== "" && status.backend !== null) {
       rows.push(plain(status.detail));
     }
     const speed = status.candidates[0]?.speed ?? null;
@@ -115,12 +136,20 @@ export function tooltip(situation: Situation): string {
         ? "Privacy mode: nothing leaves this machine."
         : "Nothing leaves this machine unless you have allowed it.",
     );
-    if (status.spentTodayUsd !== null) {
-      rows.push(`Spent today: ${plain(dollars(status.spentTodayUsd))}.`);
+    if (!status.privacyMode) {
+      rows.push(plain(cloudLine(status)));
     }
-    rows.push(...status.problems.map((problem) => `$(warning) ${plain(problem)}`));
+    rows.push(plain(spendingLine(status.spending)));
+    const warnings = [...budgetWarnings(status.spending), ...status.problems];
+    rows.push(...warnings.map((warning) => `$(warning) ${plain(warning)}`));
   }
-  return rows.join("\n\n");
+  return rows.filter((row) => row !== "").join("\n\n");
+}
+
+/** Return why COAI's own engine does not complete instead, and what would make it. */
+function hereInstead(status: Status): string[] {
+  const engine = status.rejected.find(({ name }) => name === "embedded");
+  return engine === undefined ? [] : [`On this machine: ${engine.why} ${engine.remedy ?? ""}`.trim()];
 }
 
 /** Return in one sentence what a request ended in. */
@@ -144,10 +173,10 @@ export interface ModelChoice {
   readonly detail: string;
 }
 
-/** Return how a model of the catalogue is offered. */
+/** Return how a model that the engine could run is offered. */
 export function modelChoice(model: {
   readonly name: string;
-  readonly license: string;
+  readonly license: string | null;
   readonly sizeBytes: number;
   readonly present: boolean;
   readonly inUse: boolean;
@@ -157,9 +186,10 @@ export function modelChoice(model: {
   const state = model.inUse ? "in use" : model.present ? "on this machine" : "to be downloaded";
   const measured = model.speed === null ? "speed not measured yet" : speedOf(model.speed);
   return {
-    label: `${icon} ${model.name}`,
+    label: `${icon} ${modelName(model.name)}`,
     description: `${megabytes(model.sizeBytes)}, ${state}`,
-    detail: `${measured}; ${model.license}`,
+    // Of the user's own file its place tells more than the licence, which nobody knows.
+    detail: `${measured}; ${model.license ?? model.name}`,
   };
 }
 

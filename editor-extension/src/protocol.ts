@@ -51,6 +51,27 @@ export interface CompletionSwitches {
   readonly snoozedSeconds: number | null;
 }
 
+/** Whether completions may go to a cloud model where no model on this machine can answer. */
+export interface Cloud {
+  readonly allowed: boolean;
+  /** Whether one would be asked now. */
+  readonly ready: boolean;
+  readonly model: string | null;
+  /** Why it is not allowed or not ready, and what would change that; empty where it is. */
+  readonly detail: string;
+  readonly remedy: string;
+}
+
+/** What all of the user's daemons and commands have spent on models; days and months are UTC's. */
+export interface Spending {
+  readonly todayUsd: number;
+  readonly monthUsd: number;
+  /** What is set aside for calls that are under way. */
+  readonly reservedUsd: number;
+  readonly dailyBudgetUsd: number | null;
+  readonly monthlyBudgetUsd: number | null;
+}
+
 /** The answer to `coai/status`. */
 export interface Status {
   readonly model: string;
@@ -67,15 +88,18 @@ export interface Status {
   readonly rejected: readonly Offer[];
   readonly last: CompletionEvent | null;
   readonly problems: readonly string[];
-  /** What calls of cloud models have cost today; null where that cannot be read. */
-  readonly spentTodayUsd: number | null;
+  readonly cloud: Cloud;
+  /** Null where the books cannot be read. */
+  readonly spending: Spending | null;
 }
 
-/** A model of the server's catalogue, as `coai.models` answers. */
-export interface CatalogueModel {
+/** A model that the embedded engine could run, as `coai.models` answers. */
+export interface LocalModel {
+  /** What `coai.engine.model` takes: the catalogue's name, or the path of a file of the user's. */
   readonly name: string;
   readonly title: string;
-  readonly license: string;
+  /** Null of the user's own file. */
+  readonly license: string | null;
   readonly sizeBytes: number;
   readonly present: boolean;
   readonly inUse: boolean;
@@ -128,10 +152,7 @@ export interface ModelUsage {
 export interface Usage {
   /** How far back it looks. */
   readonly days: number;
-  readonly todayUsd: number;
-  readonly monthUsd: number;
-  readonly dailyBudgetUsd: number | null;
-  readonly monthlyBudgetUsd: number | null;
+  readonly spending: Spending;
   readonly perDay: readonly { readonly day: string; readonly calls: number; readonly usd: number }[];
   readonly models: readonly ModelUsage[];
   /** Null where nothing is recorded. */

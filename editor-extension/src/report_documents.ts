@@ -6,11 +6,10 @@ export const SCHEME = "coai-report";
 
 /** Writes reports when they are asked for, and anew each time they are shown. */
 export class ReportDocuments implements vscode.TextDocumentContentProvider, vscode.Disposable {
-  readonly #changed = new vscode.EventEmitter<vscode.Uri>();
   readonly #writers = new Map<string, () => Promise<string>>();
   readonly #registration = vscode.workspace.registerTextDocumentContentProvider(SCHEME, this);
 
-  readonly onDidChange = this.#changed.event;
+  #shown = 0;
 
   /** Have the report of this title written by `writer`. */
   add(title: string, writer: () => Promise<string>): void {
@@ -19,8 +18,14 @@ export class ReportDocuments implements vscode.TextDocumentContentProvider, vsco
 
   /** Show the report of this title. */
   async show(title: string): Promise<void> {
-    const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${title}.md` });
-    this.#changed.fire(uri);
+    // VS Code keeps a document for minutes after it was closed, and its preview does not always
+    // follow when that is written anew. So each time is a document of its own, in the same preview.
+    this.#shown += 1;
+    const uri = vscode.Uri.from({
+      scheme: SCHEME,
+      path: `/${title}.md`,
+      query: String(this.#shown),
+    });
     await vscode.commands.executeCommand("markdown.showPreview", uri);
   }
 
@@ -41,6 +46,5 @@ export class ReportDocuments implements vscode.TextDocumentContentProvider, vsco
   /** Let go of the scheme. */
   dispose(): void {
     this.#registration.dispose();
-    this.#changed.dispose();
   }
 }

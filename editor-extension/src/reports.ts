@@ -1,4 +1,5 @@
 // The reports as Markdown: what is in force, what was asked, what may leave the machine.
+import { budgetWarnings, cloudLine, leaves, leavingSentence, spendingLine } from "./cloud";
 import { lastOutcome, speedOf } from "./presentation";
 import type {
   CompletionEvent,
@@ -8,7 +9,7 @@ import type {
   Status,
   Usage,
 } from "./protocol";
-import { code, dollars, milliseconds, plain } from "./wording";
+import { code, dollars, fileName, milliseconds, plain } from "./wording";
 
 /** Return the report of what completes and why. */
 export function statusReport(status: Status, server: string): string {
@@ -16,10 +17,12 @@ export function statusReport(status: Status, server: string): string {
     ["Server", code(server)],
     ["Model", code(status.model)],
     ["Served by", status.backend === null ? "nothing" : code(status.backend)],
-    ["Where", status.local ? "on this machine" : "on another machine"],
+    ["Where", leaves(status) ? plain(leavingSentence(status)) : "on this machine"],
     ["State", `${status.phase}${status.detail === "" ? "" : `: ${plain(status.detail)}`}`],
     ["Completions", switches(status)],
     ["Last request", status.last === null ? "none yet" : plain(lastOutcome(status.last))],
+    ["Cloud", plain(cloudLine(status).replace("Cloud: ", ""))],
+    ["Money", money(status)],
   ];
   if (status.remedy !== "") {
     rows.push(["What to do", plain(status.remedy)]);
@@ -39,10 +42,15 @@ export function statusReport(status: Status, server: string): string {
   ].join("\n\n");
 }
 
+function money({ spending }: Status): string {
+  const said = [spendingLine(spending), ...budgetWarnings(spending)].filter((part) => part !== "");
+  return said.length === 0 ? "what was spent cannot be read" : plain(said.join(" "));
+}
+
 /** Return the report of the last requests, newest first. */
 export function whyReport(events: readonly CompletionEvent[]): string {
   const rows = events.map((event): [string, string, string, string] => [
-    `${plain(decodeURIComponent(event.uri.split("/").at(-1) ?? ""))}, line ${event.line + 1}`,
+    `${plain(fileName(event.uri))}, line ${event.line + 1}`,
     event.trigger === "invoked" ? "asked for" : "typing",
     event.kind === "none" ? code(event.reason ?? "") : "suggestion",
     `${plain(lastOutcome(event))}${event.kind === "none" ? ` (${milliseconds(event.elapsedMs)})` : ""}`,
@@ -105,28 +113,44 @@ export function privacyReport(
   ].join("\n\n");
 }
 
+/** Return what holds for completions, and for the questions that are more than one. */
 function verdict(status: Status, settings: readonly SettingInForce[]): string {
   if (status.privacyMode) {
     return "**Privacy mode is on: nothing leaves this machine, whatever else is set.**";
   }
-  const allowed = settings.find(({ key }) => key === "completion.allow_cloud")?.value === "true";
-  return allowed
-    ? "**Completions may ask a model on another machine when none here can answer.**"
-    : "**Completions ask only models on this machine.**";
+  const on = (name: string): boolean => settings.find(({ key }) => key === name)?.value === "true";
+  if (leaves(status)) {
+    return `**${plain(leavingSentence(status))}**`;
+  }
+  if (status.cloud.allowed) {
+    return `**Completions may leave this machine when no model here can answer.** ${plain(cloudLine(status))}`;
+  }
+  if (on("completion.allow_cloud")) {
+    return (
+      "**Completions may ask a model server on another machine when none here can answer, and no " +
+      "vendor's cloud.**"
+    );
+  }
+  const here = "**Completions ask only models on this machine.**";
+  return on("routing.allow_cloud")
+    ? `${here} What is more than a completion may go to a vendor's cloud.`
+    : here;
 }
 
 /** Return the report of what models were used for and what it cost. */
 export function usageReport(usage: Usage): string {
+  const { spending } = usage;
   const budget = (cap: number | null): string => (cap === null ? "no budget" : dollars(cap));
   return [
     "# COAI: usage and spend",
     table(
       ["", "Spent", "Budget"],
       [
-        ["Today", plain(dollars(usage.todayUsd)), plain(budget(usage.dailyBudgetUsd))],
-        ["This month", plain(dollars(usage.monthUsd)), plain(budget(usage.monthlyBudgetUsd))],
+        ["Today", plain(dollars(spending.todayUsd)), plain(budget(spending.dailyBudgetUsd))],
+        ["This month", plain(dollars(spending.monthUsd)), plain(budget(spending.monthlyBudgetUsd))],
       ],
     ),
+    ...budgetWarnings(spending).map((warning) => `**${plain(warning)}**`),
     "Days and months are UTC's. Models on this machine cost nothing.",
     "## Completions",
     completions(usage.completions),

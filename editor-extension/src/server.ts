@@ -24,6 +24,9 @@ import { SECTION, type Settings, userSettings } from "./settings";
 
 const ASK_MS = 10_000;
 
+/** A server that has not answered by then hangs; a cold start on a busy machine takes some seconds. */
+const START_MS = 60_000;
+
 /** What the server is doing. */
 export type ServerState =
   | { readonly kind: "stopped" }
@@ -109,7 +112,12 @@ export class Server implements vscode.Disposable {
 
   /** Tell the server that the user trusts the workspace now, whose own rules count then. */
   async trust(): Promise<void> {
-    await this.#running()?.sendNotification(WORKSPACE_TRUSTED, { trusted: true });
+    try {
+      await this.#running()?.sendNotification(WORKSPACE_TRUSTED, { trusted: true });
+    } catch (error) {
+      // The server is going; the next one is told when it starts.
+      this.#log.debug(`The server was not told of the trust: ${String(error)}`);
+    }
     await this.relocate();
   }
 
@@ -119,14 +127,16 @@ export class Server implements vscode.Disposable {
   }
 
   /** Stop the server, and show that it is being set up until `work` is done. */
-  async whileSettingUp<T>(work: () => Promise<T>): Promise<T> {
-    await this.stop();
-    this.#become({ kind: "settingUp" });
-    try {
-      return await work();
-    } finally {
-      this.#become({ kind: "stopped" });
-    }
+  whileSettingUp<T>(work: () => Promise<T>): Promise<T> {
+    return this.#next(async () => {
+      await this.#stop();
+      this.#become({ kind: "settingUp" });
+      try {
+        return await work();
+      } finally {
+        this.#become({ kind: "stopped" });
+      }
+    });
   }
 
   /** Look for the server's program. */
@@ -169,9 +179,14 @@ export class Server implements vscode.Disposable {
   }
 
   /** Do one thing after the other: a start and a stop must not overlap. */
-  #next(work: () => Promise<void>): Promise<void> {
-    this.#turn = this.#turn.then(work, work);
-    return this.#turn;
+  #next<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(work);
+    // What goes wrong is told to who asked, and is no reason for the next one not to have its turn.
+    this.#turn = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    return turn;
   }
 
   async #start(): Promise<void> {
@@ -191,7 +206,7 @@ export class Server implements vscode.Disposable {
     const client = this.#newClient(location.command);
     this.#client = client;
     try {
-      await client.start();
+      await answered(client);
     } catch (error) {
       // If the process has ended, `#ended` was told and has the say already.
       if (this.#client === client) {
@@ -335,6 +350,23 @@ function follow(stream: NodeJS.ReadableStream, log: vscode.LogOutputChannel): vo
     level = said.level;
     log[level](said.text);
   });
+}
+
+/** Start a client; raises what keeps it from starting, and an error if it takes too long. */
+async function answered(client: LanguageClient): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(new Error(`It has not answered within ${START_MS / 1000} seconds.`));
+      // Whoever waits for an answer cannot be asked to end.
+      client.serverProcess?.kill();
+    }, START_MS);
+  });
+  try {
+    await Promise.race([client.start(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function version(client: LanguageClient): string {

@@ -18,6 +18,7 @@ export class Setup {
   readonly #managed: ManagedEnvironment;
   readonly #log: vscode.LogOutputChannel;
   readonly #context: vscode.ExtensionContext;
+  #making: Promise<void> | undefined;
 
   constructor(
     server: Server,
@@ -52,7 +53,15 @@ export class Setup {
   }
 
   /** Make the environment with progress and a way to stop, then start the server in it. */
-  async make(): Promise<void> {
+  make(): Promise<void> {
+    // Whoever asks a second time waits for the first: both would write to the same place.
+    this.#making ??= this.#makeAndStart().finally(() => {
+      this.#making = undefined;
+    });
+    return this.#making;
+  }
+
+  async #makeAndStart(): Promise<void> {
     try {
       await this.#server.whileSettingUp(() => this.#make());
     } catch (error) {

@@ -16,6 +16,8 @@ export class StatusFeed implements vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<Situation>();
   readonly #subscriptions: vscode.Disposable[];
   #status: Status | undefined;
+  /** Counts questions and changes of the server: only the answer to the last one is shown. */
+  #turn = 0;
   #thinking = false;
   #asking: NodeJS.Timeout | undefined;
   #spinner: NodeJS.Timeout | undefined;
@@ -29,6 +31,7 @@ export class StatusFeed implements vscode.Disposable {
     this.#subscriptions = [
       server.onState((state) => {
         if (state.kind !== "running") {
+          this.#turn += 1;
           this.#status = undefined;
         }
         this.#tell();
@@ -67,19 +70,27 @@ export class StatusFeed implements vscode.Disposable {
 
   /** Ask the server now and return its status, if it runs. */
   async ask(): Promise<Status | undefined> {
+    this.#turn += 1;
+    const turn = this.#turn;
+    let status: Status | undefined;
     try {
-      this.#status = await this.#server.status(vscode.window.activeTextEditor?.document.uri);
+      status = await this.#server.status(vscode.window.activeTextEditor?.document.uri);
     } catch {
       // The server is going; its end is told by its state.
-      this.#status = undefined;
     }
+    if (turn !== this.#turn) {
+      // Asked again meanwhile, of another document perhaps, or the server has ended.
+      return status;
+    }
+    this.#status = status;
     this.#wakeLater(this.#status?.completion.snoozedSeconds ?? null);
     this.#tell();
-    return this.#status;
+    return status;
   }
 
   /** Stop following. */
   dispose(): void {
+    this.#turn += 1;
     for (const timer of [this.#asking, this.#spinner, this.#waking]) {
       clearTimeout(timer);
     }

@@ -8,6 +8,7 @@ export class StatusItems implements vscode.Disposable {
   readonly #language = vscode.languages.createLanguageStatusItem("coai", [
     { scheme: "file" },
     { scheme: "untitled" },
+    { scheme: "vscode-notebook-cell" },
   ]);
   #shown = "";
 
@@ -32,7 +33,7 @@ export class StatusItems implements vscode.Disposable {
     this.#shown = shown;
     this.#bar.text = text;
     this.#bar.backgroundColor = BACKGROUNDS[severity];
-    this.#bar.accessibilityInformation = { label: sentence, role: "button" };
+    this.#bar.accessibilityInformation = { label: spoken(sentence), role: "button" };
     this.#bar.tooltip = new vscode.MarkdownString(told, true);
     this.#language.text = text;
     this.#language.detail = sentence;
@@ -45,6 +46,11 @@ export class StatusItems implements vscode.Disposable {
     this.#bar.dispose();
     this.#language.dispose();
   }
+}
+
+/** Whoever hears it has not seen whose item it is. */
+function spoken(sentence: string): string {
+  return sentence.startsWith("COAI") ? sentence : `COAI: ${sentence}`;
 }
 
 const BACKGROUNDS: Record<Severity, vscode.ThemeColor | undefined> = {

@@ -32,6 +32,17 @@ export function modelName(model: string): string {
   return path.posix.basename(model.replaceAll("\\", "/")).replace(/\.gguf$/i, "");
 }
 
+/** Return the name of the file that an address names. */
+export function fileName(uri: string): string {
+  const name = uri.split("/").at(-1) ?? "";
+  try {
+    return decodeURIComponent(name);
+  } catch {
+    // It is not encoded as it should be, so it is shown as it is.
+    return name;
+  }
+}
+
 /** Return text as Markdown that shows it as it is. */
 export function plain(text: string): string {
   return text.replace(/[\\`*_{}[\]()#+\-.!|<>~&$]/g, "\\$&").replace(/\s+/g, " ");

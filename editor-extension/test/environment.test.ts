@@ -141,3 +141,10 @@ test("a program that takes too long is ended", options, async () => {
   });
   await assert.rejects(slow, /took longer/);
 });
+
+test("a wheel that cannot be read is no reason to fail", async () => {
+  const wheel = path.join(folder, "ext", "server", "coai-0.1.0-py3-none-any.whl");
+  rmSync(wheel);
+  mkdirSync(wheel);
+  assert.equal(await environment().program(), undefined);
+});

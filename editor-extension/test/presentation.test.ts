@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Situation, auditSentence, menu, modelChoice, statusLine, tooltip } from "../src/presentation";
-import { offer, status, suggestion } from "./samples";
+import { inTheCloud, offer, spent, status, suggestion } from "./samples";
 
 const running: Situation = { server: "running", why: "", status: status(), thinking: false };
 
@@ -15,9 +15,15 @@ const lines: [string, Situation, RegExp, "normal" | "warning" | "error"][] = [
   ["a status that is not known yet", { ...running, status: undefined }, /loading~spin/, "normal"],
   ["a local model", running, /^\$\(sparkle\) qwen2\.5-coder-0\.5b$/, "normal"],
   ["with the last latency", { ...running, status: status({ last: suggestion() }) }, /0\.5b 183 ms$/, "normal"],
-  ["what was spent", { ...running, status: status({ spentTodayUsd: 1.5 }) }, /0\.5b \$1\.50$/, "normal"],
+  ["no latency of another model", { ...running, status: inTheCloud({ last: suggestion() }) }, /far-away-1$/, "normal"],
+  ["what was spent", { ...running, status: status({ spending: spent(1.5) }) }, /0\.5b \$1\.50$/, "normal"],
   ["a spinner while it thinks", { ...running, thinking: true }, /^\$\(loading~spin\) qwen/, "normal"],
   ["a model elsewhere", { ...running, status: status({ local: false }) }, /^\$\(cloud\) qwen/, "normal"],
+  ["a cloud model where none is here", { ...running, status: inTheCloud() }, /^\$\(cloud\) far-away-1$/, "normal"],
+  ["the cloud also while it thinks", { ...running, thinking: true, status: inTheCloud() },
+    /^\$\(loading~spin\) \$\(cloud\) far-away-1$/, "normal"],
+  ["a budget that is used up", { ...running, status: inTheCloud({ spending: spent(2, { dailyBudgetUsd: 2 }) }) },
+    /^\$\(cloud\) \$\(warning\) far-away-1 \$2\.00$/, "warning"],
   ["privacy mode", { ...running, status: status({ privacyMode: true }) }, /\$\(lock\) qwen/, "normal"],
   ["switched off", { ...running, status: status({}, { enabled: false }) }, /circle-slash\) COAI$/, "normal"],
   ["off for a language", { ...running, status: status({}, { languageEnabled: false }) }, /circle-slash/, "normal"],
@@ -101,6 +107,12 @@ test("a model to choose has its size, and its speed where it was measured", () =
   assert.match(used.detail, /writes 50 tokens\/s/);
 });
 
+test("a file of the user's own is called by its name, and its place is told", () => {
+  const own = modelChoice({ ...model, name: "/far/mine.gguf", license: null, present: true, speed: null });
+  assert.equal(own.label, "$(database) mine");
+  assert.equal(own.detail, "speed not measured yet; /far/mine.gguf");
+});
+
 const audits: [string, Parameters<typeof auditSentence>[0], RegExp][] = [
   ["nothing", { files: 2, findings: 0, bySeverity: {}, stopped: false }, /^Nothing was found in 2 files\.$/],
   [
@@ -122,7 +134,25 @@ for (const [end, answer, said] of audits) {
 }
 
 test("money that cannot be read is not shown", () => {
-  const told = tooltip({ ...running, status: status({ spentTodayUsd: null }) });
+  const told = tooltip({ ...running, status: status({ spending: null }) });
   assert.doesNotMatch(told, /Spent/);
   assert.match(tooltip(running), /Spent today: \\\$0\\\.00/);
+});
+
+test("the tooltip says what leaves, and why no model here completes instead", () => {
+  const told = tooltip({ ...running, status: inTheCloud() });
+  assert.match(told, /completions leave it, to far\\-away\\-1 in the cloud/);
+  assert.match(told, /On this machine: It is not on this machine yet\\\. Fetch it/);
+  assert.match(told, /Cloud: allowed, and far\\-away\\-1 completes/);
+  assert.doesNotMatch(told, /Measured/);
+});
+
+test("in privacy mode the tooltip says so once", () => {
+  assert.doesNotMatch(tooltip({ ...running, status: status({ privacyMode: true }) }), /Cloud/);
+});
+
+test("a warning of the tooltip has its sign", () => {
+  const told = tooltip({ ...running, status: inTheCloud({ spending: spent(1.7, { dailyBudgetUsd: 2 }) }) });
+  assert.match(told, /Spent: \\\$1\\\.70 of \\\$2\\\.00 today/);
+  assert.match(told, /\$\(warning\) 85 % of the budget for today are used/);
 });

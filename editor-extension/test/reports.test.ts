@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { privacyReport, statusReport, usageReport, whyReport } from "../src/reports";
-import { offer, status, suggestion } from "./samples";
+import { inTheCloud, offer, spent, status, suggestion } from "./samples";
 
 test("the status report names the model, the order of servers, and why others are not used", () => {
   const report = statusReport(
@@ -74,18 +74,48 @@ test("the privacy report says whether anything may leave, and which settings dec
     settings("true"),
     [departure],
   );
-  assert.match(open, /may ask a model on another machine/);
+  assert.match(open, /may ask a model server on another machine.*no vendor's cloud/);
   assert.match(open, /`far`/);
   assert.match(open, /`api\.example\.org` \| `m` \| performance \| 1,234 \| allowed/);
   assert.match(privacyReport(status({ privacyMode: true }), settings("true"), []), /Privacy mode is on/);
 });
 
+const allowed = { allowed: true, ready: true, model: "far-away-1", detail: "", remedy: "" };
+
+const verdicts: [string, Parameters<typeof privacyReport>[0], RegExp][] = [
+  ["that completions leave it", inTheCloud(), /\*\*No model on this machine.*leave it, to far\\-away/],
+  ["that they may", status({ cloud: allowed }), /may leave this machine when.*far\\-away\\-1 is asked/],
+  [
+    "why they do not though they may",
+    status({ cloud: { ...allowed, ready: false, detail: "There is no key.", remedy: "Sign in." } }),
+    /may leave this machine when.*not used now\\\. There is no key\\\. Sign in/,
+  ],
+];
+
+for (const [what, given, said] of verdicts) {
+  test(`the privacy report says ${what}`, () => {
+    assert.match(privacyReport(given, settings("true"), []), said);
+  });
+}
+
+test("what is more than a completion may leave where only that is allowed", () => {
+  const routing = { key: "routing.allow_cloud", value: "true", origin: "editor", description: "May." };
+  assert.match(privacyReport(status(), [...settings("false"), routing], []), /more than a completion may/);
+});
+
+test("the status report says where completions go and what that costs", () => {
+  const told = statusReport(inTheCloud({ spending: spent(0.4, { dailyBudgetUsd: 2 }) }), "coai");
+  assert.match(told, /\| Where \| No model on this machine.*to far\\-away\\-1 in the cloud/);
+  assert.match(told, /\| Cloud \| allowed, and far/);
+  assert.match(told, /\| Money \| Spent: \\\$0\\\.40 of \\\$2\\\.00 today/);
+  const here = statusReport(status({ spending: null }), "coai");
+  assert.match(here, /\| Cloud \| not allowed for completions\\\. Completions may not leave/);
+  assert.match(here, /\| Money \| what was spent cannot be read/);
+});
+
 const unused: Parameters<typeof usageReport>[0] = {
   days: 30,
-  todayUsd: 0,
-  monthUsd: 0,
-  dailyBudgetUsd: null,
-  monthlyBudgetUsd: null,
+  spending: spent(0),
   perDay: [],
   models: [],
   completions: null,
@@ -102,9 +132,7 @@ test("where nothing was used the usage report says so", () => {
 test("the usage report has what was spent, the budgets, the models and the completions", () => {
   const report = usageReport({
     ...unused,
-    todayUsd: 0.0123,
-    monthUsd: 4,
-    dailyBudgetUsd: 2,
+    spending: spent(0.0123, { monthUsd: 4, dailyBudgetUsd: 2 }),
     perDay: [{ day: "2026-11-20", calls: 3, usd: 4 }],
     models: [
       {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { code, megabytes, milliseconds, minutes, modelName, plain } from "../src/wording";
+import { code, fileName, megabytes, milliseconds, minutes, modelName, plain } from "../src/wording";
 
 const cases: [string, string, string][] = [
   ["bytes are said in megabytes", megabytes(491_400_064), "491 MB"],
@@ -16,6 +16,8 @@ const cases: [string, string, string][] = [
   ["line ends do not break a table", plain("one\ntwo"), "one two"],
   ["backticks inside code get a longer fence", code("a`b"), "``a`b``"],
   ["at the ends they get a blank", code("`a`"), "`` `a` ``"],
+  ["an address's file is named as its user does", fileName("file:///work/a%20b.py"), "a b.py"],
+  ["an address that is wrong is shown as it is", fileName("file:///work/100%.py"), "100%.py"],
   ["bars do not break a table", code("a|b"), "`a\\|b`"],
 ];
 

@@ -278,17 +278,13 @@ class Books:
 
     def _spending(self, database: sqlite3.Connection) -> Spending:
         now = self._now()
-        day = now.replace(hour=0, minute=0, second=0, microsecond=0)
-        month = day.replace(day=1)
-        alive = now - timedelta(minutes=RESERVED_MINUTES)
-        database.execute("DELETE FROM reservations WHERE at < ?", (_text(alive),))
+        database.execute(
+            "DELETE FROM reservations WHERE at < ?",
+            (_text(now - timedelta(minutes=RESERVED_MINUTES)),),
+        )
         sums = [
             database.execute(question, (_text(since),)).fetchone()[0]
-            for question, since in (
-                ("SELECT total(cost_usd) FROM calls WHERE at >= ?", day),
-                ("SELECT total(cost_usd) FROM calls WHERE at >= ?", month),
-                ("SELECT total(cost_usd) FROM reservations WHERE at >= ?", alive),
-            )
+            for question, since in _sums(now)
         ]
         return Spending(*sums)
 
@@ -357,6 +353,28 @@ def read_totals(path: Path) -> tuple[CallTotals, ...]:
         datetime.fromtimestamp(0, UTC),
     )
     return tuple(CallTotals(*row) for row in rows)
+
+
+def read_spending(path: Path, *, now: datetime) -> Spending:
+    """Return what all of a user's processes have spent and set aside; raises BooksError."""
+    sums = [
+        rows[0][0] if (rows := _rows(path, question, since)) else 0.0
+        for question, since in _sums(now)
+    ]
+    return Spending(*sums)
+
+
+def _sums(now: datetime) -> tuple[tuple[str, datetime], ...]:
+    """Return what asks for each sum of `Spending`, in its order, and since when."""
+    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (
+        ("SELECT total(cost_usd) FROM calls WHERE at >= ?", day),
+        ("SELECT total(cost_usd) FROM calls WHERE at >= ?", day.replace(day=1)),
+        (
+            "SELECT total(cost_usd) FROM reservations WHERE at >= ?",
+            now - timedelta(minutes=RESERVED_MINUTES),
+        ),
+    )
 
 
 def read_days(path: Path, *, since: datetime) -> tuple[tuple[str, int, float], ...]:

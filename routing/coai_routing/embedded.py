@@ -108,13 +108,10 @@ class Embedded:
     def _weights(self, model: str) -> tuple[Path, Family | None]:
         """Return the file of a model and its family, by its name or by what the file says."""
         from coai_routing.engine.gguf import read_header  # noqa: PLC0415
+        from coai_routing.engine.own_weights import family_of_file  # noqa: PLC0415
 
         path = self._store.resolve(model)
-        header = read_header(path)
-        for name in (model, header.name):
-            if name and (family := self._catalog.family_of(name, architecture=header.architecture)):
-                return path, family
-        return path, None
+        return path, family_of_file(self._catalog, model, read_header(path))
 
     async def _stop(self) -> None:
         engine, provider = self._engine, self._provider

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from coai_routing.assembly import Routing
-    from coai_routing.books import Spending
     from coai_routing.discovery import Found
     from coai_routing.fleet import Place
     from coai_routing.learning import Verdict
@@ -40,11 +39,6 @@ class RoutingOnDemand:
         self._building = asyncio.Lock()
         self._routing: Routing | None = None
         self._writing: set[asyncio.Task[None]] = set()
-
-    @property
-    def spending(self) -> Spending | None:
-        """What was spent as it was last looked at; None where no router was needed yet."""
-        return None if self._routing is None else self._routing.books.known
 
     async def get(self) -> Routing:
         """Return the router with what belongs to it; raises SettingsError for a bad registry."""

@@ -330,7 +330,10 @@ class ModelSettings(Section):
     )
     local_paths: Annotated[tuple[AbsolutePath, ...], Expected("a list of absolute paths")] = Field(
         default=(),
-        description="Files and directories where weights may lie already, for example a share.",
+        description=(
+            "Files and directories where weights may lie already, for example a share. GGUF files "
+            "of your own there are listed beside the catalogue's models."
+        ),
     )
 
 

@@ -6,11 +6,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from coai_agents.completion.outcome import Suggestion
+from coai_routing.cloud_completion import NAME as CLOUD
 from coai_routing.local import state_directory
+from coai_routing.plan import Speed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from coai_agents.completion.completer import Event
     from coai_routing.plan import CompletionPlan, Offer
+    from coai_routing.settings import Settings
     from coai_server.services import Services
 
 
@@ -34,8 +39,7 @@ def describe_status(services: Services, uri: str | None = None) -> dict[str, Any
         "missingModel": services.models.embedded.missing,
         "completion": _describe_switches(services, uri),
         "privacyMode": services.settings.privacy.mode,
-        "cloud": _describe_cloud(services, uri),
-        "spending": _describe_spending(services),
+        "cloud": _describe_cloud(services, plan),
         **describe_plan(plan),
         "last": describe_event(history[-1]) if history else None,
         "problems": [str(problem) for problem in _problems(services)],
@@ -47,37 +51,40 @@ def _problems(services: Services) -> tuple[object, ...]:
     return services.loaded.problems if problem is None else (*services.loaded.problems, problem)
 
 
-def _describe_cloud(services: Services, uri: str | None) -> dict[str, Any]:
-    """Return whether completions may go to a cloud model, from a document if one is named."""
-    settings = services.settings if uri is None else services.settings_of(uri)
+def _describe_cloud(services: Services, plan: CompletionPlan) -> dict[str, Any]:
+    """Return whether completions may go to a cloud model, and whether they would.
+
+    It is `ready` where it is asked as soon as no model on this machine can answer.
+    """
     offer = services.models.cloud.offer
-    allowed = (
-        settings.completion.allow_cloud
-        and settings.routing.allow_cloud
-        and not settings.privacy.mode
-    )
+    forbidden = _forbidden(services.settings)
+    ready = any(candidate.offer.name == CLOUD for candidate in plan.candidates)
+    refused = next((one for one in plan.rejected if one.offer.name == CLOUD), None)
+    detail = remedy = ""
+    if forbidden is not None:
+        detail, remedy = forbidden
+    elif refused is not None:
+        detail, remedy = refused.why, refused.remedy
+    elif offer is None:
+        detail = "Which model could be asked is being looked up."
     return {
-        "allowed": allowed,
-        "ready": allowed and offer is not None and offer.phase == "ready",
+        "allowed": forbidden is None,
+        "ready": ready,
         "model": None if offer is None else offer.model or None,
-        "detail": "" if offer is None else offer.detail,
-        "remedy": "" if offer is None else offer.remedy,
+        "detail": detail,
+        "remedy": remedy,
     }
 
 
-def _describe_spending(services: Services) -> dict[str, Any] | None:
-    """Return what models have cost, in US dollars and UTC; null where none that costs is used."""
-    spending = services.models.routing.spending
-    if spending is None:
-        return None
-    budget = services.settings.budget
-    return {
-        "todayUsd": spending.day,
-        "monthUsd": spending.month,
-        "reservedUsd": spending.reserved,
-        "dailyBudgetUsd": budget.daily_usd,
-        "monthlyBudgetUsd": budget.monthly_usd,
-    }
+def _forbidden(settings: Settings) -> tuple[str, str] | None:
+    """Return what keeps completions from the cloud, and what would change that; None if nothing."""
+    if settings.privacy.mode:
+        return "Privacy mode is on.", "Switch `privacy.mode` off."
+    if not settings.completion.allow_cloud:
+        return "Completions may not leave this machine.", "Set `completion.allow_cloud`."
+    if not settings.routing.allow_cloud:
+        return "Cloud models are not allowed.", "Set `routing.allow_cloud`."
+    return None
 
 
 def _describe_switches(services: Services, uri: str | None) -> dict[str, Any]:
@@ -94,41 +101,59 @@ def _describe_switches(services: Services, uri: str | None) -> dict[str, Any]:
 
 
 def describe_models(services: Services) -> list[dict[str, Any]]:
-    """Return the catalogue's models with what is here of each; reads the disk.
+    """Return the models that the engine could run, with what is here of each; reads the disk.
 
-    The speed is the one that was measured with the engine's settings as they are now.
+    They are the catalogue's and the user's own files, whose name is their path and whose licence
+    nobody knows. The speed is the one that was measured with the engine's settings as they are now.
     """
     # Imported here, because only who chooses a model needs it.
     from coai_routing.embedded import engine_options  # noqa: PLC0415
     from coai_routing.engine.speed import kept_speed, speed_key  # noqa: PLC0415
-    from coai_routing.plan import Speed  # noqa: PLC0415
 
     options = engine_options(services.settings.engine).settled()
-    running = services.models.embedded.served().offer.speed
+    store, in_use = services.models.store, services.settings.engine.model
     described: list[dict[str, Any]] = []
-    for stored in services.models.store.listed():
-        model = stored.model
-        in_use = model.name == services.settings.engine.model
+
+    def describe(name: str, path: Path, *, present: bool, used: bool, **known: object) -> None:
+        kept = kept_speed(state_directory(), speed_key(path, options)) if present else None
         speed = None
-        if stored.present:
-            kept = kept_speed(state_directory(), speed_key(stored.path, options))
-            if kept is not None:
-                speed = Speed(kept.prompt_tokens_per_second, kept.output_tokens_per_second)
-        if speed is None and in_use:
+        if kept is not None:
+            speed = Speed(kept.prompt_tokens_per_second, kept.output_tokens_per_second)
+        elif used:
             # A figure that was taken on a busy machine is not kept, but better than none.
-            speed = running
+            speed = services.models.embedded.served().offer.speed
         described.append(
             {
-                "name": model.name,
-                "title": model.title,
-                "license": model.license,
-                "sizeBytes": model.size,
-                "present": stored.present,
-                "inUse": in_use,
+                "name": name,
+                **known,
+                "present": present,
+                "inUse": used,
                 "speed": None
                 if speed is None
                 else {"prompt": speed.prompt, "output": speed.output},
             }
+        )
+
+    for stored in store.listed():
+        model = stored.model
+        describe(
+            model.name,
+            stored.path,
+            present=stored.present,
+            used=model.name == in_use,
+            title=model.title,
+            license=model.license,
+            sizeBytes=model.size,
+        )
+    for own in store.own(in_use):
+        describe(
+            str(own.path),
+            own.path,
+            present=True,
+            used=own.in_use,
+            title=own.title,
+            license=None,
+            sizeBytes=own.size,
         )
     return described
 
@@ -148,7 +173,8 @@ def describe_plan(plan: CompletionPlan) -> dict[str, Any]:
 
 
 def _describe_offer(offer: Offer) -> dict[str, Any]:
-    speed = offer.speed
+    # The cloud's is what decides how much is sent there, and was not measured.
+    speed = None if offer.name == CLOUD else offer.speed
     return {
         "name": offer.name,
         "model": offer.model,

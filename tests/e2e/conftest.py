@@ -1,7 +1,8 @@
-"""VS Code with the extension, once for all tests, and a fresh page for each file of tests."""
+"""VS Code with the extension and one window of it for all tests; each file begins it anew."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from coai_routing.engine.store import ModelStore
 from coai_routing.local import data_directory
 from tests.e2e.code_server import CodeServer, code_server
 from tests.e2e.tools import EXTENSION, ROOT, missing, vs_code
-from tests.e2e.workbench import PICTURES, Workbench
+from tests.e2e.workbench import MODEL_SECONDS, PICTURES, Workbench
 from tests.support.silent_hub import silent_hub
 
 if TYPE_CHECKING:
@@ -103,16 +104,25 @@ def server_variables(models: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def own_weights(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of the user's own, which no catalogue lists: a second model that is there."""
+    path = tmp_path_factory.mktemp("own") / "qwen2.5-coder-of-my-own.gguf"
+    path.symlink_to(ModelStore(models, builtin_catalog()).path(MODEL))
+    return path
+
+
 @pytest.fixture(scope="package")
-def variables(models: Path) -> Iterator[dict[str, str]]:
+def variables(models: Path, own_weights: Path) -> Iterator[dict[str, str]]:
     """Return what leads to this environment's `coai`, and to weights that never come."""
     programs = Path(sys.executable).parent
     with silent_hub() as address:
         yield {
             **server_variables(models),
             # A model on a machine that is busy with other things is slow, and not broken.
-            "COAI_COMPLETION__TIMEOUT_MS": "40000",
+            "COAI_COMPLETION__TIMEOUT_MS": str(int(MODEL_SECONDS * 900)),
             "COAI_MODELS__SOURCES": '["huggingface"]',
+            "COAI_MODELS__LOCAL_PATHS": json.dumps([str(own_weights.parent)]),
             "HF_ENDPOINT": address,
             "PATH": f"{programs}:/usr/bin:/bin",
         }
@@ -132,17 +142,34 @@ def code(
         yield running
 
 
-@pytest.fixture(scope="module")
-def workbench(code: CodeServer, browser: Browser) -> Iterator[Workbench]:
-    """Open a window of VS Code in which the model completes; it must end without errors."""
+@pytest.fixture(scope="package")
+def window(code: CodeServer, browser: Browser) -> Iterator[Workbench]:
+    """Open a window of VS Code in which the model completes: a new one takes half a minute."""
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     bench = Workbench(page, code.url)
     bench.wait_for_status(MODEL)
-    before = code.extension_host_errors()
     yield bench
-    # Closing the page is an error to VS Code's services that are still at work.
-    errors = [*bench.errors, *code.extension_host_errors()[len(before) :]]
     page.close()
+
+
+@pytest.fixture(scope="module")
+def workbench(
+    request: pytest.FixtureRequest, code: CodeServer, window: Workbench
+) -> Iterator[Workbench]:
+    """Return the window as it was when it was opened; it must end without errors."""
+    failed = request.session.testsfailed
+    before = code.extension_host_errors()
+    window.errors.clear()
+    yield window
+    errors = [*window.errors, *code.extension_host_errors()[len(before) :]]
+    code.forget_settings()
+    if request.session.testsfailed != failed:
+        # Whatever a test has left behind is not for the next file's.
+        window.load()
+    else:
+        window.clear_notifications()
+        window.close_editors()
+    window.wait_for_status(MODEL)
     assert errors == []
 
 

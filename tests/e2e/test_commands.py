@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.e2e.completing import completes
 from tests.e2e.conftest import MODEL
 from tests.e2e.workbench import PATIENCE_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.e2e.code_server import CodeServer
     from tests.e2e.workbench import Workbench
 
 ENABLED = "coai.completion.enabled"
+MODEL_SETTING = "coai.engine.model"
 
 
 @pytest.fixture(autouse=True)
@@ -47,14 +51,9 @@ def test_a_click_on_the_status_bar_opens_the_menu(workbench: Workbench) -> None:
 
 def test_the_pointer_on_the_status_bar_shows_details(workbench: Workbench) -> None:
     details = workbench.page.locator(".monaco-hover", has_text="Nothing leaves this machine")
-
-    def hovers() -> bool:
-        workbench.page.mouse.move(600, 300)
-        workbench.status().hover()
-        workbench.page.wait_for_timeout(1500)
-        return details.first.is_visible()
-
-    workbench.wait(hovers, "the details are shown")
+    workbench.hold(workbench.status(), details, "the details are shown")
+    expect(details.first).to_contain_text("Cloud: not allowed for completions.")
+    expect(details.first).to_contain_text(re.compile(r"Spent today: \$0\.00(\d\d)?\."))
     workbench.picture("status-bar")
     workbench.page.mouse.move(600, 300)
 
@@ -143,15 +142,32 @@ def test_the_list_of_models_has_sizes_and_states(workbench: Workbench) -> None:
     workbench.close_list()
 
 
-def test_another_model_is_taken_only_after_a_yes(workbench: Workbench, code: CodeServer) -> None:
+def test_another_model_is_fetched_only_after_a_yes(workbench: Workbench, code: CodeServer) -> None:
     workbench.run("COAI: Choose the Local Model")
     workbench.pick("to be downloaded")
     workbench.dialog("Cancel")
     assert code.setting("coai.engine.model") is None
-    workbench.run("COAI: Choose the Local Model")
-    workbench.pick(MODEL)
-    workbench.wait(lambda: code.setting("coai.engine.model") == MODEL, "the setting is written")
-    workbench.wait_for_status(MODEL)
+
+
+def test_another_model_is_chosen_and_completes_and_the_first_one_again(
+    workbench: Workbench, code: CodeServer, own_weights: Path
+) -> None:
+    for value, name, function in (
+        (str(own_weights), own_weights.stem, "total"),
+        (MODEL, MODEL, "summed"),
+    ):
+        workbench.run("COAI: Choose the Local Model")
+        workbench.pick(name)
+        workbench.wait(lambda v=value: code.setting(MODEL_SETTING) == v, "the setting is written")
+        workbench.wait_for_status(re.escape(name))
+        assert completes(workbench, code, function)
+        workbench.run("COAI: Show the Last Completion Requests")
+        # The newest that a model wrote; what was known already is told as such.
+        written = re.search(r"A suggestion after [^\t\n]+ from (qwen\S+)\.", workbench.preview())
+        assert written is not None
+        assert written[1] == name
+        workbench.close_editors()
+        workbench.open("basket.py")
 
 
 def test_a_missing_model_is_offered_and_its_download_can_be_stopped(

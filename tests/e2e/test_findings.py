@@ -24,6 +24,18 @@ FLAW = (
     "    return eval(text)\n"
 )
 HASH = "\n\ndef digest(password: bytes) -> str:\n    return hashlib.md5(password).hexdigest()\n"
+DOCUMENTED = (
+    'def halve(number: float) -> float:\n    """Return the half of a number."""\n'
+    "    return number / 2\n"
+)
+OWN_RULE = """\
+id: no-shouting
+language: python
+severity: warning
+message: Speak softly.
+rule:
+  pattern: shout($$$)
+"""
 FLAW_LINE = 10
 FIX = "Read a literal with ast.literal_eval"
 MANY = 1500
@@ -84,6 +96,31 @@ def test_the_pointer_on_a_finding_explains_it(workbench: Workbench, offer: Path)
     assert "CWE-94" in said
     assert re.search(r"line 8: request\.args\S* comes from the request", said)
     workbench.picture("hover", size=(860, 520))
+
+
+def test_the_pointer_on_a_symbol_tells_what_it_is(workbench: Workbench, offer: Path) -> None:
+    write(workbench, DOCUMENTED)
+    said = workbench.hover("halve")
+    assert "def halve(number: float) -> float" in said
+    assert "Return the half of a number." in said
+
+
+def test_the_rules_of_a_trusted_workspace_count(
+    workbench: Workbench, workspace: Path, offer: Path
+) -> None:
+    squiggle = workbench.squiggles("warning")
+    rules = workspace / ".coai" / "rules"
+    rules.mkdir(parents=True)
+    try:
+        (rules / "shouting.yml").write_text(OWN_RULE, encoding="utf-8")
+        write(workbench, 'shout("here")\n')
+        expect(squiggle.first).to_be_visible(timeout=PATIENCE_MS)
+        assert "Speak softly." in workbench.hover("shout")
+    finally:
+        shutil.rmtree(workspace / ".coai")
+    # Without them it is not found any more.
+    write(workbench, "\n")
+    expect(squiggle).to_have_count(0, timeout=PATIENCE_MS)
 
 
 def test_all_that_can_be_fixed_in_a_file_is_fixed(workbench: Workbench, offer: Path) -> None:

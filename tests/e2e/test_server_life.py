@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tests.e2e.completing import completes
 from tests.e2e.conftest import MODEL
 
 if TYPE_CHECKING:
     from tests.e2e.code_server import CodeServer
     from tests.e2e.workbench import Workbench
 
-HEAD = "\n\ndef {name}(items: list[Item]) -> float:\n    "
-BODIES = ("return sum(", "return sum(item.", "for item in ", "return max(item.")
-"""What a small model may have nothing to add to; to one of them it has."""
 
-_TRY_SECONDS = 15
-
-
-def completes(workbench: Workbench, name: str) -> bool:
-    """Type something new and see whether it is completed; the file is as it was afterwards."""
+def completes_in_a_file(workbench: Workbench, code: CodeServer, name: str) -> bool:
+    """Say whether a new function is completed; the file is as it was afterwards."""
     workbench.open("basket.py")
-    workbench.press("Control+End")
-    seen = False
-    for body in BODIES:
-        workbench.type(HEAD.format(name=name) + body)
-        if seen := workbench.has_ghost_within(_TRY_SECONDS):
-            break
+    seen = completes(workbench, code, name)
     workbench.press("Escape")
     workbench.close_editors()
     return seen
@@ -37,13 +27,13 @@ def servers(code: CodeServer) -> set[int]:
 
 
 def test_a_killed_server_comes_back_and_completes(workbench: Workbench, code: CodeServer) -> None:
-    assert completes(workbench, "first")
+    assert completes_in_a_file(workbench, code, "first")
     before = servers(code)
     for process in code.language_servers():
         process.kill()
     workbench.wait(lambda: servers(code) - before != set(), "there is a new server")
     workbench.wait_for_status(MODEL)
-    assert completes(workbench, "after_the_server")
+    assert completes_in_a_file(workbench, code, "after_the_server")
 
 
 def test_a_killed_engine_comes_back_and_completes(workbench: Workbench, code: CodeServer) -> None:
@@ -56,7 +46,7 @@ def test_a_killed_engine_comes_back_and_completes(workbench: Workbench, code: Co
         "there is a new engine",
     )
     workbench.wait_for_status(MODEL)
-    assert completes(workbench, "after_the_engine")
+    assert completes_in_a_file(workbench, code, "after_the_engine")
 
 
 def test_the_user_restarts_the_server(workbench: Workbench, code: CodeServer) -> None:
@@ -64,7 +54,7 @@ def test_the_user_restarts_the_server(workbench: Workbench, code: CodeServer) ->
     workbench.run("COAI: Restart the Server")
     workbench.wait(lambda: servers(code) - before != set(), "there is a new server")
     workbench.wait_for_status(MODEL)
-    assert completes(workbench, "after_a_restart")
+    assert completes_in_a_file(workbench, code, "after_a_restart")
 
 
 def test_a_server_that_keeps_dying_is_left_alone_and_the_user_asked(
@@ -84,4 +74,4 @@ def test_a_server_that_keeps_dying_is_left_alone_and_the_user_asked(
     # VS Code writes the errors that it shows to the console too.
     workbench.forgive("left alone")
     workbench.wait_for_status(MODEL)
-    assert completes(workbench, "after_all")
+    assert completes_in_a_file(workbench, code, "after_all")

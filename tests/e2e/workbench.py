@@ -24,7 +24,11 @@ PICTURES: Final = ROOT / ".e2e"
 PATIENCE_MS: Final = 45_000.0
 """How long to wait for anything. Never reached unless something is wrong."""
 
+MODEL_SECONDS: Final = 90.0
+"""How long the model may take on a machine that is busy with other things."""
+
 _LOOK_UP_MS: Final = 5_000.0
+_HOVER_MS: Final = 3_000.0
 
 GHOST: Final = ".monaco-editor [class*='ghost-text-decoration'], .monaco-editor .ghost-text-lines"
 
@@ -51,8 +55,13 @@ class Workbench:
         page.set_default_timeout(PATIENCE_MS)
         page.on("console", self._console)
         page.on("pageerror", self._uncaught)
-        page.goto(url)
-        page.wait_for_selector(".monaco-workbench .statusbar-item")
+        self._url = url
+        self.load()
+
+    def load(self) -> None:
+        """Open the window, or open it anew."""
+        self.page.goto(self._url)
+        self.page.wait_for_selector(".monaco-workbench .statusbar-item")
 
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error" and not any(word in message.text for word in _HARMLESS):
@@ -162,17 +171,8 @@ class Workbench:
 
     def wait_for_ghost(self) -> str:
         """Wait for ghost text and return it."""
-        self.wait(lambda: self.ghost() != "", "there is ghost text")
+        self.wait(lambda: self.ghost() != "", "there is ghost text", seconds=MODEL_SECONDS)
         return self.ghost()
-
-    def has_ghost_within(self, seconds: float) -> bool:
-        """Say whether ghost text comes within so many seconds."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if self.ghost():
-                return True
-            self.page.wait_for_timeout(50)
-        return False
 
     def frames_while(self, act: Callable[[], None]) -> list[str]:
         """Return the ghost text of each frame that the browser draws while something is done."""
@@ -223,10 +223,9 @@ class Workbench:
         corner = self.page.locator(".part.editor").bounding_box()
         assert corner is not None
         width, height = size
-        # What has just come is still being faded in; the palette is a little wider than the editor.
-        self.page.wait_for_timeout(400)
+        # The palette is a little wider than the editor; what has just come is still being faded in.
         clip = FloatRect(x=corner["x"] - 16, y=corner["y"], width=width, height=height)
-        self.page.screenshot(path=path, clip=clip)
+        self.page.screenshot(path=path, clip=clip, animations="disabled")
 
     # --------------------------------------------------------------- findings
 
@@ -238,15 +237,20 @@ class Workbench:
         """Hold the pointer on a word of the open file; return what is shown."""
         on = self.page.locator(".editor-instance .view-line span span", has_text=word).last
         shown = self.page.locator(".monaco-editor .monaco-hover:not(.hidden)")
+        self.hold(on, shown.filter(has_not_text="Loading..."), f"something is shown about {word}")
+        return shown.first.inner_text().replace("\N{NO-BREAK SPACE}", " ")
+
+    def hold(self, on: Locator, shown: Locator, what: str) -> None:
+        """Hold the pointer on something until this is shown, anew if it went away too soon."""
 
         def appears() -> bool:
-            self.page.mouse.move(10, 300)
+            self.page.mouse.move(600, 300)
             on.hover()
-            self.page.wait_for_timeout(1500)
+            with suppress(TooLate):
+                shown.first.wait_for(timeout=_HOVER_MS)
             return shown.first.is_visible()
 
-        self.wait(appears, f"something is shown about {word}")
-        return shown.first.inner_text().replace("\N{NO-BREAK SPACE}", " ")
+        self.wait(appears, what)
 
     # ------------------------------------------------------------- what it says
 

@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_routing import books as books_module
-from coai_routing.books import FREE, Books, Budgets, location, read_days, read_stats
+from coai_routing.books import (
+    FREE,
+    Books,
+    Budgets,
+    Spending,
+    location,
+    read_days,
+    read_spending,
+    read_stats,
+)
 from coai_routing.calls import Call
 from coai_routing.errors import BooksError, BudgetExceededError, CoaiError
 from coai_routing.learning import Learning, Verdict, judged
@@ -62,6 +71,23 @@ def test_what_is_reserved_cannot_be_reserved_twice(tmp_path: Path) -> None:
     assert theirs.refresh().left(Budgets(daily_usd=1.0)) == pytest.approx(0.1)  # pyright: ignore[reportUnknownMemberType] - as above
     ours.close()
     theirs.close()
+
+
+def test_what_everybody_has_spent_is_read_without_touching_the_file(tmp_path: Path) -> None:
+    now = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    path = tmp_path / "books.sqlite3"
+    assert read_spending(path, now=now) == Spending()
+    assert not path.exists()
+    for days, cost in ((40, 8.0), (3, 4.0), (0, 2.0)):
+        kept = books(tmp_path, now=lambda days=days: now - timedelta(days=days))
+        kept.settle_now(FREE, replace(CALL, cost_usd=cost))
+        kept.reserve_now(1.0)
+        kept.close()
+    # What was set aside days ago was set aside by a process that has died.
+    assert read_spending(path, now=now) == Spending(day=2.0, month=6.0, reserved=1.0)
+    path.write_bytes(b"this is no database" * 100)
+    with pytest.raises(BooksError):
+        read_spending(path, now=now)
 
 
 def test_what_was_seen_long_ago_holds_nobody_back(

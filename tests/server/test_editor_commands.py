@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from coai_server import status
 from tests.server.test_serve import URI, Daemon
 from tests.support.engine import PATIENCE
 from tests.support.silent_hub import silent_hub
+from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,6 +99,25 @@ def test_the_models_have_their_size_and_state(daemon: Daemon) -> None:
     assert models[SMALLEST]["speed"] is None
 
 
+def test_the_users_own_weights_are_listed_and_can_be_used(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    weights = write_tiny_gguf(folder / "qwen2.5-coder-own.gguf")
+    places = json.dumps([str(weights.parent)])
+    with Daemon(tmp_path, COAI_ENGINE__MODEL=str(weights), COAI_MODELS__LOCAL_PATHS=places) as one:
+        one.begin()
+        listed = {model["name"]: model for model in run(one, "coai.models")}
+        own = listed[str(weights)]
+        assert (own["present"], own["inUse"], own["license"]) == (True, True, None)
+        assert own["sizeBytes"] == weights.stat().st_size
+        assert listed[SMALLEST]["inUse"] is False
+        deadline = time.monotonic() + PATIENCE
+        while (said := one.status())["phase"] != "ready":
+            assert time.monotonic() < deadline, said
+            time.sleep(0.05)
+        assert (said["model"], said["backend"]) == (str(weights), "embedded")
+
+
 def test_the_model_in_use_is_named_with_the_speed_that_was_measured(
     daemon: Daemon, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -112,6 +133,10 @@ def test_the_model_in_use_is_named_with_the_speed_that_was_measured(
 
         def listed(self) -> tuple[Any, ...]:
             return (self.only,)
+
+        def own(self, in_use: str) -> tuple[Any, ...]:
+            assert in_use == SMALLEST
+            return ()
 
     store, settings = Store(), Settings()
     monkeypatch.setattr(status, "state_directory", lambda: tmp_path)

@@ -74,6 +74,7 @@ def test_where_no_local_model_is_a_completion_comes_from_the_cloud(
         assert (status["backend"], status["local"]) == ("cloud", False)
         assert status["last"]["model"] == status["cloud"]["model"]
         assert status["cloud"]["ready"]
+        assert status["candidates"][0]["speed"] is None, "nobody has measured it"
         assert 0.0 < status["spending"]["todayUsd"] < status["spending"]["dailyBudgetUsd"] == 5.0
         # What is on screen is not asked for again, and nothing is asked ahead of time.
         assert complete(daemon) == [item]
@@ -161,6 +162,31 @@ def test_without_leave_nothing_leaves(
     assert cloud.connections == 0
 
 
+NOT_READY: Final[dict[str, tuple[dict[str, str], bool, str]]] = {
+    "completions stay": ({"COAI_COMPLETION__ALLOW_CLOUD": "false"}, False, "may not leave"),
+    "no cloud model": ({"COAI_ROUTING__ALLOW_CLOUD": "false"}, False, "not allowed"),
+    "privacy mode": ({"COAI_PRIVACY__MODE": "true"}, False, "Privacy mode"),
+    "another backend": ({"COAI_COMPLETION__BACKEND": "embedded"}, True, "asks for `embedded`"),
+    "no key": ({"COAI_CLOUD__OPENAI__API_KEY": ""}, True, "key"),
+}
+
+
+@pytest.mark.parametrize(
+    ("settings", "allowed", "detail"), NOT_READY.values(), ids=NOT_READY.keys()
+)
+def test_the_status_says_why_no_cloud_model_is_asked(
+    tmp_path: Path, cloud: CloudServer, settings: dict[str, str], allowed: bool, detail: str
+) -> None:
+    with Daemon(tmp_path, **{**ALLOWED, **settings_for("openai", cloud.url), **settings}) as daemon:
+        daemon.initialize()
+        deadline = time.monotonic() + PATIENCE
+        while detail not in (said := daemon.status()["cloud"])["detail"]:
+            assert time.monotonic() < deadline, said
+            time.sleep(0.02)
+        assert (said["allowed"], said["ready"]) == (allowed, False)
+        assert said["remedy"]
+
+
 def test_a_project_that_forbids_it_is_heeded(tmp_path: Path, cloud: CloudServer) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
@@ -171,11 +197,17 @@ def test_a_project_that_forbids_it_is_heeded(tmp_path: Path, cloud: CloudServer)
     own = tmp_path / "config" / "coai" / "config.toml"
     own.parent.mkdir(parents=True)
     own.write_text("[completion]\nallow_cloud = true\n", encoding="utf-8")
+    other = tmp_path / "other"
+    other.mkdir()
     with Daemon(tmp_path, **settings) as daemon:
-        root = folder.as_uri()
-        daemon.initialize(workspaceFolders=[{"uri": root, "name": "project"}], rootUri=root)
-        inside = f"{root}/a.py"
-        daemon.open(TEXT, inside)
-        assert complete(daemon, inside) == []
-        assert daemon.call("coai/status", {"uri": inside})["cloud"]["allowed"] is False
+        folders = [{"uri": one.as_uri(), "name": one.name} for one in (folder, other)]
+        daemon.initialize(workspaceFolders=folders, rootUri=folder.as_uri())
+        # What one project forbids holds in the whole window.
+        for name in (f"{folder.as_uri()}/a.py", f"{other.as_uri()}/a.py"):
+            daemon.open(TEXT, name)
+            assert complete(daemon, name) == []
+            status = daemon.call("coai/status", {"uri": name})
+            assert status["backend"] is None
+            assert (status["cloud"]["allowed"], status["cloud"]["ready"]) == (False, False)
+            assert "may not leave" in status["cloud"]["detail"]
     assert cloud.connections == 0

@@ -124,7 +124,13 @@ def test_nothing_used_is_an_empty_report(tmp_path: Path) -> None:
         usage = run(server, "coai.usage")
         assert (usage["models"], usage["perDay"], usage["completions"]) == ([], [], None)
         assert run(server, "coai.departures") == []
-        assert server.status()["spentTodayUsd"] == 0
+        assert server.status()["spending"] == {
+            "todayUsd": 0,
+            "monthUsd": 0,
+            "reservedUsd": 0,
+            "dailyBudgetUsd": None,
+            "monthlyBudgetUsd": None,
+        }
 
 
 def test_what_was_used_spent_and_sent_is_reported(tmp_path: Path) -> None:
@@ -138,10 +144,12 @@ def test_what_was_used_spent_and_sent_is_reported(tmp_path: Path) -> None:
     )
     with Daemon(tmp_path, COAI_ENGINE__ENABLED="false", COAI_BUDGET__DAILY_USD="2") as server:
         server.initialize()
-        assert server.status()["spentTodayUsd"] == pytest.approx(0.25)
+        # This daemon has asked no cloud model: what others have spent counts for the budget.
+        spending = server.status()["spending"]
+        assert spending["todayUsd"] == spending["monthUsd"] == pytest.approx(0.25)
+        assert (spending["dailyBudgetUsd"], spending["monthlyBudgetUsd"]) == (2, None)
         usage = run(server, "coai.usage")
-        assert usage["todayUsd"] == usage["monthUsd"] == pytest.approx(0.25)
-        assert usage["dailyBudgetUsd"] == pytest.approx(2)
+        assert usage["spending"] == spending
         (model,) = usage["models"]
         assert (model["alias"], model["calls"], model["promptTokens"]) == ("cloud.fast", 1, 9)
         (day,) = usage["perDay"]
@@ -184,6 +192,6 @@ def test_books_that_cannot_be_read_leave_the_status_without_a_sum(tmp_path: Path
     books.write_bytes(b"this is no database" * 100)
     with Daemon(tmp_path, COAI_ENGINE__ENABLED="false") as server:
         server.initialize()
-        assert server.status()["spentTodayUsd"] is None
+        assert server.status()["spending"] is None
         asked: Json = {"command": "coai.usage", "arguments": []}
         assert "cannot be used" in server.error("workspace/executeCommand", asked)["message"]

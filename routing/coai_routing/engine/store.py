@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from coai_routing.catalog import Catalog, StoredModel
+    from coai_routing.engine.own_weights import OwnWeights
     from coai_routing.engine.source_http import HttpLimits
 
 __all__ = ["ModelState", "ModelStore", "PullPhase", "PullProgress", "StoredModelStatus"]
@@ -89,6 +90,12 @@ class ModelStore:
     def listed(self) -> tuple[StoredModelStatus, ...]:
         """Return the catalogue's models and what is there of each; reads no weights."""
         return tuple(self.status(model.name) for model in self.catalog.models)
+
+    def own(self, in_use: str) -> tuple[OwnWeights, ...]:
+        """Return the user's own files that could be used, with the one in use; reads headers."""
+        from coai_routing.engine.own_weights import own_weights  # noqa: PLC0415 - for lists only
+
+        return own_weights(self.catalog, self._local_paths, in_use)
 
     def status(self, name: str) -> StoredModelStatus:
         """Return what is there of one model; raises `UnknownModelError`."""

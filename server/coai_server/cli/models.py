@@ -11,6 +11,7 @@ from coai_server.cli.console import console, notices, run, write_json
 from coai_server.cli.settings import load_settings, store_of
 
 if TYPE_CHECKING:
+    from coai_routing.engine.own_weights import OwnWeights
     from coai_routing.engine.store import ModelStore, StoredModelStatus
     from coai_routing.settings import Settings
 
@@ -26,12 +27,15 @@ def list_models(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
 ) -> None:
-    """List the models of the catalogue, and what this machine has of each."""
+    """List the models of the catalogue with what is here of each, and your own files.
+
+    Your own are GGUF files where `models.local_paths` says; `engine.model` takes their paths.
+    """
     settings, store = _store()
     default = settings.engine.model
-    listed = store.listed()
+    listed, own = store.listed(), store.own(default)
     if as_json:
-        write_json([_document(status, default) for status in listed])
+        write_json([*(_document(status, default) for status in listed), *map(_own, own)])
         return
     from rich.table import Table  # noqa: PLC0415 (only for people)
 
@@ -41,6 +45,9 @@ def list_models(
         name = f"{model.name} (in use)" if model.name == default else model.name
         size = f"{model.size / 1e6:,.0f} MB"
         table.add_row(name, model.family, size, model.license, status.state.value)
+    for file in own:
+        name = f"{file.path} (in use)" if file.in_use else str(file.path)
+        table.add_row(name, file.family, f"{file.size / 1e6:,.0f} MB", "", "your own")
     to = console()
     to.print(table)
     to.print(f"\nThey are kept in {store.directory}.", soft_wrap=True)
@@ -105,4 +112,18 @@ def _document(status: StoredModelStatus, default: str) -> dict[str, Any]:
         "bytesPresent": status.bytes_present,
         "path": str(status.path),
         "inUse": model.name == default,
+    }
+
+
+def _own(file: OwnWeights) -> dict[str, Any]:
+    return {
+        "name": str(file.path),
+        "title": file.title,
+        "family": file.family,
+        "license": None,
+        "sizeBytes": file.size,
+        "state": "own",
+        "bytesPresent": file.size,
+        "path": str(file.path),
+        "inUse": file.in_use,
     }

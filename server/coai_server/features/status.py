@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from coai_routing.errors import BooksError
 from coai_server.app import STATUS_CAPABILITY
-from coai_server.features.usage import spent_today
+from coai_server.features.usage import read_spending
 
 if TYPE_CHECKING:
     from lsprotocol import types
 
+    from coai_routing.settings_routing import BudgetSettings
     from coai_server.server import Server
 
 logger = logging.getLogger(__name__)
@@ -36,15 +37,15 @@ def register(server: Server) -> None:
     async def status(params: object) -> dict[str, Any]:
         asked = cast("dict[str, object]", params) if isinstance(params, dict) else {}
         uri = asked.get("uri")
-        spent = await asyncio.to_thread(_spent_today)
+        spending = await asyncio.to_thread(_spending, server.services.settings.budget)
         described = server.services.status(uri if isinstance(uri, str) else None)
-        return {**described, "spentTodayUsd": spent}
+        return {**described, "spending": spending}
 
 
-def _spent_today() -> float | None:
-    """Return what today has cost; None where the books cannot be read."""
+def _spending(budget: BudgetSettings) -> dict[str, Any] | None:
+    """Return what models have cost; None where the books cannot be read."""
     try:
-        return spent_today()
+        return read_spending(budget)
     except BooksError as error:
         logger.debug("%s", error)
         return None

@@ -12,6 +12,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from coai_routing.settings_routing import BudgetSettings
     from coai_server.server import Server
 
 DAYS: Final = 30
@@ -29,12 +30,9 @@ def register(server: Server) -> None:
 
     @server.command("coai.usage")
     async def usage() -> dict[str, Any]:
-        budget = server.services.settings.budget
-        known = await asyncio.to_thread(_read_usage)
+        known = await asyncio.to_thread(_read_usage, server.services.settings.budget)
         return {
             **known,
-            "dailyBudgetUsd": budget.daily_usd,
-            "monthlyBudgetUsd": budget.monthly_usd,
             "completions": await asyncio.to_thread(_read_completions),
         }
 
@@ -43,28 +41,32 @@ def register(server: Server) -> None:
         return await asyncio.to_thread(_read_departures)
 
 
-def spent_today() -> float:
-    """Return what today's calls have cost so far, in US dollars, the day being UTC's.
+def read_spending(budget: BudgetSettings) -> dict[str, Any]:
+    """Return what models have cost and may cost, in US dollars and in UTC's days and months.
 
-    It reads the disk, so use a thread. Raises BooksError.
+    It is what all of the user's daemons and commands have spent together, so it is read from the
+    disk: use a thread. Raises BooksError.
     """
-    from coai_routing.books import location, read_days  # noqa: PLC0415 - not at the start
+    from coai_routing import books  # noqa: PLC0415 - not at the start
 
-    midnight = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return sum(cost for _, _, cost in read_days(location(), since=midnight))
+    spending = books.read_spending(books.location(), now=datetime.now(UTC))
+    return {
+        "todayUsd": spending.day,
+        "monthUsd": spending.month,
+        "reservedUsd": spending.reserved,
+        "dailyBudgetUsd": budget.daily_usd,
+        "monthlyBudgetUsd": budget.monthly_usd,
+    }
 
 
-def _read_usage() -> dict[str, Any]:
+def _read_usage(budget: BudgetSettings) -> dict[str, Any]:
     from coai_routing.books import location, read_days, read_stats  # noqa: PLC0415 - as above
 
-    now = datetime.now(UTC)
-    since = now - timedelta(days=DAYS)
-    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    since = datetime.now(UTC) - timedelta(days=DAYS)
     days = read_days(location(), since=since)
     return {
         "days": DAYS,
-        "todayUsd": spent_today(),
-        "monthUsd": sum(cost for _, _, cost in read_days(location(), since=month)),
+        "spending": read_spending(budget),
         "perDay": [{"day": day, "calls": calls, "usd": cost} for day, calls, cost in days],
         "models": [
             {

@@ -15,6 +15,7 @@ from coai_server.cli import weights as progress_module
 from tests.support import weights
 from tests.support.file_server import file_server
 from tests.support.sources import isolate
+from tests.support.tiny_gguf import write_tiny_gguf
 from tests.support.weights import FILE_NAME, HUGGING_FACE_PATH, NAME, WEIGHTS
 
 if TYPE_CHECKING:
@@ -55,6 +56,19 @@ def test_the_catalogue_is_listed(coai: InProcess, empty_home: Path) -> None:
         "",
         f"They are kept in {empty_home / 'coai' / 'models'}.",
     ]
+
+
+def test_the_users_own_files_are_listed(
+    coai: InProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write_tiny_gguf(tmp_path / "qwen2.5-coder-own.gguf")
+    monkeypatch.setenv("COAI_ENGINE__MODEL", str(file))
+    said = coai("models", "list").out
+    assert "your own" in said
+    assert "(in use)" in said
+    own = coai("models", "list", "--json").document[-1]
+    assert (own["path"], own["inUse"], own["state"]) == (str(file), True, "own")
+    assert own["sizeBytes"] == own["bytesPresent"] == file.stat().st_size
 
 
 def test_the_list_for_scripts_has_everything(coai: InProcess, server: FileServer) -> None:
