@@ -13,6 +13,7 @@ that COAI depends on, so it has to be in an environment of its own: `--semgrep P
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import importlib.util
 import shutil
@@ -155,6 +156,23 @@ async def changed_after(editor: Editor, texts_: Sequence[str], saves: int) -> li
     return times
 
 
+def places_of(text: str) -> list[dict[str, int]]:
+    """Return where a program has definitions and a finding, as LSP's positions, line by line.
+
+    Its syntax says so: a line of prose may begin with "class" too.
+    """
+    lines = text.splitlines()
+    places: dict[int, int] = {}
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            line = node.lineno - 1
+            start = lines[line].index(node.name, node.col_offset + len("def "))
+            places[line] = start + 1
+        elif isinstance(node, ast.Expr) and ast.unparse(node).startswith("eval("):
+            places[node.lineno - 1] = node.col_offset + 1
+    return [{"line": line, "character": places[line]} for line in sorted(places)]
+
+
 async def hovered_after(
     editor: Editor, texts_: Sequence[str], hovers: int
 ) -> tuple[list[float], int]:
@@ -167,14 +185,7 @@ async def hovered_after(
         buffer = editor.open(f"hover{number}.py", text + DANGEROUS.format(number=0), "python")
         uri = buffer.source.uri
         await arrivals.published(uri, buffer.source.version)
-        places = [
-            {
-                "line": line,
-                "character": len(words) - len(words.lstrip()) + len(words.split()[0]) + 1,
-            }
-            for line, words in enumerate(buffer.text.split("\n"))
-            if words.lstrip().startswith(("def ", "class ", "eval(", "async def "))
-        ]
+        places = places_of(buffer.text)
         for place in places[:: max(1, len(places) // hovers)]:
             started = time.perf_counter()
             shown = await editor.request(
