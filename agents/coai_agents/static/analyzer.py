@@ -6,14 +6,15 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.direction import turned_text
-from coai_agents.static.findings import Analysis, Severity
+from coai_agents.static.findings import Analysis, Notes, Severity
 from coai_agents.static.interpreter import Interpreter
 from coai_agents.static.ir import OutOfTimeError
+from coai_agents.static.large import excess, patterns_in
 from coai_agents.static.lowering import lower
 from coai_agents.static.matching import rule_set
 from coai_agents.static.queries import compiled, search
 from coai_agents.static.report import Reporter
-from coai_agents.static.ruff import RuffError, complementing, ruff_findings
+from coai_agents.static.ruff import MAX_CHARACTERS, RuffError, complementing, ruff_findings
 from coai_agents.static.secrets import RULE as SECRET
 from coai_agents.static.secrets import secrets_in
 from coai_agents.static.suppression import unsuppressed
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 BUDGET: Final = 1.0
 """Seconds for one file; what was found by then is given, with a note."""
 
+LARGE_BUDGET: Final = 1.65
+"""Seconds for a file that is too large for its values to be followed, secrets included."""
+
 PARSE_BUDGET: Final = 0.5
 
 HARDCODED: Final = "hardcoded-secret"
@@ -39,9 +43,6 @@ SECRETS_BUDGET: Final = 0.5
 """Seconds after which no further part of a text is searched for secrets: some 3 million characters,
 or some 6,000 secrets."""
 
-MAX_LINES: Final = 20_000
-"""Longer files are searched for patterns, but no values are followed in them."""
-
 
 def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = BUDGET) -> Analysis:
     """Return what is wrong in a document, as far as its text alone tells.
@@ -49,39 +50,40 @@ def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = B
     `tree` is that of this snapshot if there is one already. Nothing is raised for what a text is
     like: what could not be looked at is named in the notes.
     """
-    notes: list[str] = []
-    findings: list[Finding] = []
+    notes = Notes()
+    started = perf_counter()
+    findings, searched = secrets_in(source, started + SECRETS_BUDGET)
     if (grammar := grammar_for(source.language)) is not None:
-        # Read once for each language; a file's time begins when they are there.
-        rules = rule_set(GRAMMARS[source.language])
-        compiled(grammar, rules)
-        deadline = perf_counter() + budget
-        if tree is None:
-            tree = parse(source, budget=min(budget, PARSE_BUDGET))
-        if tree is None:
-            notes.append(
-                "The file is too large or too tangled to be parsed; only secrets were looked for."
-            )
+        more = excess(source)
+        if more is not None:
+            findings += patterns_in(source, more, notes, started + LARGE_BUDGET)
         else:
-            findings += _in_tree(tree, rules, deadline, notes)
-    secrets, searched = secrets_in(source, perf_counter() + SECRETS_BUDGET)
+            rules = rule_set(GRAMMARS[source.language])
+            # Read once for each language; a file's time begins when they are there.
+            compiled(grammar, rules)
+            findings += _in_small(source, tree, rules, perf_counter() + budget, notes)
     if searched < len(source.text):
-        notes.append(f"Only the first {searched:,} characters were searched for secrets.")
-    findings += secrets
+        notes.hurry(f"Only the first {searched:,} characters were searched for secrets.")
     if source.language == "python":
         findings += _of_ruff(source, findings, notes)
     findings += findings_of_user_rules(source, notes, perf_counter() + budget)
     findings += turned_text(source)
     kept = _ordered(unsuppressed(source, without_doubles(findings)))
     suppressed = len(findings) - len(kept)
-    return Analysis(source.uri, source.version, tuple(kept), tuple(notes), suppressed)
+    return Analysis(
+        source.uri, source.version, tuple(kept), tuple(notes), suppressed, hurried=notes.hurried
+    )
 
 
-def _of_ruff(source: Source, ours: list[Finding], notes: list[str]) -> list[Finding]:
+def _of_ruff(source: Source, ours: list[Finding], notes: Notes) -> list[Finding]:
     try:
         return complementing(ours, ruff_findings(source))
     except RuffError as error:
-        notes.append(f"{error.message} Its security rules were left out.")
+        left_out = f"{error.message} Its security rules were left out."
+        if len(source.text) > MAX_CHARACTERS:
+            notes.append(left_out)
+        else:
+            notes.hurry(left_out)
         return []
 
 
@@ -147,19 +149,23 @@ def _covering(some: list[Finding], others: list[Finding]) -> set[int]:
     return covering
 
 
-def _in_tree(tree: SyntaxTree, rules: RuleSet, deadline: float, notes: list[str]) -> list[Finding]:
+def _in_small(
+    source: Source, tree: SyntaxTree | None, rules: RuleSet, deadline: float, notes: Notes
+) -> list[Finding]:
+    """Return what is found in a file in which values are followed."""
+    tree = tree or parse(source, budget=min(deadline - perf_counter(), PARSE_BUDGET))
+    if tree is None:
+        notes.hurry("The file is too tangled to be parsed; only secrets were looked for.")
+        return []
     report = Reporter(tree, rules)
-    if not search(tree, rules, report, deadline):
-        notes.append("The file is too long or too broken: not all patterns were looked for.")
-    if tree.source.line_count > MAX_LINES:
-        notes.append(f"The file has more than {MAX_LINES:,} lines: values were not followed.")
-        return list(report.findings)
+    if search(tree, rules, report, deadline) < tree.root.end_byte:
+        notes.hurry("The file is too long or too broken: not all patterns were looked for.")
     try:
         module = lower(tree, deadline)
         if module is not None:
             Interpreter(rules, report, deadline=deadline).read(module)
     except OutOfTimeError:
-        notes.append("The time for one file was over: not all values were followed.")
+        notes.hurry("The time for one file was over: not all values were followed.")
     except RecursionError:
         notes.append("The code is nested too deeply: not all values were followed.")
     return list(report.findings)

@@ -18,6 +18,7 @@ def to_document(analysis: Analysis) -> dict[str, Any]:
         "version": analysis.version,
         "notes": list(analysis.notes),
         "suppressed": analysis.suppressed,
+        "hurried": analysis.hurried,
         "findings": [
             {
                 "rule": finding.rule,
@@ -55,4 +56,5 @@ def from_document(document: Mapping[str, Any]) -> Analysis:
         ),
         notes=tuple(document["notes"]),
         suppressed=int(document["suppressed"]),
+        hurried=bool(document["hurried"]),
     )

@@ -49,6 +49,18 @@ class Finding:
     """What found it."""
 
 
+class Notes(list[str]):
+    """Why something was not looked at, one sentence each, as they are made."""
+
+    hurried = False
+    """Whether any of it is for want of time."""
+
+    def hurry(self, note: str) -> None:
+        """Add what there was no time for."""
+        self.hurried = True
+        self.append(note)
+
+
 @dataclass(frozen=True, slots=True)
 class Analysis:
     """What is known of one version of a document without asking a model."""
@@ -60,6 +72,8 @@ class Analysis:
     """Why something was not looked at, one sentence each; empty if everything was."""
     suppressed: int = 0
     """So many findings the document's comments took away."""
+    hurried: bool = False
+    """Whether some of the notes are for want of time, so that another look may find more."""
 
     @property
     def complete(self) -> bool:

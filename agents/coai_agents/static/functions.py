@@ -41,8 +41,9 @@ SELF_NAMES: Final = frozenset({"self", "cls"})
 class Functions(Guards):
     """Adds calls of the file's own functions."""
 
-    def __init__(self, rules: RuleSet, report: Reporter) -> None:
+    def __init__(self, rules: RuleSet, report: Reporter, *, follow: bool) -> None:
         super().__init__(rules, report)
+        self._follow = follow
         self._pending: list[tuple[ir.Function, Scope]] = []
         self._seen: set[int] = set()
         self._readings: dict[tuple[object, ...], Value] = {}
@@ -75,7 +76,7 @@ class Functions(Guards):
             self.report.add_of(SHARED_DEFAULT, node, "")
         before = len(self._opening)
         self._execute(function, scope, routes)
-        if len(self._opening) > before:
+        if self._follow and len(self._opening) > before:
             self._check_resources(function)
 
     def _check_resources(self, function: ir.Function) -> None:
@@ -206,7 +207,7 @@ class Functions(Guards):
         receiver: Value | None,
         node: Node,
     ) -> Value | None:
-        if len(self._active) > MAX_CALLS or id(function) in self._active:
+        if not self._follow or len(self._active) > MAX_CALLS or id(function) in self._active:
             return None
         scope = Scope(around)
         self._bind(function, passed, receiver, node, scope)

@@ -59,10 +59,12 @@ _ENDS: Final = frozenset(
 
 
 class Interpreter(Functions):
-    """Reads one file."""
+    """Reads one file; without `follow`, no call of its functions, so that a part of it will do."""
 
-    def __init__(self, rules: RuleSet, report: Reporter, *, deadline: float) -> None:
-        super().__init__(rules, report)
+    def __init__(
+        self, rules: RuleSet, report: Reporter, *, deadline: float, follow: bool = True
+    ) -> None:
+        super().__init__(rules, report, follow=follow)
         self._deadline = deadline
         self._steps = 0
         self._run: dict[type, Callable[[Any, Scope], bool]] = {
@@ -87,9 +89,12 @@ class Interpreter(Functions):
         if self._steps % STEPS_PER_LOOK == 0 and perf_counter() > self._deadline:
             raise OutOfTimeError
 
-    def read(self, module: ir.Module) -> None:
-        """Read a file: first what it does when it is loaded, then every function in it."""
-        scope = Scope()
+    def read(self, module: ir.Module, scope: Scope | None = None) -> None:
+        """Read a file: first what it does when it is loaded, then every function in it.
+
+        `scope` has what the parts of the file before this one have bound.
+        """
+        scope = scope or Scope()
         self._predefine(module.body, scope)
         self._returned.append([])
         self._routes.append([])

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from tree_sitter import Node
 
 
@@ -368,3 +370,13 @@ class Module:
 
     node: Node
     body: list[Statement]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a file is lowered where all of it would take too long."""
+
+    nodes: Sequence[Node]
+    """Statements of the file's own."""
+    wanted: Callable[[Node], bool]
+    """Whether a statement, of these or in them, is looked into."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.static.rules import RuleFileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from tree_sitter import Node, Query
 
@@ -44,9 +44,12 @@ def compiled(grammar: Grammar, rules: RuleSet) -> tuple[Query, tuple[Clause, ...
 
     One query, so that the tree is walked through once. Raises `RuleFileError`.
     """
+    return _joined(grammar, rules.queries)
+
+
+def _joined(grammar: Grammar, clauses: Sequence[Clause]) -> tuple[Query, tuple[Clause, ...]]:
     from tree_sitter import Query, QueryError  # noqa: PLC0415 - native code, loaded on first use
 
-    clauses = rules.queries
     sources = [f"{clause.query}\n" for clause in clauses]
     try:
         whole = Query(grammar.language, "".join(sources))
@@ -63,27 +66,73 @@ def compiled(grammar: Grammar, rules: RuleSet) -> tuple[Query, tuple[Clause, ...
     return whole, tuple(clauses[bisect_right(starts, place) - 1] for place in places)
 
 
-def search(tree: SyntaxTree, rules: RuleSet, report: Reporter, deadline: float) -> bool:
-    """Report what the queries find; return False if the time was over before the end."""
+def search(tree: SyntaxTree, rules: RuleSet, report: Reporter, deadline: float) -> int:
+    """Report what the queries find; return how many bytes were searched by the deadline.
+
+    None of a text that is too broken to be searched.
+    """
     from tree_sitter import QueryCursor  # noqa: PLC0415 - native code, loaded on first use
 
+    end = tree.root.end_byte
     if not rules.queries:
-        return True
+        return end
     if _is_rubble(tree.root):
-        return False
+        return 0
     query, owners = compiled(tree.grammar, rules)
     # A cursor's progress callback crashes Python (tree-sitter 0.26), so the text is searched piece
     # by piece and the clock is looked at between them; the report takes each finding once.
     cursor = QueryCursor(query, match_limit=MATCHES)
     # A sum of 200,000 terms is as deep a tree, in which a cursor does not come to an end.
     cursor.set_max_start_depth(DEEPEST)
-    for start in range(0, max(1, tree.root.end_byte), PIECE):
+    for start in range(0, max(1, end), PIECE):
         if perf_counter() > deadline:
-            return False
+            return start
         cursor.set_byte_range(start, start + PIECE)
         for pattern, captures in cursor.matches(tree.root):
             _report(tree, rules, report, owners[pattern], captures)
-    return True
+    return end
+
+
+def search_piecemeal(tree: SyntaxTree, rules: RuleSet, report: Reporter, deadline: float) -> int:
+    """Report what the queries find in a large file; return as `search` does.
+
+    A cursor that is put on a node goes over all of its children again for each piece of the text,
+    which takes the square of their number, so here it is put on one small node after the other.
+    """
+    from tree_sitter import QueryCursor  # noqa: PLC0415 - native code, loaded on first use
+
+    end = tree.root.end_byte
+    chosen = tuple(at for at, clause in enumerate(rules.queries) if report.counts(clause))
+    if not chosen:
+        return end
+    query, owners = _some(tree.grammar, rules, chosen)
+    whole, alone = (QueryCursor(query, match_limit=MATCHES) for _ in range(2))
+    whole.set_max_start_depth(DEEPEST)
+    alone.set_max_start_depth(0)
+    for node, small in _nodes(tree.root):
+        if perf_counter() > deadline:
+            return node.start_byte
+        for pattern, captures in (whole if small else alone).matches(node):
+            _report(tree, rules, report, owners[pattern], captures)
+    return end
+
+
+def _nodes(root: Node) -> Iterator[tuple[Node, bool]]:
+    """Yield small nodes that are all of a tree, and before them the large ones that they are in."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        small = node.end_byte - node.start_byte <= PIECE or node.child_count == 0
+        yield node, small
+        if not small:
+            waiting.extend(reversed(node.children))
+
+
+@lru_cache(maxsize=16)
+def _some(
+    grammar: Grammar, rules: RuleSet, chosen: tuple[int, ...]
+) -> tuple[Query, tuple[Clause, ...]]:
+    return _joined(grammar, tuple(rules.queries[at] for at in chosen))
 
 
 def _is_rubble(root: Node) -> bool:

@@ -138,14 +138,19 @@ class AnalysisCache:
     ) -> None:
         """Remember what was found by key, and the keys of files as they are on disk now.
 
-        A cache that cannot be written is done without.
+        An analysis that ran out of time is not kept: the next one may find more. A cache that
+        cannot be written is done without.
         """
         rules = _digest_with(self._own)
         found = ((path, key, _written(path)) for path, key in (files or {}).items())
         written = [(str(path), *when, rules, key) for path, key, when in found if when]
         if self._path is None or not (analyses or written):
             return
-        rows = [(key, json.dumps(to_document(each))) for key, each in analyses.items()]
+        rows = [
+            (key, json.dumps(to_document(each)))
+            for key, each in analyses.items()
+            if not each.hurried
+        ]
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with closing(sqlite3.connect(self._path)) as connection, connection:

@@ -53,10 +53,11 @@ class Place:
 
 
 class Reporter:
-    """Collects one file's findings."""
+    """Collects one file's findings; without `flows`, those only that need no flow of values."""
 
-    def __init__(self, tree: SyntaxTree, rules: RuleSet) -> None:
+    def __init__(self, tree: SyntaxTree, rules: RuleSet, *, flows: bool = True) -> None:
         self._tree = tree
+        self._flows = flows
         self._rules = rules
         self._findings: dict[tuple[str, int, int], Finding] = {}
         self._counts: dict[int, bool] = {}
@@ -81,6 +82,8 @@ class Reporter:
 
     def check(self, clause: Clause, occasion: Occasion) -> None:
         """Report a finding if a clause holds at a place."""
+        if clause.tainted and not self._flows:
+            return
         if not self.place.suits(clause) or not occasion.fits(clause) or not self.counts(clause):
             return
         concept = self._rules.concepts[clause.rule]

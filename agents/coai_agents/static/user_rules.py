@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
     from coai_agents.source import Source
+    from coai_agents.static.findings import Notes
     from coai_agents.static.user_rule_files import UserRule, UserRuleError
 
 MOST_CHARACTERS: Final = 1_000_000
@@ -194,7 +195,7 @@ def _cause(error: Exception) -> str:
     return " ".join(causes[-1].split()).rstrip(".")
 
 
-def findings(source: Source, notes: list[str], deadline: float) -> list[Finding]:
+def findings(source: Source, notes: Notes, deadline: float) -> list[Finding]:
     """Return what the user's rules find in a document; `notes` says what was left out."""
     if not _book.rules:
         return []
@@ -215,7 +216,7 @@ def findings(source: Source, notes: list[str], deadline: float) -> list[Finding]
     found: list[Finding] = []
     for each in ready:
         if perf_counter() > deadline:
-            notes.append("The time for one file was over: not all of your own rules were tried.")
+            notes.hurry("The time for one file was over: not all of your own rules were tried.")
             break
         matches = root.find_all(cast("Config", each.rule.config))
         found += [_finding(source, each.rule, match) for match in matches[:MOST_FINDINGS]]

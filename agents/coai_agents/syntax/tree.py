@@ -8,6 +8,7 @@ fresh one (the order of the edits matters to tree-sitter); where it has none, bo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -119,18 +120,46 @@ def parse(
     if grammar.spec.grammar.ascii_only:
         encoded = encoded.translate(_AS_LETTERS)
     old = None if previous is None else _edited(previous, source, encoded)
-    tree = _parse(grammar, encoded, old, budget)
+    tree, _ = _parse(grammar, encoded, old, budget)
     return None if tree is None else SyntaxTree(source, grammar, tree)
 
 
-def _parse(grammar: Grammar, encoded: bytes, old: Tree | None, budget: float) -> Tree | None:
+def parse_beginning(
+    source: Source, *, most: int, budget: float, patience: float
+) -> tuple[SyntaxTree, int] | None:
+    """Parse as much of a snapshot's beginning as there is time for; return that and its bytes.
+
+    No more than `most` bytes are parsed. After `budget` seconds the text ends for the parser, which
+    then has `patience` seconds to find its way out. None if its language has no grammar, or that is
+    not enough: it may be in the middle of a bracket that never closes.
+    """
+    grammar = grammar_for(source.language)
+    if grammar is None:
+        return None
+    encoded = source.text[:most].encode()[:most]
+    if grammar.spec.grammar.ascii_only:
+        encoded = encoded.translate(_AS_LETTERS)
+    tree, end = _parse(grammar, encoded, None, budget + patience, give=budget)
+    return None if tree is None else (SyntaxTree(source, grammar, tree), end)
+
+
+def _parse(
+    grammar: Grammar, encoded: bytes, old: Tree | None, budget: float, *, give: float = inf
+) -> tuple[Tree | None, int]:
+    """Return the tree, and how many bytes of the text were given to the parser."""
     from tree_sitter import Parser  # noqa: PLC0415 - native code, loaded on first use
 
-    deadline = perf_counter() + budget
+    started = perf_counter()
+    deadline, last_look = started + budget, started + give
     late = False
+    end, given = len(encoded), 0
 
     def read(byte: int, _point: Point) -> bytes:
-        return encoded[byte : byte + _BLOCK]
+        nonlocal end, given
+        if byte >= given and perf_counter() > last_look:
+            end = min(end, given)
+        given = min(end, max(given, byte + _BLOCK))
+        return encoded[byte : min(end, byte + _BLOCK)]
 
     def stop(_byte: int, _has_error: bool) -> bool:  # noqa: FBT001 - the parser's signature
         nonlocal late
@@ -141,11 +170,11 @@ def _parse(grammar: Grammar, encoded: bytes, old: Tree | None, budget: float) ->
     parser = Parser(grammar.language)
     try:
         if old is None:
-            return parser.parse(read, progress_callback=stop)
-        return parser.parse(read, old, progress_callback=stop)
+            return parser.parse(read, progress_callback=stop), end
+        return parser.parse(read, old, progress_callback=stop), end
     except ValueError:
         if late:
-            return None
+            return None, 0
         raise
 
 

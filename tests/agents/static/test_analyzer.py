@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from coai_agents.source import Source
-from coai_agents.static.analyzer import MAX_LINES, analyse
+from coai_agents.static.analyzer import analyse
 from coai_agents.static.findings import Severity
 from coai_agents.syntax.tree import parse
 
@@ -70,22 +70,6 @@ def test_a_guessed_secret_is_reported_once() -> None:
 def test_the_tree_that_is_there_is_used() -> None:
     source = Source("untitled:x", _BAD, "python")
     assert analyse(source, parse(source)).findings == analyse(source).findings
-
-
-def test_a_long_file_is_searched_for_patterns_only_and_says_so() -> None:
-    text = (
-        "import os\nfrom flask import request\nos.system(request.args['v'])\ndef f(a=[]):\n  pass\n"
-    )
-    analysis = analyse(Source("untitled:x", text + "\n" * MAX_LINES, "python"))
-    assert [each.rule for each in analysis.findings] == ["mutable-default"]
-    assert "20,000 lines" in analysis.notes[0]
-
-
-def test_a_large_file_is_searched_for_secrets_only_and_says_so() -> None:
-    text = f"{_BAD}\nx = '{_TOKEN}'\n# {'x' * 1_000_000}\n"
-    analysis = analyse(Source("untitled:x", text, "python"))
-    assert [each.rule for each in analysis.findings] == ["secret-found"]
-    assert not analysis.complete
 
 
 def test_when_the_time_is_over_what_was_found_is_given_with_a_note() -> None:

@@ -11,7 +11,7 @@ from coai_agents.fixes.user_fixes import user_fixes_for
 from coai_agents.source import Source
 from coai_agents.static import user_rules
 from coai_agents.static.analyzer import analyse
-from coai_agents.static.findings import Severity
+from coai_agents.static.findings import Notes, Severity
 from coai_agents.static.rule_pages import languages_of, rule_page, write
 from coai_agents.static.rules import concept_of, own_concepts
 
@@ -234,7 +234,7 @@ def test_what_is_too_large_or_too_late_is_said(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     have(folder, PRINT)
-    notes: list[str] = []
+    notes = Notes()
     source = Source("file:///w/a.py", "print(1)\n", "python")
     assert user_rules.findings(source, notes, deadline=0) == []
     assert "not all of your own rules" in notes[0]

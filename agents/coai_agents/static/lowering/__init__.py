@@ -11,7 +11,7 @@ from coai_agents.syntax.language import GRAMMARS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coai_agents.static.ir import Module
+    from coai_agents.static.ir import Module, Part
     from coai_agents.syntax.tree import SyntaxTree
 
 _ADAPTERS: Final = {
@@ -31,8 +31,8 @@ LANGUAGES: Final = frozenset(_ADAPTERS)
 """The grammars whose trees can be lowered."""
 
 
-def lower(tree: SyntaxTree, deadline: float = inf) -> Module | None:
-    """Return a tree as the engine reads it; None if its language has no adapter.
+def lower(tree: SyntaxTree, deadline: float = inf, part: Part | None = None) -> Module | None:
+    """Return a tree, or a part of it, as the engine reads it; None if its language has no adapter.
 
     Raises `OutOfTimeError` if that is not done by the deadline of the performance counter.
     """
@@ -40,5 +40,5 @@ def lower(tree: SyntaxTree, deadline: float = inf) -> Module | None:
     if name is None:
         return None
     adapter = importlib.import_module(f"{__name__}.{name}")
-    lowering: Callable[[SyntaxTree, float], Module] = adapter.lower
-    return lowering(tree, deadline)
+    lowering: Callable[[SyntaxTree, float, Part | None], Module] = adapter.lower
+    return lowering(tree, deadline, part)

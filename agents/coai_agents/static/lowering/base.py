@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
-    from coai_agents.static.ir import Expr, Statement
+    from coai_agents.static.ir import Expr, Part, Statement
     from coai_agents.syntax.tree import SyntaxTree
 
     Lower = Callable[[Node], Expr]
@@ -109,13 +109,17 @@ class Adapter:
         self._depth = 0
         self._deadline = deadline
         self._count = 0
+        self._wanted: Callable[[Node], bool] | None = None
         self.expressions: dict[str, Lower] = {}
         self.statements: dict[str, LowerStatement] = {}
         self.ignored: frozenset[str] = frozenset({"comment", "line_comment", "block_comment"})
 
-    def module(self) -> Module:
-        """Return the whole file."""
-        return Module(self._root, self.body(self._root.named_children))
+    def module(self, part: Part | None = None) -> Module:
+        """Return the whole file, or a part of it."""
+        if part is None:
+            return Module(self._root, self.body(self._root.named_children))
+        self._wanted = part.wanted
+        return Module(self._root, self.body(part.nodes))
 
     # ------------------------------------------------------------------ the way through the tree
 
@@ -161,7 +165,7 @@ class Adapter:
     def statement(self, node: Node) -> list[Statement]:
         """Lower one statement; what is none is evaluated."""
         kind = node.type
-        if kind in self.ignored:
+        if kind in self.ignored or not (self._wanted is None or self._wanted(node)):
             return []
         lower = self.statements.get(kind)
         self._tick()

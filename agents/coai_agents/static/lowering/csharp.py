@@ -33,7 +33,7 @@ from coai_agents.static.lowering.base import Adapter, items, joined, unescape
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from coai_agents.static.ir import Expr, Module, Statement
+    from coai_agents.static.ir import Expr, Module, Part, Statement
     from coai_agents.syntax.tree import SyntaxTree
 
 
@@ -49,9 +49,9 @@ _ROUTING: Final = frozenset(
 """Methods that let a function answer requests."""
 
 
-def lower(tree: SyntaxTree, deadline: float) -> Module:
+def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module:
     """Lower a C# file."""
-    return _CSharp(tree, deadline).module()
+    return _CSharp(tree, deadline).module(part)
 
 
 class _CSharp(Adapter):

@@ -23,13 +23,13 @@ from coai_agents.static.lowering.ecmascript_expressions import EcmaScriptExpress
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from coai_agents.static.ir import Expr, Module, Statement
+    from coai_agents.static.ir import Expr, Module, Part, Statement
     from coai_agents.syntax.tree import SyntaxTree
 
 
-def lower(tree: SyntaxTree, deadline: float) -> Module:
+def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module:
     """Lower a JavaScript or TypeScript file."""
-    return _EcmaScript(tree, deadline).module()
+    return _EcmaScript(tree, deadline).module(part)
 
 
 class _EcmaScript(EcmaScriptExpressions):

@@ -33,7 +33,7 @@ from coai_agents.static.lowering.base import Adapter, items, unescape
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from coai_agents.static.ir import Expr, Module, Statement
+    from coai_agents.static.ir import Expr, Module, Part, Statement
     from coai_agents.syntax.tree import SyntaxTree
 
 
@@ -50,9 +50,9 @@ _LITERALS: Final = frozenset(
 """Functions that are what other languages have literals of containers for."""
 
 
-def lower(tree: SyntaxTree, deadline: float) -> Module:
+def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module:
     """Lower a Java file."""
-    return _Java(tree, deadline).module()
+    return _Java(tree, deadline).module(part)
 
 
 class _Java(Adapter):

@@ -35,7 +35,7 @@ from coai_agents.static.lowering.base import Adapter, joined, unescape
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from coai_agents.static.ir import Expr, Module, Statement
+    from coai_agents.static.ir import Expr, Module, Part, Statement
     from coai_agents.syntax.tree import SyntaxTree
 
 _CALLS = {
@@ -52,9 +52,9 @@ _CALLS = {
 """What is a word of the language and works like a call."""
 
 
-def lower(tree: SyntaxTree, deadline: float) -> Module:
+def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module:
     """Lower a PHP file."""
-    return _Php(tree, deadline).module()
+    return _Php(tree, deadline).module(part)
 
 
 class _Php(Adapter):

@@ -26,13 +26,13 @@ from coai_agents.static.lowering.python_expressions import PythonExpressions
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from coai_agents.static.ir import Expr, Module, Statement
+    from coai_agents.static.ir import Expr, Module, Part, Statement
     from coai_agents.syntax.tree import SyntaxTree
 
 
-def lower(tree: SyntaxTree, deadline: float) -> Module:
+def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module:
     """Lower a Python file."""
-    return _Python(tree, deadline).module()
+    return _Python(tree, deadline).module(part)
 
 
 class _Python(PythonExpressions):

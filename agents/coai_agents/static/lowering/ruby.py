@@ -35,13 +35,13 @@ from coai_agents.static.lowering.base import Adapter, items, joined, unescape
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from coai_agents.static.ir import Expr, Module, Statement
+    from coai_agents.static.ir import Expr, Module, Part, Statement
     from coai_agents.syntax.tree import SyntaxTree
 
 
-def lower(tree: SyntaxTree, deadline: float) -> Module:
+def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module:
     """Lower a Ruby file."""
-    return _Ruby(tree, deadline).module()
+    return _Ruby(tree, deadline).module(part)
 
 
 class _Ruby(Adapter):
