@@ -21,6 +21,10 @@ SOURCE: Final = "coai"
 INCOMPLETE: Final = "incomplete"
 """The code of what says that something was left out."""
 
+MOST: Final = 1_000
+"""Diagnostics of a document that are sent. VS Code keeps as many of a file, and to write those of a
+generated file, which has tens of thousands, would keep the daemon busy for seconds."""
+
 _SEVERITIES: Final = {
     Severity.ERROR: types.DiagnosticSeverity.Error,
     Severity.WARNING: types.DiagnosticSeverity.Warning,
@@ -49,7 +53,12 @@ def page_of(rule: str) -> str:
 
 def diagnostics(source: Source, analysis: Analysis, encoding: Encoding) -> list[types.Diagnostic]:
     """Return findings as LSP has them; where something was left out, a last one says so."""
-    shown = [_diagnostic(source, finding, encoding) for finding in analysis.findings]
+    findings, notes = analysis.findings, analysis.notes
+    if len(findings) > MOST:
+        worst = sorted(findings, key=lambda each: (each.severity.rank, each.span.start))[:MOST]
+        notes = (*notes, f"The {MOST:,} most severe of {len(findings):,} findings are shown.")
+        findings = tuple(sorted(worst, key=lambda each: each.span.start))
+    shown = [_diagnostic(source, finding, encoding) for finding in findings]
     start = types.Position(0, 0)
     shown += [
         types.Diagnostic(
@@ -59,7 +68,7 @@ def diagnostics(source: Source, analysis: Analysis, encoding: Encoding) -> list[
             source=SOURCE,
             code=INCOMPLETE,
         )
-        for note in analysis.notes
+        for note in notes
     ]
     return shown
 
