@@ -197,12 +197,16 @@ class Calls(Assigning):
         made = formatted(parts) if name in _FORMATTING else NOTHING
         if name in ENCODING and passed.positional:
             receiver = passed.positional[0]
+        lead = made.lead or kept_lead(name, receiver)
+        if name == "URL" and passed.positional:
+            # A base comes second, and counts only where the first does not say the host.
+            lead = built(passed.positional[:1]).lead
         return Value(
             taints=taints,
             items=items,
             qual=result,
             built=made.built or (receiver is not None and receiver.built),
-            lead=made.lead or kept_lead(name, receiver),
+            lead=lead,
         )
 
     def _returned_taints(self, expr: ir.Call, callee: Callee, passed: Passed) -> tuple[Taint, ...]:

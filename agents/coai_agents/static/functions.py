@@ -35,6 +35,37 @@ MAX_READINGS: Final = 12
 
 SHARED_DEFAULT: Final = "mutable-default"
 
+SCALARS: Final = frozenset(
+    (
+        "int",
+        "float",
+        "bool",
+        "UUID",
+        "uuid.UUID",
+        "datetime",
+        "long",
+        "short",
+        "byte",
+        "double",
+        "boolean",
+        "decimal",
+        "Guid",
+        "DateTime",
+        "Integer",
+        "Long",
+        "Short",
+        "Byte",
+        "Double",
+        "Float",
+        "Boolean",
+        "BigDecimal",
+        "BigInteger",
+        "LocalDate",
+        "LocalDateTime",
+    )
+)
+"""Types of parameters whose values frameworks have made of the text, which do no harm."""
+
 SELF_NAMES: Final = frozenset({"self", "cls"})
 
 
@@ -126,15 +157,16 @@ class Functions(Guards):
         by_type = rules.source_types.get(declared) or rules.source_types.get(parameter.type)
         if by_type is not None:
             return self._from_source(by_type, parameter, qual)
-        for annotation in parameter.annotations:
+        scalar = parameter.type in SCALARS
+        for annotation in () if scalar else parameter.annotations:
             for path in self._annotation_paths(annotation, scope):
                 found = rules.source_annotations.first(path.rpartition(".")[2], path)
                 if found is not None:
                     return self._from_source(found, parameter, qual)
-        if source is not None and (not source.parameters or name in source.parameters):
-            scalar = parameter.type in ("int", "float", "bool", "UUID", "uuid.UUID", "datetime")
-            if not scalar and rules.source_members.first(name, name) is None:
-                return self._from_source(source, parameter, qual)
+        exempt = scalar or rules.source_members.first(name, name) is not None
+        meant = source is not None and (not source.parameters or name in source.parameters)
+        if source is not None and meant and not exempt:
+            return self._from_source(source, parameter, qual)
         label = f"the parameter {name}"
         taint = Taint(Kind.PARAMETER, parameter.node, label, frozenset())
         return Value(taints=(taint,), qual=qual, items=items)
