@@ -105,10 +105,6 @@ class Methods:
         change = self._changes.get(name)
         return None if change is None else change(receiver, arguments)
 
-    def knows(self, name: str) -> bool:
-        """Say whether a name is that of a method."""
-        return name in self._changes
-
 
 def _append(receiver: Value, arguments: Sequence[Value]) -> tuple[Value, Value] | None:
     if not arguments:
