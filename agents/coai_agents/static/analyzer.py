@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 BUDGET: Final = 1.0
 """Seconds for one file; what was found by then is given, with a note."""
 
-LARGE_BUDGET: Final = 1.65
+LARGE_BUDGET: Final = 1.5
 """Seconds for a file that is too large for its values to be followed, secrets included."""
 
 PARSE_BUDGET: Final = 0.5

@@ -36,11 +36,11 @@ if TYPE_CHECKING:
 
 MAX_LINES: Final = 20_000
 
-MOST_BYTES: Final = 3_000_000
-"""What comes after so many is not searched: the tree of these takes some 100 MB."""
+MOST_BYTES: Final = 2_500_000
+"""What comes after so many is not searched: the tree of these takes some 80 MB."""
 
-PARSE_SECONDS: Final = 0.6
-PARSER_PATIENCE: Final = 0.3
+PARSE_SECONDS: Final = 0.5
+PARSER_PATIENCE: Final = 0.25
 """What the parser may take beyond them to put its tree together, a third of what it took."""
 
 QUERIES: Final = 0.5
@@ -99,6 +99,8 @@ def patterns_in(source: Source, more: str, notes: Notes, deadline: float) -> lis
             f"Only its first {characters:,} characters, to line {line:,}, were searched for"
             " patterns."
         )
+        if characters == 0:
+            cut = "It is too long or too broken: not all patterns were looked for."
         if end == MOST_BYTES == reached:
             notes.append(cut)
         else:
@@ -108,6 +110,8 @@ def patterns_in(source: Source, more: str, notes: Notes, deadline: float) -> lis
 
 def _read(tree: SyntaxTree, rules: RuleSet, report: Reporter, deadline: float) -> int:
     """Report what calls, assignments and uses show by themselves; return the bytes looked at."""
+    if perf_counter() > deadline:
+        return 0
     end = tree.root.end_byte
     interpreter = Interpreter(rules, report, deadline=deadline, follow=False)
     scope = Scope()

@@ -105,6 +105,8 @@ def search_piecemeal(tree: SyntaxTree, rules: RuleSet, report: Reporter, deadlin
     chosen = tuple(at for at, clause in enumerate(rules.queries) if report.counts(clause))
     if not chosen:
         return end
+    if _is_rubble(tree.root, MOST_IN_ERROR // 4):
+        return 0
     query, owners = _some(tree.grammar, rules, chosen)
     whole, alone = (QueryCursor(query, match_limit=MATCHES) for _ in range(2))
     whole.set_max_start_depth(DEEPEST)
@@ -122,10 +124,14 @@ def _nodes(root: Node) -> Iterator[tuple[Node, bool]]:
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        small = node.end_byte - node.start_byte <= PIECE or node.child_count == 0
-        yield node, small
-        if not small:
-            waiting.extend(reversed(node.children))
+        if node.end_byte - node.start_byte <= PIECE or node.child_count == 0:
+            yield node, True
+            continue
+        # What the parser has not understood is no statement, and a cursor goes over its parts, of
+        # which there may be 100,000, even from what it is in.
+        if not any(each.type == "ERROR" for each in (node, *node.children)):
+            yield node, False
+        waiting.extend(reversed(node.children))
 
 
 @lru_cache(maxsize=16)
@@ -135,11 +141,9 @@ def _some(
     return _joined(grammar, tuple(rules.queries[at] for at in chosen))
 
 
-def _is_rubble(root: Node) -> bool:
+def _is_rubble(root: Node, most: int = MOST_IN_ERROR) -> bool:
     """Say whether the parser made one error of so much that a cursor takes too long for it."""
-    return any(
-        node.type == "ERROR" and node.child_count > MOST_IN_ERROR for node in (root, *root.children)
-    )
+    return any(node.type == "ERROR" and node.child_count > most for node in (root, *root.children))
 
 
 def _report(

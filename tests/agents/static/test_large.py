@@ -210,7 +210,7 @@ def test_what_there_was_no_time_to_search_is_said(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(analyzer, "LARGE_BUDGET", 0.0)
     analysis = _analysis(_FILL)
     assert analysis.notes[0] == LINES_NOTE
-    assert "Only its first" in analysis.notes[1]
+    assert "not all patterns were looked for" in analysis.notes[1]
     assert analysis.hurried
 
 
