@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.matching import PathPattern
+from coai_agents.static.rules import MOST_SEARCHED
 from coai_agents.static.values import EVERYTHING, Kind, Taint, Value, equal
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def _holds(condition: Condition, value: Value) -> bool:
         return known and any(equal(const, each) for each in condition.in_)
     if condition.matches is not None:
         text = const if isinstance(const, str) else value.lead
-        return bool(text) and re.search(condition.matches, text) is not None
+        return bool(text) and re.search(condition.matches, text[:MOST_SEARCHED]) is not None
     if condition.below is not None:
         return isinstance(const, (int, float)) and const < condition.below
     if condition.above is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from coai_agents.static.rules import FOLDER, catalogue, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from coai_agents.static.rules import (
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     )
 
 _T = TypeVar("_T")
+
+DECIDING: Final = 1_000_000
+"""Characters of a file that decide which clauses count in it."""
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 
@@ -185,10 +188,20 @@ class RuleSet:
         return declared in self._scalars or declared.endswith(self._scalar_ends)
 
     def counts(self, clause: Clause, text: str) -> bool:
-        """Say whether a clause counts in a file of this text."""
-        if clause.file is not None and re.search(clause.file, text) is None:
+        """Say whether a clause counts in a file of this text, of which the beginning decides."""
+        if clause.file and not _in_order(clause.file, text):
             return False
-        return clause.not_file is None or re.search(clause.not_file, text) is None
+        return not (clause.not_file and _in_order(clause.not_file, text))
+
+
+def _in_order(patterns: Sequence[str], text: str) -> bool:
+    end = 0
+    for pattern in patterns:
+        match = re.compile(pattern).search(text, end, DECIDING)
+        if match is None:
+            return False
+        end = match.end()
+    return True
 
 
 @cache

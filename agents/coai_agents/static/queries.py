@@ -9,7 +9,7 @@ from itertools import accumulate
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.static.rules import RuleFileError
+from coai_agents.static.rules import MOST_SEARCHED, RuleFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -157,7 +157,7 @@ def _report(
         return
     if clause.text is not None:
         texts = captures.get("text", [])
-        if not any(re.search(clause.text, tree.text(node)) for node in texts):
+        if not any(re.search(clause.text, tree.text(node)[:MOST_SEARCHED]) for node in texts):
             return
     for node in captures.get("finding", []):
         report.add(rules.concepts[clause.rule], clause, node)

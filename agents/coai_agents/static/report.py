@@ -72,7 +72,7 @@ class Reporter:
 
     def counts(self, clause: Clause) -> bool:
         """Say whether a clause counts in this file."""
-        if clause.file is None and clause.not_file is None:
+        if not clause.file and not clause.not_file:
             return True
         known = self._counts.get(id(clause))
         if known is None:

@@ -14,7 +14,15 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from coai_agents.static.findings import Severity
 from coai_agents.static.values import Kind
@@ -60,6 +68,32 @@ def _path(pattern: str) -> str:
 Path_ = Annotated[str, AfterValidator(_path)]
 Regex = Annotated[str, AfterValidator(_compiles)]
 Scalar = bool | int | float | str
+
+MOST_SEARCHED: Final = 10_000
+"""Characters of one constant or node that patterns look at."""
+
+MOST_REPEATED: Final = 200
+"""How often a pattern for a file's text may repeat anything but white space."""
+
+
+def _is_quick(pattern: str) -> str:
+    """Refuse a pattern that takes the square of a text's length where an unbounded one may."""
+    for repeat in re.finditer(r"(\\.|[^\\])(?:[*+]|\{\d+,\})", pattern):
+        if repeat[1] != r"\s":
+            raise ValueError(
+                f"{repeat[0]!r} is unbounded: write {{0,{MOST_REPEATED}}} or list what comes later"
+            )
+    return pattern
+
+
+def _one_after_the_other(patterns: object) -> object:
+    return (patterns,) if isinstance(patterns, str) else patterns
+
+
+InOrder = Annotated[
+    tuple[Annotated[Regex, AfterValidator(_is_quick)], ...], BeforeValidator(_one_after_the_other)
+]
+"""One regular expression, or several of which each is looked for behind the match before it."""
 
 
 class _Model(BaseModel):
@@ -144,9 +178,9 @@ class Clause(_Model):
     """A query in tree-sitter's language; what it captures as `@finding` is one."""
     text: Regex | None = None
     """What `@text` of the query must have in it."""
-    file: Regex | None = None
+    file: InOrder = ()
     """What the file's text must have in it for the clause to count."""
-    not_file: Regex | None = None
+    not_file: InOrder = ()
     """What the file's text must not have in it."""
 
     @model_validator(mode="after")

@@ -83,6 +83,17 @@ advice = "Do it right."
         ("", '[[find]]\nrule = "rule-one"', "find.0"),
         ("", '[[find]]\nrule = "rule-one"\ncall = ["a b"]', "find.0.call.0"),
         ("", '[[find]]\nrule = "rule-one"\ncall = ["f"]\nwhen = [{ arg = "0" }]', "find.0.when.0"),
+        *(
+            ("", f'[[find]]\nrule = "rule-one"\ncall = ["f"]\nfile = {file}', "find.0.file.0")
+            for file in (
+                "'('",
+                "'a.*b'",
+                r"'\w+\('",
+                "'f\\([^)]*\\)'",
+                "['a{2,}', 'b']",
+                r"'(\W+)'",
+            )
+        ),
         ("", '[[find]]\nrule = "rule-one"\nquery = "(x)"\ntext = "("', "find.0.text"),
         ("", "[[find", "the file"),
         (_CATALOGUE, "", "rules.1"),
@@ -109,6 +120,30 @@ def test_a_query_that_the_grammar_does_not_know_says_which(tmp_path: Path) -> No
     rules = RuleSet(load("python", tmp_path), catalogue(tmp_path))
     with pytest.raises(RuleFileError, match="rule-one"):
         compiled(grammar, rules)
+
+
+@pytest.mark.parametrize(
+    ("text", "counts"),
+    [
+        ("first then second", True),
+        ("second, and first", False),
+        ("first", False),
+        ("second first second", True),
+        (f"first{' ' * 1_000_000}second", False),
+    ],
+)
+def test_words_of_a_file_are_looked_for_in_their_order(
+    tmp_path: Path, text: str, *, counts: bool
+) -> None:
+    (tmp_path / "catalogue.toml").write_text(_CATALOGUE)
+    (tmp_path / "python.toml").write_text(
+        '[[find]]\nrule = "rule-one"\ncall = ["f"]\nfile = ["first", "sec\\\\s*ond"]\n'
+        '[[find]]\nrule = "rule-one"\ncall = ["f"]\nnot_file = ["first", "second"]'
+    )
+    rules = RuleSet(load("python", tmp_path), catalogue(tmp_path))
+    wanted, unwanted = rules.rules.find
+    assert rules.counts(wanted, text) is counts
+    assert rules.counts(unwanted, text) is not counts
 
 
 def test_an_example_of_no_rule_is_refused(tmp_path: Path) -> None:

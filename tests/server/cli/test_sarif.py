@@ -10,7 +10,7 @@ from pydantic_sarif import model  # pyright: ignore[reportMissingTypeStubs] - ty
 
 from coai_agents.source import Encoding, Position, Source
 from coai_agents.static import remembered
-from coai_agents.static.analyzer import MAX_LINES
+from coai_agents.static.large import MAX_LINES
 from coai_agents.static.lowering import LANGUAGES
 from coai_agents.static.rules import examples
 
