@@ -144,6 +144,8 @@ def _cleared(value: Value, origins: Sequence[Node], categories: frozenset[str]) 
             items = inner
     if taints is value.taints and rest is value.rest and items is value.items:
         return value
+    if rest is value.rest and items is value.items:
+        return value.tainted_by(taints)
     return replace(value, taints=taints, rest=rest, items=items)
 
 

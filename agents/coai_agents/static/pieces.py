@@ -55,7 +55,7 @@ def through(value: Value, node: Node, words: str) -> Value:
         taint if taint.kind is Kind.PARAMETER else taint.through(node, words)
         for taint in value.taints
     )
-    return replace(value, taints=moved)
+    return value.tainted_by(moved)
 
 
 def extended(path: str, name: str) -> str:
