@@ -135,6 +135,8 @@ def test_an_error_object_in_a_stream(error: object, kind: type[ProviderError]) -
         ("soon", None, None),
         ("-5", None, None),
     ],
+    # Dates are others in each process that collects the tests.
+    ids=["none", "seconds", "parts", "to come", "past", "long past", "no date", "negative"],
 )
 def test_retry_after_in_seconds_or_as_a_date(
     header: str | None, low: float | None, high: float | None
