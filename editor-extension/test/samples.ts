@@ -5,7 +5,7 @@ import type { CompletionEvent, CompletionSwitches, Offer, Spending, Status } fro
 export function suggestion(): CompletionEvent {
   return {
     kind: "suggestion",
-    uri: "file:///work/a%20b.py",
+    uri: "file:///project/a%20b.py",
     line: 6,
     trigger: "automatic",
     elapsedMs: 183.4,

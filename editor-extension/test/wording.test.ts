@@ -16,8 +16,8 @@ const cases: [string, string, string][] = [
   ["line ends do not break a table", plain("one\ntwo"), "one two"],
   ["backticks inside code get a longer fence", code("a`b"), "``a`b``"],
   ["at the ends they get a blank", code("`a`"), "`` `a` ``"],
-  ["an address's file is named as its user does", fileName("file:///work/a%20b.py"), "a b.py"],
-  ["an address that is wrong is shown as it is", fileName("file:///work/100%.py"), "100%.py"],
+  ["an address's file is named as its user does", fileName("file:///project/a%20b.py"), "a b.py"],
+  ["an address that is wrong is shown as it is", fileName("file:///project/100%.py"), "100%.py"],
   ["bars do not break a table", code("a|b"), "`a\\|b`"],
 ];
 

@@ -35,36 +35,10 @@ MAX_READINGS: Final = 12
 
 SHARED_DEFAULT: Final = "mutable-default"
 
-SCALARS: Final = frozenset(
-    (
-        "int",
-        "float",
-        "bool",
-        "UUID",
-        "uuid.UUID",
-        "datetime",
-        "long",
-        "short",
-        "byte",
-        "double",
-        "boolean",
-        "decimal",
-        "Guid",
-        "DateTime",
-        "Integer",
-        "Long",
-        "Short",
-        "Byte",
-        "Double",
-        "Float",
-        "Boolean",
-        "BigDecimal",
-        "BigInteger",
-        "LocalDate",
-        "LocalDateTime",
-    )
-)
-"""Types of parameters whose values frameworks have made of the text, which do no harm."""
+CONVERTED: Final = frozenset({"int", "float", "bool", "UUID", "uuid.UUID", "datetime"})
+"""Types of parameters whose values Python's frameworks have made of the text, which do no harm.
+
+Python holds nobody to them elsewhere, so they are not among the `scalars` of its rules."""
 
 SELF_NAMES: Final = frozenset({"self", "cls"})
 
@@ -157,7 +131,7 @@ class Functions(Guards):
         by_type = rules.source_types.get(declared) or rules.source_types.get(parameter.type)
         if by_type is not None:
             return self._from_source(by_type, parameter, qual)
-        scalar = parameter.type in SCALARS
+        scalar = parameter.type in CONVERTED
         for annotation in () if scalar else parameter.annotations:
             for path in self._annotation_paths(annotation, scope):
                 found = rules.source_annotations.first(path.rpartition(".")[2], path)
