@@ -3,15 +3,24 @@
 An editor waits for `coai serve`, so that command goes its own short way: it imports neither typer
 nor rich, which together cost more than everything else it needs. `coai audit` over files that have
 not changed takes less time than all the other commands take to import, so it goes without them.
+
+`python -m coai_server` has the working directory on its path, which is often a workspace, so
+nothing but built-in modules may be imported before that is taken off, not even `__future__`. What
+Python imports to find this module comes before that, so in a workspace that is not trusted, start
+`coai`, or `python -P -m coai_server`.
 """
 
-from __future__ import annotations
-
 import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    del sys.path[0]
 
 
 def main() -> int:
     """Run the command that the process's arguments name; return the exit code."""
+    from coai_routing.processes import harden  # noqa: PLC0415 (after the path is what it should be)
+
+    harden()
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"]:
         from coai_server.cli import serve  # noqa: PLC0415 (each way imports only what it needs)

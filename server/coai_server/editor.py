@@ -14,15 +14,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import sys
 from collections import deque
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 from coai_agents.source import Edit, Encoding, Position, Source, Span
 from coai_routing.errors import CoaiError
+from coai_routing.processes import child_environment, python_command, start_async
 from coai_server.jsonrpc import (
     ErrorCode,
     FrameParser,
@@ -39,7 +40,6 @@ from coai_server.jsonrpc import (
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncGenerator, Mapping, Sequence
-    from pathlib import Path
 
     from coai_server.jsonrpc import Incoming
 
@@ -102,7 +102,7 @@ class Ghost:
 
 def daemon_command(*options: str) -> tuple[str, ...]:
     """Return the command that starts the daemon of this installation."""
-    return (sys.executable, "-m", "coai_server", "serve", *options)
+    return python_command("coai_server", "serve", *options)
 
 
 @asynccontextmanager
@@ -121,12 +121,12 @@ async def launched(
     """
     words = tuple(command or daemon_command())
     try:
-        process = await asyncio.create_subprocess_exec(
-            *words,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+        # As editors do, in this directory: what a `.env` file in it narrows has to count.
+        process = await start_async(
+            words,
+            directory=Path.cwd(),
             stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **(environment or {})},
+            environment=child_environment(environment),
         )
     except OSError as error:
         raise DaemonEndedError(

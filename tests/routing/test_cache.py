@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle  # noqa: TID251 - to put something into a file that must not be unpickled
+import pickle  # to put something into a file that must not be unpickled
 import sqlite3
 import stat
 import sys

@@ -161,7 +161,7 @@ async def test_where_nothing_listens_the_next_one_answers(llama_server: LlamaSer
 async def test_a_jump_of_the_clock_changes_nothing(
     llama_server: LlamaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = time.time  # noqa: TID251 - it is what jumps
+    real = time.time
     jumps = iter([86_400.0, -86_400.0] * 10_000)
     monkeypatch.setattr(time, "time", lambda: real() + next(jumps))
     well = place("well", llama_server.base_url, key=llama_server.api_key)

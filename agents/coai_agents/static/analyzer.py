@@ -48,11 +48,24 @@ def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = B
     """Return what is wrong in a document, as far as its text alone tells.
 
     `tree` is that of this snapshot if there is one already. Nothing is raised for what a text is
-    like: what could not be looked at is named in the notes.
+    like: what could not be looked at is named in the notes, a fault of ours included.
     """
     notes = Notes()
+    try:
+        return _analysed(source, tree, budget, notes)
+    except Exception as error:  # noqa: BLE001 - one document's fault must not be another one's
+        notes.fail("The analysis", error)
+        return Analysis(source.uri, source.version, (), tuple(notes), hurried=True, failed=True)
+
+
+def _analysed(source: Source, tree: SyntaxTree | None, budget: float, notes: Notes) -> Analysis:
     started = perf_counter()
-    findings, searched = secrets_in(source, started + SECRETS_BUDGET)
+    findings: list[Finding] = []
+    searched = len(source.text)
+    try:
+        findings, searched = secrets_in(source, started + SECRETS_BUDGET)
+    except Exception as error:  # noqa: BLE001 - what the other parts find is still worth having
+        notes.fail("Looking for secrets", error)
     if (grammar := grammar_for(source.language)) is not None:
         more = excess(source)
         if more is not None:
@@ -71,7 +84,13 @@ def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = B
     kept = _ordered(unsuppressed(source, without_doubles(findings)))
     suppressed = len(findings) - len(kept)
     return Analysis(
-        source.uri, source.version, tuple(kept), tuple(notes), suppressed, hurried=notes.hurried
+        source.uri,
+        source.version,
+        tuple(kept),
+        tuple(notes),
+        suppressed,
+        hurried=notes.hurried,
+        failed=notes.failed,
     )
 
 

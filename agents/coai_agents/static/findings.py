@@ -53,12 +53,20 @@ class Notes(list[str]):
     """Why something was not looked at, one sentence each, as they are made."""
 
     hurried = False
-    """Whether any of it is for want of time."""
+    """Whether any of it is for want of time, or another look may find more for another reason."""
+    failed = False
+    """Whether any of it is for a fault of ours."""
 
     def hurry(self, note: str) -> None:
         """Add what there was no time for."""
         self.hurried = True
         self.append(note)
+
+    def fail(self, what: str, error: Exception) -> None:
+        """Add what ended with an error that nobody expected."""
+        self.failed = True
+        # Of the error only its kind: its text may hold the document's.
+        self.hurry(f"{what} failed ({type(error).__name__}); please report it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,8 @@ class Analysis:
     """So many findings the document's comments took away."""
     hurried: bool = False
     """Whether some of the notes are for want of time, so that another look may find more."""
+    failed: bool = False
+    """Whether some of the notes are for a fault of ours, not for what the document is like."""
 
     @property
     def complete(self) -> bool:

@@ -12,7 +12,6 @@ import importlib
 import json
 import os
 import queue
-import subprocess
 import threading
 import tomllib
 from bisect import bisect_right
@@ -26,6 +25,7 @@ from coai_agents.source import Encoding, Position
 from coai_agents.static.findings import Finding, Severity
 from coai_agents.static.rules import FOLDER, RuleFileError, catalogue
 from coai_routing.errors import CoaiError
+from coai_routing.processes import start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -167,12 +167,7 @@ class RuffServer:
 
     def __init__(self, command: Sequence[str]) -> None:
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - ruff's own path, no shell
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
+            self._process = start(command)
         except OSError as error:
             raise RuffError(f"ruff cannot be started ({error}).") from error
         self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()

@@ -6,14 +6,15 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.static.findings import Analysis
 from coai_agents.static.gathering import files_in
 from coai_agents.static.remembered import AnalysisCache
+from coai_routing.processes import pool
+from coai_routing.workspace_files import UnsafeFileError, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
-
-    from coai_agents.static.findings import Analysis
 
 __all__ = ["AnalysisCache", "Audited", "files_in", "read", "survey"]
 
@@ -35,37 +36,57 @@ class Audited:
     analysis: Analysis
     held: str | None = field(default=None, compare=False, repr=False)
     """The text that was analysed, if it was read."""
+    within: tuple[Path, ...] = field(default=(), compare=False, repr=False)
+    """What the file has to be in to be read; see `workspace_files.read_file`."""
 
     @property
     def text(self) -> str:
         """The file's text, of one that is gone since nothing."""
-        return (read(self.path) or "") if self.held is None else self.held
+        if self.held is not None:
+            return self.held
+        return read(self.path, self.within) or ""
 
 
-def read(path: Path) -> str | None:
-    """Return a file's text, what is no UTF-8 replaced; None if it cannot be read or is too long."""
+def read(path: Path, within: Sequence[Path] = ()) -> str | None:
+    """Return a file's text, what is no UTF-8 replaced; None if it cannot or must not be read."""
     try:
-        if path.stat().st_size > MOST_BYTES:
-            return None
-        return path.read_bytes().decode("utf-8", "replace").removeprefix("\ufeff")
+        return _text(path, within)
     except OSError:
         return None
 
 
+def _text(path: Path, within: Sequence[Path]) -> str:
+    content = read_file(path, MOST_BYTES, within)
+    return content.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
 def survey(
-    paths: Sequence[Path], cache_: AnalysisCache, *, jobs: int = 0, rules: Sequence[str] = ()
+    paths: Sequence[Path],
+    cache_: AnalysisCache,
+    *,
+    jobs: int = 0,
+    rules: Sequence[str] = (),
+    within: Sequence[Path] = (),
 ) -> Iterator[Audited]:
     """Yield what is found in each file, those that are known already first.
 
     `jobs` is how many processes are used, all cores for 0. `rules` are folders and files with rules
     of the user's own, which this process has already (`user_rules.use`) and others are told of.
+    `within` are the folders and files that were asked for: what leads out of them is not read. A
+    file that is not read has a note that says why.
     """
+    asked = tuple(within)
     unchanged = cache_.unchanged(paths)
     for path, analysis in unchanged.items():
-        yield Audited(path, analysis)
-    texts = {
-        path: text for path in paths if path not in unchanged and (text := read(path)) is not None
-    }
+        yield Audited(path, analysis, within=asked)
+    texts: dict[Path, str] = {}
+    for path in paths:
+        if path in unchanged:
+            continue
+        try:
+            texts[path] = _text(path, asked)
+        except OSError as error:
+            yield _unread(path, error)
     keys = {path: cache_.key_of(path, text) for path, text in texts.items()}
     known = cache_.known(keys.values())
     rest: list[tuple[Path, str]] = []
@@ -74,12 +95,21 @@ def survey(
         if analysis is None:
             rest.append((path, text))
         else:
-            yield Audited(path, analysis, text)
+            yield Audited(path, analysis, text, asked)
     fresh: dict[str, Analysis] = {}
     for path, analysis in _analysed(rest, jobs, rules):
         fresh[keys[path]] = analysis
-        yield Audited(path, analysis, texts[path])
+        yield Audited(path, analysis, texts[path], asked)
     cache_.keep(fresh, keys)
+
+
+def _unread(path: Path, error: OSError) -> Audited:
+    """Return what there is to say of a file that is not read."""
+    why = error.message if isinstance(error, UnsafeFileError) else error.strerror or str(error)
+    # What is not the folder's own is left out; its own that cannot be read is missing.
+    missing = not isinstance(error, UnsafeFileError | FileNotFoundError)
+    analysis = Analysis(path.as_uri(), 0, (), (f"It was not read: {why}.",), failed=missing)
+    return Audited(path, analysis, "")
 
 
 def _analysed(
@@ -90,19 +120,43 @@ def _analysed(
         for path, text in files:
             yield path, _analyse(path, text)
         return
-    # Only where there is much to do: both cost some hundredths of a second to load.
-    import multiprocessing  # noqa: PLC0415
-    from concurrent.futures import ProcessPoolExecutor  # noqa: PLC0415
+    from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - only where there is much to do
 
     batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-    # Started anew and not forked: the parent may have threads.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_prepare, initargs=(tuple(rules),)
-    ) as pool:
-        for batch, analyses in zip(batches, pool.map(_analyse_batch, batches), strict=True):
-            for (path, _), analysis in zip(batch, analyses, strict=True):
+    done = 0
+    try:
+        with pool(workers, _prepare, (tuple(rules),)) as processes:
+            for batch, analyses in zip(
+                batches, processes.map(_analyse_batch, batches), strict=True
+            ):
+                done += len(batch)
+                yield from ((path, found) for (path, _), found in zip(batch, analyses, strict=True))
+    except BrokenExecutor:
+        yield from _one_by_one(files[done:], rules)
+
+
+def _one_by_one(
+    files: Sequence[tuple[Path, str]], rules: Sequence[str]
+) -> Iterator[tuple[Path, Analysis]]:
+    """Analyse what is left after a process died: each file that another one dies of has a note."""
+    from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - as above
+
+    waiting = iter(files)
+    died = True
+    while died:
+        died = False
+        with pool(1, _prepare, (tuple(rules),)) as processes:
+            for file in waiting:
+                path, _ = file
+                try:
+                    (analysis,) = processes.submit(_analyse_batch, [file]).result()
+                except BrokenExecutor:
+                    died = True
+                    note = "The analysis ended its process; please report it."
+                    analysis = Analysis(path.as_uri(), 0, (), (note,), hurried=True, failed=True)
                 yield path, analysis
+                if died:
+                    break
 
 
 def _prepare(rules: Sequence[str]) -> None:

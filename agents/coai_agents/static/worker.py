@@ -20,6 +20,7 @@ from coai_agents.fixes.fix import Fix
 from coai_agents.source import Edit, Source, Span
 from coai_agents.static.encoding import from_document, to_document
 from coai_routing.errors import CoaiError
+from coai_routing.processes import python_command, start_async
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -42,7 +43,7 @@ NICENESS: Final = 5
 
 _CLOSE_SECONDS: Final = 1.0
 
-COMMAND: Final = (sys.executable, "-m", "coai_agents.static.worker")
+COMMAND: Final = python_command("coai_agents.static.worker")
 
 
 class AnalysisError(CoaiError):
@@ -116,13 +117,7 @@ class AnalysisWorker:
     async def _ask(self, line: bytes) -> bytes:
         process = self._process
         if process is None or process.returncode is not None:
-            process = await asyncio.create_subprocess_exec(
-                *self._command,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                limit=LIMIT,
-            )
+            process = await start_async(self._command, limit=LIMIT)
             self._process = process
         assert process.stdin is not None
         assert process.stdout is not None

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING
 
 from coai_routing.engine.record import HostFiles, HostRecord, HostSpec, log_tail, read_record
 from coai_routing.errors import EngineError
+from coai_routing.processes import python_command, start_detached
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from subprocess import Popen  # noqa: TID251 - for the type alone
 
     from filelock import BaseFileLock
 
@@ -23,22 +23,7 @@ START_SECONDS = 30.0
 
 _POLL_SECONDS = 0.02
 
-if sys.platform == "win32":
-    # CREATE_NO_WINDOW, not DETACHED_PROCESS: a virtual environment's python.exe starts the real
-    # one, which would open a console of its own.
-    _CREATION_FLAGS = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
-else:
-    _CREATION_FLAGS = 0
-
-
-class _Host(subprocess.Popen[bytes]):
-    """A child that is meant to outlive this process, which need not be warned about that."""
-
-    def __del__(self) -> None:
-        """Do without the base class's warning; see `reap_children` for the exit code."""
-
-
-_children: list[_Host] = []
+_children: list[Popen[bytes]] = []
 _children_guard = threading.Lock()
 
 
@@ -74,24 +59,16 @@ def reap_children() -> None:
         _children[:] = [child for child in _children if child.poll() is None]
 
 
-def spawn_host(spec: HostSpec, files: HostFiles) -> _Host:
-    """Start a host that is independent of this process, its standard output and its terminal.
-
-    `-P` and the directory keep Python from importing what lies in the daemon's working directory,
-    which is a workspace that nobody vouches for.
-    """
+def spawn_host(spec: HostSpec, files: HostFiles) -> Popen[bytes]:
+    """Start a host that is independent of this process, its standard output and its terminal."""
     with contextlib.suppress(FileNotFoundError):
         files.log.replace(files.previous_log)
     descriptor = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        child = _Host(
-            [sys.executable, "-P", "-m", "coai_routing.engine", spec.model_dump_json()],
-            stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=descriptor,
-            cwd=files.directory,
-            creationflags=_CREATION_FLAGS,
-            start_new_session=sys.platform != "win32",
+        child = start_detached(
+            python_command("coai_routing.engine", spec.model_dump_json()),
+            directory=files.directory,
+            log=descriptor,
         )
     finally:
         os.close(descriptor)
@@ -128,7 +105,7 @@ def find_or_start(
 def _find_or_start(
     spec: HostSpec, files: HostFiles, abandoned: threading.Event, deadline: float
 ) -> HostRecord:
-    child: _Host | None = None
+    child: Popen[bytes] | None = None
     while time.monotonic() < deadline and not abandoned.is_set():
         if _is_alive(files):
             record = read_record(files.record)

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 
 from coai_routing.engine.source_http import SourceError
 from coai_routing.engine.store_files import in_thread
+from coai_routing.processes import child_environment, python_command, start_async
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -127,14 +128,13 @@ def read_report(report: str, names: Sequence[str]) -> dict[str, WheelPlace]:
 
 async def _pip(arguments: Sequence[str], directory: Path, *, python: str, deadline: float) -> str:
     """Run pip and return what it printed; raises `SourceError` with its own words."""
-    # `-P` and the directory: the current one may be a workspace with a `pip.py` of its own.
+    command = (python, *python_command("pip", *arguments, *_QUIET)[1:])
     try:
-        process = await asyncio.create_subprocess_exec(
-            *(python, "-P", "-m", "pip", *arguments, *_QUIET),
-            cwd=directory,
-            env=pip_environment(os.environ),
+        process = await start_async(
+            command,
+            directory=directory,
+            environment=pip_environment(child_environment()),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
     except OSError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_routing.errors import CoaiError
-from coai_server.cli.auditing import Format, Level, Options, run
+from coai_server.cli.auditing import INCOMPLETE, Format, Level, Options, run
 from coai_server.cli.console import report, tolerate_any_encoding
 
 if TYPE_CHECKING:
@@ -72,6 +72,6 @@ def audit(arguments: Sequence[str]) -> int:
         return run(options)
     except CoaiError as error:
         report(error)
-        return 1
+        return INCOMPLETE
     except KeyboardInterrupt:
         return 130

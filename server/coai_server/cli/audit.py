@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from coai_routing.errors import CoaiError
 from coai_server.cli import auditing
 from coai_server.cli.auditing import Format, Level, Options
+from coai_server.cli.console import report
 
 
 def audit(
@@ -46,7 +48,10 @@ def audit(
         bool, typer.Option("--cache/--no-cache", help="Remember what unchanged files had.")
     ] = True,
 ) -> None:
-    """Find what is wrong in files, without any model. Exit code 1 if anything is."""
+    """Find what is wrong in files, without any model.
+
+    Exit code 1 if anything is, otherwise 2 if something could not be looked at.
+    """
     for path in paths or ():
         if not path.exists():
             raise typer.BadParameter(f"there is no {path}")
@@ -64,5 +69,10 @@ def audit(
         fix=fix,
         dry_run=dry_run,
     )
-    if code := auditing.run(options):
+    try:
+        code = auditing.run(options)
+    except CoaiError as error:
+        report(error)
+        code = auditing.INCOMPLETE
+    if code:
         raise typer.Exit(code)

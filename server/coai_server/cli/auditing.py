@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_routing.errors import CoaiError
+from coai_routing.workspace_files import read_file, write_file
 from coai_server.cli.console import console, notices, without_controls, write_json
 from coai_server.cli.wishes import Wishes, wishes_for
 
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from coai_agents.static.survey import Audited
     from coai_server.cli.fixing import Repair
 
-GIT_SECONDS: Final = 60.0
+MOST_BASELINE: Final = 64 * 1024 * 1024
+"""Bytes of a baseline at most."""
 
-_HUNK: Final = re.compile(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
+INCOMPLETE: Final = 2
+"""The exit code where nothing was found, but not everything could be looked at."""
 
 _STYLES: Final = {"error": "bold red", "warning": "yellow", "information": "cyan", "hint": "dim"}
 
@@ -86,22 +88,23 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Look at files, write what is found, and return the exit code: 1 if anything is.
+    """Look at files, write what is found, and return the exit code.
 
-    Raises `AuditError`.
+    It is 1 if anything is found, otherwise `INCOMPLETE` if a file could not be looked at. Raises
+    `AuditError` and `GitError`.
     """
     from coai_agents.static import remembered  # noqa: PLC0415 (as below)
     from coai_agents.static.survey import files_in, survey  # noqa: PLC0415
 
     wanted = list(options.paths) or [Path.cwd()]
     files = files_in(wanted)
-    changed = changed_lines(options.diff, wanted) if options.diff else None
+    changed = _changed_lines(options.diff, wanted, files) if options.diff else None
     if changed is not None:
-        files = [file for file in files if file.resolve() in changed]
+        files = [file for file in files if file in changed]
     wishes = wishes_for(wanted)
     own = wishes.have_rules()
     store = remembered.AnalysisCache(remembered.cache_path() if options.cached else None, own)
-    found = survey(files, store, jobs=options.jobs, rules=wishes.rules)
+    found = survey(files, store, jobs=options.jobs, rules=wishes.rules, within=wanted)
     audited = sorted(_shown_progress(found, len(files)), key=lambda one: one.path)
     known = frozenset[str]() if options.baseline is None else read_baseline(options.baseline)
     selection = Selection(_rank(options.level), changed, known, wishes)
@@ -118,7 +121,9 @@ def run(options: Options) -> int:
             audited = [now.get(each.path, each) for each in audited]
             rows = [row for each in audited for row in selection.rows_of(each)]
     _write(options, rows, audited, fixed)
-    return 1 if rows else 0
+    if rows:
+        return 1
+    return INCOMPLETE if any(each.analysis.failed for each in audited) else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +142,16 @@ class Selection:
             for row in rows_of(self.wishes.shown(audited))
             if row.finding.severity.rank <= self.rank
             and row.fingerprint not in self.known
-            and (self.changed is None or _touches(row, self.changed))
+            and (self.changed is None or _touches(row, self.changed.get(audited.path, [])))
         ]
 
 
 def _write_baseline(path: Path, rows: Sequence[Row]) -> int:
     known = sorted({row.fingerprint for row in rows})
-    path.write_text(json.dumps({"coai": known}, indent=1) + "\n", encoding="utf-8")
+    try:
+        write_file(path, (json.dumps({"coai": known}, indent=1) + "\n").encode())
+    except OSError as error:
+        raise AuditError(f"{path} cannot be written: {error.strerror or error}.") from error
     sys.stderr.write(f"{len(rows)} findings are in {path} now.\n")
     return 0
 
@@ -187,61 +195,34 @@ def rows_of(audited: Audited) -> list[Row]:
 def read_baseline(path: Path) -> frozenset[str]:
     """Return the fingerprints of a baseline; raises `AuditError`."""
     try:
-        return frozenset(str(each) for each in json.loads(path.read_text("utf-8"))["coai"])
+        return frozenset(str(each) for each in json.loads(read_file(path, MOST_BASELINE))["coai"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AuditError(
             f"{path} is no baseline: {error}.", remedy="Write one with --write-baseline."
         ) from error
 
 
-def changed_lines(revision: str, paths: Sequence[Path]) -> dict[Path, list[range]]:
-    """Return the lines, from 1, that changed since a revision; raises `AuditError`."""
-    import shutil  # noqa: PLC0415 (only for `--diff`)
+def _changed_lines(
+    revision: str, paths: Sequence[Path], files: Sequence[Path]
+) -> dict[Path, list[range]]:
+    """Return the lines of files that changed since a revision; raises `GitError`."""
+    from coai_agents.git import changed_lines  # noqa: PLC0415 (only for `--diff`)
+    from coai_agents.static.survey import MOST_BYTES  # noqa: PLC0415 (as above)
 
-    git = shutil.which("git")
-    if git is None:
-        raise AuditError("git is not there.", remedy="Install it, or leave --diff out.")
-    first = paths[0] if paths[0].is_dir() else paths[0].parent
-    top = _git(git, first, "rev-parse", "--show-toplevel").strip()
-    names = [str(path.resolve()) for path in paths]
-    text = _git(
-        git, first, "diff", "--unified=0", "--no-color", "--no-ext-diff", revision, "--", *names
-    )
-    changed: dict[Path, list[range]] = {}
-    for part in re.split(r"^diff --git ", text, flags=re.MULTILINE)[1:]:
-        name = re.search(r"^\+\+\+ b/(.+?)\t?$", part, re.MULTILINE)
-        if name is None:
-            continue
-        lines = [(int(hunk[1]), int(hunk[2] or 1)) for hunk in _HUNK.finditer(part)]
-        changed[Path(top, name[1]).resolve()] = [range(at, at + count) for at, count in lines]
-    return changed
+    def read(path: Path) -> bytes | None:
+        try:
+            return read_file(path, MOST_BYTES, paths)
+        except OSError:
+            # Its note is to be seen.
+            return None
+
+    folders = [path if path.is_dir() else path.parent for path in paths]
+    return changed_lines(revision, folders, files, read)
 
 
-def _git(git: str, folder: Path, *arguments: str) -> str:
-    if any(argument.startswith("-") for argument in arguments[4:5]):
-        raise AuditError("A revision does not begin with a dash.")
-    import subprocess  # noqa: PLC0415 (only for `--diff`)
-
-    done = subprocess.run(  # noqa: S603 - git with a list of arguments, no shell
-        (git, "-C", str(folder), *arguments),
-        capture_output=True,
-        check=False,
-        encoding="utf-8",
-        errors="replace",
-        timeout=GIT_SECONDS,
-    )
-    if done.returncode:
-        raise AuditError(f"git: {done.stderr.strip() or 'failed'}.", remedy="Check the revision.")
-    return done.stdout
-
-
-def _touches(row: Row, changed: dict[Path, list[range]]) -> bool:
-    path = row.source.path
-    assert path is not None
+def _touches(row: Row, changed: Sequence[range]) -> bool:
     last = row.source.line_at(row.finding.span.end) + 1
-    return any(
-        lines.start <= last and row.line < lines.stop for lines in changed.get(path.resolve(), [])
-    )
+    return any(lines.start <= last and row.line < lines.stop for lines in changed)
 
 
 def _write(

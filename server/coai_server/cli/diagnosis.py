@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import shutil
 import sys
 import time
 from contextlib import aclosing
@@ -18,6 +17,7 @@ from coai_routing.errors import ProviderError
 from coai_routing.local import LocalModels
 from coai_routing.places import key_of
 from coai_routing.plan import EMBEDDED, TYPICAL_TOKENS
+from coai_routing.processes import program as find_program
 from coai_routing.request import ModelRequest
 from coai_routing.settings import CustomEndpoint
 
@@ -274,6 +274,6 @@ def fixes(embedded: Offer, found: tuple[Found, ...], plan: CompletionPlan) -> tu
 
 def _start(server: Found) -> str:
     program = _PROGRAMS.get(server.name)
-    if program is None or shutil.which(program) is not None:
+    if program is None or find_program(program) is not None:
         return server.remedy
     return _INSTALL[server.name].get(sys.platform, server.remedy)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import os
-import stat
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.fixes.fixers import applied, fixes_for
 from coai_agents.fixes.user_fixes import user_fixes_for
 from coai_agents.source import Source
 from coai_agents.static.analyzer import analyse
-from coai_agents.static.survey import Audited
+from coai_agents.static.survey import MOST_BYTES, Audited
+from coai_routing.workspace_files import read_file, replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from coai_server.cli.auditing import Selection
 
@@ -79,7 +76,11 @@ def repair(audited: Sequence[Audited], selection: Selection, *, write: bool) -> 
     repairs: list[Repair] = []
     for each in audited:
         if selection.rows_of(each):
-            done = _repaired(each, selection, write=write)
+            try:
+                done = _repaired(each, selection, write=write)
+            except Exception as error:  # noqa: BLE001 - the other files are still to be fixed
+                why = f"fixing it failed ({type(error).__name__}); please report it."
+                done = Repair(each.path, (), why)
             if done is not None:
                 repairs.append(done)
     return repairs
@@ -88,14 +89,12 @@ def repair(audited: Sequence[Audited], selection: Selection, *, write: bool) -> 
 def _repaired(audited: Audited, selection: Selection, *, write: bool) -> Repair | None:
     path = audited.path
     try:
-        # A link stays a link: what it points to is written.
-        real = path.resolve(strict=True)
-        before = real.read_bytes()
+        before = read_file(path, MOST_BYTES, audited.within)
         text = before.removeprefix(_BOM).decode()
     except UnicodeDecodeError:
         return Repair(path, (), "it is not text in UTF-8.")
     except OSError as error:
-        return Repair(path, (), f"{error.strerror or error}.")
+        return Repair(path, (), _why(error))
     if text != audited.text:
         return Repair(path, (), "it has changed since it was looked at.")
     source, done = _fixed(Source(path.as_uri(), text), path, selection)
@@ -105,9 +104,10 @@ def _repaired(audited: Audited, selection: Selection, *, write: bool) -> Repair 
     if not write:
         return Repair(path, tuple(done), diff=diff)
     mark = _BOM if before.startswith(_BOM) else b""
-    refusal = _write(real, before, mark + source.text.encode())
-    if refusal:
-        return Repair(path, tuple(done), refusal, diff=diff)
+    try:
+        replace_file(path, before, mark + source.text.encode(), audited.within)
+    except OSError as error:
+        return Repair(path, tuple(done), _why(error), diff=diff)
     after = Audited(path, analyse(source), source.text)
     return Repair(path, tuple(done), "", after, diff)
 
@@ -150,28 +150,5 @@ def _diff(path: Path, before: str, after: str) -> str:
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
-def _write(path: Path, before: bytes, after: bytes) -> str:
-    """Put new content in a file's place, all of it or nothing; return why not, or nothing.
-
-    The file keeps its rights. It is not touched if anybody has written to it meanwhile.
-    """
-    try:
-        status = path.stat()
-        if not os.access(path, os.W_OK):
-            return "it may not be written."
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(after)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).chmod(stat.S_IMODE(status.st_mode))
-            if path.read_bytes() != before:
-                return "it has changed since it was looked at."
-            Path(name).replace(path)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                Path(name).unlink()
-    except OSError as error:
-        return f"{error.strerror or error}."
-    return ""
+def _why(error: OSError) -> str:
+    return f"{error.strerror or error}."

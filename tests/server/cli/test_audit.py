@@ -86,7 +86,7 @@ def test_a_baseline_takes_away_what_it_knows_also_where_lines_moved(
     assert [each["line"] for each in ran.document["findings"]] == [6]
     baseline.write_text("[]")
     failed = coai("audit", str(project), "--baseline", str(baseline))
-    assert failed.code == 1
+    assert failed.code == 2
     assert "Write one with --write-baseline." in failed.err
 
 
@@ -105,9 +105,9 @@ def test_a_diff_shows_only_what_is_on_changed_lines(project: Path, coai: InProce
     ran = coai("audit", str(project), "--diff", "HEAD", "--format", "json")
     assert [each["line"] for each in ran.document["findings"]] == [6]
     failed = coai("audit", str(project), "--diff", "no-such-revision")
-    assert failed.code == 1
+    assert failed.code == 2
     assert "Check the revision" in failed.err
-    assert coai("audit", str(project), "--diff=--output=x").code == 1
+    assert coai("audit", str(project), "--diff=--output=x").code == 2
 
 
 def test_what_git_ignores_and_folders_of_others_are_left_out(project: Path) -> None:

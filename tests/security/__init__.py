@@ -1,0 +1,1 @@
+"""What SECURITY.md promises, tried by who would break it: one file for each attacker."""

@@ -1,0 +1,366 @@
+"""The attacker is a repository: it is cloned, and then opened, audited, completed in."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import coai_server
+from coai_routing import processes
+from tests.security.hostile import BAD, COAI, HostileRepository
+from tests.support.lsp_client import ServerProcess
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> HostileRepository:
+    return HostileRepository(tmp_path)
+
+
+# -------------------------------------------------- its code is never run
+
+MODULE = (sys.executable, "-m", "coai_server")
+
+
+def _before_main(folder: Path) -> set[str]:
+    """Return what Python itself imports for `-m`, before a line of ours can prevent it."""
+    (folder / "probe.py").write_text("import sys; print(*sys.modules)")
+    command = (sys.executable, "-m", "probe")
+    printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    return {"coai_server", *(name.partition(".")[0] for name in printed.stdout.split())}
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param((str(COAI), "config", "show"), id="a command"),
+        pytest.param((str(COAI), "complete", "f.py:2:1"), id="complete, which starts a daemon"),
+        pytest.param((*MODULE, "config", "show"), id="python -m"),
+        pytest.param((*MODULE, "audit", "f.py"), id="python -m audit"),
+    ],
+)
+def test_no_command_imports_what_lies_in_the_working_directory(
+    hostile: HostileRepository, command: tuple[str, ...]
+) -> None:
+    hostile.write("f.py")
+    hostile.trap_modules(*(_before_main(hostile.home) if command[:3] == MODULE else ()))
+    ran = hostile.run(command)
+    assert hostile.sprung == set()
+    assert "Traceback" not in ran.err
+
+
+def test_no_process_of_an_audit_imports_what_lies_in_the_working_directory(
+    hostile: HostileRepository,
+) -> None:
+    names = [f"bad/f{number}.py" for number in range(49)]
+    for name in names:
+        hostile.write(name)
+    hostile.trap_modules()
+    ran = hostile.coai("audit", "--jobs", "2", "--no-cache", ".")
+    assert hostile.sprung == set()
+    assert ran.code == 1
+    assert ran.out.count("command-injection") == len(names)
+
+
+@pytest.mark.parametrize("name", ["serve", "serve with the workspace in PATH"])
+def test_no_process_of_the_daemon_imports_what_lies_in_the_workspace(
+    hostile: HostileRepository, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    path = hostile.write("f.py")
+    hostile.trap_modules()
+    for program in ("python", "python3", "ruff", "git", "nice"):
+        hostile.program(f"tools/{program}")
+    monkeypatch.chdir(hostile.folder)
+    environment = hostile.environment()
+    if "PATH" in name:
+        environment["PATH"] = f"tools::.:{hostile.folder}/tools:{environment['PATH']}"
+    with ServerProcess("serve", program=(str(COAI),), env=environment) as daemon:
+        uri = hostile.folder.as_uri()
+        daemon.initialize(rootUri=uri, workspaceFolders=[{"uri": uri, "name": "x"}])
+        daemon.notify("initialized", {})
+        item = {"uri": path.as_uri(), "languageId": "python", "version": 1, "text": BAD}
+        daemon.notify("textDocument/didOpen", {"textDocument": item})
+        found = daemon.receive(
+            lambda message: message.get("method") == "textDocument/publishDiagnostics"
+        )
+        assert [each["code"] for each in found["params"]["diagnostics"]] == ["command-injection"]
+    assert hostile.sprung == set()
+
+
+def test_nothing_but_built_in_modules_is_imported_before_the_path_is_safe() -> None:
+    """`from __future__` imports a module, too."""
+    folder = Path(coai_server.__file__).parent
+    for name, allowed in (("__init__.py", set[str]()), ("__main__.py", {"sys"})):
+        tree = ast.parse((folder / name).read_text("utf-8"))
+        imported = {
+            each
+            for statement in tree.body
+            if isinstance(statement, ast.Import | ast.ImportFrom)
+            for each in (
+                [alias.name for alias in statement.names]
+                if isinstance(statement, ast.Import)
+                else [str(statement.module)]
+            )
+        }
+        assert imported == allowed
+        assert allowed <= set(sys.builtin_module_names)
+
+
+MODULES = {"subprocess", "multiprocessing", "pty", "webbrowser", "_posixsubprocess", "_winapi"}
+STARTERS = {
+    *("ProcessPoolExecutor", "create_subprocess_exec", "create_subprocess_shell"),
+    *("subprocess_exec", "subprocess_shell", "popen", "startfile", "forkpty", "posix_spawn"),
+    *("posix_spawnp", "execl", "execle", "execlp", "execlpe", "execv", "execve", "execvp"),
+    *("execvpe", "spawnl", "spawnle", "spawnlp", "spawnlpe", "spawnv", "spawnve", "spawnvp"),
+    *("spawnvpe", "os.fork", "os.system", "shutil.which"),
+}
+
+
+def test_only_one_module_starts_processes() -> None:
+    """The linter says so as well, but for names that are only reached through objects."""
+    allowed = Path(processes.__file__)
+    found: list[str] = []
+    for floor in ("server", "agents", "routing"):
+        for path in allowed.parents[2].joinpath(floor).rglob("*.py"):
+            if path != allowed:
+                text = path.read_text("utf-8")
+                if not any(name.rpartition(".")[2] in text for name in STARTERS | MODULES):
+                    continue
+                tree = ast.parse(text)
+                found += [f"{path}:{line}: {name}" for line, name in _starters(tree)]
+    assert found == []
+
+
+def _starters(tree: ast.Module) -> list[tuple[int, str]]:
+    """Return what starts processes where it is used; what is imported for types alone is not."""
+    typed = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found: list[tuple[int, str]] = []
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import) and node not in typed:
+            names = [alias.name.partition(".")[0] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node not in typed:
+            names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.Attribute):
+            names = [node.attr, ast.unparse(node)]
+        modules = MODULES if isinstance(node, ast.Import | ast.ImportFrom) else set[str]()
+        line = getattr(node, "lineno", 0)
+        found += [(line, name) for name in names if name in STARTERS | modules]
+    return found
+
+
+# -------------------------------------------------- git runs nothing of it
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
+
+
+def _git(folder: Path, *arguments: str) -> None:
+    who = (
+        "-c",
+        "user.name=t",
+        "-c",
+        "user.email=t@example.com",
+        "-c",
+        "protocol.file.allow=always",
+    )
+    subprocess.run(("git", "-C", str(folder), *who, *arguments), check=True, capture_output=True)
+
+
+def _commit(hostile: HostileRepository) -> None:
+    """Make a repository with one file that is to change."""
+    _git(hostile.folder, "init", "-q", "-b", "main")
+    hostile.write("f.py", "x = 1\n")
+    _git(hostile.folder, "add", ".")
+    _git(hostile.folder, "commit", "-q", "-m", "first")
+    hostile.write("f.py")
+
+
+CONFIGURED = {
+    "a monitor of the file system": ({"core.fsmonitor": "{}"}, ""),
+    "a text conversion": ({"diff.x.textconv": "{}"}, "*.py diff=x\n"),
+    "a command for a kind of file": ({"diff.x.command": "{}"}, "*.py diff=x\n"),
+    "a command for all diffs": ({"diff.external": "{}"}, ""),
+    "a filter": ({"filter.x.clean": "{}", "filter.x.smudge": "{}"}, "*.py filter=x\n"),
+    "a filter's process": ({"filter.x.process": "{}", "filter.x.required": "true"}, "* filter=x\n"),
+    "a pager": ({"core.pager": "{}", "pager.diff": "{}", "pager.ls-tree": "{}"}, ""),
+    "an alias": ({"alias.ls-tree": "!{}", "alias.cat-file": "!{}", "alias.rev-parse": "!{}"}, ""),
+    "hooks": ({"core.hooksPath": "hooks"}, ""),
+    "a helper of credentials": ({"credential.helper": "!{}", "core.askPass": "{}"}, ""),
+    "a way to a remote": ({"core.sshCommand": "{}", "core.gitProxy": "{}"}, ""),
+    "an included configuration": ({"includeIf.gitdir:**.path": "../included"}, ""),
+    "an editor": ({"core.editor": "{}", "sequence.editor": "{}", "gpg.program": "{}"}, ""),
+}
+
+
+@needs_git
+@pytest.mark.parametrize("kind", CONFIGURED)
+def test_nothing_that_a_repository_configures_is_run(hostile: HostileRepository, kind: str) -> None:
+    _commit(hostile)
+    settings, attributes = CONFIGURED[kind]
+    for hook in ("post-index-change", "reference-transaction", "post-checkout"):
+        hostile.program(f"hooks/{hook}")
+    hostile.write("included", f"[core]\n\tfsmonitor = {hostile.program('monitor')}\n")
+    for name, value in settings.items():
+        _git(hostile.folder, "config", name, value.format(hostile.command("configured")))
+    if attributes:
+        hostile.write(".gitattributes", attributes)
+    ran = hostile.coai("audit", "--diff", "HEAD", "--no-cache", "f.py")
+    assert hostile.sprung == set()
+    assert "f.py:5:1 error command-injection" in ran.out
+    assert ran.code == 1
+
+
+@needs_git
+def test_a_bare_repository_within_a_clone_is_not_believed(hostile: HostileRepository) -> None:
+    _commit(hostile)
+    bare = hostile.folder / "docs"
+    hostile.write("docs/HEAD", "ref: refs/heads/main\n")
+    hostile.write("docs/objects/keep", "")
+    hostile.write("docs/refs/heads/keep", "")
+    trap = hostile.command("monitor").replace('"', '\\"')
+    hostile.write("docs/config", f'[core]\nworktree = ..\nbare = false\nfsmonitor = "{trap}"\n')
+    hostile.write("docs/f.py")
+    done = subprocess.run(
+        (str(COAI), "audit", "--diff", "HEAD", "."),
+        cwd=bare,
+        env=hostile.environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert hostile.sprung == set()
+    assert done.returncode == 2
+    assert b"nothing found" not in done.stdout
+
+
+@needs_git
+def test_contents_that_are_missing_are_not_fetched(hostile: HostileRepository) -> None:
+    _commit(hostile)
+    trap = hostile.program("upload-pack")
+    for name, value in {
+        "extensions.partialClone": "origin",
+        "core.repositoryFormatVersion": "1",
+        "remote.origin.url": f"ext::sh -c '{trap}'",
+        "remote.origin.uploadpack": str(trap),
+        "remote.origin.promisor": "true",
+        "protocol.ext.allow": "always",
+        "protocol.allow": "always",
+    }.items():
+        _git(hostile.folder, "config", name, value)
+    objects = hostile.folder / ".git" / "objects"
+    blob = subprocess.check_output(("git", "-C", str(hostile.folder), "rev-parse", "HEAD:f.py"))
+    name = blob.decode().strip()
+    (objects / name[:2] / name[2:]).unlink()
+    ran = hostile.coai("audit", "--diff", "HEAD", ".")
+    assert hostile.sprung == set()
+    assert ran.code == 2
+
+
+@needs_git
+def test_a_working_tree_that_is_configured_elsewhere_is_an_error(
+    hostile: HostileRepository,
+) -> None:
+    _commit(hostile)
+    (hostile.home / "f.py").write_text("secret = 1\n")
+    _git(hostile.folder, "config", "core.worktree", str(hostile.home))
+    ran = hostile.coai("audit", "--diff", "HEAD", ".")
+    assert (ran.code, ran.out) == (2, "")
+    assert "not in the working tree" in ran.err
+
+
+# ------------------------------------------------ files are what they are named
+
+
+needs_links = pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+
+NAME = f"{'n' * 90}.py"
+
+
+def _poison(hostile: HostileRepository) -> dict[str, str]:
+    """Add a file of each kind that cannot be looked at; return what its note says."""
+    outside = hostile.home / "outside.py"
+    outside.write_text(BAD)
+    folder = hostile.home / "folder"
+    folder.mkdir()
+    (folder / "inside.json").write_text('{"password": "hunter2hunter2"}')
+    (hostile.folder / "link.py").symlink_to(outside)
+    (hostile.folder / "up.py").symlink_to("../home/outside.py")
+    (hostile.folder / "linked").symlink_to(folder)
+    (hostile.folder / "zero.py").symlink_to("/dev/zero")
+    (hostile.folder / "nowhere.py").symlink_to("missing.py")
+    (hostile.folder / "loop.py").symlink_to("loop.py")
+    (hostile.folder / "folder.py").symlink_to(folder)
+    os.mkfifo(hostile.folder / "pipe.py")
+    with (hostile.folder / "huge.py").open("wb") as stream:
+        stream.truncate(1 << 33)
+    return {
+        "link.py": "leads out",
+        "up.py": "leads out",
+        "zero.py": "leads out",
+        "nowhere.py": "No such file",
+        "loop.py": "Too many levels",
+        "folder.py": "leads out",
+        "pipe.py": "no regular file",
+        "huge.py": "more than 5,000,000 bytes",
+    }
+
+
+@needs_links
+@pytest.mark.parametrize("many", [0, 60], ids=["in one process", "in several"])
+def test_a_poisoned_file_takes_nothing_from_the_others(
+    hostile: HostileRepository, many: int
+) -> None:
+    notes = _poison(hostile)
+    hostile.write("nul.py", "\0" * 1000)
+    hostile.write("deep.py", f"x = {'[' * 20_000}")
+    hostile.write("latin.py").write_bytes(b"x = '\xff\xfe'\n")
+    hostile.write(f"long/{NAME}")
+    hostile.write("z.py")
+    for number in range(many):
+        hostile.write(f"more/{number}.py")
+    ran = hostile.coai("audit", "--jobs", "2", "--no-cache", "--format", "json", ".")
+    document = json.loads(ran.out)
+    found = {Path(each["path"]).name for each in document["findings"]}
+    assert found == {"z.py", NAME, *(f"{number}.py" for number in range(many))}
+    assert ran.code == 1
+    said = {Path(path).name: " ".join(some) for path, some in document["notes"].items()}
+    assert {name: note for name, note in notes.items() if note not in said[name]} == {}
+
+
+@needs_links
+def test_what_is_outside_is_not_written_by_fixes(hostile: HostileRepository) -> None:
+    weak = "import hashlib\n\n\ndef f(x):\n    return hashlib.md5(x)\n"
+    (hostile.home / "outside.py").write_text(weak)
+    hostile.write("own.py", weak)
+    (hostile.folder / "link.py").symlink_to(hostile.home / "outside.py")
+    (hostile.folder / "inner.py").symlink_to("own.py")
+    # As a shell writes `*.py`: who names a link has not agreed to what it leads to.
+    for wanted in (["."], ["link.py", "inner.py", "own.py"]):
+        hostile.write("own.py", weak)
+        hostile.coai("audit", "--fix", *wanted)
+        assert (hostile.home / "outside.py").read_text() == weak
+        assert "sha256" in (hostile.folder / "own.py").read_text()
+        assert (hostile.folder / "inner.py").is_symlink()
+
+
+@needs_links
+@pytest.mark.parametrize("option", ["--write-baseline"])
+def test_no_output_is_written_through_a_link(hostile: HostileRepository, option: str) -> None:
+    hostile.write("f.py")
+    outside = hostile.home / "outside"
+    outside.write_text("mine")
+    (hostile.folder / "out.json").symlink_to(outside)
+    ran = hostile.coai("audit", option, "out.json", "f.py")
+    assert outside.read_text() == "mine"
+    assert ran.code == 2
