@@ -10,9 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import os
 import sqlite3
-import sys
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -24,6 +22,7 @@ import platformdirs
 
 from coai_routing.errors import BooksError
 from coai_routing.ledger_file import transaction
+from coai_routing.own_files import own_file, own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -50,7 +49,6 @@ FREE: Final = 0
 _APPLICATION_ID: Final = 0x434F4142
 _VERSION: Final = 1
 _BUSY_SECONDS: Final = 5.0
-_MODE: Final = 0o600
 _TABLES: Final = (
     """CREATE TABLE calls (
         id INTEGER PRIMARY KEY,
@@ -407,7 +405,7 @@ def _text(moment: datetime) -> str:
 
 def _opened(path: Path) -> sqlite3.Connection:
     """Open the books; damaged ones are set aside. Raises sqlite3.Error or OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own_folder(path.parent)
     try:
         return _connected(path)
     except sqlite3.OperationalError:
@@ -423,9 +421,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _connected(path: Path) -> sqlite3.Connection:
     # SQLite would give it the mode that the umask leaves.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, _MODE))
-    if sys.platform != "win32":
-        path.chmod(_MODE)
+    own_file(path)
     database = sqlite3.connect(
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )

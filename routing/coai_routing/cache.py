@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import shutil
 import sqlite3
-import stat
 import sys
 import time
 from dataclasses import dataclass
@@ -24,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cachetools import TTLCache
 from pydantic import ValidationError
 
+from coai_routing.own_files import own_file, own_folder, own_tree, write_own_file
 from coai_routing.request import ModelReply
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ WORTH_SECONDS: Final = 0.3
 SET_ASIDE_KEPT: Final = 2
 
 _MARK: Final = "coai-answers-version"
-_MODE: Final = 0o700
 _SECONDS_TO_WAIT: Final = 2.0
 
 
@@ -240,14 +238,18 @@ def _opened(directory: Path, size_limit: int) -> Any:  # noqa: ANN401 - diskcach
     """Open the files. Raises OSError, sqlite3.DatabaseError or _ForeignDirectoryError."""
     diskcache: Any = import_module("diskcache")  # not before an answer is looked for
 
-    _secure(directory)
+    own_folder(directory)
     mark = directory / _MARK
     if not mark.exists():
         if any(directory.iterdir()):
             raise _ForeignDirectoryError("it was not made by COAI")
-        mark.write_text(str(SCHEMA), encoding="ascii")
+        write_own_file(mark, str(SCHEMA))
     elif mark.read_text(encoding="ascii", errors="replace") != str(SCHEMA):
         raise _ForeignDirectoryError("it is of another version")
+    database = directory / diskcache.core.DBNAME
+    if sys.platform != "win32" and database.exists() and database.stat().st_mode & 0o077:
+        own_tree(directory)
+    own_file(database)
     return diskcache.Cache(
         str(directory),
         timeout=_SECONDS_TO_WAIT,
@@ -256,17 +258,6 @@ def _opened(directory: Path, size_limit: int) -> Any:  # noqa: ANN401 - diskcach
         # Reading writes nothing, which the policies that count uses would do.
         eviction_policy="least-recently-stored",
     )
-
-
-def _secure(directory: Path) -> None:
-    directory.mkdir(mode=_MODE, parents=True, exist_ok=True)
-    if sys.platform == "win32":
-        return
-    status = directory.stat()
-    if status.st_uid != os.getuid():
-        raise PermissionError(f"{directory} belongs to somebody else")
-    if stat.S_IMODE(status.st_mode) != _MODE:
-        directory.chmod(_MODE)
 
 
 def _bytes_only() -> Any:  # noqa: ANN401 - diskcache has no types

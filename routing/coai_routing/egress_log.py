@@ -7,9 +7,7 @@ user's own, in SQLite, and is read by `coai privacy log`.
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
-import sys
 import threading
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from coai_routing.errors import EgressLogError
+from coai_routing.own_files import own_file, own_folder
 from coai_routing.privacy import host_of
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ KEPT_DAYS: Final = 365
 
 _BUSY_SECONDS: Final = 5.0
 _PRUNE_EVERY: Final = 1000
-_MODE: Final = 0o600
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS departures (
     id INTEGER PRIMARY KEY,
@@ -131,11 +129,9 @@ def read_departures(path: Path, *, limit: int = 50) -> tuple[Departed, ...]:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    own_folder(path.parent)
     # SQLite would give it the mode that the umask leaves.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, _MODE))
-    if sys.platform != "win32":
-        path.chmod(_MODE)
+    own_file(path)
     database = sqlite3.connect(
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
     )

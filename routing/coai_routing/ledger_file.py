@@ -9,9 +9,6 @@ loses power, never the database.
 from __future__ import annotations
 
 import logging
-import os
-import stat
-import sys
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
@@ -20,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from coai_routing.errors import EngineError, LedgerError
+from coai_routing.own_files import FILE_MODE, own_file
 
 if TYPE_CHECKING:
     import sqlite3
@@ -85,8 +83,6 @@ MIGRATIONS: Final = (
 """The statements that lead from each version of the schema to the next. Never change one that was
 released: add another."""
 
-_FILE_MODE: Final = 0o600
-
 
 class UnusableFileError(LedgerError):
     """The file is damaged, or not a ledger; it has to make room for one."""
@@ -114,7 +110,8 @@ def open_ledger(path: Path, *, suspect: bool = False) -> sqlite3.Connection:
     _require_sqlite()
     try:
         secure_directory(path.parent)
-        with FileLock(f"{path}.lock", mode=_FILE_MODE, timeout=BUSY_SECONDS):
+        own_file(path.with_name(f"{path.name}.lock"))
+        with FileLock(f"{path}.lock", mode=FILE_MODE, timeout=BUSY_SECONDS):
             try:
                 return _opened(path, "integrity_check" if suspect else "quick_check")
             except UnusableFileError as error:
@@ -135,9 +132,7 @@ def open_ledger(path: Path, *, suspect: bool = False) -> sqlite3.Connection:
 
 def _opened(path: Path, check: str) -> sqlite3.Connection:
     # SQLite would give it the mode that the umask leaves; its other files take this one's.
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, _FILE_MODE))
-    if sys.platform != "win32" and stat.S_IMODE(path.stat().st_mode) != _FILE_MODE:
-        path.chmod(_FILE_MODE)
+    own_file(path)
     with translated(path):
         database = _connect(str(path))
         try:

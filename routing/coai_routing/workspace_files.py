@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coai_routing.errors import CoaiError
+from coai_routing.own_files import usual_mode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -53,7 +54,7 @@ def write_file(path: Path, content: bytes) -> None:
     """
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise UnsafeFileError("it is a link or no file, and is not written to")
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o666 & ~_umask()
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else usual_mode()
     _put(path.absolute(), content, mode)
 
 
@@ -91,12 +92,6 @@ def _put(path: Path, content: bytes, mode: int, last: Callable[[], None] = lambd
     finally:
         with contextlib.suppress(FileNotFoundError):
             Path(name).unlink()
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _real(path: str | Path, within: Sequence[Path]) -> Path:

@@ -18,9 +18,11 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 
 def main() -> int:
     """Run the command that the process's arguments name; return the exit code."""
+    from coai_routing.own_files import keep_private  # noqa: PLC0415 (as below)
     from coai_routing.processes import harden  # noqa: PLC0415 (after the path is what it should be)
 
     harden()
+    keep_private()
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"]:
         from coai_server.cli import serve  # noqa: PLC0415 (each way imports only what it needs)

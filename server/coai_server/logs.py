@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.errors import CoaiError
+from coai_routing.own_files import is_ours, own_file, own_folder
+from coai_server.terminal import printable
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from io import TextIOWrapper
 
 LEVELS: Final = ("debug", "info", "warning", "error")
 """The least severity that is written, as `log.level` names it."""
@@ -28,13 +31,21 @@ class LogFileError(CoaiError):
     """The log cannot be written to the file that was asked for."""
 
 
+class PrintableFormatter(logging.Formatter):
+    """Writes records so that they steer no terminal, and that none looks like two."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record's text, lines after the first one indented."""
+        return printable(super().format(record)).replace("\n", "\n    ")
+
+
 def configure(level: str, file: Path | None = None) -> None:
     """Write what is at least this severe to a file, or to standard error; replaces what was set.
 
     Raises `LogFileError`, and has changed nothing then.
     """
     handler = _to_standard_error() if file is None else _to_file(file)
-    handler.setFormatter(logging.Formatter(_FORMAT))
+    handler.setFormatter(PrintableFormatter(_FORMAT))
     root = logging.getLogger()
     replaced = [old for old in root.handlers if old.get_name() == _NAME]
     handler.set_name(_NAME)
@@ -58,9 +69,16 @@ def _to_standard_error() -> logging.Handler:
 def _to_file(file: Path) -> logging.Handler:
     from logging.handlers import RotatingFileHandler  # noqa: PLC0415 (it imports sockets)
 
+    class PrivateFileHandler(RotatingFileHandler):
+        def _open(self) -> TextIOWrapper:
+            own_file(Path(self.baseFilename))
+            return super()._open()
+
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handler = RotatingFileHandler(
+        # A folder that the user has chosen keeps the rights that it has.
+        if is_ours(file.parent) or not file.parent.exists():
+            own_folder(file.parent)
+        handler = PrivateFileHandler(
             file, maxBytes=FILE_BYTES, backupCount=FILES_KEPT, encoding="utf-8"
         )
     except OSError as error:
@@ -74,7 +92,5 @@ def _to_file(file: Path) -> logging.Handler:
 
 def _rename(source: str, destination: str) -> None:
     """Put a full log file aside, or go on with it where another daemon has it open (Windows)."""
-    from pathlib import Path  # noqa: PLC0415 (needed only here)
-
     with contextlib.suppress(OSError):
         Path(source).replace(destination)

@@ -20,6 +20,7 @@ import platformdirs
 
 from coai_agents.source import normal_language
 from coai_agents.static.encoding import from_document, to_document
+from coai_routing.own_files import own_file, own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -119,12 +120,13 @@ class AnalysisCache:
             return []
         rows: list[tuple[str, ...]] = []
         try:
+            own_file(self._path)
             with closing(sqlite3.connect(self._path)) as connection:
                 for start in range(0, len(wanted), _MOST):
                     some = wanted[start : start + _MOST]
                     marks = ",".join("?" * len(some))
                     rows += connection.execute(f"{query} ({marks})", some).fetchall()
-        except sqlite3.OperationalError:
+        except (sqlite3.OperationalError, OSError):
             # Another version's tables, or another process is writing: it is done without.
             return []
         except sqlite3.DatabaseError:
@@ -152,7 +154,8 @@ class AnalysisCache:
             if not each.hurried
         ]
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            own_folder(self._path.parent)
+            own_file(self._path)
             with closing(sqlite3.connect(self._path)) as connection, connection:
                 connection.executescript(_TABLES)
                 connection.executemany("INSERT OR REPLACE INTO analyses VALUES (?, ?)", rows)

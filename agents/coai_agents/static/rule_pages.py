@@ -20,6 +20,7 @@ from coai_agents.static.rules import (
     load,
     own_concepts,
 )
+from coai_routing.own_files import own_file, own_folder, write_own_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,9 +101,10 @@ def page_name(rule: str) -> str:
 def write(folder: Path, rules: Iterable[str]) -> None:
     """Write the pages of rules; where that cannot be done, their links lead nowhere."""
     with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
+        own_folder(folder)
         for rule in rules:
             if rule in catalogue() or rule in own_concepts():
                 path, text = folder / page_name(rule), rule_page(rule)
                 if not path.exists() or path.read_text("utf-8") != text:
-                    path.write_text(text, encoding="utf-8")
+                    write_own_file(path, text)
+                own_file(path)

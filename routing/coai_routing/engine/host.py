@@ -30,10 +30,10 @@ from coai_routing.engine.record import (
     HostSpec,
     library_version,
     log_tail,
-    write_atomically,
 )
 from coai_routing.engine.state import EngineEndpoint
 from coai_routing.engine.threads import default_threads
+from coai_routing.own_files import write_own_file
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
@@ -125,7 +125,7 @@ class EngineHost:
         control = await asyncio.start_server(self._serve_user, "127.0.0.1", 0)
         port = control.sockets[0].getsockname()[1]
         record = HostRecord(pid=os.getpid(), port=port, token=self._token)
-        write_atomically(self._files.record, record.model_dump_json())
+        write_own_file(self._files.record, record.model_dump_json())
         with contextlib.suppress(NotImplementedError):  # Windows: it has no such signals
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._ending.set)
         self._await_users(self._spec.first_user_seconds)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from coai_routing.engine.record import HostFiles, HostRecord, HostSpec, log_tail, read_record
 from coai_routing.errors import EngineError
+from coai_routing.own_files import FILE_MODE, own_file
 from coai_routing.processes import python_command, start_detached
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ _children_guard = threading.Lock()
 def _lock(path: Path) -> BaseFileLock:
     from filelock import FileLock  # noqa: PLC0415 - not at server start
 
-    return FileLock(path, mode=0o600, thread_local=False)
+    own_file(path)
+    return FileLock(path, mode=FILE_MODE, thread_local=False)
 
 
 def hold_alive_lock(files: HostFiles, seconds: float) -> BaseFileLock | None:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import secrets
-import stat
-import sys
-import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coai_routing.engine.state import EngineOptions
 from coai_routing.errors import EngineError
+from coai_routing.own_files import ForeignFolderError, own_folder
 
 PROTOCOL = 1
 """Hosts of another protocol are never looked at: it is part of the key."""
 
-_PRIVATE = 0o700
 _LOG_TAIL_BYTES = 8192
 
 
@@ -108,38 +103,17 @@ def secure_directory(directory: Path) -> None:
 
     Raises EngineError if it is someone else's: who owns it could make us talk to their process.
     """
-    directory.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-    if sys.platform == "win32":
-        return  # a user's profile is theirs by its access control list
-    status = directory.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+    foreign = directory.is_symlink()
+    if not foreign:
+        try:
+            own_folder(directory)
+        except (ForeignFolderError, FileExistsError):
+            foreign = True
+    if foreign:
         raise EngineError(
             f"{directory} is not a directory of yours.",
             remedy="Remove it, or set another state directory.",
         )
-    if stat.S_IMODE(status.st_mode) != _PRIVATE:
-        directory.chmod(_PRIVATE)
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace the file as a whole, readable by its owner alone; a crash leaves old or new."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        _replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _replace(source: Path, target: Path) -> None:
-    for _ in range(20):
-        with contextlib.suppress(PermissionError):  # on Windows, while someone reads the target
-            source.replace(target)
-            return
-        time.sleep(0.05)
-    source.replace(target)
 
 
 def read_record(path: Path) -> HostRecord | None:

@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
-from coai_routing.engine.record import library_version, model_identity, write_atomically
+from coai_routing.engine.record import library_version, model_identity
 from coai_routing.engine.state import Speed
+from coai_routing.own_files import write_own_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +123,7 @@ def keep_speed(directory: Path, key: str, speed: Speed) -> None:
     path = speeds_file(directory)
     with FileLock(path.with_suffix(".lock"), mode=0o600, timeout=10):
         speeds = {**_read(path).speeds, key: speed}
-        write_atomically(path, _KeptSpeeds(speeds=speeds).model_dump_json(indent=2))
+        write_own_file(path, _KeptSpeeds(speeds=speeds).model_dump_json(indent=2))
 
 
 def _read(path: Path) -> _KeptSpeeds:

@@ -18,6 +18,7 @@ import sys
 from typing import IO, TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 from coai_routing.errors import ModelStoreError, NotEnoughSpaceError
+from coai_routing.own_files import own_file, write_own_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -54,9 +55,7 @@ def beside(path: Path, suffix: str) -> Path:
 
 def write_json(path: Path, document: dict[str, Any]) -> None:
     """Write a small file in one piece: whoever reads it sees the old or the new one."""
-    draft = beside(path, f".{os.getpid()}.tmp")
-    draft.write_text(json.dumps(document), encoding="utf-8")
-    draft.replace(path)
+    write_own_file(path, json.dumps(document))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -198,7 +197,8 @@ class PartialFile:
                     on_hashed(self.size)
 
     def _open(self) -> FileIO:
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644)
+        own_file(self.path)
+        descriptor = os.open(self.path, os.O_RDWR | getattr(os, "O_BINARY", 0))
         return open(descriptor, "r+b", buffering=0)  # noqa: PTH123 - a descriptor has no path
 
     @property

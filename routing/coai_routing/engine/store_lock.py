@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from coai_routing.engine.store_files import beside, cannot_write
+from coai_routing.own_files import FILE_MODE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ class ModelLock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = FileLock(beside(path, ".lock"))
+        self._lock = FileLock(beside(path, ".lock"), mode=FILE_MODE)
 
     def take(self) -> bool:
         """Take the lock if it is free, and say whether it was; raises `ModelStoreError`."""

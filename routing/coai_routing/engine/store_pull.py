@@ -27,6 +27,7 @@ from coai_routing.engine.store_files import (
 from coai_routing.engine.store_lock import ModelLock
 from coai_routing.engine.store_progress import PullPhase, PullProgress
 from coai_routing.errors import DownloadError, ModelStoreError, NotEnoughSpaceError
+from coai_routing.own_files import is_ours, own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,7 +74,7 @@ class Pull:
     async def run(self) -> Path:
         """Fetch the weights, or wait for the process that already does, and return their path."""
         with writing(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(self._path.parent)
         lock = ModelLock(self._path)
         await self._acquire(lock)
         try:
@@ -243,6 +244,12 @@ class Pull:
         model = self._model
         source = self._source if phase is not PullPhase.WAITING else ""
         self._progress(PullProgress(model.name, phase, source, done, model.size))
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder of weights; one that the user has chosen keeps the rights that it has."""
+    if is_ours(folder) or not folder.exists():
+        own_folder(folder)
 
 
 def _megabytes(count: int) -> str:

@@ -24,10 +24,10 @@ from coai_routing.engine.record import (
     HostRecord,
     host_key,
     secure_directory,
-    write_atomically,
 )
 from coai_routing.engine.state import EnginePhase, EngineState
 from coai_routing.errors import CoaiError, EngineError, EngineGaveUpError, ModelFileError
+from coai_routing.own_files import write_own_file
 from tests.support.engine import PATIENCE, QUICK, engine_for, is_running, kill, until
 from tests.support.tiny_gguf import write_tiny_gguf
 
@@ -351,7 +351,7 @@ def record_of(model: Path, directory: Path, port: int) -> HostFiles:
     secure_directory(directory)
     files = HostFiles(directory, host_key(model, QUICK))
     record = HostRecord(pid=os.getpid(), port=port, token="the secret" * 6)
-    write_atomically(files.record, record.model_dump_json())
+    write_own_file(files.record, record.model_dump_json())
     return files
 
 

@@ -18,11 +18,11 @@ from coai_routing.engine.record import (
     log_tail,
     read_record,
     secure_directory,
-    write_atomically,
 )
 from coai_routing.engine.state import EngineEndpoint, EngineOptions
 from coai_routing.engine.threads import MOST_THREADS, choose_threads, default_threads, parse_quota
 from coai_routing.errors import EngineError
+from coai_routing.own_files import write_own_file
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such modes")
 
@@ -117,7 +117,7 @@ def test_state_is_written_as_a_whole_and_for_its_owner_alone(tmp_path: Path) -> 
     path = tmp_path / "state.json"
     path.write_text("old and readable by all")
     path.chmod(0o644)
-    write_atomically(path, "new")
+    write_own_file(path, "new")
     assert path.read_text() == "new"
     assert mode_of(path) == 0o600
     assert list(tmp_path.iterdir()) == [path]
@@ -127,7 +127,7 @@ def test_state_that_cannot_be_replaced_leaves_no_draft(tmp_path: Path) -> None:
     target = tmp_path / "state.json"
     target.mkdir()
     with pytest.raises(OSError, match=r"state\.json"):
-        write_atomically(target, "new")
+        write_own_file(target, "new")
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -174,7 +174,7 @@ def test_a_state_file_without_sense_is_as_good_as_none(
 def test_a_state_file_is_read_back(tmp_path: Path) -> None:
     record = HostRecord(pid=12, port=3456, token="t" * 64)
     path = HostFiles(tmp_path, "key").record
-    write_atomically(path, record.model_dump_json())
+    write_own_file(path, record.model_dump_json())
     assert read_record(path) == record
 
 
