@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from coai_routing.errors import CoaiError
 from coai_routing.workspace_files import read_file, write_file
-from coai_server.cli.console import console, notices, without_controls, write_json
+from coai_server.cli.console import console, notices, say, write_json
 from coai_server.cli.wishes import Wishes, wishes_for
+from coai_server.terminal import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -152,7 +153,7 @@ def _write_baseline(path: Path, rows: Sequence[Row]) -> int:
         write_file(path, (json.dumps({"coai": known}, indent=1) + "\n").encode())
     except OSError as error:
         raise AuditError(f"{path} cannot be written: {error.strerror or error}.") from error
-    sys.stderr.write(f"{len(rows)} findings are in {path} now.\n")
+    say(f"{len(rows)} findings are in {path} now.\n", sys.stderr)
     return 0
 
 
@@ -244,7 +245,7 @@ def _write(
         write_json(answer)
     else:
         for each in fixed:
-            sys.stdout.write(each.text(shown=options.dry_run))
+            say(each.text(shown=options.dry_run))
         _print(rows, audited)
 
 
@@ -282,11 +283,11 @@ def _print(rows: Sequence[Row], audited: Sequence[Audited]) -> None:
         out.print(summary)
     else:
         for line in lines:
-            sys.stdout.write("".join(text for text, _ in line) + "\n")
-        sys.stdout.write(summary + "\n")
+            say("".join(text for text, _ in line) + "\n")
+        say(summary + "\n")
     for each in audited:
         for note in each.analysis.notes:
-            sys.stderr.write(f"{each.path}: {note}\n")
+            say(f"{one_line(str(each.path))}: {one_line(note)}\n", sys.stderr)
 
 
 def _frame(row: Row) -> list[list[tuple[str, str]]]:
@@ -297,17 +298,17 @@ def _frame(row: Row) -> list[list[tuple[str, str]]]:
     finding, source = row.finding, row.source
     style = _STYLES[finding.severity.value]
     column = finding.span.start - source.line_start(row.line - 1)
-    place = without_controls(f"{source.path}:{row.line}:{column + 1}")
+    place = one_line(f"{source.path}:{row.line}:{column + 1}")
     lines = [
         [(place, "bold"), (" ", ""), (finding.severity.value, style), (f" {finding.rule}", "")],
-        [(f"  {without_controls(finding.message)}", "")],
+        [(f"  {one_line(finding.message)}", "")],
     ]
     shown: set[int] = set()
     for step in finding.path[:-1]:
         line = source.line_at(step.span.start)
         if line + 1 != row.line and line not in shown:
             shown.add(line)
-            lines.append(_code_line(source, line, without_controls(step.words)))
+            lines.append(_code_line(source, line, one_line(step.words)))
     lines.append(_code_line(source, row.line - 1, ""))
     length = max(1, min(finding.span.end, source.line_end(row.line - 1)) - finding.span.start)
     lines.append([(" " * (9 + column), ""), ("^" * length, style)])
@@ -316,6 +317,6 @@ def _frame(row: Row) -> list[list[tuple[str, str]]]:
 
 
 def _code_line(source: Source, line: int, words: str) -> list[tuple[str, str]]:
-    text = without_controls(source.line_text(line)).replace("\t", " ")
+    text = one_line(source.line_text(line))
     said = f"   <- {words}" if words else ""
     return [(f"{line + 1:>6} | {text}{said}", "")]

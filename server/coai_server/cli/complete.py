@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from coai_routing.errors import CoaiError
-from coai_server.cli.console import error_document, run, without_controls, write_json
+from coai_server.cli.console import error_document, run, write_json
+from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +73,7 @@ def complete(
     if as_json:
         write_json({"ok": text is not None, "suggestion": text, "account": dict(last)})
     elif text is not None:
-        sys.stdout.write((without_controls(text) if sys.stdout.isatty() else text) + "\n")
+        sys.stdout.write((printable(text) if sys.stdout.isatty() else text) + "\n")
     if text is None:
         if not as_json:
             raise NoSuggestionError(f"No suggestion. {last.get('sentence', '')}".rstrip())

@@ -10,6 +10,8 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, Final, TextIO, TypeVar
 
+from coai_server.terminal import printable
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -23,26 +25,27 @@ PLAIN_WIDTH: Final = 110
 """Columns where nobody's window says how many there are, as in a pipe or a log."""
 
 
-_CONTROLS: Final = {
-    number: " " for number in (*range(0x20), *range(0x7F, 0xA0)) if chr(number) not in "\t\n"
-}
-
-
-def without_controls(text: str) -> str:
-    """Return text of equal length that cannot steer a terminal: no file and no model may."""
-    return text.translate(_CONTROLS)
-
-
 def console(stream: TextIO | None = None) -> Console:
     """Return a console on a stream, standard output unless given.
 
-    It takes text as it is: no markup, no emoji codes, nothing highlighted that was not asked for.
+    It takes text as it is: no markup, no emoji codes, nothing highlighted that was not asked for,
+    and nothing that steers a terminal but what rich itself writes.
     """
     from rich.console import Console  # noqa: PLC0415 - a tenth of a second, not for every command
 
+    from coai_server.cli.printable import PrintableHook  # noqa: PLC0415 - as above
+
     to = sys.stdout if stream is None else stream
     wide = None if to.isatty() or "COLUMNS" in os.environ else PLAIN_WIDTH
-    return Console(file=to, width=wide, markup=False, emoji=False, highlight=False)
+    made = Console(file=to, width=wide, markup=False, emoji=False, highlight=False)
+    made.push_render_hook(PrintableHook())
+    return made
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Write text as it is to a stream, standard output unless given, but for what steers it."""
+    to = sys.stdout if stream is None else stream
+    to.write(printable(text))
 
 
 def notices() -> Console:

@@ -12,6 +12,7 @@ from coai_agents.source import Source
 from coai_agents.static.analyzer import analyse
 from coai_agents.static.survey import MOST_BYTES, Audited
 from coai_routing.workspace_files import read_file, replace_file
+from coai_server.terminal import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,8 +64,9 @@ class Repair:
         if shown:
             return self.diff
         if self.refusal:
-            return f"{self.path}: not changed: {self.refusal}\n"
-        lines = [f"{self.path}:{each.line}: fixed {each.rule}: {each.title}" for each in self.fixes]
+            return f"{one_line(str(self.path))}: not changed: {self.refusal}\n"
+        path = one_line(str(self.path))
+        lines = [f"{path}:{each.line}: fixed {each.rule}: {each.title}" for each in self.fixes]
         return "\n".join(lines) + "\n"
 
 
@@ -144,8 +146,8 @@ def _diff(path: Path, before: str, after: str) -> str:
     lines = difflib.unified_diff(
         before.splitlines(keepends=True),
         after.splitlines(keepends=True),
-        f"a/{path.name}",
-        f"b/{path.name}",
+        f"a/{one_line(path.name)}",
+        f"b/{one_line(path.name)}",
     )
     return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 

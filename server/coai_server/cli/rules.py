@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from coai_routing.errors import CoaiError
-from coai_server.cli.console import console, write_json
+from coai_server.cli.console import console, say, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +53,7 @@ def list_rules(
         )
         return
     if as_markdown:
-        sys.stdout.write(page())
+        say(page())
         return
     from rich.table import Table  # noqa: PLC0415 (only for people)
 
@@ -88,7 +87,7 @@ def explain(
 
         out.print(Markdown(rule_page(rule)))
     else:
-        sys.stdout.write(rule_page(rule))
+        say(rule_page(rule))
 
 
 def have_own_rules(more: Iterable[Path] = ()) -> None:

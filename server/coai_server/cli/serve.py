@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_routing.errors import CoaiError
 from coai_server.logs import LEVELS, configure
+from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +88,7 @@ def main(arguments: Sequence[str]) -> int:
         configure(chosen.log_level or "info", log_file)
         return _serve(overrides, chosen.tcp)
     except CoaiError as error:
-        sys.stderr.write(f"coai serve: {error}\n")
+        sys.stderr.write(printable(f"coai serve: {error}\n"))
         return 1
     except KeyboardInterrupt:
         return 130

@@ -14,7 +14,7 @@ from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.text import Text
 
-from coai_server.cli.console import without_controls
+from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +111,7 @@ class Stage:
         if ghost is None:
             return _framed(Text.assemble(code[first:cursor], ("_", "blink"), code[cursor:last]))
         opening, closing = self._marks
-        shown = Text(f"{opening}{without_controls(ghost.text)}{closing}", style=_GHOST)
+        shown = Text(f"{opening}{printable(ghost.text)}{closing}", style=_GHOST)
         return _framed(
             Text.assemble(code[first : ghost.span.start], shown, code[ghost.span.end : last])
         )
@@ -150,7 +150,7 @@ def _tokens(account: Mapping[str, Any]) -> str:
 def _highlighted(text: str, language: str) -> Text:
     """Return code in colours, each character where it was."""
     lexer = _LEXERS.get(language, language or "text")
-    shown = without_controls(text)
+    shown = printable(text)
     coloured = Syntax("", lexer, theme=_THEME, background_color="default").highlight(shown)
     # Lexers see to it that there is a line end, and may take some at the beginning away.
     return coloured[: len(shown)] if coloured.plain.startswith(shown) else Text(shown)

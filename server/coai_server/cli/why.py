@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 import typer
 
 from coai_routing.errors import CoaiError
-from coai_server.cli.console import console, error_document, notices, without_controls, write_json
+from coai_server.cli.console import console, error_document, notices, write_json
 from coai_server.cli.settings import load_settings
+from coai_server.terminal import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,11 +82,11 @@ def _show(past: Sequence[PastRequest], to: Console) -> None:
     for one in past:
         request = one.request
         when = f"{request.at.astimezone():%Y-%m-%d %H:%M:%S}"
-        place = without_controls(f"{_name(request.uri)}:{request.line + 1}")
+        place = one_line(f"{_name(request.uri)}:{request.line + 1}")
         to.print(
             Text.assemble((when, "dim"), "  ", (place, "bold"), f"  {request.elapsed_ms:,.0f} ms")
         )
-        to.print(Text(f"    {without_controls(_ending(one))}"), soft_wrap=True)
+        to.print(Text(f"    {printable(_ending(one))}"), soft_wrap=True)
         if remedy := _words(request)[1]:
             to.print(Text(f"    {remedy}", style="green"), soft_wrap=True)
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from coai_server.terminal import printable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -104,7 +106,7 @@ def have(places: Sequence[str]) -> None:
 
     user_rules.use(places)
     for problem in user_rules.problems():
-        sys.stderr.write(f"{problem}\n")
+        sys.stderr.write(printable(f"{problem}\n"))
 
 
 def _user_file() -> Path:

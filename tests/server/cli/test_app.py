@@ -15,6 +15,7 @@ from coai_routing.errors import CoaiError
 from coai_server.__main__ import main
 from coai_server.cli import app, console
 from coai_server.cli.app import EXAMPLES
+from coai_server.terminal import printable
 from tests.server.cli.conftest import SECONDS
 
 if TYPE_CHECKING:
@@ -183,4 +184,4 @@ def test_a_console_is_as_wide_as_it_is_told() -> None:
 
 
 def test_text_for_a_terminal_has_no_controls() -> None:
-    assert console.without_controls("a\x1b[2J\tb\r\n\x85\x7f\u00e9") == "a [2J\tb \n  \u00e9"
+    assert printable("a\x1b[2J\tb\r\n\x85\x7f\u00e9") == "a [2J\tb \n  \u00e9"
