@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import stat
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -26,6 +25,7 @@ from coai_agents.exclusions import path_to_judge
 from coai_agents.source import Source
 from coai_routing.errors import CoaiError
 from coai_routing.secrets import redact
+from coai_routing.workspace_files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -301,14 +301,9 @@ def _names_in(folder: str, *, directories: bool) -> list[str]:
 def _read(path: str) -> str:
     """Return a file's text. Raises OSError, or ValueError if it is no text of a bearable size."""
     # The path was judged with its links followed: it must not have become one since.
-    more = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | more)) as stream:
-        status = os.fstat(stream.fileno())
-        if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
-            raise ValueError("no file, or too large")
-        content = stream.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES or b"\0" in content:
-        raise ValueError("too large, or no text")
+    content = read_file(path, MOST_BYTES, follow=False)
+    if b"\0" in content:
+        raise ValueError("no text")
     return content.decode("utf-8", "replace")
 
 

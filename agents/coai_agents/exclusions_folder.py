@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.exclusions_gitignore import parse_ignore_file
+from coai_routing.workspace_files import read_file
 
 if TYPE_CHECKING:
     from coai_agents.exclusions_gitignore import IgnoreFile
@@ -64,14 +64,9 @@ def _text_of(path: Path) -> str | None:
     Raises OSError or ValueError if there is something that cannot be read as one.
     """
     try:
-        status = path.stat()
+        # What a link leads to is only asked what it takes away, so it may be anywhere.
+        content = read_file(path, MOST_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if not stat.S_ISREG(status.st_mode):
-        raise ValueError("no regular file")
-    with path.open("rb") as stream:
-        content = stream.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ValueError("too long")
     # Names on disk may hold what is not UTF-8; they come to us in the same form.
     return content.decode("utf-8", "surrogateescape")

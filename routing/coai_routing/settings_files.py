@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import stat
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -21,6 +20,7 @@ from coai_routing.settings_layers import (
 from coai_routing.settings_markers import AddPatterns, includes
 from coai_routing.settings_patterns import rebased
 from coai_routing.settings_toml import TomlDocument, read_toml
+from coai_routing.workspace_files import FileKindError, FileSizeError, read_file
 
 if TYPE_CHECKING:
     from coai_routing.settings_fields import KeyPath
@@ -47,17 +47,17 @@ def read_text(origin: Origin) -> tuple[str | None, list[Problem]]:
     file = origin.file
     assert file is not None
     try:
-        if not stat.S_ISREG(file.stat().st_mode):
-            return None, [Problem("", "is not a file", origin)]
-        with file.open("rb") as stream:
-            content = stream.read(LARGEST_FILE + 1)
+        # A project's settings may be a link: what they say can only narrow.
+        content = read_file(file, LARGEST_FILE)
     except FileNotFoundError:
         return None, []
+    except FileKindError:
+        return None, [Problem("", "is not a file", origin)]
+    except FileSizeError:
+        return None, [Problem("", f"is larger than {LARGEST_FILE // 1024} KiB", origin)]
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         return None, [Problem("", f"cannot be read: {why}", origin)]
-    if len(content) > LARGEST_FILE:
-        return None, [Problem("", f"is larger than {LARGEST_FILE // 1024} KiB", origin)]
     try:
         return content.decode("utf-8-sig"), []
     except UnicodeDecodeError as error:

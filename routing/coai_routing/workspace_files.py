@@ -31,19 +31,31 @@ class UnsafeFileError(CoaiError, OSError):
     """A file is not what may be read or written here; the message says why."""
 
 
-def read_file(path: str | Path, most: int, within: Sequence[Path] = ()) -> bytes:
-    """Return a regular file's bytes, at most so many.
+class FileKindError(UnsafeFileError):
+    """It is a folder, a device, a pipe or a socket."""
+
+
+class FileSizeError(UnsafeFileError):
+    """It is larger than what is read."""
+
+
+def read_file(
+    path: str | Path, most: int, within: Sequence[Path] = (), *, follow: bool = True
+) -> bytes:
+    """Return a regular file's bytes, at most so many; of a link only if links are to be followed.
 
     `within` are the folders that it has to be in with links followed, and files that may be read
     themselves; what the user names may be anywhere. Raises OSError, `UnsafeFileError` among them.
     """
+    if not follow and os.path.islink(path):  # noqa: PTH114 - for each of thousands
+        raise UnsafeFileError("it is a link")
     descriptor = _opened(_real(path, within))
     with os.fdopen(descriptor, "rb") as stream:
         if os.fstat(descriptor).st_size > most:
-            raise UnsafeFileError(_too_large(most))
+            raise FileSizeError(_too_large(most))
         content = stream.read(most + 1)
     if len(content) > most:
-        raise UnsafeFileError(_too_large(most))
+        raise FileSizeError(_too_large(most))
     return content
 
 
@@ -107,7 +119,7 @@ def _opened(real: Path) -> int:
     # Opening is enough to make some devices do something.
     before = real.lstat()
     if not stat.S_ISREG(before.st_mode):
-        raise UnsafeFileError("it is no regular file")
+        raise FileKindError("it is no regular file")
     descriptor = os.open(real, _FLAGS)
     # In a folder that has become a link since, it is another file.
     if os.path.samestat(before, os.fstat(descriptor)) and os.path.realpath(real) == str(real):

@@ -9,13 +9,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import coai_server
+from coai_agents.static import analyzer, survey
+from coai_agents.static.findings import Analysis
 from coai_routing import processes
+from coai_server.cli import alone
 from tests.security.hostile import BAD, COAI, HostileRepository
 from tests.support.lsp_client import ServerProcess
+
+if TYPE_CHECKING:
+    from coai_agents.source import Source
 
 
 @pytest.fixture
@@ -364,3 +371,139 @@ def test_no_output_is_written_through_a_link(hostile: HostileRepository, option:
     ran = hostile.coai("audit", option, "out.json", "f.py")
     assert outside.read_text() == "mine"
     assert ran.code == 2
+
+
+READS_WHAT_IS_OURS = {
+    *("agents/fixes/fixers.py", "agents/static/rule_pages.py", "agents/static/ruff.py"),
+    *("agents/static/rules.py", "agents/symbol_hover.py", "agents/syntax/language.py"),
+    "agents/git.py",
+}
+"""Modules that open files of COAI's own, which come with it or which it has made."""
+
+
+def test_only_one_module_opens_files_of_a_workspace() -> None:
+    top = Path(processes.__file__).parents[2]
+    opening: set[str] = set()
+    for floor in ("server", "agents"):
+        package = top / floor / f"coai_{floor}"
+        for path in package.rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Call) and _opens(node):
+                    opening.add(f"{floor}/{path.relative_to(package).as_posix()}")
+    assert opening == READS_WHAT_IS_OURS
+
+
+def _opens(call: ast.Call) -> bool:
+    """Say whether a call opens a file by its name."""
+    if isinstance(call.func, ast.Name):
+        return call.func.id == "open"
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    whole = ast.unparse(call)
+    if call.func.attr == "open":
+        # Documents, recorders and editors are opened, too; a file is with a mode.
+        return "rb" in whole or "'r'" in whole or whole.startswith("io.open")
+    return call.func.attr in {"read_bytes", "write_bytes", "write_text"} or (
+        call.func.attr == "read_text" and "resources" not in whole
+    )
+
+
+def dies_of_poison(batch: list[tuple[Path, str]]) -> list[Analysis]:
+    """Stand for an analysis that native code ends: nothing that is known does so."""
+    if any("poison" in text for _, text in batch):
+        os._exit(9)
+    return [Analysis(path.as_uri(), 0, ()) for path, _ in batch]
+
+
+def test_a_file_that_ends_the_process_takes_nothing_from_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "_analyse_batch", dies_of_poison)
+    paths = [tmp_path / f"{number}.py" for number in range(survey.WORTH_PROCESSES)]
+    for number, path in enumerate(paths):
+        path.write_text("poison" if number in (5, 6, 40) else "x = 1")
+    before = dict(os.environ)
+    found = {
+        int(each.path.stem): each.analysis
+        for each in survey.survey(paths, survey.AnalysisCache(None), jobs=2, within=[tmp_path])
+    }
+    assert sorted(found) == list(range(len(paths)))
+    assert {number for number, each in found.items() if each.failed} == {5, 6, 40}
+    assert "ended its process" in found[5].notes[0]
+    assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("part", ["secrets_in", "turned_text", "unsuppressed"])
+def test_a_fault_of_ours_in_one_file_is_that_files_note(
+    hostile: HostileRepository,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    part: str,
+) -> None:
+    for name in ("a.py", "b.py"):
+        hostile.write(name, f"{BAD}# {name}\n")
+    real = getattr(analyzer, part)
+
+    def faulty(source: Source, *rest: object) -> object:
+        if "a.py" in source.text:
+            raise IndexError(source.text)
+        return real(source, *rest)
+
+    monkeypatch.setattr(analyzer, part, faulty)
+    code = alone.audit([str(hostile.folder), "--no-cache"])
+    said = capsys.readouterr()
+    assert code == 1
+    assert "b.py:5:1 error command-injection" in said.out
+    assert "failed (IndexError); please report it." in said.err
+    (hostile.folder / "b.py").write_text("x = 1\n")
+    (hostile.folder / "a.py").write_text("# a.py\n")
+    assert alone.audit([str(hostile.folder), "--no-cache"]) == 2
+
+
+# ------------------------------------------------------ what children are given
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX's paths")
+def test_an_environment_leads_nowhere_into_the_workspace(hostile: HostileRepository) -> None:
+    folder = hostile.folder
+    (folder / ".git").mkdir()
+    (folder / "below").mkdir()
+    (hostile.home / "link").symlink_to(folder)
+    inside = (f"{folder}/bin", str(folder), f"{hostile.home}/link/bin", f"{folder}/../repository")
+    given = ":".join(["", ".", "bin", *inside, "/usr/bin", str(hostile.home), ""])
+    lists = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+    for directory in (folder, folder / "below"):
+        cleaned = processes.clean_environment(
+            {
+                **dict.fromkeys(lists, given),
+                **dict.fromkeys(("PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONBREAKPOINT"), "x"),
+                "PYTHONPYCACHEPREFIX": "cache",
+                "PYTHONHOME": str(folder),
+                "PYTHONUSERBASE": "/usr",
+                "HTTP_PROXY": "kept",
+            },
+            directory,
+        )
+        assert cleaned == {
+            **dict.fromkeys(lists, f"/usr/bin:{hostile.home}"),
+            "PYTHONUSERBASE": "/usr",
+            "HTTP_PROXY": "kept",
+            "PYTHONSAFEPATH": "1",
+            "NoDefaultCurrentDirectoryInExePath": "1",
+        }
+    assert "PATH" not in processes.clean_environment({"PATH": ":.:"}, folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX's modes")
+def test_a_program_is_never_the_workspaces(
+    hostile: HostileRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hostile.program("bin/tool")
+    hostile.program("tool")
+    monkeypatch.chdir(hostile.folder)
+    monkeypatch.setenv("PATH", f":.:bin:{hostile.folder}/bin:{os.environ['PATH']}")
+    assert processes.program("tool") is None
+    for command in ("tool", "./tool", "bin/tool"):
+        with pytest.raises(FileNotFoundError):
+            processes.start((command,))
+    assert processes.program("sh") is not None

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from coai_agents.static.findings import Severity
 from coai_agents.static.rules import OwnConcept, catalogue
 from coai_routing.errors import CoaiError
+from coai_routing.workspace_files import FileSizeError, read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -262,9 +263,10 @@ def _documents(file: Path) -> list[tuple[dict[str, Any], Place]]:
     import yaml  # noqa: PLC0415 - only where there are rules of the user's own
 
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise UserRuleError(file, 1, f"The file has more than {MOST_BYTES // 1024} KB.")
-        text = file.read_text("utf-8")
+        text = read_file(file, MOST_BYTES).decode("utf-8")
+    except FileSizeError as error:
+        why = f"The file has more than {MOST_BYTES // 1024} KB."
+        raise UserRuleError(file, 1, why) from error
     except (OSError, UnicodeDecodeError) as error:
         raise UserRuleError(file, 1, f"The file cannot be read ({error}).") from error
     found: list[tuple[dict[str, Any], Place]] = []

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from coai_agents.source import Edit, Span, path_of
 from coai_agents.static.findings import Finding
 from coai_agents.static.rules import know
+from coai_routing.workspace_files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +37,9 @@ MOST_FINDINGS: Final = 1_000
 
 MOST_FILES: Final = 1_000
 """Of rules."""
+
+MOST_BYTES: Final = 256 * 1024
+"""Of one of them."""
 
 SUFFIXES: Final = frozenset({".yml", ".yaml"})
 
@@ -138,7 +142,7 @@ def _digest(files: Sequence[Path]) -> str:
     digest = hashlib.sha256(version("ast-grep-py").encode())
     for file in files:
         try:
-            content = hashlib.sha256(file.read_bytes()).digest()
+            content = hashlib.sha256(read_file(file, MOST_BYTES)).digest()
         except OSError:
             content = b""
         digest.update(f"{file}\0".encode("utf-8", "replace") + content)

@@ -10,6 +10,7 @@ import typer
 from coai_routing.capabilities import Objective
 from coai_routing.request import Capability
 from coai_server.cli.console import console, run, write_json
+from coai_server.cli.files import read_text
 from coai_server.cli.settings import load_settings
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def explain(
     from coai_routing.explaining import explain_route  # noqa: PLC0415 (not for `--help`)
 
     settings = load_settings(Path.cwd()).settings
-    shown = None if file is None else (str(file), file.read_text("utf-8", "replace"))
+    shown = None if file is None else (str(file), read_text(file))
     explanation = run(
         explain_route(
             settings,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from coai_server.cli.console import console, notices, write_json
+from coai_server.cli.files import write_text
 from coai_server.cli.settings import load_settings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def stats(
         from coai_server.cli.plotting import bars  # noqa: PLC0415 (as above)
 
         drawn = [(day, cost) for day, _, cost in read_days(path, since=since)]
-        plot.write_text(bars(drawn, title="Cost a day", unit="USD"), encoding="utf-8")
+        write_text(plot, bars(drawn, title="Cost a day", unit="USD"))
         notices().print(f"Drawn: {plot}")
     if as_json:
         write_json([_document(row) for row in rows])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from coai_routing.workspace_files import read_file
 from coai_server.terminal import printable
 
 if TYPE_CHECKING:
@@ -135,9 +136,7 @@ def _may_be_set(here: Path, folders: Sequence[Path]) -> bool:
 
 def _has(file: Path, *words: bytes) -> bool:
     try:
-        if not file.is_file() or file.stat().st_size > LARGEST_FILE:
-            return False
-        content = file.read_bytes().lower()
+        content = read_file(file, LARGEST_FILE).lower()
     except OSError:
         # Settings are not read from it either.
         return False

@@ -67,7 +67,7 @@ class WorkspaceAudit:
         """Audit every folder; return how much was found. Raises `AuditError`."""
         if self._running:
             raise AuditError("The workspace is being audited.", remedy="Stop that first, or wait.")
-        roots = [path for each in self._server.documents.folders if (path := each.path) is not None]
+        roots = self._roots()
         if not roots:
             raise AuditError("There is no folder to audit.", remedy="Open one.")
         self._running = True
@@ -79,6 +79,9 @@ class WorkspaceAudit:
             self._running = False
             bar.finish()
             await worker.aclose()
+
+    def _roots(self) -> list[Path]:
+        return [path for each in self._server.documents.folders if (path := each.path) is not None]
 
     async def _audit(
         self, roots: Sequence[Path], bar: ProgressBar, worker: AnalysisWorker
@@ -98,7 +101,7 @@ class WorkspaceAudit:
         every = [*files.items()]
         for start in range(0, len(every), BATCH):
             batch = every[start : start + BATCH]
-            texts = await asyncio.to_thread(_read, [path for _, path in batch])
+            texts = await asyncio.to_thread(_read, [path for _, path in batch], roots)
             known = await asyncio.to_thread(cache.known, [key for _, key in texts.values()])
             fresh: dict[str, Analysis] = {}
             for number, (uri, path) in enumerate(batch, start):
@@ -164,7 +167,7 @@ class WorkspaceAudit:
             path = self._covered.get(uri)
             if path is None or self._server.documents.snapshot(uri) is not None:
                 continue
-            texts = await asyncio.to_thread(_read, [path])
+            texts = await asyncio.to_thread(_read, [path], self._roots())
             if path not in texts:
                 self._publish(uri, [])
                 continue
@@ -233,14 +236,14 @@ def _source(path: Path, text: str) -> Source:
     return Source(path.as_uri(), text)
 
 
-def _read(paths: Sequence[Path]) -> dict[Path, tuple[str, str]]:
+def _read(paths: Sequence[Path], roots: Sequence[Path]) -> dict[Path, tuple[str, str]]:
     """Return the text of each file that can be read, and the key that its analysis has."""
     from coai_agents.static.remembered import key_of  # noqa: PLC0415 - as above
     from coai_agents.static.survey import read  # noqa: PLC0415 - as above
 
     texts: dict[Path, tuple[str, str]] = {}
     for path in paths:
-        text = read(path)
+        text = read(path, roots)
         if text is not None:
             texts[path] = text, key_of(path, text)
     return texts

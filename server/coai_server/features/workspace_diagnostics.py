@@ -23,6 +23,7 @@ from coai_agents.exclusions import ExclusionRules, Exclusions, Ground
 from coai_agents.source import Source, normal_language
 from coai_agents.static.worker import AnalysisError, AnalysisWorker
 from coai_agents.syntax.language import GRAMMARS
+from coai_routing.workspace_files import read_file
 from coai_server.documents import normal_uri
 from coai_server.features.diagnostic_items import diagnostics
 
@@ -153,7 +154,7 @@ class WorkspaceDiagnostics:
     async def _of_file(
         self, path: Path, uri: str, state: str
     ) -> types.WorkspaceFullDocumentDiagnosticReport | None:
-        text = await asyncio.to_thread(_read, path)
+        text = await asyncio.to_thread(_read, path, self._roots())
         if text is None:
             return None
         source = Source(uri, text, version=0)
@@ -167,13 +168,16 @@ class WorkspaceDiagnostics:
         items = diagnostics(source, shown, self._server.documents.encoding)
         return types.WorkspaceFullDocumentDiagnosticReport(uri, items, result_id=state)
 
+    def _roots(self) -> tuple[Path, ...]:
+        folders = (folder.path for folder in self._server.documents.folders)
+        return tuple(path for path in folders if path is not None)
+
     async def _entries(self, generation: int) -> Sequence[Entry]:
         """Return the files there are, walking no more than a twentieth of the time."""
         walked = self._walked
         if walked.generation == generation and monotonic() < walked.until:
             return walked.entries
-        folders = (folder.path for folder in self._server.documents.folders)
-        roots = tuple(path for path in folders if path is not None)
+        roots = self._roots()
         loaded = self._server.services.loaded
 
         def rules(folder: Path | None) -> ExclusionRules:
@@ -231,11 +235,12 @@ def _ignored(exclusions: Exclusions, folder: Path) -> bool:
     return refusal is not None and refusal.reason is not Ground.SECRET_FILE
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Path, roots: Sequence[Path]) -> str | None:
     try:
-        return path.read_bytes().decode("utf-8", "replace").removeprefix("\ufeff")
+        content = read_file(path, MOST_BYTES, roots)
     except OSError:
         return None
+    return content.decode("utf-8", "replace").removeprefix("\ufeff")
 
 
 def register(server: Server, known: Diagnostics) -> None:
