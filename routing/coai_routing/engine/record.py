@@ -107,7 +107,7 @@ def secure_directory(directory: Path) -> None:
     if not foreign:
         try:
             own_folder(directory)
-        except (ForeignFolderError, FileExistsError):
+        except ForeignFolderError:
             foreign = True
     if foreign:
         raise EngineError(
