@@ -111,7 +111,7 @@ class LoadedSettings:
 def load(
     *,
     overrides: Mapping[str, Any] | None = None,
-    client: Mapping[str, Any] | None = None,
+    client: Mapping[str, Any] | tuple[Mapping[str, Any], ...] | None = None,
     environ: Mapping[str, str] | None = None,
     workspace_roots: Iterable[str | Path] = (),
     user_file: Path | None = None,
@@ -119,8 +119,9 @@ def load(
 ) -> LoadedSettings:
     """Load settings; raise nothing for what the layers say. It reads files, so use a thread.
 
-    `overrides` are the command line's and `client` the editor's, nested or with dotted names. The
-    others are the process's environment, the user's file and the current directory unless given.
+    `overrides` are the command line's and `client` the editor's, nested or with dotted names; of
+    what an editor has said more than once, the later counts, setting by setting. The others are the
+    process's environment, the user's file and the current directory unless given.
     """
     environ = os.environ if environ is None else environ
     user_file = default_user_file() if user_file is None else user_file
@@ -131,7 +132,7 @@ def load(
         check_file(user_file, Layer.USER) or CheckedLayer(),
         env_file,
         check_variables(setting_variables(_variables(environ))),
-        _check_given(_section(client), Layer.CLIENT, is_text=False),
+        *(_check_given(_section(each), Layer.CLIENT, is_text=False) for each in _several(client)),
         _check_given(overrides, Layer.COMMAND_LINE, is_text=True),
     ]
     problems = [problem for layer in layers for problem in layer.problems]
@@ -222,6 +223,21 @@ def _check_env_file(file: Path, *, trusted: bool = True, must_be: bool = False) 
 def _variables(environ: Mapping[str, str]) -> Iterator[Variable]:
     for name, text in environ.items():
         yield Variable(name, text, Origin(Layer.ENVIRONMENT, variable=name))
+
+
+def speaks_of_all(later: Mapping[str, Any], earlier: Mapping[str, Any]) -> bool:
+    """Say whether an editor's later settings have a value for each of the earlier ones."""
+    said, before = (
+        _check_given(_section(each), Layer.CLIENT, is_text=False).values
+        for each in (later, earlier)
+    )
+    return said.keys() >= before.keys()
+
+
+def _several(
+    client: Mapping[str, Any] | tuple[Mapping[str, Any], ...] | None,
+) -> Sequence[Mapping[str, Any] | None]:
+    return client if isinstance(client, tuple) else (client,)
 
 
 def _section(client: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
