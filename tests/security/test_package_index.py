@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
 import sys
 import zipfile
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from coai_routing.engine import source_wheels, stamps
 from coai_routing.engine.source_http import SourceError
@@ -29,7 +35,8 @@ from tests.support.weights import FILE_NAME, HUGGING_FACE_PATH, NAME, PART_SIZE,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
-    from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
 
 WRAPPING = 1 << 20
 """In place of the real allowance, so that the tests need not send so much."""
@@ -261,3 +268,31 @@ def test_where_no_stamp_can_be_written_weights_are_used_all_the_same(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     put(store, WEIGHTS)
     assert store.resolve(NAME).name == FILE_NAME
+
+
+# The extension's environment holds what the lock names, and nothing else
+
+
+def _needed(name: str, seen: set[str]) -> set[str]:
+    """Return what a distribution needs on this machine, with what that needs."""
+    for text in metadata.requires(name) or ():
+        requirement = Requirement(text)
+        needed = canonicalize_name(requirement.name)
+        wanted = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        if wanted and needed not in seen:
+            seen.add(needed)
+            _needed(needed, seen)
+    return seen
+
+
+def test_the_lock_that_the_extension_ships_names_all_that_the_server_needs() -> None:
+    script = ROOT / "editor-extension" / "scripts" / "runtime_lock.py"
+    printed = subprocess.run(
+        [sys.executable, "-I", script], check=True, capture_output=True, text=True
+    ).stdout
+    entries = re.split(r"\n(?=\S)", printed.strip())
+    names = {entry.partition("==")[0] for entry in entries}
+    assert _needed("coai", set()) <= names
+    assert not names & {"pytest", "pyright", "hypothesis", "playwright", "coai"}
+    committed = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    assert all("--hash=sha256:" in entry and entry in committed for entry in entries)
