@@ -112,6 +112,7 @@ def load(
     *,
     overrides: Mapping[str, Any] | None = None,
     client: Mapping[str, Any] | tuple[Mapping[str, Any], ...] | None = None,
+    client_is_remote: bool = False,
     environ: Mapping[str, str] | None = None,
     workspace_roots: Iterable[str | Path] = (),
     user_file: Path | None = None,
@@ -120,7 +121,8 @@ def load(
     """Load settings; raise nothing for what the layers say. It reads files, so use a thread.
 
     `overrides` are the command line's and `client` the editor's, nested or with dotted names; of
-    what an editor has said more than once, the later counts, setting by setting. The others are the
+    what an editor has said more than once, the later counts, setting by setting. One that came over
+    a network (`client_is_remote`) can name no file, server or variable. The others are the
     process's environment, the user's file and the current directory unless given.
     """
     environ = os.environ if environ is None else environ
@@ -132,7 +134,7 @@ def load(
         check_file(user_file, Layer.USER) or CheckedLayer(),
         env_file,
         check_variables(setting_variables(_variables(environ))),
-        *(_check_given(_section(each), Layer.CLIENT, is_text=False) for each in _several(client)),
+        *(_check_client(each, remote=client_is_remote) for each in _several(client)),
         _check_given(overrides, Layer.COMMAND_LINE, is_text=True),
     ]
     problems = [problem for layer in layers for problem in layer.problems]
@@ -227,10 +229,7 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Variable]:
 
 def speaks_of_all(later: Mapping[str, Any], earlier: Mapping[str, Any]) -> bool:
     """Say whether an editor's later settings have a value for each of the earlier ones."""
-    said, before = (
-        _check_given(_section(each), Layer.CLIENT, is_text=False).values
-        for each in (later, earlier)
-    )
+    said, before = (_check_client(each).values for each in (later, earlier))
     return said.keys() >= before.keys()
 
 
@@ -246,11 +245,17 @@ def _section(client: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     return cast("Mapping[str, Any]", section) if isinstance(section, dict) else client
 
 
-def _check_given(values: Mapping[str, Any] | None, layer: Layer, *, is_text: bool) -> CheckedLayer:
+def _check_client(client: Mapping[str, Any] | None, *, remote: bool = False) -> CheckedLayer:
+    return _check_given(_section(client), Layer.CLIENT, is_text=False, remote=remote)
+
+
+def _check_given(
+    values: Mapping[str, Any] | None, layer: Layer, *, is_text: bool, remote: bool = False
+) -> CheckedLayer:
     if values is None:
         return CheckedLayer()
     origin = Origin(layer)
-    return check_layer(RawLayer(values, lambda _: origin, is_text=is_text))
+    return check_layer(RawLayer(values, lambda _: origin, is_text=is_text, remote=remote))
 
 
 def _merged(layers: Sequence[CheckedLayer], problems: list[Problem]) -> Values:

@@ -108,6 +108,11 @@ class FrameParser:
         """Whether a frame has begun and not ended."""
         return bool(self._buffer) or self._wanted is not None or self._in_headers
 
+    @property
+    def unread(self) -> bytes:
+        """What was fed and no body has been made of."""
+        return bytes(self._buffer)
+
     def feed(self, chunk: bytes) -> Iterator[bytes | Malformed]:
         """Yield every body that the chunk completes, or why it is refused.
 

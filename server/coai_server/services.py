@@ -42,10 +42,12 @@ class Services:
         *,
         overrides: Mapping[str, Any],
         client: object = None,
+        client_is_remote: bool = False,
     ) -> None:
         self._documents = documents
         self._overrides = overrides
         self._client = ClientSettings(client)
+        self._client_is_remote = client_is_remote
         self._keys: dict[str, str] = {}
         self._log = LogSettings()
         self._loading = asyncio.Lock()
@@ -121,6 +123,7 @@ class Services:
         loaded = load(
             overrides=self._overrides,
             client=(_of_keys(self._keys), *self._client.layers),
+            client_is_remote=self._client_is_remote,
             workspace_roots=self._roots(),
         )
         for problem in loaded.problems:
