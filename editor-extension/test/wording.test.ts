@@ -14,7 +14,7 @@ const cases: [string, string, string][] = [
   ["a path that looks like Markdown is shown as it is", plain("a_b*[x](y)"), "a\\_b\\*\\[x\\]\\(y\\)"],
   ["a command link cannot be smuggled in", plain("[x](command:y)"), "\\[x\\]\\(command:y\\)"],
   ["an address does not become a link", plain("https://x @y"), "https\\://x \\@y"],
-  ["marks of direction are seen", plain("a\u202eb\u{e0041}"), "a⟨U+202E⟩b⟨U+E0041⟩"],
+  ["marks of direction are seen", plain("a\u202eb\u{e0041}"), "a⟨U\\+202E⟩b⟨U\\+E0041⟩"],
   ["also in code", code("a\u200bb\x1b"), "`a⟨U+200B⟩b⟨U+001B⟩`"],
   ["line ends do not break a table", plain("one\ntwo"), "one two"],
   ["backticks inside code get a longer fence", code("a`b"), "``a`b``"],
