@@ -28,7 +28,7 @@ import threading
 from typing import TYPE_CHECKING, TextIO, TypeAlias, TypeVar
 
 from coai_routing.errors import CoaiError
-from coai_server.jsonrpc import FrameParser, FramingError, read_message
+from coai_server.jsonrpc import FrameParser, FramingError, Malformed, read_message
 from coai_server.session import EndOfInput, Session
 
 if sys.platform == "win32":
@@ -205,6 +205,8 @@ class ThreadedWire:
             for message in self._messages():
                 self._unhandled.acquire()
                 self._on_loop(deliver, message)
+                # While the next one is waited for, this one may be a document that has changed.
+                del message
         except OSError as error:
             logger.info("Reading from the client failed: %s", error)
         except FramingError as error:
@@ -216,7 +218,7 @@ class ThreadedWire:
         parser = FrameParser()
         while chunk := self._read(_CHUNK_BYTES):
             for body in parser.feed(chunk):
-                yield read_message(body) if isinstance(body, bytes) else body
+                yield body if isinstance(body, Malformed) else read_message(body)
         if parser.inside_frame:
             logger.warning("The client's stream ended in the middle of a message.")
 
