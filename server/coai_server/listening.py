@@ -38,7 +38,7 @@ from coai_server.jsonrpc import (
 from coai_server.transport import TransportError, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator, Mapping
     from pathlib import Path
 
     from coai_server.session import Application
@@ -134,12 +134,13 @@ def run_tcp(application: Application, address: str, *, token_file: Path | None =
             ) from error
         shown = f"[{host}]" if family == socket.AF_INET6 else host
         line = {"listening": f"{shown}:{listener.getsockname()[1]}"}
-        _announce(line if token_file is not None else {**line, "token": token})
+        if token_file is None:
+            line["token"] = token
 
         async def admit(connection: socket.socket) -> bytes | None:
             return await opening(connection, token)
 
-        return asyncio.run(_serve_first(application, listener, admit, remote=True))
+        return asyncio.run(_serve_first(application, listener, admit, line, remote=True))
 
 
 def _write_token(file: Path, token: str) -> None:
@@ -213,12 +214,12 @@ def run_socket(application: Application, path: Path) -> int:
     if sys.platform == "win32":
         raise TransportError("Windows has no Unix sockets for this.", remedy="Use --tcp.")
     with _unix_listener(path) as listener:
-        _announce({"listening": str(path)})
+        line = {"listening": str(path)}
 
         async def admit(connection: socket.socket) -> bytes | None:
             return b"" if peer_uid(connection) in (None, os.getuid()) else None
 
-        return asyncio.run(_serve_first(application, listener, admit, remote=False))
+        return asyncio.run(_serve_first(application, listener, admit, line, remote=False))
 
 
 if sys.platform != "win32":
@@ -283,16 +284,19 @@ if sys.platform != "win32":
 # Both
 
 
-def _announce(line: dict[str, str]) -> None:
+async def _serve_first(
+    application: Application,
+    listener: socket.socket,
+    admit: Admit,
+    line: Mapping[str, str],
+    *,
+    remote: bool,
+) -> int:
+    """Say by a line that it listens, and serve the first client that is admitted."""
+    listener.settimeout(0)
+    # Here, where Ctrl+C ends it in order.
     sys.stderr.write(json.dumps(line) + "\n")
     sys.stderr.flush()
-
-
-async def _serve_first(
-    application: Application, listener: socket.socket, admit: Admit, *, remote: bool
-) -> int:
-    """Serve the first client that is admitted."""
-    listener.settimeout(0)
     client = await _first_admitted(listener, admit)
     listener.close()
     with client.connection as connection:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from coai_agents.completion.gate import MOST_CHARACTERS
+from coai_agents.context_reader import Reader
+from coai_agents.exclusions import ExclusionRules, Exclusions
 from coai_agents.source import Edit, Source, Span
 from coai_agents.static.worker import PIECE, line_of
 from coai_server.jsonrpc import FrameParser, Malformed, Notification, encode_frame, read_message
@@ -96,3 +99,10 @@ def test_a_question_about_a_document_is_written_in_pieces() -> None:
         assert line.endswith(b"}\n")
         assert line.count(b"\n") == 1
         assert json.loads(line) == {"uri": "x", "text": short}
+
+
+def test_of_a_document_that_is_never_completed_in_no_context_is_read() -> None:
+    long = Source("untitled:x", LINE * (MOST_CHARACTERS // len(LINE) + 1), "python")
+    reader = Reader(Exclusions(lambda _: ExclusionRules(), roots=()))
+    assert reader.document(Source("untitled:x", LINE * 50, "python")).chunks
+    assert reader.document(long).chunks == ()
