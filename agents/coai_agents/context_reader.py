@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.cursor import unify_line_ends
+from coai_agents.completion.gate import MOST_CHARACTERS
 from coai_agents.context_chunks import chunks_of
 from coai_agents.context_code import Code, read_code
 from coai_agents.context_edits import chunk_around
@@ -133,7 +134,7 @@ class Reader:
         path = path_to_judge(source.uri)
         judged = None if path is None else self._exclusions.refusal(path, "context")
         shareable = judged is None
-        text = redact(unify_line_ends(source.text))
+        text = _shareable_text(source)
         name = "" if path is None else os.fspath(path)
         root = None if path is None else self._root(name)
         shown = _shown(path, root)
@@ -176,7 +177,7 @@ class Reader:
             return None
         name = "" if path is None else os.fspath(path)
         shown = _shown(path, self._root(name) if name else None)
-        text = redact(unify_line_ends(source.text))
+        text = _shareable_text(source)
         return chunk_around(source.uri, name, shown, text, place.line)
 
     def is_refused(self, path: str) -> bool:
@@ -305,6 +306,11 @@ def _read(path: str) -> str:
     if b"\0" in content:
         raise ValueError("no text")
     return content.decode("utf-8", "replace")
+
+
+def _shareable_text(source: Source) -> str:
+    """Return an open document's text without secrets; nothing of one that is never completed in."""
+    return "" if len(source.text) > MOST_CHARACTERS else redact(unify_line_ends(source.text))
 
 
 def _code_of(source: Source, text: str) -> Code:

@@ -5,6 +5,7 @@ import * as path from "node:path";
 import {
   type Command,
   type Layout,
+  type Parts,
   OLDEST_PYTHON,
   PRINT_VERSION,
   cleanVariables,
@@ -21,7 +22,7 @@ const STEP_MS = 20 * 60_000;
 
 /** What the environment is made of and where. */
 export interface Ground {
-  /** The extension's folder, whose `server/` holds the wheel. */
+  /** The extension's folder, whose `server/` holds the wheel and the lock. */
   readonly extension: string;
   /** The extension's storage, which VS Code keeps for it. */
   readonly storage: string;
@@ -43,6 +44,8 @@ export class SetupError extends Error {
   override readonly name = "SetupError";
 }
 
+const LOCK = "requirements.lock";
+
 /** The environment for the wheel that this extension brings. */
 export class ManagedEnvironment {
   readonly #ground: Ground;
@@ -57,22 +60,22 @@ export class ManagedEnvironment {
     try {
       where = await this.#layout();
     } catch {
-      // A wheel that cannot be read, as while the extension is being updated, names no environment.
+      // Parts that cannot be read, as while the extension is being updated, name no environment.
       return undefined;
     }
     return where !== undefined && (await isFile(where.marker)) ? where.program : undefined;
   }
 
-  /** Say whether this extension brings a wheel to make an environment from. */
+  /** Say whether this extension brings a server to make an environment from. */
   async possible(): Promise<boolean> {
-    return (await this.#wheel()) !== undefined;
+    return (await this.#parts()) !== undefined;
   }
 
   /** Make the environment and return the server's program; nothing is left behind on failure. */
   async make(selected: string | undefined, witness: Witness): Promise<string> {
-    const wheel = await this.#wheel();
+    const parts = await this.#parts();
     const where = await this.#layout();
-    if (wheel === undefined || where === undefined) {
+    if (parts === undefined || where === undefined) {
       throw new SetupError(
         "This build of the extension brings no server. Install it with your package manager, and " +
           "name it in the setting coai.server.path.",
@@ -82,7 +85,7 @@ export class ManagedEnvironment {
     await mkdir(path.dirname(where.folder), { recursive: true });
     try {
       const python = await this.#python(selected, witness);
-      for (const step of steps(python, wheel, where)) {
+      for (const step of steps(python, parts, where)) {
         witness.progress(step.title);
         witness.log(`$ ${step.command.join(" ")}`);
         await run(step.command, {
@@ -99,7 +102,7 @@ export class ManagedEnvironment {
           },
         });
       }
-      await writeFile(where.marker, `${path.basename(wheel)}\n`);
+      await writeFile(where.marker, `${path.basename(parts.wheel)}\n`);
     } catch (error) {
       await this.remove();
       if (error instanceof ProgramError) {
@@ -148,19 +151,27 @@ export class ManagedEnvironment {
     );
   }
 
-  async #wheel(): Promise<string | undefined> {
+  /** Return what the extension brings, if it is all of it: without a lock nothing is installed. */
+  async #parts(): Promise<Parts | undefined> {
     const folder = path.join(this.#ground.extension, "server");
-    const name = (await entries(folder)).find((entry) => entry.endsWith(".whl"));
-    return name === undefined ? undefined : path.join(folder, name);
+    const names = await entries(folder);
+    const name = names.find((entry) => entry.endsWith(".whl"));
+    if (name === undefined || !names.includes(LOCK)) {
+      return undefined;
+    }
+    return { wheel: path.join(folder, name), lock: path.join(folder, LOCK) };
   }
 
   async #layout(): Promise<Layout | undefined> {
-    const wheel = await this.#wheel();
-    if (wheel === undefined) {
+    const parts = await this.#parts();
+    if (parts === undefined) {
       return undefined;
     }
-    const digest = createHash("sha256").update(await readFile(wheel)).digest("hex");
-    return layout(this.#ground.storage, digest, this.#ground.windows);
+    const digest = createHash("sha256");
+    for (const part of [parts.wheel, parts.lock]) {
+      digest.update(await readFile(part));
+    }
+    return layout(this.#ground.storage, digest.digest("hex"), this.#ground.windows);
   }
 }
 

@@ -25,7 +25,14 @@ export interface Layout {
   readonly marker: string;
 }
 
-/** Return the layout of the environment for a wheel whose digest is `digest`. */
+/** What the environment is made from, as files that the extension brings. */
+export interface Parts {
+  readonly wheel: string;
+  /** The server's dependencies with the hash of each file that may be installed. */
+  readonly lock: string;
+}
+
+/** Return the layout of the environment for parts whose digest is `digest`. */
 export function layout(storage: string, digest: string, windows: boolean): Layout {
   const flavour = windows ? path.win32 : path.posix;
   const folder = flavour.join(storage, "server", digest.slice(0, 12));
@@ -60,20 +67,28 @@ export function isNewEnough(printed: string): boolean {
  * Return the steps that make the environment.
  *
  * `-I` keeps the user's PYTHONPATH and the current directory out of it; pip still reads the user's
- * configuration, so the packages come from the index that is set up there.
+ * configuration, so the packages come from the index that is set up there. Whatever that index
+ * sends, only files with a hash of the lock are installed, and none that would have to be built,
+ * because building runs code that the lock does not name.
  */
-export function steps(python: Command, wheel: string, where: Layout): Step[] {
+export function steps(python: Command, parts: Parts, where: Layout): Step[] {
+  const install = [
+    ...[where.python, "-I", "-m", "pip", "install", "--disable-pip-version-check"],
+    ...["--no-input", "--progress-bar", "off"],
+  ] as const;
+  const locked = ["--require-hashes", "--only-binary", ":all:", "-r", parts.lock];
   return [
     {
       title: "Making an environment",
       command: [...python, "-I", "-m", "venv", "--clear", where.folder],
     },
     {
+      title: "Installing what the server needs",
+      command: [...install, ...locked] as unknown as Command,
+    },
+    {
       title: "Installing the server",
-      command: [
-        ...[where.python, "-I", "-m", "pip", "install", "--disable-pip-version-check"],
-        ...["--no-input", "--progress-bar", "off", wheel],
-      ] as unknown as Command,
+      command: [...install, "--no-deps", "--no-index", parts.wheel] as unknown as Command,
     },
     { title: "Trying the server", command: [where.program, "--version"] },
   ];

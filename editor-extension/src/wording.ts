@@ -43,16 +43,27 @@ export function fileName(uri: string): string {
   }
 }
 
-/** Return text as Markdown that shows it as it is. */
+/** What nobody sees, or what changes the order of what is seen; the server has the same. */
+const UNSEEN =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u034f\u115f\u1160\u180b-\u180f\u2800\u3164\uffa0\ufe00-\ufe0e\u{e0100}-\u{e01ef}]/gu;
+
+/** Return text in one line in which every character is seen. */
+function seen(text: string): string {
+  return text
+    .replace(/\s+/g, " ")
+    .replace(UNSEEN, (unseen) => `⟨U+${(unseen.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
+}
+
+/** Return text as Markdown that shows it as it is; no address in it becomes a link. */
 export function plain(text: string): string {
-  return text.replace(/[\\`*_{}[\]()#+\-.!|<>~&$]/g, "\\$&").replace(/\s+/g, " ");
+  return seen(text).replace(/[\\`*_{}[\]()#+\-.!|<>~&$@]|:(?=\/\/)/g, "\\$&");
 }
 
 /** Return text as an inline code span, whatever backticks it has; a table's bars are kept out. */
 export function code(text: string): string {
+  const inside = seen(text).replaceAll("|", "\\|");
   const longest = Math.max(0, ...(text.match(/`+/g) ?? []).map((run) => run.length));
   const fence = "`".repeat(longest + 1);
   const padding = text.startsWith("`") || text.endsWith("`") || text === "" ? " " : "";
-  const inside = text.replace(/\s+/g, " ").replaceAll("|", "\\|");
   return `${fence}${padding}${inside}${padding}${fence}`;
 }

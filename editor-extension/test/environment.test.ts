@@ -19,6 +19,7 @@ beforeEach(() => {
   mkdirSync(path.join(folder, "ext", "server"), { recursive: true });
   mkdirSync(path.join(folder, "bin"));
   writeFileSync(path.join(folder, "ext", "server", "coai-0.1.0-py3-none-any.whl"), "wheel");
+  writeFileSync(path.join(folder, "ext", "server", "requirements.lock"), "attrs==1 --hash=sha256:00");
   log = [];
   told = [];
   stop = new AbortController();
@@ -90,7 +91,7 @@ test("stopping it leaves nothing behind", options, async () => {
   const made = environment().make(python, {
     ...witness(),
     progress: (message) => {
-      if (message === "Installing the server") {
+      if (message === "Installing what the server needs") {
         setTimeout(() => {
           stop.abort();
         }, 50);
@@ -113,11 +114,20 @@ test("Pythons that are too old are passed over, and the end says what is needed"
   assert.ok(log.some((line) => line.includes("is Python 3.9")));
 });
 
-test("a build without a wheel says so", options, async () => {
-  rmSync(path.join(folder, "ext", "server"), { recursive: true });
+for (const missing of ["", "coai-0.1.0-py3-none-any.whl", "requirements.lock"]) {
+  test(`a build without server/${missing} says so`, options, async () => {
+    rmSync(path.join(folder, "ext", "server", missing), { recursive: true });
+    const managed = environment();
+    assert.equal(await managed.possible(), false);
+    await assert.rejects(managed.make(undefined, witness()), /brings no server/);
+  });
+}
+
+test("an environment of another lock is not taken", options, async () => {
   const managed = environment();
-  assert.equal(await managed.possible(), false);
-  await assert.rejects(managed.make(undefined, witness()), /brings no server/);
+  await managed.make(standIn("3.12", "true"), witness());
+  writeFileSync(path.join(folder, "ext", "server", "requirements.lock"), "attrs==2 --hash=sha256:00");
+  assert.equal(await managed.program(), undefined);
 });
 
 test("an environment of another wheel is not taken", options, async () => {

@@ -31,10 +31,23 @@ test("another wheel gets another environment", () => {
   assert.match(layout("C:\\storage", "a".repeat(64), true).program, /Scripts\\coai\.exe$/);
 });
 
+const parts = { wheel: "/ext/server/coai.whl", lock: "/ext/server/requirements.lock" };
+
+test("an index can have nothing installed that the lock does not name", () => {
+  const where = layout("/storage", "a".repeat(64), false);
+  const installs = steps(["python3"], parts, where)
+    .map((step) => step.command.join(" "))
+    .filter((command) => command.includes("pip install"));
+  assert.equal(installs.length, 2);
+  for (const command of installs) {
+    assert.match(command, /--require-hashes --only-binary :all: -r \S+\.lock$|--no-deps --no-index \S+\.whl$/);
+  }
+});
+
 test("every Python of the setup is isolated from the workspace and the user's variables", () => {
   const where = layout("/storage", "a".repeat(64), false);
-  const made = steps(["python3"], "/ext/server/coai.whl", where);
-  assert.equal(made.filter((step) => step.command.includes("-I")).length, 2);
+  const made = steps(["python3"], parts, where);
+  assert.equal(made.filter((step) => step.command.includes("-I")).length, 3);
   assert.deepEqual(made.at(-1)?.command, [where.program, "--version"]);
   const kept = cleanVariables({ PATH: "/bin", PYTHONPATH: "/ws", VIRTUAL_ENV: "/v", PIP_INDEX_URL: "x" });
   assert.deepEqual(kept, { PATH: "/bin", PIP_INDEX_URL: "x" });

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_ar
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
 from coai_routing.settings import Settings
-from coai_routing.settings_markers import Discreet, Expected, Narrowing, Unit
+from coai_routing.settings_markers import Discreet, Expected, Narrowing, Place, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,6 +51,8 @@ class Leaf:
     narrowing: Narrowing[Any] | None
     """How an untrusted file may change it; of the whole map for the entries of one."""
     is_list: bool
+    names_place: bool
+    """Whether it names a file, a server or a variable: see `Place`."""
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -187,7 +189,15 @@ def _leaf(
         secret=plain is SecretStr,
         narrowing=_narrowing(markers),
         is_list=get_origin(plain) is tuple,
+        names_place=_names_place(annotated) or _first(outer_markers, Place) is not None,
     )
+
+
+def _names_place(annotated: object) -> bool:
+    """Say whether a type, or the items of one, are marked as places."""
+    markers = getattr(annotated, "__metadata__", ())
+    inner = get_args(annotated)
+    return _first(markers, Place) is not None or any(_names_place(each) for each in inner)
 
 
 def _plain(annotated: object) -> tuple[Any, list[object]]:

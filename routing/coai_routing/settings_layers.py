@@ -116,6 +116,8 @@ class RawLayer:
     """Where the value under a key stands, the key spelled as in `values`."""
     trusted: bool = True
     """Whether it may set everything, or is a project's and may only narrow."""
+    remote: bool = False
+    """Whether whoever says it came over a network, and may name no file, server or variable."""
     is_text: bool = False
     """Whether values are text that is still to be read, as in the environment."""
 
@@ -194,6 +196,14 @@ class _Check:
                 spelled,
                 "a project file may not set this, as it comes with the code; "
                 "set it in your user file",
+            )
+            return
+        if self._raw.remote and leaf.names_place:
+            self._problem(
+                path,
+                spelled,
+                "a client that came over TCP may not set this, as it names a file, a server or a "
+                "variable; set it in your user file",
             )
             return
         if path in self.checked.values:

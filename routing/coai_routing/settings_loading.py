@@ -111,7 +111,8 @@ class LoadedSettings:
 def load(
     *,
     overrides: Mapping[str, Any] | None = None,
-    client: Mapping[str, Any] | None = None,
+    client: Mapping[str, Any] | tuple[Mapping[str, Any], ...] | None = None,
+    client_is_remote: bool = False,
     environ: Mapping[str, str] | None = None,
     workspace_roots: Iterable[str | Path] = (),
     user_file: Path | None = None,
@@ -119,8 +120,10 @@ def load(
 ) -> LoadedSettings:
     """Load settings; raise nothing for what the layers say. It reads files, so use a thread.
 
-    `overrides` are the command line's and `client` the editor's, nested or with dotted names. The
-    others are the process's environment, the user's file and the current directory unless given.
+    `overrides` are the command line's and `client` the editor's, nested or with dotted names; of
+    what an editor has said more than once, the later counts, setting by setting. One that came over
+    a network (`client_is_remote`) can name no file, server or variable. The others are the
+    process's environment, the user's file and the current directory unless given.
     """
     environ = os.environ if environ is None else environ
     user_file = default_user_file() if user_file is None else user_file
@@ -131,7 +134,7 @@ def load(
         check_file(user_file, Layer.USER) or CheckedLayer(),
         env_file,
         check_variables(setting_variables(_variables(environ))),
-        _check_given(_section(client), Layer.CLIENT, is_text=False),
+        *(_check_client(each, remote=client_is_remote) for each in _several(client)),
         _check_given(overrides, Layer.COMMAND_LINE, is_text=True),
     ]
     problems = [problem for layer in layers for problem in layer.problems]
@@ -224,17 +227,35 @@ def _variables(environ: Mapping[str, str]) -> Iterator[Variable]:
         yield Variable(name, text, Origin(Layer.ENVIRONMENT, variable=name))
 
 
+def speaks_of_all(later: Mapping[str, Any], earlier: Mapping[str, Any]) -> bool:
+    """Say whether an editor's later settings have a value for each of the earlier ones."""
+    said, before = (_check_client(each).values for each in (later, earlier))
+    return said.keys() >= before.keys()
+
+
+def _several(
+    client: Mapping[str, Any] | tuple[Mapping[str, Any], ...] | None,
+) -> Sequence[Mapping[str, Any] | None]:
+    return client if isinstance(client, tuple) else (client,)
+
+
 def _section(client: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """Return the settings in what an editor sends, which may be in a section of our name."""
     section = client.get("coai") if isinstance(client, dict) else None
     return cast("Mapping[str, Any]", section) if isinstance(section, dict) else client
 
 
-def _check_given(values: Mapping[str, Any] | None, layer: Layer, *, is_text: bool) -> CheckedLayer:
+def _check_client(client: Mapping[str, Any] | None, *, remote: bool = False) -> CheckedLayer:
+    return _check_given(_section(client), Layer.CLIENT, is_text=False, remote=remote)
+
+
+def _check_given(
+    values: Mapping[str, Any] | None, layer: Layer, *, is_text: bool, remote: bool = False
+) -> CheckedLayer:
     if values is None:
         return CheckedLayer()
     origin = Origin(layer)
-    return check_layer(RawLayer(values, lambda _: origin, is_text=is_text))
+    return check_layer(RawLayer(values, lambda _: origin, is_text=is_text, remote=remote))
 
 
 def _merged(layers: Sequence[CheckedLayer], problems: list[Problem]) -> Values:

@@ -43,6 +43,14 @@ class Discreet:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Names a file, a server, or a variable: a client that came over a network may not set it.
+
+    Such a client could otherwise have this user's processes read, write and send for it.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """A part of what an untrusted file asked for that would widen a setting, and why not.
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from coai_routing.settings_markers import Discreet, Expected
+from coai_routing.settings_markers import Discreet, Expected, Place
 
 RESERVED_ENDPOINT_NAMES = ("auto", "embedded", "ollama", "lmstudio", "llama_server", "vllm")
 """Names that a custom endpoint cannot have: they mean something already."""
@@ -61,10 +61,14 @@ HttpAddress = Annotated[
     str,
     AfterValidator(_http_address),
     Discreet(),
+    Place(),
     Expected("an http:// or https:// address without user name, query or fragment"),
 ]
 AbsolutePath = Annotated[
-    Path, AfterValidator(_absolute_path), Expected("an absolute path, or one that begins with ~")
+    Path,
+    AfterValidator(_absolute_path),
+    Place(),
+    Expected("an absolute path, or one that begins with ~"),
 ]
 Host = Annotated[
     str,
@@ -72,11 +76,13 @@ Host = Annotated[
         pattern=r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+:[0-9A-Fa-f:.]*\]?)"
         r"(?::[0-9]{1,5})?$"
     ),
+    Place(),
 ]
 VariableName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
     Discreet(),
+    Place(),
     Expected("the name of an environment variable, not the key itself"),
 ]
 EndpointName = Annotated[

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from cattrs import Converter
 
+    from coai_server.enums import EnumReader
+
 logger = logging.getLogger(__name__)
 
 Params: TypeAlias = Any
@@ -54,7 +56,9 @@ def decode_params(converter: Converter, method: str, message: Mapping[str, Any])
     return decode(converter, message, message_type).params
 
 
-def decode_initialize(converter: Converter, message: Mapping[str, Any]) -> types.InitializeParams:
+def decode_initialize(
+    converter: Converter, enums: EnumReader, message: Mapping[str, Any]
+) -> types.InitializeParams:
     """Return what can be decoded of an `initialize` request; the rest is logged and left out.
 
     A newer client names things that lsprotocol does not know, a symbol kind say, and lsprotocol
@@ -63,7 +67,8 @@ def decode_initialize(converter: Converter, message: Mapping[str, Any]) -> types
     kept = copy.deepcopy(dict(message))
     while True:
         try:
-            return converter.structure(kept, types.InitializeRequest).params
+            with enums.strictly():
+                return converter.structure(kept, types.InitializeRequest).params
         except Exception as error:
             fault = transform_error(error, path="message")[0]
             if not prune(kept, fault.rpartition(" @ ")[2]):

@@ -28,6 +28,7 @@ from coai_server.jsonrpc import (
     ErrorCode,
     FrameParser,
     FramingError,
+    Malformed,
     Notification,
     Request,
     Response,
@@ -226,7 +227,7 @@ class Editor:
         try:
             while chunk := await self._stdout.read(_CHUNK):
                 for body in parser.feed(chunk):
-                    self._take(read_message(body) if isinstance(body, bytes) else body)
+                    self._take(body if isinstance(body, Malformed) else read_message(body))
         except FramingError as error:
             fault = f"wrote what is not LSP ({error})"
         await self._fail(fault)

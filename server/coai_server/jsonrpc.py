@@ -108,8 +108,16 @@ class FrameParser:
         """Whether a frame has begun and not ended."""
         return bool(self._buffer) or self._wanted is not None or self._in_headers
 
-    def feed(self, chunk: bytes) -> Iterator[bytes | Malformed]:
+    @property
+    def unread(self) -> bytes:
+        """What was fed and no body has been made of."""
+        return bytes(self._buffer)
+
+    def feed(self, chunk: bytes) -> Iterator[bytearray | Malformed]:
         """Yield every body that the chunk completes, or why it is refused.
+
+        A body is the caller's, who may clear it. One that ends with the chunk, as long ones do, is
+        what was gathered, and no copy of it.
 
         Raises `FramingError` when the stream cannot be read on.
         """
@@ -129,10 +137,17 @@ class FrameParser:
             else:
                 if len(self._buffer) < self._wanted:
                     return
-                body = bytes(self._buffer[: self._wanted])
-                del self._buffer[: self._wanted]
-                yield body
+                yield self._cut(self._wanted)
             self._wanted = self._length = self._refusal = None
+
+    def _cut(self, length: int) -> bytearray:
+        """Take so many bytes off the buffer."""
+        if len(self._buffer) == length:
+            body, self._buffer = self._buffer, bytearray()
+        else:
+            body = self._buffer[:length]
+            del self._buffer[:length]
+        return body
 
     def _read_headers(self) -> bool:
         """Take header lines off the buffer; return whether the block is whole."""
@@ -179,13 +194,17 @@ def _no_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is not JSON")
 
 
-def read_message(body: bytes) -> Incoming:
-    """Decode a frame's body and say what kind of message it is. Raises nothing.
+def read_message(body: bytearray) -> Incoming:
+    """Decode a frame's body and say what kind of message it is; the body is empty then.
 
-    Only the top level is looked at: what `params` holds, a key `jsonrpc` say, means nothing here.
+    Raises nothing. Only the top level is looked at: what `params` holds, a key `jsonrpc` say, means
+    nothing here.
     """
     try:
-        message = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        text = body.decode("utf-8")
+        # A document's text is here a third time soon; its bytes are no longer needed.
+        body.clear()
+        message = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         return Malformed(ErrorCode.PARSE_ERROR, f"The message is not JSON: {error}.")
     return classify(message)

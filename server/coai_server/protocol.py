@@ -41,6 +41,7 @@ from pygls.protocol import LanguageServerProtocol, lsp_method
 from coai_routing.errors import CoaiError
 from coai_server.decoding import UndecodableError, decode, decode_initialize, decode_params
 from coai_server.documents import Documents, Folder, folders_at_start
+from coai_server.enums import EnumReader
 from coai_server.jsonrpc import ErrorCode, error_message, success_message
 from coai_server.parent import wait_for_exit
 
@@ -108,6 +109,7 @@ class CoaiProtocol(LanguageServerProtocol):
         self._reacting: set[asyncio.Task[Any]] = set()
         self.documents = Documents()
         super().__init__(server, converter)
+        self._enums = EnumReader(converter)
         self.progress = WorkProgress(self)
         self._registry = cast("_Registry", self.fm)
         for method in _UNSUPPORTED:
@@ -123,7 +125,7 @@ class CoaiProtocol(LanguageServerProtocol):
 
         What this server does not know of the client's capabilities is left out.
         """
-        params = decode_initialize(self._converter, request.message)
+        params = decode_initialize(self._converter, self._enums, request.message)
         self.documents.start(
             encoding=self._session.capabilities["positionEncoding"],
             folders=folders_at_start(params),

@@ -25,7 +25,12 @@ class Server(CoaiLanguageServer):
 
     def provide(self, client_settings: object) -> Services:
         """Build the services, once the client's folders and settings are known."""
-        self._services = Services(self.documents, overrides=self._overrides, client=client_settings)
+        self._services = Services(
+            self.documents,
+            overrides=self._overrides,
+            client=client_settings,
+            client_is_remote=self.session.remote,
+        )
         self.session.on_stop(self._services.aclose, seconds=CLOSE_SECONDS)
         self._services.on_settings = self._settings_changed
         return self._services

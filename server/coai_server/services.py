@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from coai_agents.completion.border import PrivacyBorder
 from coai_agents.completion.completer import Completer
@@ -18,6 +18,7 @@ from coai_routing.local import LocalModels
 from coai_routing.settings import LogSettings
 from coai_routing.settings_loading import LoadedSettings, load, rows
 from coai_server import logs
+from coai_server.client_settings import ClientSettings
 from coai_server.recording import Recorder
 from coai_server.status import describe_event, describe_models, describe_status
 
@@ -41,10 +42,12 @@ class Services:
         *,
         overrides: Mapping[str, Any],
         client: object = None,
+        client_is_remote: bool = False,
     ) -> None:
         self._documents = documents
         self._overrides = overrides
-        self._client = _settings_of(client)
+        self._client = ClientSettings(client)
+        self._client_is_remote = client_is_remote
         self._keys: dict[str, str] = {}
         self._log = LogSettings()
         self._loading = asyncio.Lock()
@@ -119,7 +122,8 @@ class Services:
     def _load(self) -> LoadedSettings:
         loaded = load(
             overrides=self._overrides,
-            client=_with_keys(self._client, self._keys),
+            client=(_of_keys(self._keys), *self._client.layers),
+            client_is_remote=self._client_is_remote,
             workspace_roots=self._roots(),
         )
         for problem in loaded.problems:
@@ -138,7 +142,7 @@ class Services:
 
     async def reconfigure(self, client: object) -> None:
         """Take what the client says its settings are now, and act on what that changes."""
-        self._client = _settings_of(client)
+        self._client.tell(client)
         await self.reload()
 
     async def use_key(self, vendor: str, key: str | None) -> None:
@@ -245,19 +249,6 @@ class Services:
         await self.models.aclose()
 
 
-def _settings_of(sent: object) -> Mapping[str, Any] | None:
-    """Return a client's settings; `null` and anything but an object count as none."""
-    return cast("dict[str, Any]", sent) if isinstance(sent, dict) else None
-
-
-def _with_keys(
-    client: Mapping[str, Any] | None, keys: Mapping[str, str]
-) -> Mapping[str, Any] | None:
-    """Return the client's settings with vendors' keys; a key that it was given wins."""
-    if not keys:
-        return client
-    section = client.get("coai") if client is not None else None
-    settings = {**(cast("dict[str, Any]", section) if isinstance(section, dict) else client or {})}
-    # A setting may be written in either way; of one that is there twice, the first one counts.
-    dotted = {f"cloud.{vendor}.apiKey": key for vendor, key in keys.items()}
-    return {**dotted, **settings}
+def _of_keys(keys: Mapping[str, str]) -> dict[str, Any]:
+    """Return vendors' keys as settings, which are below the client's own."""
+    return {f"cloud.{vendor}.apiKey": key for vendor, key in keys.items()}

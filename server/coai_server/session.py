@@ -128,8 +128,10 @@ class _Phase(Enum):
 class Session:
     """The state of one client's connection. Everything but `deliver` runs on its event loop."""
 
-    def __init__(self, application: Application, wire: Wire) -> None:
+    def __init__(self, application: Application, wire: Wire, *, remote: bool = False) -> None:
         self.application = application
+        self.remote = remote
+        """Whether the client came over TCP, so that it may not name files and servers."""
         self._wire = wire
         self._phase = _Phase.WAITING
         self._deliveries: asyncio.Queue[Delivery] = asyncio.Queue()

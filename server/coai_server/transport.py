@@ -1,9 +1,9 @@
-"""How bytes get in and out: stdio, which editors use, and TCP on loopback, for debugging.
+"""How bytes get in and out: stdio, which editors use. Sockets are in `listening.py`.
 
-Both read in a thread of their own and write in another, so neither a client that stops reading nor
-a busy thread pool ever delays the event loop. What the client takes at once is written at once: a
-thread that has to be woken gets the interpreter only when the loop's thread lets it go. A process
-serves one client and ends with it; over TCP, too, the first connection is the only one.
+A thread of their own reads and another writes, so neither a client that stops reading nor a busy
+thread pool ever delays the event loop. What the client takes at once is written at once: a thread
+that has to be woken gets the interpreter only when the loop's thread lets it go. A process serves
+one client and ends with it.
 
 Over stdio, the protocol gets private copies of descriptors 0 and 1. Descriptor 1 and `sys.stdout`
 lead to standard error from then on, and descriptor 0 to nothing, so no print of Python's or of
@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import json
 import logging
 import os
 import select
@@ -29,7 +28,7 @@ import threading
 from typing import TYPE_CHECKING, TextIO, TypeAlias, TypeVar
 
 from coai_routing.errors import CoaiError
-from coai_server.jsonrpc import FrameParser, FramingError, read_message
+from coai_server.jsonrpc import FrameParser, FramingError, Malformed, read_message
 from coai_server.session import EndOfInput, Session
 
 if sys.platform == "win32":
@@ -206,6 +205,8 @@ class ThreadedWire:
             for message in self._messages():
                 self._unhandled.acquire()
                 self._on_loop(deliver, message)
+                # While the next one is waited for, this one may be a document that has changed.
+                del message
         except OSError as error:
             logger.info("Reading from the client failed: %s", error)
         except FramingError as error:
@@ -217,7 +218,7 @@ class ThreadedWire:
         parser = FrameParser()
         while chunk := self._read(_CHUNK_BYTES):
             for body in parser.feed(chunk):
-                yield read_message(body) if isinstance(body, bytes) else body
+                yield body if isinstance(body, Malformed) else read_message(body)
         if parser.inside_frame:
             logger.warning("The client's stream ended in the middle of a message.")
 
@@ -241,7 +242,7 @@ def run_stdio(application: Application) -> int:
         return os.write(writing, rest)
 
     with without_waiting(writing) as write_now:
-        return asyncio.run(_serve(application, read, write, write_now=write_now))
+        return asyncio.run(serve(application, read, write, write_now=write_now))
 
 
 @contextlib.contextmanager
@@ -312,83 +313,22 @@ def claim_stdio() -> tuple[int, int]:
     return reading, writing
 
 
-def parse_address(address: str) -> tuple[str, int]:
-    """Split `HOST:PORT` (`[::1]:PORT` for IPv6); the host has to be this machine's loopback.
-
-    Raises `TransportError` for anything else.
-    """
-    import ipaddress  # noqa: PLC0415 (not needed over stdio, where the start-up time counts)
-
-    host, separator, digits = address.rpartition(":")
-    port = int(digits) if digits.isascii() and digits.isdigit() else -1
-    if not separator or not host or not 0 <= port <= 65535:  # noqa: PLR2004 (the highest port)
-        raise TransportError(
-            f"{address!r} is no HOST:PORT.", remedy="Try 127.0.0.1:0, where 0 is any free port."
-        )
-    name = "127.0.0.1" if host.lower() == "localhost" else host.removeprefix("[").removesuffix("]")
-    try:
-        loopback = ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
-        raise TransportError(
-            f"{host} is not a loopback address. Whoever reaches the port could read the code that "
-            "is being edited, so other hosts are refused.",
-            remedy="Use 127.0.0.1 or ::1, and an SSH tunnel to reach it from elsewhere.",
-        )
-    return name, port
-
-
-def run_tcp(application: Application, address: str) -> int:
-    """Serve the first client that connects to `HOST:PORT`; return the process's exit code.
-
-    Once it listens, it writes one line of JSON to standard error: `{"listening": "HOST:PORT"}`.
-    Raises `TransportError` if the address cannot be listened on or is not on loopback.
-    """
-    host, port = parse_address(address)
-    return asyncio.run(_serve_tcp(application, host, port))
-
-
-async def _serve_tcp(application: Application, host: str, port: int) -> int:
-    connection = await _accept(host, port)
-    with connection:
-        return await _serve(application, connection.recv, connection.send)
-
-
-async def _accept(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
-        try:
-            listener.bind((host, port))
-            listener.listen(1)
-        except OSError as error:
-            raise TransportError(
-                f"{host}:{port} cannot be listened on: {error}.",
-                remedy="Use another port; 0 takes any free one.",
-            ) from error
-        listener.settimeout(0)
-        shown = f"[{host}]" if family == socket.AF_INET6 else host
-        line = json.dumps({"listening": f"{shown}:{listener.getsockname()[1]}"})
-        sys.stderr.write(line + "\n")
-        sys.stderr.flush()
-        # However long it takes until somebody starts an editor; Ctrl+C ends it.
-        connection, _ = await asyncio.get_running_loop().sock_accept(listener)
-    connection.settimeout(None)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
-
-
-async def _serve(
-    application: Application, read: Read, write: Write, *, write_now: WriteNow | None = None
+async def serve(
+    application: Application,
+    read: Read,
+    write: Write,
+    *,
+    write_now: WriteNow | None = None,
+    remote: bool = False,
 ) -> int:
-    """Run one session over two streams."""
+    """Run one session over two streams; `remote` as `Session` has it."""
 
     def broken(reason: str) -> None:
         logger.warning("The client is gone: %s.", reason)
         session.stop(1)
 
     wire = ThreadedWire(read, write, write_now=write_now)
-    session = Session(application, wire)
+    session = Session(application, wire, remote=remote)
     with _stopped_by_signals(session):
         # The end is seen by the thread, not by the loop, so that a loop which hangs ends too.
         wire.start(deliver=session.deliver, broken=broken, ended=lambda: _end_by_force(1))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def _bodies(parser: FrameParser, chunks: Iterable[bytes]) -> list[bytes | Malformed]:
+def _bodies(parser: FrameParser, chunks: Iterable[bytes]) -> list[bytearray | Malformed]:
     return [body for chunk in chunks for body in parser.feed(chunk)]
 
 
@@ -150,7 +150,7 @@ def test_a_refused_body_is_read_past(stream: bytes, reason: str, step: int) -> N
     ids=str,
 )
 def test_messages_are_told_apart_by_their_members(message: dict[str, Any], kind: type) -> None:
-    read = read_message(json.dumps({"jsonrpc": "2.0", **message}).encode())
+    read = read_message(bytearray(json.dumps({"jsonrpc": "2.0", **message}).encode()))
     assert type(read) is kind
 
 
@@ -181,7 +181,7 @@ def test_messages_are_told_apart_by_their_members(message: dict[str, Any], kind:
 def test_what_is_no_message_gets_the_specifications_error(
     body: bytes, code: ErrorCode, message_id: int | str | None
 ) -> None:
-    read = read_message(body)
+    read = read_message(bytearray(body))
     assert isinstance(read, Malformed)
     assert (read.code, read.id) == (code, message_id)
     assert read.reason
@@ -191,7 +191,7 @@ def test_what_is_no_message_gets_the_specifications_error(
 def test_what_is_encoded_is_read_back(params: dict[str, Any]) -> None:
     message = {"jsonrpc": "2.0", "method": "m", "params": params}
     (body,) = _bodies(FrameParser(), [encode_frame(message)])
-    assert isinstance(body, bytes)
+    assert isinstance(body, bytearray)
     assert read_message(body) == Notification("m", message)
 
 

@@ -7,6 +7,7 @@ import pytest
 from pygls.protocol import default_converter
 
 from coai_server.decoding import UndecodableError, decode_initialize, prune
+from coai_server.enums import EnumReader
 from coai_server.jsonrpc import Notification, Request, Response, classify
 from coai_server.protocol import CoaiLanguageServer
 from coai_server.session import Application, EndOfInput, Session
@@ -14,6 +15,8 @@ from tests.support.lsp_client import SECONDS, Json, RecordingWire
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    from cattrs import Converter
 
 
 class _Endpoint:
@@ -200,13 +203,18 @@ def test_what_cannot_be_decoded_is_taken_out_but_never_all(path: str, left: Json
     assert message == {"id": 1, "params": expected}
 
 
+def _strict() -> tuple[Converter, EnumReader]:
+    converter = default_converter()
+    return converter, EnumReader(converter)
+
+
 def test_initialize_without_anything_usable_is_an_error() -> None:
     with pytest.raises(UndecodableError):
-        decode_initialize(default_converter(), {"id": 1, "params": {"capabilities": 5}})
+        decode_initialize(*_strict(), {"id": 1, "params": {"capabilities": 5}})
 
 
 def test_decoding_initialize_leaves_the_message_alone() -> None:
     sent: Json = {"capabilities": {}, "processId": None, "trace": "odd"}
     message: Json = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": sent}
-    assert decode_initialize(default_converter(), message).trace is None
+    assert decode_initialize(*_strict(), message).trace is None
     assert sent["trace"] == "odd"

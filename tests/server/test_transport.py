@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_server.jsonrpc import Malformed, Notification, encode_frame
+from coai_server.listening import parse_address
 from coai_server.session import EndOfInput
 from coai_server.transport import (
     MAX_UNHANDLED_MESSAGES,
     ThreadedWire,
     TransportError,
-    parse_address,
     without_waiting,
 )
 from tests.support.lsp_client import APP, SECONDS, Json, LspClient, ServerProcess, frame
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from coai_server.session import Delivery
@@ -407,44 +407,22 @@ def test_standard_error_may_be_closed() -> None:
         assert server.call("test/print") == ""
 
 
-@pytest.fixture
-def listening() -> Generator[tuple[ServerProcess, tuple[str, int]]]:
+def test_tcp_serves_one_client_and_ends() -> None:
     with ServerProcess("--tcp", "127.0.0.1:0") as server:
-        address = json.loads(server.wait_for_log('{"listening"'))["listening"]
-        host, _, port = address.rpartition(":")
-        yield server, (host, int(port))
+        line = json.loads(server.wait_for_log('{"listening"'))
+        host, _, port = line["listening"].rpartition(":")
+        with (
+            socket.create_connection((host, int(port)), SECONDS) as connection,
+            connection.makefile("rb") as reading,
+            connection.makefile("wb") as writing,
+        ):
+            client = LspClient(reading, writing)
+            client.initialize(initializationOptions={"token": line["token"]})
+            assert client.call("test/echo", {"a": 1}) == {"a": 1}
+            client.shut_down()
+            assert server.exit_code() == 0
+            assert client.rest() == []
         server.close_input()
-        assert server.process.wait(SECONDS) is not None
-
-
-def test_tcp_serves_one_client_and_ends(
-    listening: tuple[ServerProcess, tuple[str, int]],
-) -> None:
-    server, address = listening
-    with (
-        socket.create_connection(address, SECONDS) as connection,
-        connection.makefile("rb") as reading,
-        connection.makefile("wb") as writing,
-    ):
-        client = LspClient(reading, writing)
-        client.initialize()
-        assert client.call("test/echo", {"a": 1}) == {"a": 1}
-        client.shut_down()
-        assert server.exit_code() == 0
-        assert client.rest() == []
-
-
-def test_a_web_page_that_posts_to_the_port_is_not_listened_to(
-    listening: tuple[ServerProcess, tuple[str, int]],
-) -> None:
-    server, address = listening
-    hidden = frame({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {}})
-    with socket.create_connection(address, SECONDS) as connection:
-        connection.sendall(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n" + hidden)
-        received = b"".join(iter(lambda: connection.recv(4096), b""))
-    assert b"-32700" in received
-    assert b"capabilities" not in received
-    assert server.exit_code() == 1
 
 
 @pytest.mark.parametrize("address", ["0.0.0.0:0", "127.0.0.1"])

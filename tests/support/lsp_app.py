@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coai_server import transport
+from coai_server.listening import run_tcp
 from coai_server.session import Application
-from coai_server.transport import TransportError, run_stdio, run_tcp
+from coai_server.transport import TransportError, run_stdio
 
 if TYPE_CHECKING:
     from coai_server.protocol import CoaiLanguageServer

@@ -10,6 +10,7 @@ import contextlib
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.markdown import code, fenced, link, text
 from coai_agents.static.lowering import LANGUAGES
 from coai_agents.static.rules import (
     WEAKNESS,
@@ -54,23 +55,23 @@ def rule_page(rule: str) -> str:
     """Return a rule's page in Markdown; of a rule that is not known, what its id says."""
     concept = concept_of(rule)
     facts = [f"severity `{concept.severity.value}`", concept.topic, ", ".join(languages_of(rule))]
-    facts += [f"[CWE-{number}]({WEAKNESS.format(number)})" for number in concept.cwe]
+    facts += [link(f"CWE-{number}", WEAKNESS.format(number)) for number in concept.cwe]
     facts += [f"OWASP Top 10 {category}" for category in concept.owasp]
     parts = [
-        f"# {concept.title or concept.id}",
-        f"`{concept.id}` · {' · '.join(filter(None, facts))}",
+        f"# {text(concept.title or concept.id)}",
+        f"{code(concept.id)} · {' · '.join(filter(None, facts))}",
     ]
-    parts += [f"{concept.message} {concept.why}".strip()]
+    parts += [text(f"{concept.message} {concept.why}")]
     if concept.advice:
-        parts.append(f"**Instead:** {concept.advice}")
+        parts.append(f"**Instead:** {text(concept.advice)}")
     parts += _of_own(concept) if isinstance(concept, OwnConcept) else list(_shown(concept))
     parts.append(_SILENCING.format(rule=concept.id))
     return "\n\n".join(parts)
 
 
 def _of_own(concept: OwnConcept) -> list[str]:
-    said = [f"A rule of your own, in `{concept.file}`."] if concept.file else []
-    return [*said, f"More: {concept.url}"] if concept.url else said
+    said = [f"A rule of your own, in {code(concept.file)}."] if concept.file else []
+    return [*said, f"More: {link(concept.url, concept.url)}"] if concept.url else said
 
 
 def _shown(concept: Concept) -> Iterable[str]:
@@ -79,9 +80,9 @@ def _shown(concept: Concept) -> Iterable[str]:
         shown = next((each for each in _examples(language) if each.rule == concept.id), None)
         if shown is None:
             continue
-        for heading, code in (("Found", shown.bad), ("Not found", shown.good)):
-            if code:
-                yield f"{heading} ({language}):\n\n```{language}\n{code.strip()}\n```"
+        for heading, shown_code in (("Found", shown.bad), ("Not found", shown.good)):
+            if shown_code:
+                yield f"{heading} ({language}):\n\n{fenced(shown_code.strip(), language)}"
 
 
 _examples = cache(examples)

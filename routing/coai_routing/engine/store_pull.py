@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 from coai_routing.engine.source_http import SourceError
 from coai_routing.engine.sources import sources_of
+from coai_routing.engine.stamps import is_stamped, stamp
 from coai_routing.engine.store_files import (
     PartialFile,
     beside,
     copies_set_aside,
     hash_in_steps,
     in_thread,
-    is_stamped,
     read_json,
     set_aside,
-    stamp,
     sync_directory,
     write_json,
     writing,
@@ -144,13 +143,14 @@ class Pull:
             return True
         with writing(self._path):
             try:
+                before = await in_thread(self._path.stat)
                 digest = await hash_in_steps(
                     self._path, lambda done: self._report(PullPhase.VERIFYING, done)
                 )
             except FileNotFoundError:
                 return False
             if digest == self._model.sha256:
-                stamp(self._path, self._model)
+                stamp(self._path, self._model, before)
                 return True
             set_aside(self._path, self._path)
         return False
@@ -212,7 +212,7 @@ class Pull:
         """Make the verified file the model's, in one step."""
         with writing(self._path):
             partial.replace(self._path)
-            stamp(self._path, self._model)
+            stamp(self._path, self._model, self._path.stat())
             sync_directory(self._path.parent)
             self._failure.unlink(missing_ok=True)
             for leftover in self._path.parent.glob(f"{self._path.name}.part*"):

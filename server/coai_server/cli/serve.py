@@ -28,7 +28,8 @@ EXAMPLES: Final = """\
 examples:
   coai serve                                     what an editor runs
   coai serve --set completion.max_tokens=64      with a setting changed
-  coai serve --tcp 127.0.0.1:0 --log-level debug for one client that connects
+  coai serve --tcp 127.0.0.1:0 --log-level debug for one client that connects and has the token
+  coai serve --socket ~/.coai.sock               for one client of this user
 """
 
 
@@ -47,8 +48,22 @@ def _parser() -> argparse.ArgumentParser:
     transport.add_argument(
         "--tcp",
         metavar="HOST:PORT",
-        help="serve the first client that connects to this loopback address; port 0 is any free "
-        "one, and the one taken is written to standard error",
+        help="serve the first client that connects to this loopback address and gives the token "
+        '({"token": "..."} in its initializationOptions); port 0 is any free one, and the one '
+        "taken is written to standard error, with the token",
+    )
+    transport.add_argument(
+        "--socket",
+        metavar="PATH",
+        type=Path,
+        help="serve the first client of this user that connects to a Unix socket at this path",
+    )
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        type=Path,
+        help="write the token of --tcp to this file, which only this user can read, and not to "
+        "standard error",
     )
     parser.add_argument(
         "--log-level", choices=LEVELS, help="the least severity that is logged (default: info)"
@@ -76,7 +91,10 @@ def _assignment(text: str) -> tuple[str, str]:
 
 def main(arguments: Sequence[str]) -> int:
     """Serve one client; return the process's exit code."""
-    chosen = _parser().parse_args(arguments)
+    parser = _parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.token_file is not None and chosen.tcp is None:
+        parser.error("--token-file goes with --tcp")
     overrides: dict[str, str] = dict(chosen.set)
     log_file: Path | None = chosen.log_file and chosen.log_file.expanduser().absolute()
     if chosen.log_level is not None:
@@ -86,7 +104,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         # The settings may say otherwise; they are read when the client was answered.
         configure(chosen.log_level or "info", log_file)
-        return _serve(overrides, chosen.tcp)
+        return _serve(overrides, chosen)
     except CoaiError as error:
         sys.stderr.write(printable(f"coai serve: {error}\n"))
         return 1
@@ -94,11 +112,20 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def _serve(overrides: dict[str, str], address: str | None) -> int:
+def _serve(overrides: dict[str, str], chosen: argparse.Namespace) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     # Imported here, so that `--help` and wrong usage are answered without asyncio.
     from coai_server.app import application  # noqa: PLC0415
-    from coai_server.transport import run_stdio, run_tcp  # noqa: PLC0415
 
     served = application(overrides)
-    return run_stdio(served) if address is None else run_tcp(served, address)
+    if chosen.tcp is not None:
+        from coai_server.listening import run_tcp  # noqa: PLC0415
+
+        return run_tcp(served, chosen.tcp, token_file=chosen.token_file)
+    if chosen.socket is not None:
+        from coai_server.listening import run_socket  # noqa: PLC0415
+
+        return run_socket(served, chosen.socket.expanduser().absolute())
+    from coai_server.transport import run_stdio  # noqa: PLC0415
+
+    return run_stdio(served)

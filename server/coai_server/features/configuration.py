@@ -11,13 +11,15 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from coai_server.client_settings import SECTION, said
+from coai_server.decoding import UndecodableError
 
 if TYPE_CHECKING:
     from coai_server.server import Server
 
 logger = logging.getLogger(__name__)
-
-SECTION: Final = "coai"
 
 ANSWER_SECONDS: Final = 10.0
 """How long a client may take to say what its settings are."""
@@ -29,7 +31,7 @@ def register(server: Server) -> None:
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def changed(params: types.DidChangeConfigurationParams) -> None:
         if _answers(server):
-            await fetch(server)
+            await _ask(server, params.settings)
         else:
             await server.services.reconfigure(params.settings)
 
@@ -48,18 +50,35 @@ async def follow(server: Server) -> None:
             types.WORKSPACE_DID_CHANGE_CONFIGURATION,
             {"section": SECTION},
         )
-        async with asyncio.timeout(ANSWER_SECONDS):
-            await server.client_register_capability_async(types.RegistrationParams([registration]))
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                await server.client_register_capability_async(
+                    types.RegistrationParams([registration])
+                )
+        except (JsonRpcException, TimeoutError) as error:
+            # It may tell of changes all the same, and is asked for its settings now.
+            logger.warning("The client will not say when settings change: %s", error)
     if _answers(server):
-        await fetch(server)
+        await _ask(server)
 
 
-async def fetch(server: Server) -> None:
-    """Ask the client for its settings and take them."""
+async def _ask(server: Server, pushed: object = None) -> None:
+    """Ask the client for its settings and take them; `pushed` is what it said by itself.
+
+    What a client cannot say just now stays as it said it before.
+    """
     wanted = types.ConfigurationParams([types.ConfigurationItem(section=SECTION)])
-    async with asyncio.timeout(ANSWER_SECONDS):
-        sections = await server.workspace_configuration_async(wanted)
-    await server.services.reconfigure(sections[0] if sections else None)
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            sections = await server.workspace_configuration_async(wanted)
+    except (JsonRpcException, UndecodableError, TimeoutError) as error:
+        logger.warning("The client does not say what its settings are: %s", error)
+        if said(pushed) is None:
+            return
+        sections = ()
+    asked = sections[0] if sections else None
+    # One that knows no section of our name may have pushed its settings without one.
+    await server.services.reconfigure(pushed if said(asked) is None else asked)
 
 
 def _answers(server: Server) -> bool:

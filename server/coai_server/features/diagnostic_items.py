@@ -46,7 +46,7 @@ def pages_folder() -> Path:
 def page_of(rule: str) -> str:
     """Return the address of a rule's page: a file here, or what a rule of the user's own names."""
     concept = concept_of(rule)
-    if isinstance(concept, OwnConcept) and concept.url:
+    if isinstance(concept, OwnConcept) and concept.url.startswith(("https://", "http://")):
         return concept.url
     return (pages_folder() / f"{rule}.md").as_uri()
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
+from coai_agents.markdown import code, fenced, link, prose, text
 from coai_agents.source import Position, Span
 from coai_agents.static.rules import WEAKNESS, concept_of
 from coai_agents.syntax.tree import parse
@@ -84,10 +85,10 @@ def _inside(findings: Sequence[Finding], whole: Span) -> list[Finding]:
 
 def description(source: Source, symbol: Symbol, inside: Sequence[Finding] | None) -> str:
     """Return what a symbol is; `inside` is what was found in it, None if nobody has looked."""
-    parts = [f"```{source.language}\n{symbol.signature}\n```"]
+    parts = [fenced(symbol.signature, source.language)]
     if symbol.documentation:
-        parts.append(symbol.documentation)
-    facts = [f"{symbol.kind.value} `{symbol.name}`"]
+        parts.append(prose(symbol.documentation))
+    facts = [f"{symbol.kind.value} {code(symbol.name)}"]
     if symbol.complexity is not None:
         much = " (much)" if symbol.complexity > COMPLEX else ""
         facts.append(f"complexity {symbol.complexity}{much}")
@@ -98,7 +99,8 @@ def description(source: Source, symbol: Symbol, inside: Sequence[Finding] | None
     parts.append(" · ".join(facts))
     if inside:
         lines = [
-            f"- line {source.line_at(each.span.start) + 1}: {each.message} (`{each.rule}`)"
+            f"- line {source.line_at(each.span.start) + 1}: {text(each.message)} "
+            f"({code(each.rule)})"
             for each in inside[:MOST_LISTED]
         ]
         if len(inside) > MOST_LISTED:
@@ -119,24 +121,23 @@ def _plural(name: str, count: int) -> str:
 def explanation(source: Source, finding: Finding) -> str:
     """Return what a finding is, why it matters, how the value got there and what to do."""
     concept = concept_of(finding.rule)
-    parts = [f"**{concept.title}** (`{concept.id}`)", finding.message, concept.why]
+    parts = [f"**{text(concept.title)}** ({code(concept.id)})"]
+    parts += [text(finding.message), text(concept.why)]
     if finding.path:
         steps = [
             f"{number}. line {source.line_at(step.span.start) + 1}: "
-            f"{_code(source.slice(step.span))} {step.words}"
+            f"{_short(source.slice(step.span))} {text(step.words)}"
             for number, step in enumerate(finding.path, 1)
         ]
         parts.append("\n".join(steps))
     if concept.advice:
-        parts.append(f"**Instead:** {concept.advice}")
-    links = [f"[CWE-{number}]({WEAKNESS.format(number)})" for number in finding.cwe[:3]]
-    links.append(f"[More about the rule]({page_of(finding.rule)})")
+        parts.append(f"**Instead:** {text(concept.advice)}")
+    links = [link(f"CWE-{number}", WEAKNESS.format(number)) for number in finding.cwe[:3]]
+    links.append(link("More about the rule", page_of(finding.rule)))
     parts.append(" · ".join((*links, *concept.owasp)))
     return "\n\n".join(part for part in parts if part)
 
 
-def _code(text: str) -> str:
-    line = text.split("\n", 1)[0].strip()
-    short = f"{line[:60]}…" if len(line) > 60 else line  # noqa: PLR2004 - one line of a hover
-    fence = "``" if "`" in short else "`"
-    return f"{fence}{short}{fence}"
+def _short(snippet: str) -> str:
+    line = snippet.split("\n", 1)[0].strip()
+    return code(f"{line[:60]}…" if len(line) > 60 else line)  # noqa: PLR2004 - one line of a hover

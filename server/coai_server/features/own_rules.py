@@ -4,7 +4,8 @@ Rules beside the user's settings count, and those that the settings name. A work
 (`.coai/rules`) come with the code, so they count only where that is trusted: the user's settings
 name the folder, or the client says that the user trusts the workspace, by
 `"coaiWorkspaceTrusted": true` among its experimental capabilities or later by the notification
-`coai/workspaceTrusted` with `{"trusted": true}`. Where nothing is said nothing is trusted.
+`coai/workspaceTrusted` with `{"trusted": true}`. Where nothing is said nothing is trusted, nor
+is what a client says that came over TCP.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class OwnRules:
         ]
 
     def _client_trusts(self) -> bool:
+        if self._server.session.remote:
+            return False
         if self._said is not None:
             return self._said
         offered: object = self._server.client_capabilities.experimental

@@ -64,6 +64,9 @@ def _command_line(process: psutil.Process) -> list[str]:
         return []
 
 
+MOST = 1_000_000
+
+
 class TestForeignPip:
     async def test_a_pip_without_lazy_wheels_is_asked_without_them(
         self, stub_pip: WriteStub, tmp_path: Path
@@ -75,7 +78,9 @@ class TestForeignPip:
             "wheel = {'metadata': {'name': 'X.Y'}, 'download_info': {'url': 'file:///x'}}\n"
             "print(json.dumps({'install': [wheel]}))\n"
         )
-        assert await locate({"x-y": "1"}, tmp_path) == {"x-y": WheelPlace("file:///x", "")}
+        assert await locate({"x-y": "1"}, tmp_path, most=MOST) == {
+            "x-y": WheelPlace("file:///x", "")
+        }
 
     @pytest.mark.parametrize(
         ("code", "reason"),
@@ -91,21 +96,21 @@ class TestForeignPip:
     ) -> None:
         stub_pip(code)
         with pytest.raises(SourceError, match=reason):
-            await locate({"x": "1"}, tmp_path)
+            await locate({"x": "1"}, tmp_path, most=MOST)
 
     async def test_a_pip_that_does_not_end_is_ended(
         self, stub_pip: WriteStub, tmp_path: Path
     ) -> None:
         stub_pip("import time; time.sleep(600)")
         with pytest.raises(SourceError, match=r"pip found nothing within 0\.3 s"):
-            await locate({"x": "1"}, tmp_path, deadline=0.3)
+            await locate({"x": "1"}, tmp_path, most=MOST, deadline=0.3)
         assert not running_children()
 
     async def test_a_cancelled_look_up_leaves_no_process(
         self, stub_pip: WriteStub, tmp_path: Path
     ) -> None:
         stub_pip("open('started', 'w'); import time; time.sleep(600)")
-        looking = asyncio.create_task(locate({"x": "1"}, tmp_path))
+        looking = asyncio.create_task(locate({"x": "1"}, tmp_path, most=MOST))
         await until((tmp_path / "started").exists)
         looking.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -114,11 +119,13 @@ class TestForeignPip:
 
     async def test_a_python_without_pip_says_so(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="pip is missing in COAI's Python"):
-            await locate({"x": "1"}, tmp_path, python=python_without_pip(tmp_path / "bare"))
+            await locate(
+                {"x": "1"}, tmp_path, most=MOST, python=python_without_pip(tmp_path / "bare")
+            )
 
     async def test_a_python_that_is_not_there_says_so(self, tmp_path: Path) -> None:
         with pytest.raises(SourceError, match="pip cannot be started"):
-            await locate({"x": "1"}, tmp_path, python=str(tmp_path / "python"))
+            await locate({"x": "1"}, tmp_path, most=MOST, python=str(tmp_path / "python"))
 
     def test_the_report_is_read_by_names_however_they_are_spelled(self) -> None:
         report = (

@@ -139,7 +139,10 @@ async def fetch_from(
 ) -> Fetched:
     """Fetch wheels that pip is said to have found, all at one place."""
 
-    async def found(requirements: Mapping[str, str], _directory: Path) -> dict[str, WheelPlace]:
+    async def found(
+        requirements: Mapping[str, str], _directory: Path, *, most: int
+    ) -> dict[str, WheelPlace]:
+        assert most < 100_000_000
         return {name: WheelPlace(url, sha256) for name in requirements}
 
     monkeypatch.setattr(source_wheels, "locate", found)
