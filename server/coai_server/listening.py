@@ -144,10 +144,10 @@ def run_tcp(application: Application, address: str, *, token_file: Path | None =
 
 
 def _write_token(file: Path, token: str) -> None:
-    from coai_routing.engine.record import write_atomically  # noqa: PLC0415 (not over stdio)
+    from coai_routing.own_files import write_own_file  # noqa: PLC0415 (not over stdio)
 
     try:
-        write_atomically(file, token)
+        write_own_file(file, token)
     except OSError as error:
         raise TransportError(
             f"The token cannot be written to {file}: {error.strerror or error}.",
