@@ -58,7 +58,7 @@ _OPERATOR: Final = re.compile(
       (?P<space>[ \t]{{1,16}}+)
     )
     (?P<block>[|>][-+0-9]{{0,2}}[ \t]{{0,4}}\r?\n[ \t]{{1,40}}+|\s{{0,40}}+<!\[CDATA\[|(?<=>)\s{{1,80}}+|\(?[ \t]{{0,8}}\\?\r?\n[ \t]{{1,80}}+(?=["'`]))?
-    (?:{_PREFIX}{_LITERAL}|(?P<bare>[^\s"'`<>\\]{{1,2000}}+))
+    (?:{_PREFIX}{_LITERAL}|(?:&\w{{1,32}}[ ]|!!?\w{{1,16}}[ ])?(?P<bare>[^\s"'`<>\\]{{1,2000}}+))
     """,
     re.VERBOSE | re.IGNORECASE,
 )
@@ -70,11 +70,14 @@ _SEAM: Final = re.compile(
 _CONTINUED: Final = re.compile(r"\\\r?\n[ \t]{0,80}")
 _DIRECTIVE: Final = re.compile(
     r"(?:#[ \t]{0,4}define|(?:^|\n)[ \t]{0,8}(?:ENV|ARG|SetEnv|setx|setenv|set)(?:[ \t]{1,4}-[A-Za-z]{1,4})?"
-    r"|login[ \t]{1,4}\S{1,80}|(?:^|[\s\"'])--?D?)[ \t]{0,8}\Z",
+    r"|(?:with|encrypted)[ \t]{1,4}|login[ \t]{1,4}\S{1,80}|(?:^|[\s\"'])--?D?)[ \t]{0,8}\Z",
     re.IGNORECASE,
 )
 _LINE_END: Final = re.compile(r"[ \t]{0,8}(?:[\r\n]|\Z|[ \t]#|\\[nr])")
-_LEAD: Final = re.compile(r"(?:^|[\r\n]|\\n)[ \t]{0,40}(?:-[ \t]{1,4})?(?:export[ \t]{1,4}|ENV[ \t]{1,4}|ARG[ \t]{1,4}|set[ \t]{1,4}|\$env:|//[^\s=]{1,100}:)?\Z", re.IGNORECASE)
+_LEAD: Final = re.compile(
+    r"(?:^|[\r\n]|\\n)[ \t]{0,40}(?:(?:#|//|;|\*|--)[ \t]{0,4})?(?:-[ \t]{1,4})?(?:export[ \t]{1,4}|ENV[ \t]{1,4}|ARG[ \t]{1,4}|set[ \t]{1,4}|\$env:|//[^\s=]{1,100}:)?\Z",
+    re.IGNORECASE,
+)
 _BEFORE_DIRECTED: Final = frozenset(" \t-D\n")
 _OPERATORS: Final = frozenset(":,>?|=<")
 _CUT: Final = re.compile(r"[;&,)\]}]")
@@ -185,7 +188,11 @@ def _bare(text: str, start: int, name: str, role: Role, match: re.Match[str]) ->
     lead = _LEAD.search(text, max(0, start - 120), start) is not None
     close = match.end("operator")
     tight_comma = close == at and match.start("operator") == match.end("close")
-    tight = match["operator"] == "=" and text[match.end("operator") : at] == "" and match.start("operator") == match.end("close")
+    tight = (
+        match["operator"] == "="
+        and text[match.end("operator") : at] == ""
+        and match.start("operator") == match.end("close")
+    )
     line = _LINE_END.match(text, end) is not None
     marked = match["block"] is not None or match["space"] is not None or match["entry"] is not None
     if match["operator"] == ">" and text[end : end + 1] == "<":
@@ -203,10 +210,18 @@ def _bare(text: str, start: int, name: str, role: Role, match: re.Match[str]) ->
                 return None
     if match["block"] is not None and value.endswith("]]"):
         value, end = value[:-2], end - 2
-    row = match["operator"] == "," and lead and value == match["bare"].partition(",")[0] and tight_comma
-    plain = marked or row or shell or (line and (lead or tight)) or within
+    row = (
+        match["operator"] == ","
+        and lead
+        and value == match["bare"].partition(",")[0]
+        and tight_comma
+    )
+    quotes = ('"', "'", "`")
+    header = match["operator"] == ":" and before in quotes and text[end : end + 1] in quotes
+    plain = marked or header or row or shell or (line and (lead or tight)) or within
     operator = match["operator"] or " "
     if not plain and operator not in ("=", ":"):
         return None
-    return Assignment(name, role, value, at, end, quoted=False, plain=plain, closing=text[end : end + 1])
-
+    return Assignment(
+        name, role, value, at, end, quoted=False, plain=plain, closing=text[end : end + 1]
+    )

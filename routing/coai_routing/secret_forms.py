@@ -276,7 +276,7 @@ def expression_of(token: str) -> re.Pattern[str]:
     stays, _, secret = token.partition(" ")
     whole = _compiled_pieces(stays + secret)
     kept = _compiled_pieces(stays)
-    return re.compile(f"{GUARD}{kept}(?P<secret>{whole[len(kept):]})(?![A-Za-z0-9])")
+    return re.compile(f"{GUARD}{kept}(?P<secret>{whole[len(kept) :]})(?![A-Za-z0-9])")
 
 
 def any_of(keywords: Iterable[str]) -> str:

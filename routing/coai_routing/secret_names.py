@@ -19,9 +19,14 @@ REACH: Final = 64
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _CHARACTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
 _LETTERS: Final = re.compile(r"[A-Za-z]{0,32}\Z")
+_PLURAL: Final = re.compile(r"[sS](?:[^A-Za-z]|\Z)|data")
 _IDENTIFIED: Final = frozenset({"sess", "session", "sessid", "cookie"})
 _ALONE: Final = frozenset({"pass", "pw", "auth", "sess", "session", "cookie", "cred", "creds"})
 """Words that are parts of others: `bypass`, `author`, `obsession`."""
+_JOINED: Final = frozenset(
+    {"admin", "asp", "db", "ftp", "j", "mail", "my", "o", "php", "root", "smtp", "user"}
+)
+"""What is written before one of those without anything between: `dbpass`, `PHPSESSID`."""
 
 _Stems = tuple[Annotated[str, Field(min_length=2, pattern=r"^[^A-Z]+$")], ...]
 
@@ -92,15 +97,15 @@ class Names(Entry):
 
     def _bounded(self, stem: str, before: str, written: str, tail: str) -> bool:
         """Say whether the stem is a word of its own, or one that is written as one with others."""
-        if tail[:1].islower() and tail[:2] not in ("s", "s_", "s-", "s.") and not tail.startswith("data"):
-            if stem not in self.password or stem in _ALONE:
-                return stem in _IDENTIFIED and tail.startswith("id")
+        goes_on = tail[:1].islower() or (tail[:1].isalpha() and written.isupper())
+        if goes_on and not _PLURAL.match(tail) and (stem not in self.password or stem in _ALONE):
+            return stem in _IDENTIFIED and tail.lower().startswith("id")
         if stem not in _ALONE:
             return True
         letters = _LETTERS.search(before)
         joined = letters[0] if letters else ""
         camel = written[0].isupper() and joined[-1:].islower()
-        return not joined or camel or joined.lower() in ("db", "user", "root", "admin", "smtp", "mail", "ftp", "o", "php", "j", "asp", "my")
+        return not joined or camel or joined.lower() in _JOINED
 
 
 def name_before(text: str, end: int) -> str:

@@ -64,6 +64,7 @@ class Words(Entry):
         min_length=_LETTERS, max_length=_LETTERS
     )
     short: _Words
+    sentences: _Words
     labels: _Words
 
     @functools.cached_property
@@ -103,6 +104,10 @@ class Words(Entry):
     def has_label(self, value: str) -> bool:
         """Say whether one of the words of labels and messages is in it."""
         return any(piece.lower() in self._labels for piece in _PIECES.findall(value))
+
+    def is_sentence(self, value: str) -> bool:
+        """Say whether a word is in it that messages have and pass phrases have not."""
+        return not frozenset(self.sentences).isdisjoint(value.lower().split())
 
 
 class Placeholders(Entry):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,6 @@ from pydantic import Field
 
 from coai_routing.rule_files import read_rules
 from coai_routing.secret_assignments import Assignments
-from coai_routing.secret_files import secret_file_pattern
 from coai_routing.secret_forms import Entry, SecretRule, any_of, expression_of
 from coai_routing.secret_names import Names
 from coai_routing.secret_values import Placeholders, Words, decoded, entropy
@@ -45,7 +44,7 @@ REACH: Final = 40
 """Characters before a run in which a token may begin."""
 
 AROUND: Final = 8_192
-"""Characters on either side of a part that its secrets may need to be recognised: a key is so long."""
+"""Characters on either side of a part that its secrets may need to be recognised: a key's length."""
 
 ENCODED: Final = 24
 """Characters of base64 that a run has at least to be decoded."""
@@ -65,7 +64,9 @@ _SEAM: Final = re.compile(
 )
 """Two literals side by side, the first of which may be the beginning of a token."""
 _CONTINUED: Final = re.compile(rf"(?P<seam>\\\r?\n[ \t]{{0,80}}+(?={_SIDES}{{2}}))")
-_SEAMS: Final = re.compile(rf"(?<={_SIDES})(?:[\"'`]{_BETWEEN}[\"'`]|\\\r?\n[ \t]{{0,80}}+)(?={_SIDES})")
+_SEAMS: Final = re.compile(
+    rf"(?<={_SIDES})(?:[\"'`]{_BETWEEN}[\"'`]|\\\r?\n[ \t]{{0,80}}+)(?={_SIDES})"
+)
 _BEYOND: Final = 400
 """Characters on either side of a seam that are searched again as if there were none."""
 
@@ -113,7 +114,8 @@ class SecretRules(Entry):
     def _by_word(self) -> tuple[tuple[str, str, tuple[tuple[int, str | None], ...]], ...]:
         by_keyword = self._by_keyword("text").items()
         return tuple(
-            (self.rules[entries[0][0]].only_with, keyword, entries) for keyword, entries in by_keyword
+            (self.rules[entries[0][0]].only_with, keyword, entries)
+            for keyword, entries in by_keyword
         )
 
     def _by_keyword(self, near: str) -> dict[str, tuple[tuple[int, str | None], ...]]:
@@ -177,7 +179,8 @@ class SecretRules(Entry):
                 for number, token in tried[hit[0]]:
                     found = self._try(text, hit.start(), number, token)
                     if found is not None:
-                        at = max(at, found[1])
+                        if found[4] is Confidence.FORM:
+                            at = max(at, found[1])
                         yield found
                 hit = search(text, at, end)
 
@@ -185,7 +188,7 @@ class SecretRules(Entry):
         """Return a run that is base64 of text with a secret in it."""
         if decoded(text[start : start + 16]) is None:
             return
-        content = decoded(text[start : end - (end - start) % 4])
+        content = decoded(text[start:end])
         if content is not None and (found := find_once(self, content)):
             best = max(found, key=lambda secret: secret.confidence)
             yield start, end, len(self.rules), best.kind, best.confidence
@@ -223,8 +226,9 @@ class SecretRules(Entry):
                 before = re.split("[\r\n]", text[max(0, start - _BEYOND) : start])[-1]
                 after, places = _joined(text, end)
                 for found in self._in_tokens(before + after):
-                    if found[0] < len(before) < found[1] and found[4] is Confidence.FORM:
-                        first = start - len(before) + found[0]
+                    if found[0] <= len(before) < found[1]:
+                        ahead = found[0] == len(before)
+                        first = places[0] if ahead else start - len(before) + found[0]
                         yield (first, places[found[1] - len(before) - 1] + 1, *found[2:])
 
     def _try(self, text: str, at: int, number: int, token: str | None) -> _Span | None:
@@ -233,7 +237,7 @@ class SecretRules(Entry):
         match = pattern.match(text, max(0, at - rule.back))
         if match is None or not rule.fits(text, at) or not self._is_secret(rule, match["secret"]):
             return None
-        sure = Confidence.PLACE if rule.strict and rule.near == "text" else Confidence.FORM
+        sure = Confidence.PLACE if rule.strict else Confidence.FORM
         return match.start("secret"), match.end("secret"), number, rule.kind, sure
 
     def _is_secret(self, rule: SecretRule, value: str) -> bool:
@@ -268,20 +272,30 @@ class SecretRules(Entry):
         if not _PASSWORD <= len(value) <= _LONGEST_PASSWORD or entropy(value) < _MONOTONOUS:
             return None
         if any(map(str.isspace, value)):
-            return Confidence.GUESS if _PHRASE.match(value) and not self.words.has_label(value) else None
-        if not found.quoted and not found.plain:
+            message = self.words.is_sentence(value) or self.words.has_label(value)
+            return Confidence.GUESS if _PHRASE.match(value) and not message else None
+        if not found.quoted and (not found.plain or _NUMBER.match(value)):
             return None
         if not _DIGITS.isdisjoint(value):
-            if not found.quoted and _NUMBER.match(value):
-                return None
             return Confidence.PLACE
+        return self._as_phrase(found)
+
+    def _as_phrase(self, found: Assignment) -> Confidence | None:
+        """Judge a password without a digit: it may be a name, or what a form says."""
+        value = found.value
         if self.words.has_label(value):
             return None
         if _MIXED.search(value):
             return Confidence.PLACE
-        if not found.quoted and not _UPPER.match(found.name) and "-" not in value:
-            return None
-        return Confidence.GUESS if len(value) >= _UNQUOTED and not _NAME.match(value) else None
+        telling = (
+            found.quoted
+            or _UPPER.match(found.name) is not None
+            or "-" in value
+            or found.closing == ";"
+            or _RUN_ON.match(value) is not None
+        )
+        long = len(value) >= _UNQUOTED and not _NAME.match(value)
+        return Confidence.GUESS if telling and long else None
 
     def _as_random(self, found: Assignment) -> Confidence | None:
         value = found.value
@@ -290,9 +304,9 @@ class SecretRules(Entry):
             return None
         if not found.quoted and not (found.plain and _ONE_WORD.match(value)):
             return None
-        if _DIGITS.isdisjoint(value):
-            if len(value) < RUN or not value.isalnum() or value.isupper():
-                return None
+        mixed = len(value) >= RUN and value.isalnum() and not value.isupper()
+        if _DIGITS.isdisjoint(value) and not mixed:
+            return None
         if entropy(value) < _RANDOM or _NUMBER.match(value) or self.words.made_of_words(value):
             return None
         return Confidence.PLACE
@@ -306,8 +320,13 @@ _LONGEST_SECRET: Final = 4_096
 _MONOTONOUS: Final = 2.0
 """Bits a character of `aaaa1111`; what has fewer is no password but a pattern."""
 _RANDOM: Final = 3.0
-_PHRASE: Final = re.compile(r"[a-z]{2,12}(?: [a-z]{2,12}){3,9}\Z")
-_NAME: Final = re.compile(r"[A-Za-z]{1,40}(?:[_.:/][A-Za-z]{1,40}){1,8}\Z|[A-Z_]{1,64}\Z|[A-Z]?[a-z]{1,7}\Z")
+_PHRASE: Final = re.compile(
+    r"(?:[a-z]{2,12}(?: [a-z]{2,12}){3,9}|[A-Z][a-z]{1,11}(?: [A-Z][a-z]{1,11}){3,9})\Z"
+)
+_RUN_ON: Final = re.compile(r"[a-z]{16,64}\Z")
+_NAME: Final = re.compile(
+    r"[A-Za-z]{1,40}(?:[_.:/][A-Za-z]{1,40}){1,8}\Z|[A-Z_]{1,64}\Z|[A-Z]?[a-z]{1,7}\Z"
+)
 """What is written as names are: `reset_form`, `app.user`, `PASSWORD`, one short word."""
 _MIXED: Final = re.compile(r"[A-Za-z][!@#$%^&*?+~=|;][A-Za-z]|[!@#$%^&*?~][!@#$%^&*?~]")
 _NUMBER: Final = re.compile(r"[0-9.,_:/ -]{1,64}\Z|0x[0-9A-Fa-f]{1,16}\Z")
@@ -377,6 +396,27 @@ def redact(text: str) -> str:
     return text
 
 
+def masked(text: str, start: int = 0, end: int | None = None) -> str:
+    """Return a part of a text as it may be shown or logged: with `MARKER` for each secret.
+
+    What the part alone would not tell, such as one line of a key, is told by what is around it.
+    """
+    end = len(text) if end is None else end
+    first = max(0, start - AROUND)
+    around = text[first : end + AROUND]
+    inside = [
+        replace(secret, start=max(secret.start, start - first), end=min(secret.end, end - first))
+        for secret in find_secrets(around)
+        if secret.start < end - first and secret.end > start - first
+    ]
+    part = around[start - first : end - first]
+    here = [
+        replace(secret, start=secret.start - start + first, end=secret.end - start + first)
+        for secret in inside
+    ]
+    return redact("".join(_without(part, here)))
+
+
 def _without(text: str, secrets: Iterable[Secret]) -> Iterator[str]:
     at = 0
     for secret in secrets:
@@ -385,6 +425,3 @@ def _without(text: str, secrets: Iterable[Secret]) -> Iterator[str]:
         yield from _LINE_ENDS.findall(text, secret.start, secret.end)
         at = secret.end
     yield text[at:]
-
-
-__all__ = ["secret_file_pattern"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -46,6 +47,7 @@ def configure(level: str, file: Path | None = None) -> None:
     """
     handler = _to_standard_error() if file is None else _to_file(file)
     handler.setFormatter(PrintableFormatter(_FORMAT))
+    handler.setFormatter(_Masking(_FORMAT))
     root = logging.getLogger()
     replaced = [old for old in root.handlers if old.get_name() == _NAME]
     handler.set_name(_NAME)
@@ -57,6 +59,23 @@ def configure(level: str, file: Path | None = None) -> None:
 
 
 _NAME: Final = "coai"
+
+_SUSPECT: Final = re.compile(
+    r"[A-Za-z0-9+_=-]{16}|pass|pwd|secret|token|key|auth|cred|sess|cookie|://|-u", re.IGNORECASE
+)
+"""What is in each line that has a secret; others need not be searched, nor the rules read."""
+
+
+class _Masking(logging.Formatter):
+    """Writes lines, tracebacks included, in which no secret can be read."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        if not _SUSPECT.search(line):
+            return line
+        from coai_routing.secrets import redact  # noqa: PLC0415 (not before such a line)
+
+        return redact(line)
 
 
 def _to_standard_error() -> logging.Handler:

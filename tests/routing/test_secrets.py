@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coai_routing.errors import SettingsError
+from coai_routing.secret_files import secret_file_pattern
+from coai_routing.secret_forms import SecretRule
+from coai_routing.secret_values import entropy
 from coai_routing.secrets import (
     BUILTIN,
     MARKER,
-    SecretRule,
     built_in,
-    entropy,
     find_secrets,
     load_rules,
     redact,
-    secret_file_pattern,
 )
 
 ALNUM = string.ascii_letters + string.digits

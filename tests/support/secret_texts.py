@@ -59,7 +59,7 @@ ASSIGNMENTS: Final[dict[str, str]] = {
     "c#": 'string {c} = "{s}";',
     "c# verbatim": 'public const string {c} = @"{s}";',
     "rust": 'const {N}: &str = "{s}";',
-    "rust lifetime": "const {N}: &'static str = \"{s}\";",
+    "rust lifetime": 'const {N}: &\'static str = "{s}";',
     "rust string": 'let {n} = String::from("{s}");',
     "swift": 'let {c}: String = "{s}"',
     "objective-c": 'NSString *{c} = @"{s}";',
@@ -144,9 +144,7 @@ def names(name: str) -> dict[str, str]:
 def assigned(form: str, name: str, secret: str) -> str:
     """Return a text in which a secret is assigned to a name."""
     half = len(secret) // 2
-    return ASSIGNMENTS[form].format(
-        **names(name), s=secret, s1=secret[:half], s2=secret[half:]
-    )
+    return ASSIGNMENTS[form].format(**names(name), s=secret, s1=secret[:half], s2=secret[half:])
 
 
 def drawn(draw: random.Random, alphabet: str, length: int) -> str:
