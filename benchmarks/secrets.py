@@ -1,3 +1,4 @@
+# ruff: noqa: A005 - it is run as a module of its package, as its neighbours are
 """How many secrets are found, how many of what is none is taken for one, and how fast.
 
     python -m benchmarks.secrets                       # generated samples, the standard library
@@ -17,9 +18,6 @@ from pathlib import Path
 from time import process_time
 from typing import TYPE_CHECKING, Final
 
-from benchmarks.support.report import Bar, Report, options_parser, quantity
-from coai_routing.personal import find_personal
-from coai_routing.secrets import built_in, find_secrets
 from tests.support.secret_texts import (
     ASSIGNMENTS,
     PASSWORD_NAMES,
@@ -28,6 +26,10 @@ from tests.support.secret_texts import (
     assigned,
     password,
 )
+
+from benchmarks.support.report import Bar, Report, options_parser, quantity
+from coai_routing.personal import find_personal
+from coai_routing.secrets import built_in, find_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -35,51 +35,72 @@ _LITERAL: Final = (
     rf"(?P<quote>{_QUOTE})"
     r"(?P<value>(?:(?!(?P=quote))(?:\\\r?\n|\\.|[^\\\r\n])){1,4000}+)(?P=quote)"
 )
-_PREFIX: Final = (
-    r"(?:[fbruFBRUL@$]{1,2}|u8|(?:\[\]byte|bytes|str|String|string|String::from|Buffer\.from|new String"
-    r"|SecretStr|std::string|QString|Some|secrecy::Secret::new)\(\s{0,4}[bru@]?)?"
+_MAKERS: Final = (
+    r"(?:\[\]byte|bytes|str|String|String::from|Buffer\.from|new[ ]String|SecretStr|std::string"
+    r"|QString|Some|secrecy::Secret::new)\(\s{0,4}[bru@]?"
 )
-
+"""What makes a value of a literal in some language, up to the literal."""
+_PREFIX: Final = rf"(?:[fbruFBRUL@$]{{1,2}}|u8|{_MAKERS})?"
 _VALUE_OF: Final = (
-    rf"(?:[\s,/>;{{]{{1,60}}+(?:-[ ])?[<{{]?(?:{_QUOTE})?(?:string|secret)?_?(?:value|val|content|default)(?:{_QUOTE})?"
-    r"\s{0,8}+[:=>]{1,2}\s{0,8}+|</\w{1,20}>\s{0,40}<\w{1,20}>)"
+    rf"(?:[\s,/>;{{]{{1,60}}+(?:-[ ])?[<{{]?(?:{_QUOTE})?(?:string|secret)?_?"
+    rf"(?:value|val|content|default)(?:{_QUOTE})?\s{{0,8}}+[:=>]{{1,2}}\s{{0,8}}+"
+    r"|</\w{1,20}>\s{0,40}<\w{1,20}>)"
 )
+"""The `value` of the entry or element whose name went before."""
+_TYPE: Final = (
+    r"(?:(?:\[[0-9A-Za-z_]{0,16}\]|:?[ \t]{0,4}[A-Za-z&*'_.<>\[\]()?|0-9,\ ]{1,40}?)"
+    rf"[ \t]{{0,4}}(?==[ \t]{{0,8}}{_PREFIX}[\"'`]))?"
+)
+_BLOCK: Final = (
+    r"(?:[|>][-+0-9]{0,2}[ \t]{0,4}\r?\n[ \t]{1,40}+|\s{0,40}+<!\[CDATA\[|(?<=>)\s{1,80}+"
+    r"|\(?[ \t]{0,8}\\?\r?\n[ \t]{1,80}+(?=[\"'`]))"
+)
+"""The way to a value on the next line."""
 _OPERATOR: Final = re.compile(
     rf"""
     (?P<close>(?:{_QUOTE}|[\])}}?!]){{0,4}}+)
     (?:
       (?P<entry>{_VALUE_OF})
     |
-      [ \t]{{0,16}}+
-      (?:(?:\[[0-9A-Za-z_]{{0,16}}\]|:?[ \t]{{0,4}}[A-Za-z&*'_.<>\[\]()?|0-9,\ ]{{1,40}}?)[ \t]{{0,4}}(?==[ \t]{{0,8}}{_PREFIX}["'`]))?
+      [ \t]{{0,16}}+ {_TYPE}
       (?P<operator>===?|!==?|=>|->|<-|:{{0,3}}=|\?{{1,2}}=|\?\?|\|\|=?|&&=|\.=|\+=|:{{1,2}}|,|\(|>)
       [ \t]{{0,16}}+
     |
       (?P<space>[ \t]{{1,16}}+)
     )
-    (?P<block>[|>][-+0-9]{{0,2}}[ \t]{{0,4}}\r?\n[ \t]{{1,40}}+|\s{{0,40}}+<!\[CDATA\[|(?<=>)\s{{1,80}}+|\(?[ \t]{{0,8}}\\?\r?\n[ \t]{{1,80}}+(?=["'`]))?
-    (?:{_PREFIX}{_LITERAL}|(?:&\w{{1,32}}[ ]|!!?\w{{1,16}}[ ])?(?P<bare>[^\s"'`<>\\]{{1,2000}}+))
+    (?P<block>{_BLOCK})?
+    (?:{_PREFIX}{_LITERAL}
+      |(?:&\w{{1,32}}[ ]|!!?\w{{1,16}}[ ])?(?P<bare>[^\s"'`<>\\]{{1,2000}}+))
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-
 _SEAM: Final = re.compile(
-    rf"[ \t]{{0,40}}+(?:[+.&]|\.\.|<>)?[ \t]{{0,16}}+\\?(?:\r?\n[ \t]{{0,80}}+)?(?:[+.&]|\.\.)?[ \t]{{0,16}}+[fbruL@]{{0,2}}{_LITERAL}",
-    re.VERBOSE,
+    r"[ \t]{0,40}+(?:[+.&]|\.\.|<>)?[ \t]{0,16}+\\?(?:\r?\n[ \t]{0,80}+)?"
+    rf"(?:[+.&]|\.\.)?[ \t]{{0,16}}+[fbruL@]{{0,2}}{_LITERAL}"
 )
 _CONTINUED: Final = re.compile(r"\\\r?\n[ \t]{0,80}")
+_FOLLOWED: Final = (
+    r"(?=[\"'`\\\])}?!]{0,6}[ \t]{0,16}[:=,?.+|&!<>\-]"
+    r"|[\"']?[\s/>]{1,40}(?:-[ ])?[<\"']?(?:value|val|default|content|string)"
+    r"|\[|[\"'][ ]?\{|[ \t]{1,16}[a-z0-9&*\"'`$])"
+)
+"""What follows a name to which something may be assigned, in small letters."""
 _DIRECTIVE: Final = re.compile(
-    r"(?:#[ \t]{0,4}define|(?:^|\n)[ \t]{0,8}(?:ENV|ARG|SetEnv|setx|setenv|set)(?:[ \t]{1,4}-[A-Za-z]{1,4})?"
-    r"|(?:with|encrypted)[ \t]{1,4}|login[ \t]{1,4}\S{1,80}|(?:^|[\s\"'])--?D?)[ \t]{0,8}\Z",
+    r"(?:#[ \t]{0,4}define|(?:^|\n)[ \t]{0,8}(?:ENV|ARG|SetEnv|setx|setenv|set)"
+    r"(?:[ \t]{1,4}-[A-Za-z]{1,4})?|(?:with|encrypted)[ \t]{1,4}|login[ \t]{1,4}\S{1,80}"
+    r"|(?:^|[\s\"'])--?D?)[ \t]{0,8}\Z",
     re.IGNORECASE,
 )
 _LINE_END: Final = re.compile(r"[ \t]{0,8}(?:[\r\n]|\Z|[ \t]#|\\[nr])")
 _LEAD: Final = re.compile(
-    r"(?:^|[\r\n]|\\n)[ \t]{0,40}(?:(?:#|//|;|\*|--)[ \t]{0,4})?(?:-[ \t]{1,4})?(?:export[ \t]{1,4}|ENV[ \t]{1,4}|ARG[ \t]{1,4}|set[ \t]{1,4}|\$env:|//[^\s=]{1,100}:)?\Z",
+    r"(?:^|[\r\n]|\\n)[ \t]{0,40}(?:(?:#|//|;|\*|--)[ \t]{0,4})?(?:-[ \t]{1,4})?"
+    r"(?:(?:export|ENV|ARG|set)[ \t]{1,4}|\$env:|//[^\s=]{1,100}:)?\Z",
     re.IGNORECASE,
 )
 _BEFORE_DIRECTED: Final = frozenset(" \t-D\n")
 _OPERATORS: Final = frozenset(":,>?|=<")
+_QUOTES: Final = frozenset("\"'`")
+_BEFORE_TIGHT: Final = frozenset({"", *"?&;\"'` -:"})
 _CUT: Final = re.compile(r"[;&,)\]}]")
 
 
@@ -94,8 +115,7 @@ class Assignment:
     start: int
     end: int
     quoted: bool
-    plain: bool = False
-    """Whether what is not quoted is a value and no expression: a line of configuration."""
+    """What is not is known to be a value and no expression: a line of configuration, an option."""
     closing: str = ""
     """The character behind what is not quoted."""
 
@@ -108,10 +128,7 @@ class Assignments:
         self._roots = names.roots
         # What follows is looked at here already, where it costs least: a name without any of it is
         # one of thousands.
-        self._place = re.compile(
-            rf"(?:{names.stems})[\w.-]{{0,40}}+"
-            r"(?=[\"'`\\\])}?!]{0,6}[ \t]{0,16}[:=,?.+|&!<>\-]|['\"]?[\s/>]{1,40}(?:-[ ])?[<\"']?(?:value|val|default|content|string)|\[|['\"][ ]?\{|[ \t]{1,16}[a-z0-9&*\"'`$])"
-        )
+        self._place = re.compile(rf"(?:{names.stems})[\w.-]{{0,40}}+{_FOLLOWED}")
         self._role = functools.lru_cache(maxsize=4096)(names.role)
 
     def find(self, text: str, lower: str) -> Iterator[Assignment]:
@@ -183,45 +200,28 @@ def _directed(text: str, start: int) -> bool:
 
 def _bare(text: str, start: int, name: str, role: Role, match: re.Match[str]) -> Assignment | None:
     """Return what is assigned without quotes; the value ends where its place does."""
-    at, value = match.start("bare"), match["bare"]
-    end = match.end("bare")
+    value, at, end = match["bare"], match.start("bare"), match.end("bare")
+    operator = match["operator"]
+    listed = operator == ","
+    closing = text[end : end + 1]
+    marked = match["operator"] is None or match["block"] is not None
+    marked = marked or (operator == ">" and closing == "<")
     lead = _LEAD.search(text, max(0, start - 120), start) is not None
-    close = match.end("operator")
-    tight_comma = close == at and match.start("operator") == match.end("close")
-    tight = (
-        match["operator"] == "="
-        and text[match.end("operator") : at] == ""
-        and match.start("operator") == match.end("close")
-    )
-    line = _LINE_END.match(text, end) is not None
-    marked = match["block"] is not None or match["space"] is not None or match["entry"] is not None
-    if match["operator"] == ">" and text[end : end + 1] == "<":
-        marked = True
-    before = text[start - 1 : start]
-    within = tight and (before in ("?", "&", ";", '"', "'", "`", " ", "-", ":") or start == 0)
-    shell = tight and name == name.upper() and not line
-    if match["operator"] == "," or (not (line and (lead or tight)) and not marked):
+    close = match.start("operator") == match.end("close") and match.end("operator") == at
+    tight = operator == "=" and close
+    whole = _LINE_END.match(text, end) is not None and (lead or tight)
+    before = text[max(0, start - 1) : start]
+    header = operator == ":" and before in _QUOTES and closing in _QUOTES
+    if listed or not (whole or marked):
         cut = _CUT.search(value)
         if cut is not None:
             value = value[: cut.start()]
             end = at + len(value)
-        elif not (shell or text[end : end + 1] in ('"', "'", "`", "<", "\\")):
-            if not (line or within):
-                return None
-    if match["block"] is not None and value.endswith("]]"):
-        value, end = value[:-2], end - 2
-    row = (
-        match["operator"] == ","
-        and lead
-        and value == match["bare"].partition(",")[0]
-        and tight_comma
-    )
-    quotes = ('"', "'", "`")
-    header = match["operator"] == ":" and before in quotes and text[end : end + 1] in quotes
-    plain = marked or header or row or shell or (line and (lead or tight)) or within
-    operator = match["operator"] or " "
-    if not plain and operator not in ("=", ":"):
-        return None
-    return Assignment(
-        name, role, value, at, end, quoted=False, plain=plain, closing=text[end : end + 1]
-    )
+            closing = text[end : end + 1]
+    if match["block"] is not None:
+        value = value.removesuffix("]]")
+        end = at + len(value)
+    within = tight and before in _BEFORE_TIGHT
+    row = listed and lead and close
+    plain = marked or header or row or whole or within or (tight and name == name.upper())
+    return Assignment(name, role, value, at, end, quoted=False, closing=closing) if plain else None

@@ -76,11 +76,10 @@ class Names(Entry):
 
     def role(self, name: str) -> Role | None:
         """Return what a value of this name is; None if it is no secret."""
-        found = None
-        for found in self._stem.finditer(name):
-            pass
-        if found is None:
+        stems = list(self._stem.finditer(name))
+        if not stems:
             return None
+        found = stems[-1]
         stem = found[0].lower()
         before, tail = name[: found.start()], name[found.end() :]
         if not self._bounded(stem, before, found[0], tail):

@@ -1,7 +1,7 @@
 """Secrets in text: found by their form or by their place, and replaced.
 
-`secrets.toml` says what they look like. Searching is cheap where there is nothing to find: a form is
-tried only where its first characters stand, and most are looked for only next to long runs of
+`secrets.toml` says what they look like. Searching is cheap where there is nothing to find: a form
+is tried only where its first characters stand, and most are looked for only next to long runs of
 letters and digits, of which code has few. Every repetition is bounded, so no text, however it was
 made, takes longer than in proportion to its length.
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,13 +22,12 @@ from pydantic import Field
 from coai_routing.rule_files import read_rules
 from coai_routing.secret_assignments import Assignments
 from coai_routing.secret_forms import Entry, SecretRule, any_of, expression_of
-from coai_routing.secret_names import Names
+from coai_routing.secret_judging import Confidence, Judge
+from coai_routing.secret_names import Names  # noqa: TC001 - pydantic reads the annotation
 from coai_routing.secret_values import Placeholders, Words, decoded, entropy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-
-    from coai_routing.secret_assignments import Assignment
 
 BUILTIN: Final = Path(__file__).with_name("secrets.toml")
 
@@ -44,7 +42,7 @@ REACH: Final = 40
 """Characters before a run in which a token may begin."""
 
 AROUND: Final = 8_192
-"""Characters on either side of a part that its secrets may need to be recognised: a key's length."""
+"""Characters around a part that its secrets may need to be recognised: a key is so long."""
 
 ENCODED: Final = 24
 """Characters of base64 that a run has at least to be decoded."""
@@ -69,17 +67,6 @@ _SEAMS: Final = re.compile(
 )
 _BEYOND: Final = 400
 """Characters on either side of a seam that are searched again as if there were none."""
-
-
-class Confidence(IntEnum):
-    """How sure it is that what was found is a secret."""
-
-    GUESS = 1
-    """A phrase in a password's place: it may be a label."""
-    PLACE = 2
-    """What looks like a secret, in a secret's place."""
-    FORM = 3
-    """Nothing else has this form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +133,10 @@ class SecretRules(Entry):
     def _assignments(self) -> Assignments:
         return Assignments(self.names)
 
+    @functools.cached_property
+    def _judge(self) -> Judge:
+        return Judge(self.words, self.placeholders)
+
     def find(self, text: str) -> tuple[Secret, ...]:
         """Return the secrets of a text, in order and without overlaps."""
         found = {*self._in_tokens(text), *self._after_words(text), *self._across_seams(text)}
@@ -210,7 +201,7 @@ class SecretRules(Entry):
                         yield found
                 at = lower.find(keyword, after)
         for assignment in self._assignments.find(text, lower):
-            judged = self._judge(assignment)
+            judged = self._judge.of(assignment)
             if judged is not None:
                 kind, confidence = judged
                 yield assignment.start, assignment.end, len(self.rules) + 1, kind, confidence
@@ -248,90 +239,6 @@ class SecretRules(Entry):
         if rule.digit and _DIGITS.isdisjoint(value):
             return False
         return not (rule.random and self.words.made_of_words(value))
-
-    def _judge(self, found: Assignment) -> tuple[str, Confidence] | None:
-        """Say what a value in a secret's place is; None if it is no secret."""
-        value = found.value
-        if self.placeholders.obvious(value) or self.placeholders.likely(value):
-            return None
-        plain = decoded(value) if len(value) < 2 * ENCODED else None
-        if plain is not None and self.placeholders.likely(plain):
-            return None
-        if found.role == "password":
-            confidence = self._as_password(found)
-            kind = "password"
-        else:
-            confidence = self._as_random(found)
-            kind = "generic-secret"
-        if confidence is None:
-            return None
-        return (kind if found.quoted else "unquoted-secret"), confidence
-
-    def _as_password(self, found: Assignment) -> Confidence | None:
-        value = found.value
-        if not _PASSWORD <= len(value) <= _LONGEST_PASSWORD or entropy(value) < _MONOTONOUS:
-            return None
-        if any(map(str.isspace, value)):
-            message = self.words.is_sentence(value) or self.words.has_label(value)
-            return Confidence.GUESS if _PHRASE.match(value) and not message else None
-        if not found.quoted and (not found.plain or _NUMBER.match(value)):
-            return None
-        if not _DIGITS.isdisjoint(value):
-            return Confidence.PLACE
-        return self._as_phrase(found)
-
-    def _as_phrase(self, found: Assignment) -> Confidence | None:
-        """Judge a password without a digit: it may be a name, or what a form says."""
-        value = found.value
-        if self.words.has_label(value):
-            return None
-        if _MIXED.search(value):
-            return Confidence.PLACE
-        telling = (
-            found.quoted
-            or _UPPER.match(found.name) is not None
-            or "-" in value
-            or found.closing == ";"
-            or _RUN_ON.match(value) is not None
-        )
-        long = len(value) >= _UNQUOTED and not _NAME.match(value)
-        return Confidence.GUESS if telling and long else None
-
-    def _as_random(self, found: Assignment) -> Confidence | None:
-        value = found.value
-        least = _SECRET if found.quoted else _UNQUOTED
-        if not least <= len(value) <= _LONGEST_SECRET or any(map(str.isspace, value)):
-            return None
-        if not found.quoted and not (found.plain and _ONE_WORD.match(value)):
-            return None
-        mixed = len(value) >= RUN and value.isalnum() and not value.isupper()
-        if _DIGITS.isdisjoint(value) and not mixed:
-            return None
-        if entropy(value) < _RANDOM or _NUMBER.match(value) or self.words.made_of_words(value):
-            return None
-        return Confidence.PLACE
-
-
-_PASSWORD: Final = 6
-_UNQUOTED: Final = 8
-_SECRET: Final = 10
-_LONGEST_PASSWORD: Final = 256
-_LONGEST_SECRET: Final = 4_096
-_MONOTONOUS: Final = 2.0
-"""Bits a character of `aaaa1111`; what has fewer is no password but a pattern."""
-_RANDOM: Final = 3.0
-_PHRASE: Final = re.compile(
-    r"(?:[a-z]{2,12}(?: [a-z]{2,12}){3,9}|[A-Z][a-z]{1,11}(?: [A-Z][a-z]{1,11}){3,9})\Z"
-)
-_RUN_ON: Final = re.compile(r"[a-z]{16,64}\Z")
-_NAME: Final = re.compile(
-    r"[A-Za-z]{1,40}(?:[_.:/][A-Za-z]{1,40}){1,8}\Z|[A-Z_]{1,64}\Z|[A-Z]?[a-z]{1,7}\Z"
-)
-"""What is written as names are: `reset_form`, `app.user`, `PASSWORD`, one short word."""
-_MIXED: Final = re.compile(r"[A-Za-z][!@#$%^&*?+~=|;][A-Za-z]|[!@#$%^&*?~][!@#$%^&*?~]")
-_NUMBER: Final = re.compile(r"[0-9.,_:/ -]{1,64}\Z|0x[0-9A-Fa-f]{1,16}\Z")
-_UPPER: Final = re.compile(r"[A-Z0-9_]{1,80}\Z")
-_ONE_WORD: Final = re.compile(r"[A-Za-z0-9_+/.~!@#%^&*?=:$|-]{8,4096}\Z")
 
 
 def _joined(text: str, start: int) -> tuple[str, list[int]]:

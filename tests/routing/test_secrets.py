@@ -6,6 +6,7 @@ import random
 import string
 import sys
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,6 @@ from hypothesis import strategies as st
 
 from coai_routing.errors import SettingsError
 from coai_routing.secret_files import secret_file_pattern
-from coai_routing.secret_forms import SecretRule
 from coai_routing.secret_values import entropy
 from coai_routing.secrets import (
     BUILTIN,
@@ -23,6 +23,9 @@ from coai_routing.secrets import (
     load_rules,
     redact,
 )
+
+if TYPE_CHECKING:
+    from coai_routing.secret_forms import SecretRule
 
 ALNUM = string.ascii_letters + string.digits
 URLSAFE = ALNUM + "_-"
@@ -428,6 +431,29 @@ def test_entropy_is_that_of_shannon() -> None:
         ("environment.py", None),
         (".envoy/config.yaml", None),
         ("keys.py", None),
+        (".env~", ".env"),
+        ("..env.swp", ".env"),
+        (".env.bak", ".env.*"),
+        ("key.pem.bak", "*.pem"),
+        ("key.pem.old.gz", "*.pem"),
+        ("server.key.old", "*.key"),
+        ("server.key.2024-01-31", "*.key"),
+        ("server (1).key", "*.key"),
+        ("#id_rsa#", "id_rsa*"),
+        ("privkey.der", "*.der"),
+        ("serviceAccountKey.json", "serviceaccount*.json"),
+        ("kubeconfig.yaml", "kubeconfig.*"),
+        ("rclone.conf", "rclone.conf"),
+        ("deploy/db-secret.yml", "*-secret.y*ml"),
+        ("app/local_settings.py", "local_settings.py"),
+        ("wg0.conf", "wg[0-9].conf"),
+        ("passwords.txt", "password*.txt"),
+        ("me/.docker/config.json.bak", ".docker/config.json"),
+        ("key.pem.example", None),
+        ("id_rsa.pub", None),
+        ("public.pem", None),
+        ("tokens.json", None),
+        ("private_key.go", None),
         ("", None),
     ],
 )

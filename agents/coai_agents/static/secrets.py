@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.source import Span
 from coai_agents.static.findings import Finding, Severity
 from coai_agents.static.rules import catalogue
-from coai_routing.secrets import AROUND, Confidence, find_secrets, redact
+from coai_routing.secret_judging import Confidence
+from coai_routing.secrets import AROUND, find_secrets, redact
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
