@@ -111,7 +111,7 @@ class Credits(BaseModel):
 
     @functools.cached_property
     def _nobody(self) -> re.Pattern[str]:
-        return re.compile(f"{self.roles}@|[^@]{{1,64}}@(?:[^@]{{0,64}}(?=[.-]))?{self.domains}")
+        return re.compile(f"{self.roles}@|[^@]{{1,64}}@(?:[^@]{{0,64}}[.-])?{self.domains}")
 
     def hold(self, text: str, lower: str, start: int, end: int) -> bool:
         """Say whether an address is one of those."""

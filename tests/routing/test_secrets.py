@@ -432,7 +432,7 @@ def test_entropy_is_that_of_shannon() -> None:
         (".envoy/config.yaml", None),
         ("keys.py", None),
         (".env~", ".env"),
-        ("..env.swp", ".env"),
+        ("..env.swp", ".env.*"),
         (".env.bak", ".env.*"),
         ("key.pem.bak", "*.pem"),
         ("key.pem.old.gz", "*.pem"),
