@@ -115,7 +115,7 @@ PLACES: list[tuple[str, str, str]] = [
     ("aws session", f"aws_session_token = {value(BASE64, 300)}\n", ""),
     ("teams", f"{TEAMS}{UUID}@{UUID}/IncomingWebhook/{value(HEX, 32)}/{UUID}", UUID),
     ("azure devops", f"x = '{value(ALNUM, 76)}AZDO{value(ALNUM, 4)}'", ""),
-    ("github app", f"ghs_12345_eyJ{value(URLSAFE, 30)}.{value(URLSAFE, 60)}.{value(ALNUM, 43)}", ""),
+    ("github app", f"ghs_123_eyJ{value(URLSAFE, 30)}.{value(URLSAFE, 60)}.{value(ALNUM, 43)}", ""),
     ("runner", f"GR1348941{value(ALNUM, 20)}", ""),
     ("feature flags", f"glffct-{value(ALNUM, 20)}", ""),
     ("two literals", f'x = "ghp_{value(ALNUM, 18)}" "{value(ALNUM, 18)}"', ""),

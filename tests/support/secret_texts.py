@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import json
-import random
 import string
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable
 
 ALNUM: Final = string.ascii_letters + string.digits
