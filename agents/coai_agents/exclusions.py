@@ -32,7 +32,7 @@ from urllib.parse import urlsplit
 from coai_agents.exclusions_folder import COAIIGNORE, GITIGNORE, Folder, read_folder
 from coai_agents.exclusions_gitignore import LAST, judge, parse_ignore_file
 from coai_agents.source import path_of
-from coai_routing.secrets import secret_file_pattern
+from coai_routing.secret_files import secret_file_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -20,12 +20,14 @@ from coai_agents.source import Span
 from coai_agents.syntax.definitions import CLASSES, FUNCTIONS, definitions_around
 from coai_agents.syntax.language import GRAMMARS, Kind
 from coai_agents.syntax.tree import ancestors
+from coai_routing.secrets import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tree_sitter import Query
 
+    from coai_agents.source import Source
     from coai_agents.syntax.definitions import Definition
     from coai_agents.syntax.grammars import Grammar
     from coai_agents.syntax.tree import SyntaxTree
@@ -141,13 +143,17 @@ def _symbol(tree: SyntaxTree, found: Definition, where: Span, others: int) -> Sy
         name=found.qualified_name,
         where=where,
         whole=found.full_span,
-        signature=_signature(tree.source.slice(found.signature)),
+        signature=_signature(_shown(tree.source, found.signature)),
         documentation=(
-            "" if found.documentation is None else _first(tree.source.slice(found.documentation))
+            "" if found.documentation is None else _first(_shown(tree.source, found.documentation))
         ),
         complexity=complexity(tree, found),
         others=others,
     )
+
+
+def _shown(source: Source, span: Span) -> str:
+    return masked(source.text, span.start, span.end)
 
 
 def _signature(text: str) -> str:

@@ -39,6 +39,7 @@ def sensitivity_rules(settings: Settings) -> SensitivityRules:
     return SensitivityRules(
         privacy_mode=privacy.mode,
         personal_data=privacy.personal_data,
+        emails=privacy.emails,
         patterns=privacy.patterns,
         private_files=(*privacy.exclude, *privacy.private),
     )

@@ -1,9 +1,9 @@
 """Secrets in text: found by their form or by their place, and replaced.
 
-`secrets.toml` says what they look like. Searching is cheap where there is nothing to find: a rule's
-expression is tried only where one of its keywords stands, and most keywords are looked for only
-next to long runs of letters and digits, of which code has few. Every repetition is bounded, so no
-text, however it was made, takes longer than in proportion to its length.
+`secrets.toml` says what they look like. Searching is cheap where there is nothing to find: a form
+is tried only where its first characters stand, and most are looked for only next to long runs of
+letters and digits, of which code has few. Every repetition is bounded, so no text, however it was
+made, takes longer than in proportion to its length.
 
 What is found is what would do harm if it were seen. Names, references (`os.environ[...]`,
 `${TOKEN}`) and stand-ins (`changeme`, `your-key-here`) are none.
@@ -11,22 +11,23 @@ What is found is what would do harm if it were seen. Names, references (`os.envi
 
 from __future__ import annotations
 
-import fnmatch
 import functools
-import math
 import re
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from coai_routing.rule_files import read_rules
+from coai_routing.secret_assignments import Assignments
+from coai_routing.secret_forms import Entry, SecretRule, any_of, expression_of
+from coai_routing.secret_judging import Confidence, Judge
+from coai_routing.secret_names import Names  # noqa: TC001 - pydantic reads the annotation
+from coai_routing.secret_values import Placeholders, Words, decoded, entropy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import PurePath
 
 BUILTIN: Final = Path(__file__).with_name("secrets.toml")
 
@@ -37,27 +38,35 @@ lines of configuration, and it is no secret, so that redacting twice changes not
 RUN: Final = 16
 """Characters that a run has at least for a token to be looked for in it."""
 
-REACH: Final = 16
+REACH: Final = 40
 """Characters before a run in which a token may begin."""
+
+AROUND: Final = 8_192
+"""Characters around a part that its secrets may need to be recognised: a key is so long."""
+
+ENCODED: Final = 24
+"""Characters of base64 that a run has at least to be decoded."""
 
 _PASSES: Final = 4
 """What is replaced may have hidden another secret; so often the rest is looked at again."""
 
-_FEW: Final = 16
-"""With fewer other characters than this, a value that has stand-in words in it is a stand-in."""
-
-_WORD_LENGTH: Final = 3.0
-"""Names are made of words and numbers of more than this mean length; random text is not."""
-
 _RUN_CHARACTERS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_+/-"
 _RUNS: Final = bytes(ord("a") if byte in _RUN_CHARACTERS else ord(" ") for byte in range(256))
 _LONG_RUN: Final = b"a" * RUN
-_SEPARATORS: Final = "_+/-"
-_LEADING: Final = frozenset(".=~:")
-"""Characters of keywords that are none of a run."""
 _DIGITS: Final = frozenset("0123456789")
-_PIECES: Final = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|[0-9]+")
 _LINE_ENDS: Final = re.compile(r"\r\n|\r|\n")
+_SIDES: Final = r"[A-Za-z0-9_.:/=~+-]"
+_BETWEEN: Final = r"[ \t\r\n+.&|~\\]{0,120}+[fbruL@]{0,2}"
+_SEAM: Final = re.compile(
+    rf"[\"'`](?P<first>{_SIDES}{{2,120}}+)(?P<seam>[\"'`]{_BETWEEN}[\"'`](?={_SIDES}{{2}}))"
+)
+"""Two literals side by side, the first of which may be the beginning of a token."""
+_CONTINUED: Final = re.compile(rf"(?P<seam>\\\r?\n[ \t]{{0,80}}+(?={_SIDES}{{2}}))")
+_SEAMS: Final = re.compile(
+    rf"(?<={_SIDES})(?:[\"'`]{_BETWEEN}[\"'`]|\\\r?\n[ \t]{{0,80}}+)(?={_SIDES})"
+)
+_BEYOND: Final = 400
+"""Characters on either side of a seam that are searched again as if there were none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,201 +78,158 @@ class Secret:
     start: int
     end: int
     """Code point offsets, the end exclusive."""
+    confidence: Confidence = Confidence.FORM
 
 
-# ---------------------------------------------------------------------------------- rules as data
+_Span = tuple[int, int, int, str, Confidence]
+"""Start, end, rank (the less the better does it tell its extent), kind, confidence."""
 
 
-def _bounded(pattern: str) -> str:
-    """Return the expression if it compiles and every repetition in it has a limit."""
-    try:
-        compiled = re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"no regular expression: {error}") from error
-    bare = re.sub(r"\[\^?\]?[^\]]*\]", "c", re.sub(r"\\.", "c", pattern))
-    if re.search(r"\*|(?<!\})\+|\{\d*,\}", bare):
-        raise ValueError("a repetition without a limit")
-    if unknown := compiled.groupindex.keys() - {"secret", "quote"}:
-        raise ValueError(f"groups {sorted(unknown)} that mean nothing here")
-    return pattern
-
-
-def _finds_secret(pattern: str) -> str:
-    if "secret" not in re.compile(pattern).groupindex:
-        raise ValueError("no group `secret`")
-    return pattern
-
-
-_Expression = Annotated[str, Field(min_length=1), AfterValidator(_bounded)]
-_Words = tuple[Annotated[str, Field(min_length=1, pattern=r"^[^A-Z]+$")], ...]
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class SecretRule(_Entry):
-    """One kind of secret; `secrets.toml` says what each field means."""
-
-    kind: str = Field(pattern=r"^[a-z0-9-]+$")
-    title: str = Field(min_length=1)
-    keywords: tuple[Annotated[str, Field(min_length=2)], ...] = Field(min_length=1)
-    near: Literal["token", "text"] = "token"
-    regex: Annotated[_Expression, AfterValidator(_finds_secret)]
-    entropy: float = Field(default=0.0, ge=0.0, le=6.0)
-    strict: bool = False
-    digit: bool = False
-    random: bool = False
-
-    @functools.cached_property
-    def expression(self) -> re.Pattern[str]:
-        """The compiled expression, which begins where the keyword does."""
-        return re.compile(self.regex, re.IGNORECASE if self.near == "text" else 0)
-
-
-class Placeholders(_Entry):
-    """What stands in the place of a secret and is none."""
-
-    always: _Words
-    strict: _Words
-    whole: _Words
-    reference: _Expression
-
-    @functools.cached_property
-    def _reference(self) -> re.Pattern[str]:
-        return re.compile(self.reference)
-
-    @functools.cached_property
-    def _stand_in(self) -> re.Pattern[str]:
-        longest_first = sorted(self.strict, key=lambda word: (-len(word), word))
-        return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
-
-    def obvious(self, value: str) -> bool:
-        """Say whether a value of a secret's form says itself that it is none."""
-        lower = value.lower()
-        return any(word in lower for word in self.always)
-
-    def likely(self, value: str) -> bool:
-        """Say whether a value in a secret's place is a reference or a stand-in."""
-        if value.lower() in self.whole or self._reference.match(value):
-            return True
-        rest, words = self._stand_in.subn("", value)
-        return words > 0 and sum(map(str.isalnum, rest)) < _FEW
-
-
-class SecretFiles(_Entry):
-    """Which files hold secrets, by glob patterns in small letters."""
-
-    names: _Words
-    harmless: _Words
-    directories: _Words
-    tails: _Words
-
-    @functools.cached_property
-    def _harmless(self) -> re.Pattern[str]:
-        return re.compile("|".join(map(fnmatch.translate, self.harmless)))
-
-    @functools.cached_property
-    def _names(self) -> re.Pattern[str]:
-        return re.compile("|".join(map(fnmatch.translate, self.names)))
-
-    def pattern_of(self, path: PurePath) -> str | None:
-        """Return the pattern that a path matches; None if it is no file of secrets."""
-        *folders, name = (part.lower() for part in path.parts) if path.parts else ("",)
-        for directory in self.directories:
-            if directory in folders:
-                return f"{directory}/"
-        joined = "/".join((*folders, name))
-        for tail in self.tails:
-            if fnmatch.fnmatchcase(joined, f"*/{tail}") or fnmatch.fnmatchcase(joined, tail):
-                return tail
-        if self._names.match(name) is None or self._harmless.match(name) is not None:
-            return None
-        return next(pattern for pattern in self.names if fnmatch.fnmatchcase(name, pattern))
-
-
-class SecretRules(_Entry):
+class SecretRules(Entry):
     """All that is known about secrets."""
 
     rules: tuple[SecretRule, ...] = Field(min_length=1)
+    names: Names
+    words: Words
     placeholders: Placeholders
-    files: SecretFiles
 
     @functools.cached_property
-    def _tokens(self) -> re.Pattern[str]:
-        keywords = {k for rule in self.rules if rule.near == "token" for k in rule.keywords}
-        return re.compile("|".join(map(re.escape, sorted(keywords, key=lambda k: (-len(k), k)))))
-
-    @functools.cached_property
-    def _by_token(self) -> dict[str, tuple[int, ...]]:
+    def _by_token(self) -> dict[str, tuple[tuple[int, str | None], ...]]:
         return self._by_keyword("token")
 
     @functools.cached_property
-    def _by_word(self) -> dict[str, tuple[int, ...]]:
-        return self._by_keyword("text")
+    def _by_word(self) -> tuple[tuple[str, str, tuple[tuple[int, str | None], ...]], ...]:
+        by_keyword = self._by_keyword("text").items()
+        return tuple(
+            (self.rules[entries[0][0]].only_with, keyword, entries)
+            for keyword, entries in by_keyword
+        )
 
-    def _by_keyword(self, near: Literal["token", "text"]) -> dict[str, tuple[int, ...]]:
-        numbers: dict[str, tuple[int, ...]] = {}
+    def _by_keyword(self, near: str) -> dict[str, tuple[tuple[int, str | None], ...]]:
+        numbers: dict[str, tuple[tuple[int, str | None], ...]] = {}
         for number, rule in enumerate(self.rules):
-            for keyword in rule.keywords if rule.near == near else ():
-                numbers[keyword] = (*numbers.get(keyword, ()), number)
+            for keyword, token in rule.starts() if rule.near == near else ():
+                numbers[keyword] = (*numbers.get(keyword, ()), (number, token))
         return numbers
+
+    @functools.cached_property
+    def _tokens(self) -> re.Pattern[str]:
+        # The same place may be the beginning of a shorter keyword, too: it is tried with both.
+        return re.compile(any_of(self._by_token))
+
+    @functools.cached_property
+    def _tried(self) -> dict[str, tuple[tuple[int, str | None], ...]]:
+        return {
+            keyword: tuple(
+                entry
+                for shorter, entries in self._by_token.items()
+                if keyword.startswith(shorter)
+                for entry in entries
+            )
+            for keyword in self._by_token
+        }
+
+    @functools.cached_property
+    def _assignments(self) -> Assignments:
+        return Assignments(self.names)
+
+    @functools.cached_property
+    def _judge(self) -> Judge:
+        return Judge(self.words, self.placeholders)
 
     def find(self, text: str) -> tuple[Secret, ...]:
         """Return the secrets of a text, in order and without overlaps."""
-        spans = sorted({*self._in_tokens(text), *self._after_words(text)})
-        apart: list[tuple[int, int, int]] = []
-        for span in spans:
-            while apart and span[0] < apart[-1][1]:
-                span = _one_of(apart.pop(), span)  # noqa: PLW2901 - it grows by what it overlaps
-            apart.append(span)
-        return tuple(Secret(self.rules[number].kind, start, end) for start, end, number in apart)
+        found = {*self._in_tokens(text), *self._after_words(text), *self._across_seams(text)}
+        apart: list[_Span] = []
+        for span in sorted(found):
+            merged = span
+            while apart and merged[0] < apart[-1][1]:
+                merged = _one_of(apart.pop(), merged)
+            apart.append(merged)
+        return tuple(Secret(kind, start, end, sure) for start, end, _, kind, sure in apart)
 
-    def _in_tokens(self, text: str) -> Iterator[tuple[int, int, int]]:
+    def _in_tokens(self, text: str) -> Iterator[_Span]:
         runs = text.encode("ascii", "replace").translate(_RUNS)
-        search, by_token = self._tokens.search, self._by_token
+        search, match, tried = self._tokens.search, self._tokens.match, self._tried
         end = 0
         while (start := runs.find(_LONG_RUN, end)) >= 0:
             reach = max(end, start - REACH)
             end = runs.find(b" ", start + RUN)
             end = len(runs) if end < 0 else end
-            run = text[start:end]
-            until = end
-            if _DIGITS.isdisjoint(run):
-                if run.islower() or run.strip(_SEPARATORS) == "":
-                    continue  # words or a line: no form is without digits and capital letters
-                if text[start - 1 : start] not in _LEADING:
-                    # Nearly always a name in camel case; a token that has no digit begins here.
-                    reach, until = start, start + REACH
-            at = reach
-            while (hit := search(text, at, until)) is not None:
+            if _DIGITS.isdisjoint(text[start:end]):
+                # Nearly always a name; a token that has no digit begins here.
+                hit = match(text, start, end)
+                if hit is None and text[start - 1 : start] in ".=~:|":
+                    hit = search(text, reach, start)
+            else:
+                hit = search(text, reach, end)
+                if end - start >= ENCODED:
+                    yield from self._encoded(text, start, end)
+            while hit is not None:
                 at = hit.start() + 1
-                for number in by_token[hit[0]]:
-                    found = self._try(text, hit.start(), number)
+                for number, token in tried[hit[0]]:
+                    found = self._try(text, hit.start(), number, token)
                     if found is not None:
-                        at = max(at, found[1])
+                        if found[4] is Confidence.FORM:
+                            at = max(at, found[1])
                         yield found
+                hit = search(text, at, end)
 
-    def _after_words(self, text: str) -> Iterator[tuple[int, int, int]]:
+    def _encoded(self, text: str, start: int, end: int) -> Iterator[_Span]:
+        """Return a run that is base64 of text with a secret in it."""
+        if decoded(text[start : start + 16]) is None:
+            return
+        content = decoded(text[start:end])
+        if content is not None and (found := find_once(self, content)):
+            best = max(found, key=lambda secret: secret.confidence)
+            yield start, end, len(self.rules), best.kind, best.confidence
+
+    def _after_words(self, text: str) -> Iterator[_Span]:
         # The one character whose small form is longer than itself would move all that follows.
         lower = text.lower() if text.isascii() else text.replace("\u0130", "i").lower()
-        for keyword, numbers in self._by_word.items():
-            at = lower.find(keyword)
+        gates: dict[str, bool] = {"": True}
+        for gate, keyword, entries in self._by_word:
+            if gate not in gates:
+                gates[gate] = gate in lower
+            at = lower.find(keyword) if gates[gate] else -1
             while at >= 0:
                 after = at + len(keyword)
-                for number in numbers:
-                    found = self._try(text, at, number)
+                for number, token in entries:
+                    found = self._try(text, at, number, token)
                     if found is not None:
                         after = max(after, found[1])
                         yield found
                 at = lower.find(keyword, after)
+        for assignment in self._assignments.find(text, lower):
+            judged = self._judge.of(assignment)
+            if judged is not None:
+                kind, confidence = judged
+                yield assignment.start, assignment.end, len(self.rules) + 1, kind, confidence
 
-    def _try(self, text: str, at: int, number: int) -> tuple[int, int, int] | None:
+    def _across_seams(self, text: str) -> Iterator[_Span]:
+        """Return tokens that are spread over literals side by side, or over lines that go on."""
+        seams = [_SEAM]
+        if "\\\n" in text or "\\\r\n" in text:
+            seams.append(_CONTINUED)
+        for expression in seams:
+            for seam in expression.finditer(text):
+                start, end = seam.span("seam")
+                before = re.split("[\r\n]", text[max(0, start - _BEYOND) : start])[-1]
+                after, places = _joined(text, end)
+                for found in self._in_tokens(before + after):
+                    if found[0] <= len(before) < found[1]:
+                        ahead = found[0] == len(before)
+                        first = places[0] if ahead else start - len(before) + found[0]
+                        yield (first, places[found[1] - len(before) - 1] + 1, *found[2:])
+
+    def _try(self, text: str, at: int, number: int, token: str | None) -> _Span | None:
         rule = self.rules[number]
-        match = rule.expression.match(text, at)
-        if match is None or not self._is_secret(rule, match["secret"]):
+        pattern = rule.expression if token is None else expression_of(token)
+        match = pattern.match(text, max(0, at - rule.back))
+        if match is None or not rule.fits(text, at) or not self._is_secret(rule, match["secret"]):
             return None
-        return match.start("secret"), match.end("secret"), number
+        sure = Confidence.PLACE if rule.strict else Confidence.FORM
+        return match.start("secret"), match.end("secret"), number, rule.kind, sure
 
     def _is_secret(self, rule: SecretRule, value: str) -> bool:
         if self.placeholders.obvious(value) or entropy(value) < rule.entropy:
@@ -272,30 +238,36 @@ class SecretRules(_Entry):
             return False
         if rule.digit and _DIGITS.isdisjoint(value):
             return False
-        return not (rule.random and _made_of_words(value))
+        return not (rule.random and self.words.made_of_words(value))
 
 
-def _one_of(first: tuple[int, int, int], second: tuple[int, int, int]) -> tuple[int, int, int]:
+def _joined(text: str, start: int) -> tuple[str, list[int]]:
+    """Return the text from there without its seams, and where each of its characters stands."""
+    until = min(len(text), start + _BEYOND)
+    places: list[int] = []
+    at = start
+    for seam in _SEAMS.finditer(text, start, until):
+        places.extend(range(at, seam.start()))
+        at = seam.end()
+    places.extend(range(at, until))
+    return "".join([text[place] for place in places]), places
+
+
+def _one_of(first: _Span, second: _Span) -> _Span:
     """Return what stands for two finds that overlap; `first` begins first.
 
     Where one lies in the other, that of the rule that stands first in the file: a token tells its
     own extent better than the place does. Otherwise both.
     """
-    best = min(first, second, key=lambda span: span[2])
+    best = min(second, first, key=lambda span: span[2])
     if second[1] <= first[1] or first[0] == second[0]:
         return best
-    return first[0], second[1], best[2]
+    return (first[0], second[1], *best[2:])
 
 
-def entropy(text: str) -> float:
-    """Return Shannon's entropy in bits a character; 0 for an empty text."""
-    length = len(text)
-    return sum(n / length * math.log2(length / n) for n in Counter(text).values())
-
-
-def _made_of_words(value: str) -> bool:
-    pieces = _PIECES.findall(value)
-    return not pieces or sum(map(len, pieces)) / len(pieces) > _WORD_LENGTH
+def find_once(rules: SecretRules, text: str) -> tuple[Secret, ...]:
+    """Return the secrets of what was decoded, which is decoded no further."""
+    return rules.find(text)
 
 
 def load_rules(path: Path = BUILTIN) -> SecretRules:
@@ -331,6 +303,27 @@ def redact(text: str) -> str:
     return text
 
 
+def masked(text: str, start: int = 0, end: int | None = None) -> str:
+    """Return a part of a text as it may be shown or logged: with `MARKER` for each secret.
+
+    What the part alone would not tell, such as one line of a key, is told by what is around it.
+    """
+    end = len(text) if end is None else end
+    first = max(0, start - AROUND)
+    around = text[first : end + AROUND]
+    inside = [
+        replace(secret, start=max(secret.start, start - first), end=min(secret.end, end - first))
+        for secret in find_secrets(around)
+        if secret.start < end - first and secret.end > start - first
+    ]
+    part = around[start - first : end - first]
+    here = [
+        replace(secret, start=secret.start - start + first, end=secret.end - start + first)
+        for secret in inside
+    ]
+    return redact("".join(_without(part, here)))
+
+
 def _without(text: str, secrets: Iterable[Secret]) -> Iterator[str]:
     at = 0
     for secret in secrets:
@@ -339,12 +332,3 @@ def _without(text: str, secrets: Iterable[Secret]) -> Iterator[str]:
         yield from _LINE_ENDS.findall(text, secret.start, secret.end)
         at = secret.end
     yield text[at:]
-
-
-def secret_file_pattern(path: PurePath) -> str | None:
-    """Return the built-in pattern by which a file holds secrets, or None.
-
-    Only the path is looked at, in any case: `.env`, `id_rsa`, `*.pem`, anything in `.ssh`, ...
-    Templates such as `.env.example` hold none.
-    """
-    return built_in().files.pattern_of(path)

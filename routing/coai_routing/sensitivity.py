@@ -15,7 +15,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_routing.personal import find_personal
-from coai_routing.secrets import find_secrets, redact, secret_file_pattern
+from coai_routing.secret_files import secret_file_pattern
+from coai_routing.secrets import find_secrets, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -32,6 +33,8 @@ class SensitivityRules:
 
     privacy_mode: bool = False
     personal_data: bool = True
+    emails: bool = False
+    """Whether e-mail addresses of authors, licences and examples are personal data, too."""
     patterns: tuple[str, ...] = ()
     """Regular expressions of the user's own."""
     private_files: tuple[str, ...] = ()
@@ -94,7 +97,7 @@ def _reasons(
         for secret in find_secrets(text):
             yield Reason("secret", f"a secret ({secret.kind})")
         if rules.personal_data:
-            for datum in find_personal(text):
+            for datum in find_personal(text, emails=rules.emails):
                 yield Reason("personal", f"personal data ({datum.kind})")
         for number, pattern in enumerate(rules.patterns, start=1):
             if _compiled(pattern).search(text):

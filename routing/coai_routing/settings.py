@@ -372,6 +372,13 @@ class PrivacySettings(Section):
             "this machine."
         ),
     )
+    emails: Annotated[bool, SWITCH_ON] = Field(
+        default=False,
+        description=(
+            "Whether e-mail addresses of authors and licences, in comments and in examples count "
+            "as personal data, too."
+        ),
+    )
     private: Annotated[tuple[Pattern, ...], ADD_PATTERNS, _PATTERNS] = Field(
         default=(),
         description=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,16 +28,27 @@ FILES_KEPT: Final = 3
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
+_SUSPECT: Final = re.compile(
+    r"[A-Za-z0-9+_=-]{16}|pass|pwd|secret|token|key|auth|cred|sess|cookie|://|-u", re.IGNORECASE
+)
+"""What is in each line that has a secret; others need not be searched, nor the rules read."""
+
+
 class LogFileError(CoaiError):
     """The log cannot be written to the file that was asked for."""
 
 
 class PrintableFormatter(logging.Formatter):
-    """Writes records so that they steer no terminal, and that none looks like two."""
+    """Writes records without secrets, so that they steer no terminal and none looks like two."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record's text, lines after the first one indented."""
-        return printable(super().format(record)).replace("\n", "\n    ")
+        text = super().format(record)
+        if _SUSPECT.search(text):
+            from coai_routing.secrets import redact  # noqa: PLC0415 (not before such a line)
+
+            text = redact(text)
+        return printable(text).replace("\n", "\n    ")
 
 
 def configure(level: str, file: Path | None = None) -> None:

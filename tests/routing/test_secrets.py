@@ -6,23 +6,26 @@ import random
 import string
 import sys
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coai_routing.errors import SettingsError
+from coai_routing.secret_files import secret_file_pattern
+from coai_routing.secret_values import entropy
 from coai_routing.secrets import (
     BUILTIN,
     MARKER,
-    SecretRule,
     built_in,
-    entropy,
     find_secrets,
     load_rules,
     redact,
-    secret_file_pattern,
 )
+
+if TYPE_CHECKING:
+    from coai_routing.secret_forms import SecretRule
 
 ALNUM = string.ascii_letters + string.digits
 URLSAFE = ALNUM + "_-"
@@ -49,8 +52,8 @@ KEY_BODY = f"{chars(BASE64, 64, 7)}\n{chars(BASE64, 50)}="
 FORMS: list[tuple[str, str, str, str]] = [
     ("aws-access-key-id", "AKIA", chars(BASE32, 16), ""),
     ("aws-access-key-id", "id: ASIA", chars(BASE32, 16, 2), ","),
-    ("aws-secret-access-key", "aws_secret_access_key = ", chars(BASE64, 40), "\n"),
-    ("aws-secret-access-key", 'secretAccessKey: "', chars(BASE64, 40, 2), '"'),
+    ("unquoted-secret", "aws_secret_access_key = ", chars(BASE64, 40), "\n"),
+    ("generic-secret", 'secretAccessKey: "', chars(BASE64, 40, 2), '"'),
     ("gcp-api-key", "key=AIza", chars(URLSAFE, 35), "&x=1"),
     ("google-oauth", "GOCSPX-", chars(URLSAFE, 28), ""),
     ("google-oauth", "Bearer ya29.", chars(URLSAFE, 120), ""),
@@ -67,7 +70,7 @@ FORMS: list[tuple[str, str, str, str]] = [
     ("gitlab-token", "glpat-", chars(URLSAFE, 20), ""),
     ("bitbucket-token", "ATATT3", chars(URLSAFE, 180), ""),
     ("npm-token", "//registry/:_authToken=npm_", chars(ALNUM, 36), "\n"),
-    ("npm-registry-auth", "//registry/:_authToken=", chars(ALNUM, 40), "\n"),
+    ("unquoted-secret", "//registry/:_authToken=", chars(ALNUM, 40), "\n"),
     ("pypi-token", "pypi-", "Ag" + chars(URLSAFE, 150), ""),
     ("rubygems-token", "rubygems_", chars(HEX, 48), ""),
     ("crates-token", "cio", chars(ALNUM, 32), ""),
@@ -80,8 +83,8 @@ FORMS: list[tuple[str, str, str, str]] = [
     ("model-provider-key", "gsk_", chars(ALNUM, 52), ""),
     ("slack-token", "xoxb-", f"{chars('0123456789', 12)}-{chars(ALNUM, 24)}", ""),
     ("slack-webhook", "https://hooks.slack.com/services/", f"T0/B0/{chars(ALNUM, 24)}", ""),
-    ("discord-webhook", f"api/webhooks/{'1' * 18}/", chars(URLSAFE, 68), ""),
-    ("telegram-bot-token", "bot123456789:AA", chars(URLSAFE, 33), "/send"),
+    ("discord-webhook", f"https://discord.com/api/webhooks/{'1' * 18}/", chars(URLSAFE, 68), ""),
+    ("telegram-bot-token", "bot123456789:A", chars(URLSAFE, 34), "/send"),
     ("stripe-key", "sk_live_", chars(ALNUM, 24), ""),
     ("stripe-key", "whsec_", chars(ALNUM, 32), ""),
     ("square-token", "sq0csp-", chars(URLSAFE, 43), ""),
@@ -89,8 +92,8 @@ FORMS: list[tuple[str, str, str, str]] = [
     ("sendgrid-key", "SG.", f"{chars(URLSAFE, 22)}.{chars(URLSAFE, 43)}", ""),
     ("twilio-key", "SK", chars(HEX, 32), ""),
     ("mailgun-key", "key-", chars(HEX, 32), ""),
-    ("service-token", "glsa_", chars(ALNUM, 41), ""),
-    ("service-token", "dapi", chars(HEX, 32), ""),
+    ("grafana-token", "glsa_", chars(ALNUM, 41), ""),
+    ("databricks-token", "dapi", chars(HEX, 32), ""),
     ("terraform-token", chars(ALNUM, 14) + ".atlasv1.", chars(URLSAFE, 67), ""),
     ("age-secret-key", "AGE-SECRET-KEY-1", chars(string.ascii_uppercase + "0123456789", 58), ""),
     (
@@ -102,7 +105,7 @@ FORMS: list[tuple[str, str, str, str]] = [
     ("putty-private-key", "Private-Lines: 2\n", chars(BASE64, 64) + "\n" + chars(BASE64, 20), "\0"),
     ("url-password", "postgres://app:", "s3cr-3t.pw9", "@db.example.org:5432/x"),
     ("url-password", "redis://:", "p4ssphrase", "@cache:6379"),
-    ("connection-string-password", '"Server=db;Password=', "hU7!vcq", ';Database=x"'),
+    ("unquoted-secret", '"Server=db;Password=', "hU7!vcq", ';Database=x"'),
     ("authorization-header", "Authorization: Basic ", chars(ALNUM, 24), "\n"),
     ("authorization-header", "headers['Authorization'] = 'Bearer ", chars(ALNUM, 40), "'"),
     ("password", 'password = "', "hU7vcq", '"'),
@@ -136,8 +139,13 @@ def test_every_form_is_found_and_nothing_but_the_secret(
     assert text[found.start : found.end] == secret
 
 
-def test_every_rule_has_an_example_here() -> None:
-    assert {form[0] for form in FORMS} == {rule.kind for rule in built_in().rules}
+@pytest.mark.parametrize("rule", built_in().rules, ids=lambda rule: rule.kind)
+def test_every_rule_finds_what_is_drawn_of_its_form(rule: SecretRule) -> None:
+    draw = random.Random(rule.kind)
+    texts = [rule.sample(draw) for _ in range(40)]
+    found = [bool(find_secrets(f"x = [{text}]")) for text in texts]
+    # What is drawn may look like a word, or have no digit.
+    assert sum(found) >= len(texts) - 3
 
 
 @pytest.mark.parametrize(
@@ -332,6 +340,9 @@ def test_keywords_are_written_as_they_are_searched(rule: SecretRule) -> None:
 # ----------------------------------------------------------------------------- rules as data
 
 
+_TELEGRAM = r"(?<=[0-9]{5}):A(?P<secret>[A-Za-z0-9_-]{34})(?![A-Za-z0-9_-])"
+
+
 def rules_file(folder: Path, old: str, new: str) -> Path:
     text = BUILTIN.read_text(encoding="utf-8")
     assert old in text
@@ -343,13 +354,25 @@ def rules_file(folder: Path, old: str, new: str) -> Path:
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
-        ("[A-Za-z0-9]{36,255}", "[A-Za-z0-9]+", "without a limit"),
-        ("[A-Za-z0-9]{36,255}", "[A-Za-z0-9]{36,}", "without a limit"),
-        ("[A-Za-z0-9]{36,255}", "[A-Za-z0-9", "no regular expression"),
-        ("(?P<secret>[A-Za-z0-9]{36,255})", "[A-Za-z0-9]{36,255}", "no group"),
-        ("(?P<secret>[A-Za-z0-9]{36,255})", "(?P<secret>a)(?P<other>b)", "mean nothing"),
-        ('title = "GitHub token"', 'titel = "GitHub token"', "rules.11.title"),
-        ("[files]", "[files", "cannot be read"),
+        ("gho_ [A-Za-z0-9]{36,255}", "gho_ [A-Za-z0-9]+", "neither a character nor a set"),
+        ("gho_ [A-Za-z0-9]{36,255}", "gho_[A-Za-z0-9]{36,255}", "what stays, a space"),
+        ("gho_ [A-Za-z0-9]{36,255}", "g [A-Za-z0-9]{36,255}", "does not begin with 2"),
+        ("gho_ [A-Za-z0-9]{36,255}", "gho_ [A-Za-z0-9]{36,255}a", "may begin within"),
+        ("gho_ [A-Za-z0-9]{36,255}", "gho_ [A-Z]{2,9}[K-Z0-9]{36,255}", "may begin within"),
+        ("gho_ [A-Za-z0-9]{36,255}", "gho_ [A-Z]{9,2}", "at least more than at most"),
+        (_TELEGRAM, _TELEGRAM.replace("{34}", "+"), "without a limit"),
+        (_TELEGRAM, _TELEGRAM.replace("{34}", "{34,}"), "without a limit"),
+        (_TELEGRAM, _TELEGRAM.replace("(?![A-Za-z0-9_-])", "(?![A-Z"), "no regular expression"),
+        (_TELEGRAM, _TELEGRAM.replace("?P<secret>", "?:"), "no group"),
+        (_TELEGRAM, _TELEGRAM + "(?P<other>b)", "mean nothing"),
+        (_TELEGRAM, f"(?:{_TELEGRAM}|AAA)", "no group `secret` in one of the alternatives"),
+        (_TELEGRAM, f"{_TELEGRAM}|AAA", "no group `secret` in one of the alternatives"),
+        (_TELEGRAM, f"(?:{_TELEGRAM}){{0,1}}", "where it may be left out"),
+        (_TELEGRAM, f"{_TELEGRAM}(?:a{{1,9}}b?){{1,9}}", "a repetition within a repetition"),
+        (_TELEGRAM, "(?<=[0-9]{9}):A(?P<secret>[B-Z]{34})", "does not find its `example`"),
+        ('keywords = [":A"]', "keywords = []", "no `keywords`"),
+        ('title = "GitHub token"', 'titel = "GitHub token"', "title"),
+        ("[names]", "[names", "cannot be read"),
     ],
 )
 def test_wrong_rules_name_the_file_and_what_is_wrong(
@@ -408,6 +431,29 @@ def test_entropy_is_that_of_shannon() -> None:
         ("environment.py", None),
         (".envoy/config.yaml", None),
         ("keys.py", None),
+        (".env~", ".env"),
+        ("..env.swp", ".env.*"),
+        (".env.bak", ".env.*"),
+        ("key.pem.bak", "*.pem"),
+        ("key.pem.old.gz", "*.pem"),
+        ("server.key.old", "*.key"),
+        ("server.key.2024-01-31", "*.key"),
+        ("server (1).key", "*.key"),
+        ("#id_rsa#", "id_rsa*"),
+        ("privkey.der", "*.der"),
+        ("serviceAccountKey.json", "serviceaccount*.json"),
+        ("kubeconfig.yaml", "kubeconfig.*"),
+        ("rclone.conf", "rclone.conf"),
+        ("deploy/db-secret.yml", "*-secret.y*ml"),
+        ("app/local_settings.py", "local_settings.py"),
+        ("wg0.conf", "wg[0-9].conf"),
+        ("passwords.txt", "password*.txt"),
+        ("me/.docker/config.json.bak", ".docker/config.json"),
+        ("key.pem.example", None),
+        ("id_rsa.pub", None),
+        ("public.pem", None),
+        ("tokens.json", None),
+        ("private_key.go", None),
         ("", None),
     ],
 )

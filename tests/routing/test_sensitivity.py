@@ -83,6 +83,27 @@ def test_what_only_looks_like_it_is_not(text: str) -> None:
     assert find_personal(text) == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# Author: Ada Byron <ada@engines.io>",
+        '__author__ = "Ada Byron <ada@engines.io>"',
+        "Copyright (c) 1843 Ada Byron\n  ada@engines.io",
+        "  * Written by Ada Byron (ada@engines.io).",
+        "x = 1  # see ada@engines.io",
+        '"maintainers": [{"name": "Ada", "email": "ada@engines.io"}]',
+        "mail = 'jane.doe@engines.io'",
+        "mail = 'ada@foo.io'",
+        "send it to python-dev@engines.io",
+    ],
+)
+def test_addresses_of_authors_and_examples_count_only_if_a_setting_says_so(text: str) -> None:
+    assert find_personal(text) == ()
+    assert {datum.kind for datum in find_personal(text, emails=True)} == {"email"}
+    assert not assess(asking(text), NO_RULES)
+    assert assess(asking(text), SensitivityRules(emails=True))
+
+
 def test_every_check_is_used_and_every_rule_has_one() -> None:
     assert {rule.check for rule in personal.built_in().rules} == set(CHECKS)
 

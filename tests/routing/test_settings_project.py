@@ -44,6 +44,7 @@ NARROWABLE = {
     "ledger.enabled",
     "static.at_least.<name>",
     "privacy.personal_data",
+    "privacy.emails",
     "privacy.private",
     "routing.allow_cloud",
     "telemetry.enabled",
@@ -450,6 +451,7 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     assert after.privacy.redact >= before.privacy.redact
     assert after.ledger.enabled <= before.ledger.enabled
     assert after.privacy.personal_data >= before.privacy.personal_data
+    assert after.privacy.emails >= before.privacy.emails
     assert after.routing.allow_cloud <= before.routing.allow_cloud
     for rule, severity in before.static.at_least.items():
         now_least = after.static.at_least.get(rule, "hint")
@@ -465,7 +467,7 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     completion_keys = (*SWITCHES, "languages", "max_tokens", "multiline", "exclude")
     assert_equal_but(after.completion, before.completion, completion_keys)
     assert_equal_but(after.ledger, before.ledger, ("enabled",))
-    privacy_keys = ("mode", "redact", "exclude", "personal_data", "private")
+    privacy_keys = ("mode", "redact", "exclude", "personal_data", "emails", "private")
     assert_equal_but(after.privacy, before.privacy, privacy_keys)
     assert_equal_but(after.routing, before.routing, ("allow_cloud",))
     assert not after.telemetry.enabled or before.telemetry.enabled
@@ -501,6 +503,7 @@ RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "privacy.redact": st.booleans(),
     "ledger.enabled": st.booleans(),
     "privacy.personal_data": st.booleans(),
+    "privacy.emails": st.booleans(),
     "privacy.private": EXCLUDES,
     "routing.allow_cloud": st.booleans(),
     "telemetry.enabled": st.booleans(),

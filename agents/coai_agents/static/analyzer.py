@@ -16,7 +16,7 @@ from coai_agents.static.queries import compiled, search
 from coai_agents.static.report import Reporter
 from coai_agents.static.ruff import MAX_CHARACTERS, RuffError, complementing, ruff_findings
 from coai_agents.static.secrets import RULE as SECRET
-from coai_agents.static.secrets import secrets_in
+from coai_agents.static.secrets import masking, secrets_in
 from coai_agents.static.suppression import unsuppressed
 from coai_agents.static.user_rules import findings as findings_of_user_rules
 from coai_agents.syntax.grammars import grammar_for
@@ -86,7 +86,7 @@ def _analysed(source: Source, tree: SyntaxTree | None, budget: float, notes: Not
     return Analysis(
         source.uri,
         source.version,
-        tuple(kept),
+        tuple(map(masking, kept)),
         tuple(notes),
         suppressed,
         hurried=notes.hurried,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.source import Span
 from coai_agents.static.findings import Finding, Severity
 from coai_agents.static.rules import catalogue
-from coai_routing.secrets import find_secrets
+from coai_routing.secret_judging import Confidence
+from coai_routing.secrets import AROUND, find_secrets, redact
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
@@ -17,15 +19,8 @@ if TYPE_CHECKING:
 RULE: Final = "secret-found"
 
 
-_SHAPELESS: Final = frozenset({"password", "url-password", "generic-secret", "connection-string"})
-"""Kinds that are known by their place and not by their form, so that a guess may be wrong."""
-
-
 WINDOW: Final = 250_000
 """Characters that are searched between two looks at the clock."""
-
-AROUND: Final = 8_192
-"""Characters on either side that a window's secrets may need to be recognised: a key is so long."""
 
 
 def secrets_in(source: Source, deadline: float = inf) -> tuple[list[Finding], int]:
@@ -49,7 +44,9 @@ def secrets_in(source: Source, deadline: float = inf) -> tuple[list[Finding], in
                         span=span,
                         message=f"{concept.message} ({secret.kind})",
                         severity=(
-                            Severity.WARNING if secret.kind in _SHAPELESS else concept.severity
+                            concept.severity
+                            if secret.confidence is Confidence.FORM
+                            else Severity.WARNING
                         ),
                         uri=source.uri,
                         version=source.version,
@@ -58,3 +55,12 @@ def secrets_in(source: Source, deadline: float = inf) -> tuple[list[Finding], in
                 )
         start = end
     return found, min(start, len(text))
+
+
+def masking(finding: Finding) -> Finding:
+    """Return a finding whose words hold no secret: rules may quote what they have found."""
+    message = redact(finding.message)
+    path = tuple(replace(step, words=redact(step.words)) for step in finding.path)
+    if message == finding.message and path == finding.path:
+        return finding
+    return replace(finding, message=message, path=path)

@@ -317,6 +317,9 @@ def _frame(row: Row) -> list[list[tuple[str, str]]]:
 
 
 def _code_line(source: Source, line: int, words: str) -> list[tuple[str, str]]:
-    text = one_line(source.line_text(line))
+    from coai_routing.secrets import masked  # noqa: PLC0415 (only where something was found)
+
+    shown = masked(source.text, source.line_start(line), source.line_end(line))
+    text = one_line(shown)
     said = f"   <- {words}" if words else ""
     return [(f"{line + 1:>6} | {text}{said}", "")]

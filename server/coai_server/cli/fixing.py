@@ -11,6 +11,7 @@ from coai_agents.fixes.user_fixes import user_fixes_for
 from coai_agents.source import Source
 from coai_agents.static.analyzer import analyse
 from coai_agents.static.survey import MOST_BYTES, Audited
+from coai_routing.secrets import redact
 from coai_routing.workspace_files import read_file, replace_file
 from coai_server.terminal import one_line
 
@@ -102,7 +103,8 @@ def _repaired(audited: Audited, selection: Selection, *, write: bool) -> Repair 
     source, done = _fixed(Source(path.as_uri(), text), path, selection)
     if not done:
         return None
-    diff = _diff(path, text, source.text)
+    # What is written is what the fixer made; what is shown has no secret.
+    diff = _diff(path, redact(text), redact(source.text))
     if not write:
         return Repair(path, tuple(done), diff=diff)
     mark = _BOM if before.startswith(_BOM) else b""

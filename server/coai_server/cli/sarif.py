@@ -10,6 +10,7 @@ from coai_agents.fixes.user_fixes import user_fixes_for
 from coai_agents.source import Encoding
 from coai_agents.static.findings import Severity
 from coai_agents.static.rules import concept_of
+from coai_routing.secrets import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,8 +95,10 @@ def _result(row: Row, places: Mapping[str, int], fixes: Sequence[Fix]) -> dict[s
     if finding.path:
         result["codeFlows"] = [_flow(source, finding)]
     own = [fix for fix in fixes if (fix.rule, fix.span) == (finding.rule, finding.span)]
-    if own:
-        result["fixes"] = [_fix(source, fix) for fix in own]
+    # A fix that would put a secret into the report is left to `--fix`: masked, it would be wrong.
+    told = [fix for fix in own if all(redact(edit.text) == edit.text for edit in fix.edits)]
+    if told:
+        result["fixes"] = [_fix(source, fix) for fix in told]
     return result
 
 

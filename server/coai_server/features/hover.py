@@ -19,6 +19,7 @@ from coai_agents.markdown import code, fenced, link, prose, text
 from coai_agents.source import Position, Span
 from coai_agents.static.rules import WEAKNESS, concept_of
 from coai_agents.syntax.tree import parse
+from coai_routing.secrets import masked
 from coai_server.features.diagnostic_items import page_of, range_of
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def explanation(source: Source, finding: Finding) -> str:
     if finding.path:
         steps = [
             f"{number}. line {source.line_at(step.span.start) + 1}: "
-            f"{_short(source.slice(step.span))} {text(step.words)}"
+            f"{_short(masked(source.text, step.span.start, step.span.end))} {text(step.words)}"
             for number, step in enumerate(finding.path, 1)
         ]
         parts.append("\n".join(steps))
