@@ -1,7 +1,7 @@
 """Filling in the middle by a model that only chats: the prompt, and what is cut off its answers.
 
 Chat models were not trained on the control tokens of code models. They are shown the same prompt
-between tags, told what to do with it, and now and then fence their answer or repeat a tag.
+between tags, told what to do with it, and now and then repeat a tag.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ INSTRUCTION: Final = (
     "to the file's style, be brief, and stop where the statement or block is whole."
 )
 
-_ENDS: Final = ("</insert>", "\n```")
-_BEGINNING: Final = re.compile(r"\s*(?:```[^\n]*\n|<insert>)")
-_MAY_BEGIN: Final = re.compile(r"\s*(?:`{1,2}|```[^\n]*|<(?:i(?:n(?:s(?:e(?:rt?)?)?)?)?)?)?\Z")
+_ENDS: Final = ("</insert>",)
+_BEGINNING: Final = re.compile(r"\s*<insert>")
+_MAY_BEGIN: Final = re.compile(r"\s*(?:<(?:i(?:n(?:s(?:e(?:rt?)?)?)?)?)?)?\Z")
 
 
 class Bare:
-    """Takes fences and tags off an answer that comes in pieces."""
+    """Takes tags off an answer that comes in pieces; what else is around code, completion knows."""
 
     def __init__(self) -> None:
         self._held = ""
@@ -71,4 +71,4 @@ class Bare:
     def rest(self) -> str:
         """Return what was held back, now that nothing more comes."""
         said, self._held = self._held, ""
-        return "" if not self._begun and said.lstrip().startswith(("```", "<")) else said
+        return "" if not self._begun and said.lstrip().startswith("<") else said

@@ -136,8 +136,8 @@ async def ready(router: Router, settings: dict[str, Any] = ON) -> CloudCompletio
     return one
 
 
-async def test_a_prompt_is_asked_in_words_and_fences_are_taken_off(cloud: CloudServer) -> None:
-    cloud.answer = "```py\n1 + 2\n```\nThat adds them."
+async def test_a_prompt_is_asked_in_words_and_tags_are_taken_off(cloud: CloudServer) -> None:
+    cloud.answer = "<insert>1 + 2</insert>\nThat adds them."
     async with routing(away(cloud)) as router:
         one = await ready(router)
         reply = await one.complete(ModelRequest(prompt=PROMPT, stop=("\n",), max_tokens=9))
@@ -202,9 +202,8 @@ async def test_what_completions_may_not_do_is_checked_before_the_router_is(
     [
         ("x + 1", "x + 1"),
         ("    x\n    y", "    x\n    y"),
-        ("```\nx\n```", "x"),
-        ("```python\nx\ny\n```\nDone.", "x\ny"),
-        ("\n```python\nx", "x"),
+        # A fence may be meant: whoever knows the document's language takes it off.
+        ("```\nx\n```", "```\nx\n```"),
         ("<insert>x</insert>", "x"),
         ("x</insert> and", "x"),
         ("x < y", "x < y"),
@@ -212,7 +211,7 @@ async def test_what_completions_may_not_do_is_checked_before_the_router_is(
         ("`x`", "`x`"),
         ("a\n``b", "a\n``b"),
         ("a </ins", "a </ins"),
-        ("```", ""),
+        ("<ins", ""),
         ("", ""),
         ("  ", "  "),
     ],

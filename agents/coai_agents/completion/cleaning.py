@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from coai_agents.completion.fitting import fit
 from coai_agents.completion.outcome import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from coai_agents.completion.cursor import Cursor
     from coai_agents.completion.extent import Extent, Surroundings
+    from coai_agents.completion.fitting import Ground
 
 
 def clean(
-    text: str, extent: Extent, around: Surroundings, control_tokens: Iterable[str]
+    text: str, extent: Extent, cursor: Cursor, ground: Ground, control_tokens: Iterable[str]
 ) -> str | Reason:
     r"""Return the text to insert at the cursor, or why there is nothing worth showing.
 
     `text` is all that came, with `\n` line ends; `extent` says how much of it belongs.
     """
+    around = cursor.around
     kept = text[: extent.length]
     for token in control_tokens:
         position = kept.find(token)
@@ -29,6 +33,10 @@ def clean(
         kept = kept.rstrip()
     if not kept.strip():
         return _why_blank(text, around)
+    fitted = fit(kept, cursor, ground)
+    if not fitted.strip():
+        return _why_unfit(kept, around)
+    kept = fitted
     lines = kept.strip().split("\n")
     first = (around.line_prefix + lines[0]).strip()
     if around.at_line_end and len(lines) == 1:
@@ -46,6 +54,13 @@ def _why_blank(text: str, around: Surroundings) -> Reason:
     if not stripped:
         return Reason.FILTERED_BLANK
     if around.next_lines and stripped.startswith(around.next_lines[0].strip()):
+        return Reason.FILTERED_COPY_OF_NEXT_LINE
+    return Reason.FILTERED_OUT_OF_PLACE
+
+
+def _why_unfit(text: str, around: Surroundings) -> Reason:
+    rest, said = around.line_suffix.strip(), text.strip()
+    if rest and (rest.startswith(said) or said.startswith(rest)):
         return Reason.FILTERED_COPY_OF_NEXT_LINE
     return Reason.FILTERED_OUT_OF_PLACE
 

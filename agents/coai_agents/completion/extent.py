@@ -17,6 +17,8 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import Final
 
+from coai_agents.completion.nesting import PLAIN, read
+
 TAB_WIDTH: Final = 8
 """Columns of a tab when indentations are compared (Python's tokenizer: tabs to multiples of 8)."""
 
@@ -26,8 +28,7 @@ SIMILAR: Final = 0.8
 REPEATS: Final = 3
 """So many times the same line, or the same group of lines, in a row is a loop."""
 
-_CLOSERS: Final = {")": "(", "]": "[", "}": "{"}
-_PROSE: Final = ("```", "~~~", "<|", "</s>", "<s>", "[INST]", "### Response", "### Instruction")
+_PROSE: Final = ("<|", "</s>", "<s>", "[INST]", "### Response", "### Instruction")
 
 
 class End(StrEnum):
@@ -50,7 +51,7 @@ class End(StrEnum):
     REPETITION = "repetition"
     """The model repeats itself."""
     PROSE = "prose"
-    """The next line is no code: a fence, a control token, an explanation."""
+    """The next line is no code but a control token."""
     MODEL = "model"
     """The model stopped by itself, or was out of tokens."""
 
@@ -168,54 +169,50 @@ def find_end(
     whether it comes to what stands after the cursor.
     """
     rest = around.line_suffix.strip()
-    if rest and (length := _reach_rest_of_line(text, rest, around.line_prefix)) is not None:
-        if around.line_suffix[0].isspace():
-            length = len(text[:length].rstrip(" \t"))
-        return Extent(length, End.SUFFIX)
+    if rest:
+        return _end_before_rest(text, rest, around, whole=whole, single_line=single_line)
     first_end = text.find("\n")
     # A leading line end would leave nothing at all of a single line: take the line after it.
-    if single_line and first_end >= 0 and (text[:first_end].strip() or rest):
+    if single_line and first_end >= 0 and text[:first_end].strip():
         return Extent(first_end, End.LINE)
     extent = _Reading(around, patient=patient).read(text, whole=whole)
     if extent is None and whole:
         extent = Extent(len(text), End.MODEL)
-    if extent is not None and extent.end is not End.SUFFIX and not rest:
+    if extent is not None and extent.end is not End.SUFFIX:
         extent = _header_of_what_follows(text[: extent.length], around) or extent
-    if extent is not None and rest and first_end >= 0:
-        # What stands after the cursor would be torn from its line by more than one line.
-        return Extent(first_end, End.LINE)
     return extent
 
 
-def _reach_rest_of_line(text: str, rest: str, line_prefix: str) -> int | None:
-    """Find where the text runs into what stands after the cursor on the same line.
+def _end_before_rest(
+    text: str, rest: str, around: Surroundings, *, whole: bool, single_line: bool
+) -> Extent | None:
+    """Find where a text ends that stands before something on the same line.
 
-    Either a line of it ends with just that, or it closes a bracket or a quote that it did not open
-    and that the rest of the line closes already.
+    It ends with what it repeats of that, which `fitting` takes off, and with its line: what stands
+    after the cursor would be torn away from it, unless a bracket is open that closes further down.
     """
-    opened: list[str] = []
-    quote = _open_quote(line_prefix)
-    for position, character in enumerate(text):
-        at_rest = text.startswith(rest, position)
-        if at_rest and (not opened or len(rest) >= _TELLING) and _ends_line(text, rest, position):
-            return position
-        if character == "\n":
-            quote = ""
-        elif quote:
-            if character == quote and text[position - 1 : position] != "\\":
-                if at_rest and not opened:
-                    return position
-                quote = ""
-        elif character in "\"'`":
-            quote = character
-        elif character in "([{":
-            opened.append(character)
-        elif character in _CLOSERS:
-            if not opened and rest[0] == character:
-                return position
-            if opened and opened[-1] == _CLOSERS[character]:
-                opened.pop()
-    return None
+    start = 0
+    while True:
+        line_end = text.find("\n", start)
+        complete = line_end >= 0
+        line = text[: line_end if complete else len(text)]
+        said = line.rstrip()
+        certain = complete or whole or len(rest) >= _SURELY
+        if certain and said.endswith(rest):
+            telling = len(rest) >= _TELLING
+            if telling or not _opens(said[: -len(rest)], around):
+                return Extent(len(said), End.SUFFIX)
+        if not complete:
+            return Extent(len(text), End.MODEL) if whole else None
+        if said and (single_line or not _opens(said, around)):
+            return Extent(len(line), End.LINE)
+        start = line_end + 1
+
+
+def _opens(text: str, around: Surroundings) -> bool:
+    """Say whether a text leaves a bracket open that it opened itself."""
+    before = read(around.line_prefix[-_LONGEST:], PLAIN).open
+    return any(each.at >= 0 and not each.quote for each in read(text, PLAIN, before).open)
 
 
 def _header_of_what_follows(text: str, around: Surroundings) -> Extent | None:
@@ -235,31 +232,14 @@ def _header_of_what_follows(text: str, around: Surroundings) -> Extent | None:
     return None
 
 
-def _ends_line(text: str, rest: str, position: int) -> bool:
-    line_end = text.find("\n", position)
-    if line_end < 0:
-        return len(rest) > 1 and text[position:].rstrip() == rest
-    return text[position:line_end].rstrip() == rest
+_TELLING: Final = 2
+"""So many characters found again are no accident, even within brackets."""
 
+_SURELY: Final = 16
+"""So many need no line end after them to be known for the rest of the line."""
 
-_TELLING: Final = 4
-"""So many characters found again are no accident."""
-
-
-def _open_quote(line_prefix: str) -> str:
-    quote = ""
-    escaped = False
-    for character in line_prefix:
-        if escaped:
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        elif quote:
-            if character == quote:
-                quote = ""
-        elif character in "\"'`":
-            quote = character
-    return quote
+_LONGEST: Final = 2_000
+"""Characters before the cursor on its line that are looked at."""
 
 
 class _Reading:

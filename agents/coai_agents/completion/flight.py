@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.cursor import auto_closed, unify_line_ends
 from coai_agents.completion.extent import End, Extent, find_end
+from coai_agents.completion.fitting import Ground
+from coai_agents.completion.indentation import indented_as_the_file
 from coai_agents.completion.outcome import Reason
 from coai_agents.completion.signal import Signal
+from coai_agents.completion.wrapping import code_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -38,20 +41,34 @@ class Flight:
     patient: bool = False
     """Whether the text may leave its block on the way to what stands after the cursor."""
     prepared: bool = False
+    look: Callable[[], Ground] = Ground
+    """Finds out what is known of the place."""
     backend: str = ""
     model: str = ""
     text: str = ""
-    """What has come, from the cursor on, with `\\n` line ends."""
+    """What has come of code, from the cursor on, with `\\n` line ends."""
+    raw: str = ""
+    """What has come, with whatever is around the code."""
+    primed: str = ""
+    """What the model was told that its text begins with."""
     extent: Extent | None = None
     """Where the suggestion ends; None while it may go on."""
     reply: ModelReply | None = None
     refusal: tuple[Reason, str] | None = None
     """Why nothing will come, with details; None unless the flight failed."""
     task: asyncio.Task[None] | None = None
+    _ground: Ground | None = None
     landed: Signal = field(default_factory=Signal)
     """Set when nothing more will come."""
     changed: Signal = field(default_factory=Signal)
     """Set when more has come or the flight has ended; each piece brings a new one."""
+
+    @property
+    def ground(self) -> Ground:
+        """What is known of the place; found out when the first piece has come, not before."""
+        if self._ground is None:
+            self._ground = self.look()
+        return self._ground
 
     def agrees(self, cursor: Cursor) -> bool:
         """Say whether this may still answer a request at `cursor`."""
@@ -97,7 +114,8 @@ class Flight:
         the end of that, or before the cursor, that was left out of the prompt, so that the model
         meets it as part of its next token; it has to write it again.
         """
-        self.text, self.extent = primed, None
+        self.text = self.primed = primed
+        self.raw, self.extent = "", None
         pending = healed
         carry = ""
         async for delta in deltas:
@@ -124,16 +142,12 @@ class Flight:
         lines = self.text.rpartition("\n")[0]
         if not lines.strip():
             return False
-        self.text = lines
+        self.raw, self.primed = lines, ""
         self._end(whole=True)
         return True
 
     def _take(self, piece: str, whole_block: WholeBlock | None) -> None:
-        around = self.cursor.around
-        if not self.text and not around.at_line_start and around.line_prefix[-1] in " \t":
-            # Some models write the blank again that stands before the cursor.
-            piece = piece.lstrip(" \t")
-        self.text += piece
+        self.raw += piece
         self._end(whole=False)
         # A block is whole when a line ends, or when the next one begins with what is outside of it.
         head, _, line = self.text.rpartition("\n")
@@ -145,9 +159,16 @@ class Flight:
         self.notify()
 
     def _end(self, *, whole: bool) -> None:
+        code = code_of(self.raw, self.ground, whole=whole)
+        around = self.cursor.around
+        if not around.at_line_start and around.line_prefix[-1] in " \t":
+            # Some models write the blank again that stands before the cursor.
+            code = code.lstrip(" \t")
+        code = indented_as_the_file(code, self.cursor, primed=self.primed)
+        self.text = self.primed + code
         self.extent = find_end(
             self.text,
-            self.cursor.around,
+            around,
             whole=whole,
             single_line=self.single_line,
             patient=self.patient,

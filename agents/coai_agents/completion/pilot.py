@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from coai_agents.completion.budget import DEFAULT_PROMPT_SPEED
@@ -19,6 +20,7 @@ from coai_routing.errors import (
     ProviderError,
     ProviderTimeoutError,
 )
+from coai_routing.filling import CHAT
 from coai_routing.request import ModelRequest
 from coai_routing.secrets import find_secrets
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from coai_agents.completion.border import Border
     from coai_agents.completion.cursor import Cursor
     from coai_agents.completion.desk import Desk
+    from coai_agents.completion.fitting import Ground
     from coai_agents.completion.flight import Flight, WholeBlock
     from coai_agents.completion.prompting import Context
     from coai_agents.completion.session import PromptSession
@@ -60,6 +63,10 @@ class Syntax(Protocol):
 
     def whole_block(self, source: Source, cursor: Cursor) -> WholeBlock | None:
         """Return a function that says after how many characters the block is whole."""
+        ...
+
+    def ground(self, source: Source, cursor: Cursor) -> Ground:
+        """Return what is known of the place that a suggestion is for."""
         ...
 
 
@@ -141,6 +148,7 @@ class Pilot:
         whole_block = None
         if not (flight.single_line or flight.patient):
             whole_block = self._syntax.whole_block(source, cursor)
+        flight.look = partial(self._syntax.ground, source, cursor)
         primed = required_indentation(cursor)
         while True:
             await self._fill_in(
@@ -183,7 +191,7 @@ class Pilot:
                 prompt=prompt,
                 max_tokens=_most_tokens(flight, trigger, settings, backend),
                 # The backend's own end of a line brings its account of tokens and slot with it.
-                stop=(*backend.fim.stop, "\n") if flight.single_line else backend.fim.stop,
+                stop=_stops(flight, backend),
                 slot=desk.slot if backend.has_slots else None,
                 timeout=settings.timeout_ms / 1000 * patience,
                 sensitive=not backend.local and bool(find_secrets(prompt)),
@@ -205,7 +213,7 @@ class Pilot:
     def _finish(self, flight: Flight, backend: Backend) -> None:
         assert flight.extent is not None
         cleaned = clean(
-            flight.text, flight.extent, flight.cursor.around, backend.fim.control_tokens
+            flight.text, flight.extent, flight.cursor, flight.ground, backend.fim.control_tokens
         )
         if isinstance(cleaned, Reason):
             flight.refusal = (cleaned, "")
@@ -280,6 +288,12 @@ def _most_tokens(
         return settings.max_tokens
     affordable = int(backend.speed.output * BLOCK_SECONDS)
     return min(settings.max_tokens, max(FEWEST_BLOCK_TOKENS, affordable))
+
+
+def _stops(flight: Flight, backend: Backend) -> tuple[str, ...]:
+    """Return what ends an answer; a chat model's first line may be a fence, and no code yet."""
+    stops = backend.fim.stop
+    return (*stops, "\n") if flight.single_line and backend.fim != CHAT else stops
 
 
 def _absence(backends: Backends) -> tuple[Reason, str]:

@@ -75,6 +75,16 @@ class GrammarName(_Model):
     """Whether its scanner may be given ASCII only; every other byte reads as a letter then."""
 
 
+class Interpolated(_Model):
+    """Strings with code in them: `f"{x}"`, `` `${x}` ``."""
+
+    quotes: tuple[str, ...]
+    open: tuple[str, ...]
+    """What begins code within them, a bracket at its end."""
+    prefix: str = ""
+    """Letters before the quote, of which there must be one; any string if empty."""
+
+
 class Lexical(_Model):
     """What is known of the text itself, for the moments in which there is no tree to ask."""
 
@@ -84,6 +94,7 @@ class Lexical(_Model):
     """Quotes of strings that end with their line."""
     long_quotes: tuple[str, ...] = ()
     """Quotes of strings that may have several lines."""
+    interpolated: tuple[Interpolated, ...] = ()
     indented: bool = False
     """Whether a block's extent is told by its indentation."""
     line_ends_statement: bool = False

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from coai_agents.completion.cleaning import clean
-from coai_agents.completion.extent import Surroundings, find_end
+from coai_agents.completion.cursor import Cursor
+from coai_agents.completion.extent import find_end
+from coai_agents.completion.fitting import Ground
 from coai_agents.completion.outcome import Reason
 
 TOKENS = ("<|fim_middle|>", "<|endoftext|>")
@@ -25,17 +27,16 @@ TOKENS = ("<|fim_middle|>", "<|endoftext|>")
         ("x = 1\n", "y = 2\n", "\ny = 2\n", Reason.FILTERED_COPY_OF_NEXT_LINE),
         ("x = 1\n", "x = 1\n", "\ny = 2\n", Reason.FILTERED_REPETITION),
         ("    done()\n    }", "\n", "", Reason.FILTERED_BLANK),
-        ("def f():\n    x = 1\n", "```\n", "\n", Reason.FILTERED_OUT_OF_PLACE),
-        ("f(", ")", ")\n", Reason.FILTERED_OUT_OF_PLACE),
+        ("f(", ")", ")\n", Reason.FILTERED_COPY_OF_NEXT_LINE),
     ],
 )
 def test_a_suggestion_is_clean_or_has_a_reason(
     before: str, text: str, after: str, expected: str | Reason
 ) -> None:
-    around = Surroundings.around(before, after)
-    extent = find_end(text, around, whole=True)
+    cursor = Cursor("file:///a.py", before, after)
+    extent = find_end(text, cursor.around, whole=True)
     assert extent is not None
-    assert clean(text, extent, around, TOKENS) == expected
+    assert clean(text, extent, cursor, Ground(), TOKENS) == expected
 
 
 def test_every_reason_has_a_meaning() -> None:

@@ -73,8 +73,7 @@ def cut(before: str, text: str, after: str, **how: bool) -> tuple[str, End]:
             "return total\n",
             End.MODEL,
         ),
-        # Prose is no code.
-        (FUNCTION + "    ", "return total\n```\nThis function", "\n", "return total", End.PROSE),
+        # Nor is a control token.
         ("", "<|im_start|>assistant\n", "", "", End.PROSE),
         # Closing brackets may stand further left than what they close.
         (
@@ -102,18 +101,21 @@ def test_lines_that_belong_are_kept(
 @pytest.mark.parametrize(
     ("before", "text", "after", "kept", "end"),
     [
-        ("print(f(", "items))\nprint(2)", "))\n", "items", End.SUFFIX),
-        ("print(f(", "g(items)))\n", "))\n", "g(items)", End.SUFFIX),
-        ('name = "', 'value"\nother', '"\n', "value", End.SUFFIX),
-        ("x = [", "1, 2]  # list\n", "]\n", "1, 2", End.SUFFIX),
-        ("if ", "x > 0:\n    pass\n", ":\n    pass\n", "x > 0", End.SUFFIX),
-        ("return ", "a if b else None\n", " if b else None\n", "a", End.SUFFIX),
+        ("print(f(", "items))\nprint(2)", "))\n", "items))", End.SUFFIX),
+        ("print(f(", "g(items)))\n", "))\n", "g(items)))", End.SUFFIX),
+        ('name = "', 'value"\nother', '"\n', 'value"', End.SUFFIX),
+        ("x = [", "1, 2]  # list\nx", "]\n", "1, 2]  # list", End.LINE),
+        ("if ", "x > 0:\n    pass\n", ":\n    pass\n", "x > 0:", End.SUFFIX),
+        ("return ", "a if b else None\n", " if b else None\n", "a if b else None", End.SUFFIX),
         # The rest of the line is never reached: one line only, or it would be torn apart.
         ("x = ", "1\ny = 2\n", "  + z\n", "1", End.LINE),
         ("x = f(", "1,\n  2\n", ") + z\n", "1,", End.LINE),
+        # A bracket that the text opens itself is waited for.
+        ("f(", "[\n  1,\n]\ng()\n", ")\n", "[\n  1,\n]", End.LINE),
+        ("f(", "[\n  1,\n])\ng()\n", ")\n", "[\n  1,\n])", End.SUFFIX),
     ],
 )
-def test_the_rest_of_the_line_is_not_written_again(
+def test_a_text_before_a_rest_ends_with_the_rest_or_the_line(
     before: str, text: str, after: str, kept: str, end: End
 ) -> None:
     assert cut(before, text, after) == (kept, end)

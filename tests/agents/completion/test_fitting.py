@@ -1,0 +1,134 @@
+"""A suggestion fits into its line, whatever the model repeats of what stands around it."""
+
+from __future__ import annotations
+
+import pytest
+
+from coai_agents.completion.outcome import Reason
+from tests.agents.completion.fitted import MARK, fitted, shown
+
+GO, JS, TS, TSX = "go", "javascript", "typescript", "typescriptreact"
+
+
+def check(says: str, marked: str, expected: str, language: str) -> None:
+    whole = marked.replace(MARK, expected)
+    for piece in (1, 3, 400):
+        assert shown(says, marked, language, piece=piece) == whole
+
+
+@pytest.mark.parametrize(
+    ("says", "marked", "expected", "language"),
+    [
+        # The whole rest of the line, and what the model goes on with.
+        ('"a", 1)\nprint(2)', "log(¦)\n", '"a", 1', "python"),
+        ("g(x)))\n", "f(h(¦))\n", "g(x)", "python"),
+        ("n; i += 2) {", "for (let i = 0; i < ¦) {\n  go();\n}\n", "n; i += 2", JS),
+        ("x if y else z", "v = ¦ if y else z\n", "x", "python"),
+        ("Vec<u8> {", "fn f() -> ¦ {\n    vec![]\n}\n", "Vec<u8>", "rust"),
+        ("err != nil {\n\t\treturn", "func f() {\n\tif ¦ {\n\t}\n}\n", "err != nil", GO),
+        ("string name) {", "class A {\n  void F(¦) {\n  }\n}\n", "string name", "csharp"),
+        # A quote, and more behind it.
+        ("b')", "open('¦')\n", "b", "python"),
+        ("/v1`)", "get(`¦`).then(x);\n", "/v1", JS),
+        ('card" id="a">', '<p class="¦" id="a">b</p>\n', "card", "html"),
+        ('card">', 'const a = <p className="¦">b</p>;\n', "card", TSX),
+        # Code within a string ends where the string goes on.
+        ('name}!")', 'print(f"Hi {¦}")\n', "name", "python"),
+        ("name}`;", "const a = `Hi ${¦}`;\n", "name", TS),
+        ("name`;", "const a = `Hi ${¦}`;\n", "name", TS),
+        ('name}"', 'puts "Hi #{¦}"\n', "name", "ruby"),
+        # The sign that stands there already.
+        ("n * 2;", "int f(int n) {\n  return ¦;\n}\n", "n * 2", "c"),
+        ('"b",', "const a = {\n  b: ¦,\n  c: 1,\n};\n", '"b"', JS),
+        ("not done:", "while ¦:\n    go()\n", "not done", "python"),
+        ("li>", "<¦></li>\n", "li", "html"),
+        # The beginning of the rest, whole or after something of its own.
+        ("size", "make(¦size, 2)\n", "", "python"),
+        ("size, ", "make(¦size, 2)\n", "", "python"),
+        ("box.size", "print(¦.size)\n", "box", "python"),
+        ("ult_size", "defa¦ult_size = 1\n", "", "python"),
+        ("12", "range(¦12)\n", "", "python"),
+        ('class="b">c</a>', '<a id="¦" class="b">c</a>\n', "", "html"),
+        # Arguments where a call's brackets are.
+        ("end(1)", "xs.app¦()\n", "end", "python"),
+        ("push(1);", "xs.¦();\n", "push", JS),
+        ("format(x, y)", "s.¦(z)\n", "format", "python"),
+        ("append(", "xs.¦(y)\n", "append", "python"),
+        # What would not parse.
+        ("(1 + rate)", "x = price * ¦rate\n", "", "python"),
+        ("a) + f(b", "x = f(¦)\n", "a) + f(b", "python"),
+    ],
+)
+def test_the_rest_of_the_line_is_not_written_again(
+    says: str, marked: str, expected: str, language: str
+) -> None:
+    check(says, marked, expected, language)
+
+
+@pytest.mark.parametrize(
+    ("says", "marked", "expected", "language"),
+    [
+        ("return a + b", "def f(a, b):\n    return ¦\n", "a + b", "python"),
+        ("return a + b", "def f(a, b):\n    re¦\n", "turn a + b", "python"),
+        ("return a + b;", "function f(a, b) {\n  return ¦;\n}\n", "a + b", JS),
+        ("const total = 1;", "const total = ¦\n", "1;", JS),
+        (
+            "self.name = name",
+            "class A:\n    def f(self, name):\n        self.na¦\n",
+            "me = name",
+            "python",
+        ),
+        (
+            "self.name = name",
+            "class A:\n    def f(self, name):\n        self.¦\n",
+            "name = name",
+            "python",
+        ),
+        ('print("a")', "print(¦)\n", '"a"', "python"),
+        ('print("a")', "print(¦", '"a")', "python"),
+        ("new Map();", "const a = new ¦\n", "Map();", JS),
+        ('"hello"', 'x = "¦"\n', "hello", "python"),
+        ("// Adds two numbers.", "// ¦\nint x;\n", "Adds two numbers.", "c"),
+        ("// Adds two numbers.", "/¦\nint x;\n", "/ Adds two numbers.", "c"),
+        ("$total = 1;", "<?php\n$¦\n", "total = 1;", "php"),
+        ("def f(a, b):\n    return a + b", "def f(a, b):\n    return ¦\n", "a + b", "python"),
+        (
+            "total = 0\nfor x in xs:\n    total += x",
+            "total = 0\n¦\n",
+            "for x in xs:\n    total += x",
+            "python",
+        ),
+        # Where it is no echo.
+        ("fib(n - 1)", "def fib(n):\n    return fib(¦)\n", "fib(n - 1)", "python"),
+        ("max(a, b)", "x = max(¦, c)\n", "max(a, b)", "python"),
+        ("reset()", "rereset = 1\nre¦\n", "reset()", "python"),
+        ("long x = 1;", "long ¦\n", "long x = 1;", "c"),
+    ],
+)
+def test_the_line_before_the_cursor_is_not_written_again(
+    says: str, marked: str, expected: str, language: str
+) -> None:
+    check(says, marked, expected, language)
+
+
+@pytest.mark.parametrize(
+    ("says", "marked", "language"),
+    [
+        ("x)", "y = f(g(¦)\n", "python"),
+        ("int i = 0;", "void f() { for (¦; i++) g(); }\n", "c"),
+        (", 0", "a = [0¦, 1]\n", "python"),
+        (" ' + b + '", "x = 'a¦'\n", "python"),
+        ("[0]", "x = m¦[1]\n", "python"),
+        ("{\n  a: 1,\n}", "f(¦);\n", JS),
+        ("u8>", "fn f(x: Vec<Vec<¦>) {}\n", "rust"),
+        (" is", "# This¦ a comment\n", "python"),
+        ("``", "text ¦ text\n", "markdown"),
+    ],
+)
+def test_what_fits_is_left_as_it_is(says: str, marked: str, language: str) -> None:
+    assert fitted(says, marked, language) == says
+
+
+def test_what_stands_there_already_is_the_reason() -> None:
+    assert fitted("size", "make(¦size)\n") is Reason.FILTERED_COPY_OF_NEXT_LINE
+    assert fitted("(1 + rate)", "x = price * ¦rate\n") is Reason.FILTERED_OUT_OF_PLACE
