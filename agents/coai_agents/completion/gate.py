@@ -22,7 +22,7 @@ MOST_CHARACTERS: Final = 2_000_000
 """Nobody writes a longer file by hand, and every keystroke in it would cost milliseconds."""
 
 LONGEST_LINE: Final = 20_000
-"""Code points. Files with longer lines were made by a machine."""
+"""Code points. Nobody writes a longer line by hand; one elsewhere in a file does no harm."""
 
 _MINUTE: Final = 60
 _REMEMBERED: Final = 256
@@ -77,7 +77,7 @@ class CompletionGate:
             return Reason.SNOOZED, _remaining(until - self._clock())
         if (excluded := self._excluded(source.uri)) is not None:
             return excluded
-        if (size := _too_large(source.text)) is not None:
+        if (size := _too_large(source.text, cursor)) is not None:
             return Reason.TOO_LARGE, size
         if trigger is Trigger.AUTOMATIC:
             if _in_word(cursor):
@@ -106,19 +106,15 @@ def _remaining(seconds: float) -> str:
     return f"For {minutes} more minute{'' if minutes == 1 else 's'}."
 
 
-def _too_large(text: str) -> str | None:
-    """Return in words what is too large; it takes a few steps, not one for each line."""
+def _too_large(text: str, cursor: Cursor) -> str | None:
+    """Return in words what is too large."""
     if len(text) > MOST_CHARACTERS:
         return f"It has more than {MOST_CHARACTERS:,} characters."
-    start = 0
-    while len(text) - start > LONGEST_LINE:
-        # The last line end that the longest line allows: all lines before it are short enough.
-        end = text.rfind("\n", start, start + LONGEST_LINE + 1)
-        if end < 0:
-            end = text.rfind("\r", start, start + LONGEST_LINE + 1)
-        if end < 0:
-            return f"It has a line of more than {LONGEST_LINE:,} characters."
-        start = end + 1
+    line_start = cursor.prefix.rfind("\n") + 1
+    line_end = cursor.suffix.find("\n")
+    line_end = len(cursor.suffix) if line_end < 0 else line_end
+    if len(cursor.prefix) - line_start + line_end > LONGEST_LINE:
+        return f"The cursor's line has more than {LONGEST_LINE:,} characters."
     return None
 
 
