@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from coai_agents.completion.border import PrivacyBorder
 from coai_agents.completion.completer import Completer
 from coai_agents.completion.gate import CompletionGate
+from coai_agents.completion.notebook import cells_above
 from coai_agents.completion.structure import SyntaxTrees
 from coai_agents.context import WorkspaceContext
 from coai_agents.exclusions import ExclusionRules, Exclusions
@@ -80,6 +81,7 @@ class Services:
             border=PrivacyBorder(self.settings_of, self._roots),
             listener=self.recorder,
             tuning=self.recorder.tuning,
+            above=lambda source: cells_above(source, documents.open_sources()),
         )
         documents.on_open.append(self._opened)
         documents.on_change.append(self._changed)

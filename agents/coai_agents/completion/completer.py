@@ -107,12 +107,14 @@ class Completer:
         border: Border | None = None,
         listener: Listener | None = None,
         tuning: Callable[[str], Tuning] = lambda _: UNTUNED,
+        above: Callable[[Source], str] = lambda _: "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take what completing needs.
 
         `border` says what may be shown to a model elsewhere, nothing without one. `tuning` says
-        what holds for a language at the moment.
+        what holds for a language at the moment, `above` what stands above a document: the cells of
+        its notebook.
         """
         self._settings = settings
         self._listener = listener
@@ -130,6 +132,7 @@ class Completer:
             border=border or ClosedBorder(),
             keep=lambda flight, entry: self._cache.put(flight.cursor, entry),
             identity=lambda: next(identities),
+            above=above,
         )
         self._tasks: set[asyncio.Task[None]] = set()
         self.history: deque[Event] = deque(maxlen=HISTORY)

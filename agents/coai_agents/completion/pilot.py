@@ -82,13 +82,14 @@ class Pilot:
         border: Border,
         keep: Callable[[Flight, Entry], None],
         identity: Callable[[], int],
+        above: Callable[[Source], str] = lambda _: "",
     ) -> None:
         self._backends = backends
         self._syntax = syntax
         self._border = border
         self._keep = keep
         self._identity = identity
-        self._prompting = Prompting(context)
+        self._prompting = Prompting(context, above)
 
     @property
     def works_ahead(self) -> bool:

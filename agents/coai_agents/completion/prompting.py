@@ -8,6 +8,7 @@ ahead of time, in a slot of its own, so that what is in use stays where it is un
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -52,8 +53,10 @@ class Context(Protocol):
 class Prompting:
     """Knows how long a backend's tokens are, and makes prompts."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, above: Callable[[Source], str] = lambda _: "") -> None:
+        """Take what finds other files' pieces, and what stands above a document."""
         self._context = context
+        self._above = above
         self._lengths: dict[str, float] = {}
 
     def characters(self, backend: Backend, tokens: float) -> int:
@@ -150,7 +153,14 @@ class Prompting:
         if not files:
             # What nothing was found for is the document's own.
             budget = share(with_context=False)
-        return freeze(cursor, backend=backend.key, budget=budget, files=files, idle=idle)
+        # Cells are looked at by no border: they stay here.
+        above = self._above(source) if backend.local else ""
+        if above:
+            most = self._afford(settings, backend, PATIENT_FACTOR if idle else FREEZE_FACTOR)
+            budget = replace(budget, context=most - budget.prefix - budget.suffix)
+        return freeze(
+            cursor, backend=backend.key, budget=budget, files=files, above=above, idle=idle
+        )
 
     def _sharing(
         self, cursor: Cursor, settings: CompletionSettings, backend: Backend, factor: float

@@ -48,6 +48,8 @@ class PromptSession:
     """The part of the suffix that the prompt shows."""
     files: tuple[tuple[str, str], ...]
     """Path and text of what else the prompt shows, most stable first."""
+    above: str = ""
+    """What stands above the document: the cells of its notebook."""
     idle: bool = False
     """Whether it was frozen with the larger budget of an idle moment."""
 
@@ -60,7 +62,7 @@ class PromptSession:
 
     def prompt(self, fim: FimFormat, tail: str) -> str:
         """Return the prompt with `tail` typed after the anchor."""
-        return fim.prompt(self.window, self.suffix_window, tail=tail, files=self.files)
+        return fim.prompt(self.above + self.window, self.suffix_window, tail=tail, files=self.files)
 
 
 def freeze(
@@ -69,10 +71,13 @@ def freeze(
     backend: str,
     budget: Budget,
     files: Sequence[tuple[str, str]] = (),
+    above: str = "",
     idle: bool = False,
 ) -> PromptSession:
-    """Freeze a prompt at the cursor."""
+    """Freeze a prompt at the cursor; of what stands above the document, what there is room for."""
     prefix = _before_anchor(cursor)
+    taken = min(len(prefix), budget.prefix) + min(len(cursor.suffix), budget.suffix)
+    taken += sum(len(text) for _, text in files)
     return PromptSession(
         uri=cursor.uri,
         backend=backend,
@@ -81,6 +86,7 @@ def freeze(
         window=prefix[_window_start(prefix, budget.prefix) :],
         suffix_window=_suffix_window(cursor.suffix, budget.suffix),
         files=tuple(files),
+        above=above[_window_start(above, max(0, budget.total - taken)) :],
         idle=idle,
     )
 
