@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from coai_agents.completion.outcome import Origin
     from coai_agents.completion.pilot import Syntax
     from coai_agents.completion.prompting import Context
+    from coai_agents.completion.selected import Selected
     from coai_agents.completion.tuning import Tuning
     from coai_agents.source import Source
     from coai_routing.backends import Backends
@@ -137,15 +138,21 @@ class Completer:
         self._tasks: set[asyncio.Task[None]] = set()
         self.history: deque[Event] = deque(maxlen=HISTORY)
 
-    async def complete(self, source: Source, offset: int, trigger: Trigger) -> Outcome:
+    async def complete(
+        self, source: Source, offset: int, trigger: Trigger, selected: Selected | None = None
+    ) -> Outcome:
         """Return a suggestion for a snapshot's offset, or the reason why there is none.
 
-        A cancelled call closes its connection to the backend shortly after, unless the next
-        request can use what is coming.
+        It begins with what is `selected` in the editor's list, which ends at the offset. A
+        cancelled call closes its connection to the backend shortly after, unless the next request
+        can use what is coming.
         """
         started = self._clock()
         try:
-            outcome = await self._complete(source, Cursor.at(source, offset), trigger)
+            seen, at = (source, offset) if selected is None else selected.taken(source)
+            outcome = await self._complete(source, seen, Cursor.at(seen, at), trigger)
+            if selected is not None:
+                outcome = selected.begins(outcome, source)
         except asyncio.CancelledError:
             self._record(source, offset, trigger, NoSuggestion(Reason.CANCELLED), started)
             raise
@@ -172,7 +179,10 @@ class Completer:
         if self._listener is not None:
             self._listener.ended(event, source, offset)
 
-    async def _complete(self, source: Source, cursor: Cursor, trigger: Trigger) -> Outcome:
+    async def _complete(
+        self, document: Source, source: Source, cursor: Cursor, trigger: Trigger
+    ) -> Outcome:
+        """Complete in `source`: the open document, or what it would be with an item taken."""
         if (refusal := self._gate.refusal(source, cursor, trigger)) is not None:
             return NoSuggestion(*refusal)
         desk = self._desk(cursor.uri)
@@ -200,7 +210,7 @@ class Completer:
         except asyncio.CancelledError:
             asyncio.get_running_loop().call_later(GRACE, self._release, desk, flight, superseded)
             raise
-        if superseded.is_set() or self._document(cursor.uri) is not source:
+        if superseded.is_set() or self._document(cursor.uri) is not document:
             return NoSuggestion(Reason.SUPERSEDED)
         if (known := self._known(desk, cursor)) is not None:
             origin: Origin = "model" if flight.cursor == cursor else "joined"

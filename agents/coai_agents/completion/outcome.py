@@ -121,6 +121,9 @@ class Suggestion:
     """From the request's arrival to this answer."""
     identity: int
     """The same for every part of one suggestion that the user types or accepts piece by piece."""
+    replaces_before: int = 0
+    """How many code points before the cursor the text stands in for: those of an item selected in
+    the editor's list that does not go on with what was typed."""
     evaluated_tokens: int = 0
     """Prompt tokens that the backend had to evaluate; 0 when it was not asked."""
     cached_tokens: int = 0

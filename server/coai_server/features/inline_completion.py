@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from coai_agents.completion.outcome import Suggestion, Trigger
+from coai_agents.completion.selected import Selected
 from coai_agents.source import Position
 
 if TYPE_CHECKING:
+    from coai_agents.source import Source
+    from coai_server.documents import Documents
     from coai_server.server import Server
 
 ACCEPTED = "coai.completionAccepted"
@@ -40,12 +43,18 @@ def register(server: Server) -> None:
             if params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
             else Trigger.AUTOMATIC
         )
-        outcome = await completer.complete(source, offset, trigger)
+        selected = _selected(params.context.selected_completion_info, source, offset, documents)
+        outcome = await completer.complete(source, offset, trigger, selected)
         if not isinstance(outcome, Suggestion):
             return types.InlineCompletionList([])
-        start = source.position_at(offset, documents.encoding)
-        end = source.position_at(offset + outcome.replaces, documents.encoding)
+        begin = offset - outcome.replaces_before
         text = outcome.text
+        if selected is not None:
+            # The editor compares with the item, so the suggestion covers what the item does.
+            text = source.text[selected.span.start : begin] + text
+            begin = selected.span.start
+        start = source.position_at(begin, documents.encoding)
+        end = source.position_at(offset + outcome.replaces, documents.encoding)
         if "\n" in text and "\r\n" in source.text:
             text = text.replace("\n", "\r\n")
         item = types.InlineCompletionItem(
@@ -56,3 +65,18 @@ def register(server: Server) -> None:
             command=types.Command("Accepted", ACCEPTED, arguments=[outcome.identity]),
         )
         return types.InlineCompletionList([item])
+
+
+def _selected(
+    item: types.SelectedCompletionInfo | None, source: Source, offset: int, documents: Documents
+) -> Selected | None:
+    """Return the item selected in the editor's list; None unless it ends at the cursor."""
+    if item is None or "\n" in item.text:
+        return None
+    first, last = item.range.start, item.range.end
+    span = source.span_at(
+        Position(first.line, first.character),
+        Position(last.line, last.character),
+        documents.encoding,
+    )
+    return Selected(span, item.text) if span.end == offset else None
