@@ -13,7 +13,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from coai_routing.errors import EgressRefusedError, OverBudgetError, ProviderError
+from coai_routing.errors import (
+    EgressRefusedError,
+    OverBudgetError,
+    ProviderError,
+    RequestRejectedError,
+)
 from coai_routing.health import BackendHealth
 from coai_routing.plan import CompletionPlan, Offer, Speed, Wishes, plan_completion
 from coai_routing.privacy import is_loopback, is_trusted
@@ -216,7 +221,7 @@ class Backends:
                     if delta.reply is not None:
                         self._learn(backend, delta.reply)
                     yield delta
-        except (EgressRefusedError, OverBudgetError):
+        except (EgressRefusedError, OverBudgetError, RequestRejectedError):
             raise  # which says nothing of how the backend is
         except ProviderError as error:
             message = error.message
@@ -228,6 +233,16 @@ class Backends:
                 self._note(backend, lambda health: health.succeeded(elapsed))
             else:
                 self._note(backend, lambda health: health.abandoned())
+
+    async def count_tokens(self, backend: Backend, text: str) -> int | None:
+        """Have a backend's own tokenizer count; None where there is none or it does not answer."""
+        if not is_loopback(backend.provider.base_url):
+            return None  # a departure that nobody logs
+        try:
+            return await backend.provider.count_tokens(text)
+        except ProviderError as error:
+            logger.info("%s does not count tokens: %s", backend.name, error)
+            return None
 
     def _learn(self, backend: Backend, reply: ModelReply) -> None:
         """Take from a reply how fast a server is that was measured before."""

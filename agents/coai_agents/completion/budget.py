@@ -54,20 +54,18 @@ def prompt_budget(
     *,
     prompt_speed: float | None,
     target_ms: float,
-    context_tokens: int,
-    max_output_tokens: int,
+    room_tokens: int,
     characters_per_token: float,
     factor: float = FREEZE_FACTOR,
 ) -> int:
     """Return the characters that a prompt may have.
 
-    `prompt_speed` is in tokens a second, `context_tokens` the backend's window for one request,
+    `prompt_speed` is in tokens a second, `room_tokens` what the backend's window has room for,
     `factor` how many times the target latency reading it may take.
     """
     speed = prompt_speed or DEFAULT_PROMPT_SPEED
     affordable = speed * target_ms / 1000 * factor
-    window = max(FEWEST_TOKENS // 2, context_tokens - max_output_tokens - RESERVED_TOKENS)
-    tokens = min(max(FEWEST_TOKENS, affordable), MOST_TOKENS, window)
+    tokens = min(max(FEWEST_TOKENS, affordable), MOST_TOKENS, max(1, room_tokens))
     return int(tokens * characters_per_token)
 
 

@@ -15,6 +15,7 @@ from coai_agents.completion.prompting import Prompting
 from coai_routing.errors import (
     EgressRefusedError,
     OverBudgetError,
+    PromptTooLongError,
     ProviderBusyError,
     ProviderError,
     ProviderTimeoutError,
@@ -50,6 +51,9 @@ PIECE_SECONDS: Final = 0.2
 
 FEWEST_PIECE: Final = 32
 """Tokens. Smaller pieces take longer together."""
+
+MOST_COUNTS: Final = 2
+"""Times that a prompt is counted exactly and cut again before it is sent as it is."""
 
 PATIENCE_INVOKED: Final = 3.0
 """Who asks explicitly waits so many times longer than who only types."""
@@ -115,6 +119,11 @@ class Pilot:
                     logger.warning("%s could not complete: %s", backend.name, error)
                     flight.refusal = _reason(error), str(error)
                     flight.text = ""
+                except Exception as error:
+                    # A defect of ours or of a library's shall not pass for a model without ideas.
+                    logger.exception("%s could not be asked", backend.name)
+                    flight.refusal = Reason.BACKEND_FAILED, f"{type(error).__name__}: {error}"
+                    flight.text = ""
                 else:
                     return
         finally:
@@ -134,13 +143,71 @@ class Pilot:
         cursor = flight.cursor
         flight.backend, flight.model = backend.name, backend.model
         waits = trigger is Trigger.INVOKED
-        session = self._prompting.session(desk, source, cursor, settings, backend, waits=waits)
-        if not backend.local:
-            files = session.files if backend.fim.files is not None else ()
-            await self._border.check(source, files, backend=backend.name)
         whole_block = None
         if not (flight.single_line or flight.patient):
             whole_block = self._syntax.whole_block(source, cursor)
+        for again in (False, True):
+            session = await self._fitting(desk, source, cursor, settings, backend, waits=waits)
+            if not backend.local:
+                files = session.files if backend.fim.files is not None else ()
+                await self._border.check(source, files, backend=backend.name)
+            try:
+                await self._converse(
+                    desk,
+                    flight,
+                    session,
+                    source.language,
+                    trigger=trigger,
+                    settings=settings,
+                    backend=backend,
+                    whole_block=whole_block,
+                )
+            except PromptTooLongError as error:
+                prompt = session.prompt(backend.fim, session.tail(cursor) or "")
+                self._prompting.shorten(desk, backend, source.language, prompt, error)
+                if again:
+                    raise
+            else:
+                return
+
+    async def _fitting(
+        self,
+        desk: Desk,
+        source: Source,
+        cursor: Cursor,
+        settings: CompletionSettings,
+        backend: Backend,
+        *,
+        waits: bool,
+    ) -> PromptSession:
+        """Return a prompt that the window has room for; counted, where an estimate is too vague."""
+        session = self._prompting.session(desk, source, cursor, settings, backend, waits=waits)
+        for _ in range(MOST_COUNTS):
+            if not self._prompting.is_close(session, backend, settings):
+                break
+            prompt = session.prompt(backend.fim, session.tail(cursor) or "")
+            counted = await self._backends.count_tokens(backend, prompt)
+            if counted is None or counted <= self._prompting.room(backend, settings):
+                break
+            self._prompting.lengths.learn_count(backend, source.language, prompt, counted)
+            desk.session = None
+            session = self._prompting.session(desk, source, cursor, settings, backend, waits=waits)
+        return session
+
+    async def _converse(
+        self,
+        desk: Desk,
+        flight: Flight,
+        session: PromptSession,
+        language: str,
+        *,
+        trigger: Trigger,
+        settings: CompletionSettings,
+        backend: Backend,
+        whole_block: WholeBlock | None,
+    ) -> None:
+        """Have the backend write, a second time if who asked waits and got nothing of use."""
+        cursor = flight.cursor
         primed = required_indentation(cursor)
         while True:
             await self._fill_in(
@@ -148,6 +215,7 @@ class Pilot:
                 flight,
                 session,
                 primed,
+                language,
                 trigger=trigger,
                 settings=settings,
                 backend=backend,
@@ -167,6 +235,7 @@ class Pilot:
         flight: Flight,
         session: PromptSession,
         primed: str,
+        language: str,
         *,
         trigger: Trigger,
         settings: CompletionSettings,
@@ -181,7 +250,9 @@ class Pilot:
             prompt = session.prompt(backend.fim, tail.removesuffix(healed))
             request = ModelRequest(
                 prompt=prompt,
-                max_tokens=_most_tokens(flight, trigger, settings, backend),
+                max_tokens=self._prompting.most_output(
+                    backend, _most_tokens(flight, trigger, settings, backend)
+                ),
                 # The backend's own end of a line brings its account of tokens and slot with it.
                 stop=(*backend.fim.stop, "\n") if flight.single_line else backend.fim.stop,
                 slot=desk.slot if backend.has_slots else None,
@@ -198,7 +269,7 @@ class Pilot:
                     if not flight.settle():
                         raise
                     begins_well = True
-            self._prompting.learn(desk, backend, request, flight.reply)
+            self._prompting.learn(desk, backend, language, request, flight.reply)
             if begins_well:
                 return
 
@@ -250,7 +321,8 @@ class Pilot:
         if not prompt.startswith(ahead.read):
             ahead.read = ""
         speed = DEFAULT_PROMPT_SPEED if backend.speed is None else backend.speed.prompt
-        piece = self._prompting.characters(backend, max(FEWEST_PIECE, speed * PIECE_SECONDS))
+        length = self._prompting.lengths.characters_per_token(backend, source.language, prompt)
+        piece = int(max(FEWEST_PIECE, speed * PIECE_SECONDS) * length)
         while len(ahead.read) < len(prompt):
             read = prompt[: len(ahead.read) + piece]
             request = ModelRequest(

@@ -50,6 +50,8 @@ class PromptSession:
     """Path and text of what else the prompt shows, most stable first."""
     idle: bool = False
     """Whether it was frozen with the larger budget of an idle moment."""
+    tokens: float = 0.0
+    """What it shows, in tokens of the backend's, as far as they can be estimated."""
 
     def tail(self, cursor: Cursor) -> str | None:
         """Return what goes after the middle token at the cursor; None if the prompt is stale."""

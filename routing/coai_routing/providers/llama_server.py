@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from coai_routing.errors import ProviderError, RequestRejectedError
 from coai_routing.privacy import Egress
@@ -20,8 +20,8 @@ from coai_routing.providers.http import Client, MalformedReplyError
 from coai_routing.providers.listings import count, fields, first, number, openai_models, text
 from coai_routing.providers.refusals import LeftOut
 from coai_routing.providers.sse import ReplyDecoder
-from coai_routing.providers.streams import collect, require_messages, require_prompt
-from coai_routing.request import Delta, Health, ModelReply, Timings, Usage
+from coai_routing.providers.streams import collect, require_messages, require_prompt, sendable
+from coai_routing.request import Delta, Health, ModelReply, ModelRequest, Timings, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     from coai_routing.providers.backend import Backend
     from coai_routing.providers.http import Reply
     from coai_routing.providers.sse import Event
-    from coai_routing.request import ModelDescription, ModelRequest
+    from coai_routing.request import ModelDescription
 
 _LISTING_TIMEOUT: Final = 5.0
 _HEALTH_TIMEOUT: Final = 2.0
+_COUNT_TIMEOUT: Final = 0.5  # somebody waits for what the count is for
 
 # Of the last event only this; it would repeat the whole prompt and all settings otherwise.
 _RESPONSE_FIELDS: Final = (
@@ -143,6 +144,18 @@ class LlamaServerProvider:
     async def models(self) -> tuple[ModelDescription, ...]:
         """List what the server offers: one model, or several if it is a router."""
         return openai_models(await self._get("/v1/models", _LISTING_TIMEOUT), self.name)
+
+    async def count_tokens(self, text: str) -> int | None:
+        """Have the server's tokenizer count."""
+        # What is counted may be anything, and no mark of a request says that it is not sensitive.
+        content = ModelRequest(prompt=text, sensitive=True)
+        self._egress.check(content, self.base_url, provider=self.name)
+        body = {"content": sendable(text), "add_special": True, "parse_special": True}
+        told = fields(
+            await ask(self._client, self._backend, "/tokenize", seconds=_COUNT_TIMEOUT, body=body)
+        )
+        tokens: object = told.get("tokens")
+        return len(cast("list[object]", tokens)) if isinstance(tokens, list) else None
 
     async def health(self) -> Health:
         """Say whether the server would answer now."""

@@ -156,6 +156,10 @@ class OllamaProvider:
         )
         return ollama_models(tags, running, self.name, remote=self._egress.allow)
 
+    async def count_tokens(self, text: str) -> int | None:
+        """Return nothing: Ollama has no tokenizer."""
+        del text
+
     async def health(self) -> Health:
         """Say whether Ollama would answer now."""
         try:

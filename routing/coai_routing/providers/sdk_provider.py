@@ -144,6 +144,10 @@ class SdkProvider(ABC, Generic[ClientT]):
         except (OSError, ValueError, *self._sdk_errors) as error:
             raise failures.from_exception(self._backend, error, seconds=_LISTING_TIMEOUT) from error
 
+    async def count_tokens(self, text: str) -> int | None:
+        """Return nothing: the API has no tokenizer."""
+        del text
+
     async def health(self) -> Health:
         """Say whether the server would answer now."""
         try:
