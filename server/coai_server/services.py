@@ -15,6 +15,7 @@ from coai_agents.context import WorkspaceContext
 from coai_agents.exclusions import ExclusionRules, Exclusions
 from coai_agents.source import path_of
 from coai_routing.local import LocalModels
+from coai_routing.machine import Machine
 from coai_routing.settings import LogSettings
 from coai_routing.settings_loading import LoadedSettings, load, rows
 from coai_server import logs
@@ -80,6 +81,7 @@ class Services:
             border=PrivacyBorder(self.settings_of, self._roots),
             listener=self.recorder,
             tuning=self.recorder.tuning,
+            strained=Machine().is_strained,
         )
         documents.on_open.append(self._opened)
         documents.on_change.append(self._changed)

@@ -24,11 +24,11 @@ from coai_agents.completion.cursor import Cursor, auto_closed
 from coai_agents.completion.debounce import delay_ms
 from coai_agents.completion.desk import Desk
 from coai_agents.completion.flight import Flight
+from coai_agents.completion.foresight import Foresight
 from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
-from coai_agents.completion.pilot import Pilot
+from coai_agents.completion.pilot import PATIENCE_INVOKED, Pilot
 from coai_agents.completion.signal import Signal
 from coai_agents.completion.tuning import UNTUNED
-from coai_routing.errors import ProviderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -48,11 +48,14 @@ GRACE: Final = 0.03
 """Seconds that a cancelled request's flight is kept, because editors cancel the old request before
 they send the one that the flight may answer; well below the 50 ms in which it must be gone."""
 
-REST: Final = 0.6
-"""Seconds without a request after which the user rests and the backend may work ahead."""
-
 BREATH: Final = 0.02
 """Seconds after an answer before anything is prepared for the next one."""
+
+WAITS: Final = 1.9
+"""Times its patience that a request which nobody asked for waits while the machine is busy."""
+
+WAITS_INVOKED: Final = 4.8
+"""The same for one that was asked for."""
 
 DOCUMENTS: Final = 64
 """Documents whose typing and prompts are remembered; those used least recently give way."""
@@ -107,12 +110,14 @@ class Completer:
         border: Border | None = None,
         listener: Listener | None = None,
         tuning: Callable[[str], Tuning] = lambda _: UNTUNED,
+        strained: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take what completing needs.
 
         `border` says what may be shown to a model elsewhere, nothing without one. `tuning` says
-        what holds for a language at the moment.
+        what holds for a language at the moment, `strained` whether other programs wait for a
+        processor.
         """
         self._settings = settings
         self._listener = listener
@@ -130,7 +135,10 @@ class Completer:
             border=border or ClosedBorder(),
             keep=lambda flight, entry: self._cache.put(flight.cursor, entry),
             identity=lambda: next(identities),
+            strained=strained,
         )
+        self._foresight = Foresight(self._pilot, settings)
+        self._strained = strained
         self._tasks: set[asyncio.Task[None]] = set()
         self.history: deque[Event] = deque(maxlen=HISTORY)
 
@@ -177,17 +185,38 @@ class Completer:
         if (known := self._known(desk, cursor)) is not None:
             return self._show(desk, cursor, *known)
         settings = self._settings(cursor.uri)
+        waits = WAITS_INVOKED if trigger is Trigger.INVOKED else WAITS
+        limit = asyncio.get_running_loop().time() + waits * settings.patience_ms / 1000
         if desk.flight is not None and not desk.flight.agrees(cursor):
             desk.drop_flight()
         if desk.flight is None and trigger is Trigger.AUTOMATIC:
             delay = self._delay(desk, source, cursor, settings)
-            if delay > 0 and await _happens_within(superseded, delay):
+            until = asyncio.get_running_loop().time() + delay
+            if delay > 0 and await _happens(superseded, until=until):
                 return NoSuggestion(Reason.SUPERSEDED)
+        return await self._awaited(
+            desk, source, cursor, trigger, superseded=superseded, limit=limit
+        )
+
+    async def _awaited(
+        self,
+        desk: Desk,
+        source: Source,
+        cursor: Cursor,
+        trigger: Trigger,
+        *,
+        superseded: Signal,
+        limit: float,
+    ) -> Outcome:
+        """Return what a flight brings, one that is under way or a new one."""
         flight = desk.flight or self._take_off(desk, source, cursor, trigger)
         try:
             while not flight.landed.is_set():
                 own = flight.cursor == cursor
-                await Signal.first(superseded, flight.landed if own else flight.changed)
+                news = flight.landed if own else flight.changed
+                if not await self._hears(superseded, news, limit=limit):
+                    # What is under way goes on: the next request may find it in the cache.
+                    return NoSuggestion(Reason.MACHINE_BUSY)
                 if superseded.is_set():
                     return NoSuggestion(Reason.SUPERSEDED)
                 if not flight.agrees(cursor):
@@ -203,6 +232,14 @@ class Completer:
             origin: Origin = "model" if flight.cursor == cursor else "joined"
             return self._show(desk, cursor, known[0], origin, flight)
         return NoSuggestion(*(flight.refusal or (Reason.MODEL_SAID_NOTHING, "")))
+
+    async def _hears(self, *signals: Signal, limit: float) -> bool:
+        """Wait for one of several things; False if the limit passes and the machine is busy."""
+        if not await _happens(*signals, until=limit):
+            if self._strained():
+                return False
+            await Signal.first(*signals)
+        return True
 
     def _delay(
         self, desk: Desk, source: Source, cursor: Cursor, settings: CompletionSettings
@@ -238,6 +275,8 @@ class Completer:
             patient=trigger is Trigger.INVOKED,
             prepared=prepared,
         )
+        patience = settings.patience_ms / 1000 * (PATIENCE_INVOKED if flight.patient else 1.0)
+        flight.patient_until = asyncio.get_running_loop().time() + patience
         if trigger is Trigger.AUTOMATIC and not flight.single_line:
             settings = self._as_long_as_taken(settings, source.language)
         flight.task = self._spawn(self._pilot.fly(desk, source, flight, trigger, settings))
@@ -295,7 +334,7 @@ class Completer:
             Cursor(cursor.uri, cursor.prefix[:typed], cursor.suffix[len(found.closers) :]),
             entry,
         )
-        desk.resting = self._spawn(self._rest(desk, cursor, found.rest))
+        desk.rests(self._spawn(self._rest(desk, cursor, found.rest)))
         usage = flight.reply.usage if flight is not None and flight.reply is not None else None
         return Suggestion(
             text=found.rest,
@@ -326,29 +365,23 @@ class Completer:
             self._take_off(desk, source, accepted, Trigger.AUTOMATIC, prepared=True)
         while desk.flight is not None:
             await Signal.first(desk.flight.changed)
-        await asyncio.sleep(REST)
-        await self._read_ahead(desk, source, cursor)
+        await self._foresight.after_answer(desk, source, cursor)
 
     def opened(self, source: Source) -> None:
-        """Have the backend read a short document before anybody asks."""
+        """Have the backend read a document before anybody asks or tells where the cursor is."""
         end = Cursor.at(source, len(source.text))
         if self._gate.refusal(source, end, Trigger.INVOKED) is None:
             desk = self._desk(source.uri)
-            desk.resting = self._spawn(self._begin(desk, source, end))
+            desk.rests(self._spawn(self._foresight.anywhere(desk, source, end)))
 
-    async def _begin(self, desk: Desk, source: Source, end: Cursor) -> None:
-        await asyncio.sleep(REST)
-        # Nobody knows yet where the cursor will be.
-        await self._read_ahead(desk, source, end, whole=True)
-
-    async def _read_ahead(
-        self, desk: Desk, source: Source, cursor: Cursor, *, whole: bool = False
-    ) -> None:
-        settings = self._settings(cursor.uri)
-        try:
-            await self._pilot.read_ahead(desk, source, cursor, settings, whole=whole)
-        except ProviderError as error:
-            logger.info("The prompt could not be read in advance: %s", error)
+    def rested(self, source: Source, offset: int) -> None:
+        """Have the backend read what will be asked where the cursor has come to rest."""
+        desk = self._desk(source.uri)
+        cursor = Cursor.at(source, offset)
+        if desk.flight is not None or desk.shown is not None or desk.rests_at == cursor:
+            return  # there is something better to do, or it is being done
+        if self._gate.refusal(source, cursor, Trigger.INVOKED) is None:
+            desk.rests(self._spawn(self._foresight.at_cursor(desk, source, cursor)), cursor)
 
     # ----------------------------------------------------------- documents
 
@@ -405,10 +438,11 @@ def _single_line(cursor: Cursor, trigger: Trigger, settings: CompletionSettings)
     return not (cursor.around.at_line_start and cursor.around.at_line_end)
 
 
-async def _happens_within(signal: Signal, seconds: float) -> bool:
+async def _happens(*signals: Signal, until: float) -> bool:
+    """Wait for one of several things; False if none has happened at a time of the event loop."""
     try:
-        async with asyncio.timeout(seconds):
-            await Signal.first(signal)
+        async with asyncio.timeout_at(until):
+            await Signal.first(*signals)
     except TimeoutError:
         return False
     return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Protocol
@@ -11,7 +12,9 @@ from coai_agents.completion.cache import Entry
 from coai_agents.completion.cleaning import clean
 from coai_agents.completion.indentation import likely_indentation, required_indentation
 from coai_agents.completion.outcome import Reason, Trigger
+from coai_agents.completion.pace import Pace
 from coai_agents.completion.prompting import Prompting
+from coai_agents.completion.session import common_length
 from coai_routing.errors import (
     EgressRefusedError,
     OverBudgetError,
@@ -28,7 +31,7 @@ if TYPE_CHECKING:
 
     from coai_agents.completion.border import Border
     from coai_agents.completion.cursor import Cursor
-    from coai_agents.completion.desk import Desk
+    from coai_agents.completion.desk import Desk, ReadAhead
     from coai_agents.completion.flight import Flight, WholeBlock
     from coai_agents.completion.prompting import Context
     from coai_agents.completion.session import PromptSession
@@ -79,23 +82,30 @@ class Pilot:
         border: Border,
         keep: Callable[[Flight, Entry], None],
         identity: Callable[[], int],
+        strained: Callable[[], bool],
     ) -> None:
         self._backends = backends
         self._syntax = syntax
         self._border = border
         self._keep = keep
         self._identity = identity
-        self._prompting = Prompting(context)
+        self._strained = strained
+        self._pace = Pace()
+        self._prompting = Prompting(context, strained)
 
     @property
     def works_ahead(self) -> bool:
-        """Whether a backend may be asked what nobody has asked for: not if it is elsewhere."""
+        """Whether a backend may be asked what nobody has asked for.
+
+        Not if it is elsewhere, nor while other programs wait for a processor.
+        """
         backend = self.next_backend()
-        return backend is None or backend.local
+        return backend is None or (backend.local and not self._strained())
 
     def next_backend(self) -> Backend | None:
-        """Return the backend that would be asked now."""
-        return next(iter(self._backends.candidates()), None)
+        """Return the backend that would be asked now, with the speed that it has now."""
+        backend = next(iter(self._backends.candidates()), None)
+        return None if backend is None else self._pace.adapted(backend)
 
     async def fly(
         self,
@@ -113,11 +123,16 @@ class Pilot:
             for backend in candidates:
                 try:
                     await self._ask(
-                        desk, source, flight, trigger=trigger, settings=settings, backend=backend
+                        desk,
+                        source,
+                        flight,
+                        trigger=trigger,
+                        settings=settings,
+                        backend=self._pace.adapted(backend),
                     )
                 except ProviderError as error:
                     logger.warning("%s could not complete: %s", backend.name, error)
-                    flight.refusal = _reason(error), str(error)
+                    flight.refusal = self._reason(error), str(error)
                     flight.text = ""
                 except Exception as error:
                     # A defect of ours or of a library's shall not pass for a model without ideas.
@@ -259,19 +274,58 @@ class Pilot:
                 timeout=settings.timeout_ms / 1000 * patience,
                 sensitive=not backend.local and bool(find_secrets(prompt)),
             )
-            deltas = self._backends.stream(backend, request)
-            async with aclosing(deltas):
-                try:
-                    begins_well = await flight.receive(
-                        deltas, whole_block, primed=primed, healed=healed
-                    )
-                except ProviderTimeoutError:
-                    if not flight.settle():
-                        raise
-                    begins_well = True
+            fresh = self._fresh(desk, backend, language, prompt)
+            try:
+                begins_well = await self._receive(
+                    flight, backend, request, whole_block, primed=primed, healed=healed
+                )
+            except (TimeoutError, ProviderTimeoutError):
+                if not flight.settle():
+                    raise
+                begins_well = True
+            finally:
+                if flight.flow is not None:
+                    self._pace.take(backend, flight.flow, fresh, flight.reply)
             self._prompting.learn(desk, backend, language, request, flight.reply)
             if begins_well:
                 return
+
+    async def _receive(
+        self,
+        flight: Flight,
+        backend: Backend,
+        request: ModelRequest,
+        whole_block: WholeBlock | None,
+        *,
+        primed: str,
+        healed: str,
+    ) -> bool:
+        """Take an answer in. Raises TimeoutError when patience is over and a line is whole."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(None) as limit:
+
+            def hurry() -> None:
+                flight.hurried = True
+                if flight.has_whole_line:
+                    limit.reschedule(loop.time())
+
+            timer = loop.call_at(flight.patient_until, hurry)
+            try:
+                async with aclosing(self._backends.stream(backend, request)) as deltas:
+                    return await flight.receive(deltas, whole_block, primed=primed, healed=healed)
+            finally:
+                timer.cancel()
+
+    def _fresh(self, desk: Desk, backend: Backend, language: str, prompt: str) -> float:
+        """Return about how many tokens of a prompt the backend has not read yet."""
+        same = common_length(desk.sent, prompt)
+        desk.sent = prompt
+        return self._prompting.lengths.tokens(backend, language, prompt[same:])
+
+    def _reason(self, error: ProviderError) -> Reason:
+        if isinstance(error, ProviderTimeoutError) and self._strained():
+            return Reason.MACHINE_BUSY
+        return _reason(error)
 
     def _finish(self, flight: Flight, backend: Backend) -> None:
         assert flight.extent is not None
@@ -308,7 +362,7 @@ class Pilot:
         read is not lost when the user types on. With `whole` it is read only if the document fits.
         """
         backend = self.next_backend()
-        if backend is None or not (backend.reads_ahead and backend.local):
+        if backend is None or not (backend.reads_ahead and self.works_ahead):
             return
         if whole:
             ahead = self._prompting.whole(source, cursor, settings, backend)
@@ -317,6 +371,40 @@ class Pilot:
         if ahead is None:
             return
         desk.ahead = ahead
+        if await self._read(ahead, source, cursor, settings, backend):
+            desk.session, desk.slot, desk.ahead = ahead.session, ahead.slot, None
+
+    async def read_first(
+        self, desk: Desk, source: Source, cursor: Cursor, settings: CompletionSettings
+    ) -> None:
+        """Have the backend read a short prompt for a first request at the cursor.
+
+        It is the document's prompt at once: a request that comes meanwhile finds part of it read.
+        """
+        backend = self.next_backend()
+        if backend is None or not (backend.reads_ahead and self.works_ahead):
+            return
+        session = desk.session
+        if session is not None and session.tail(cursor) is not None:
+            return
+        ahead = self._prompting.first(source, cursor, settings, backend)
+        desk.session = ahead.session
+        await self._read(ahead, source, cursor, settings, backend, desk=desk)
+
+    async def _read(
+        self,
+        ahead: ReadAhead,
+        source: Source,
+        cursor: Cursor,
+        settings: CompletionSettings,
+        backend: Backend,
+        *,
+        desk: Desk | None = None,
+    ) -> bool:
+        """Have a prompt read piece by piece; False if the machine got busy.
+
+        `desk` is told of the slot as soon as it is known.
+        """
         prompt = ahead.session.prompt(backend.fim, ahead.session.tail(cursor) or "")
         if not prompt.startswith(ahead.read):
             ahead.read = ""
@@ -324,6 +412,8 @@ class Pilot:
         length = self._prompting.lengths.characters_per_token(backend, source.language, prompt)
         piece = int(max(FEWEST_PIECE, speed * PIECE_SECONDS) * length)
         while len(ahead.read) < len(prompt):
+            if self._strained():
+                return False
             read = prompt[: len(ahead.read) + piece]
             request = ModelRequest(
                 prompt=read,
@@ -331,13 +421,14 @@ class Pilot:
                 slot=ahead.slot if backend.has_slots else None,
                 timeout=settings.timeout_ms / 1000 * PATIENCE_INVOKED,
             )
-            deltas = self._backends.stream(backend, request)
-            async with aclosing(deltas):
+            async with aclosing(self._backends.stream(backend, request)) as deltas:
                 async for delta in deltas:
                     if delta.reply is not None:
                         ahead.slot = delta.reply.slot
             ahead.read = read
-        desk.session, desk.slot, desk.ahead = ahead.session, ahead.slot, None
+            if desk is not None:
+                desk.slot, desk.sent = ahead.slot, read
+        return True
 
 
 _BLANKS: Final = frozenset(" \t")

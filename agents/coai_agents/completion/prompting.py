@@ -13,6 +13,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 from coai_agents.completion.budget import (
+    FEWEST_FIRST,
+    FEWEST_STRAINED,
+    FEWEST_TOKENS,
+    FIRST_FACTOR,
     FREEZE_FACTOR,
     PATIENT_FACTOR,
     RESERVED_TOKENS,
@@ -24,7 +28,7 @@ from coai_agents.completion.session import REST_TAIL, freeze, move
 from coai_agents.completion.tokens import CLOSE, TokenLengths
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from coai_agents.completion.cursor import Cursor
     from coai_agents.completion.desk import Desk
@@ -56,8 +60,9 @@ class Context(Protocol):
 class Prompting:
     """Makes prompts that fit: into the backend's window, and into the time that there is."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, strained: Callable[[], bool]) -> None:
         self._context = context
+        self._strained = strained
         self.lengths = TokenLengths()
 
     def learn(
@@ -147,6 +152,12 @@ class Prompting:
             desk.session = wanted
             return None
         return ReadAhead(wanted)
+
+    def first(
+        self, source: Source, cursor: Cursor, settings: CompletionSettings, backend: Backend
+    ) -> ReadAhead:
+        """Return a prompt that is read within about a second, before anything else is asked."""
+        return ReadAhead(self._freeze(source, cursor, settings, backend, FIRST_FACTOR, idle=False))
 
     def whole(
         self, source: Source, cursor: Cursor, settings: CompletionSettings, backend: Backend
@@ -241,7 +252,13 @@ class Prompting:
                 backend, source.language, sample
             ),
             factor=factor,
+            fewest=self._fewest(factor),
         )
+
+    def _fewest(self, factor: float) -> int:
+        if self._strained():
+            return FEWEST_STRAINED
+        return FEWEST_FIRST if factor == FIRST_FACTOR else FEWEST_TOKENS
 
 
 def _shows_as_much(session: PromptSession, wanted: PromptSession) -> bool:

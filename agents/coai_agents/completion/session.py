@@ -103,7 +103,7 @@ def move(
     if prefix[:start] != session.prefix[:start]:
         return None
     suffix_window = _suffix_window(cursor.suffix, budget.suffix)
-    same = _common_length(prefix[start:], session.window)
+    same = common_length(prefix[start:], session.window)
     if shown - same + len(suffix_window) > budget.total:
         return None
     if not min(start, budget.prefix // 2) <= shown <= max(most, budget.prefix):
@@ -117,7 +117,7 @@ def move(
     )
 
 
-def _common_length(one: str, other: str) -> int:
+def common_length(one: str, other: str) -> int:
     """Return how long the common beginning is, by bisection: comparing slices is quick."""
     low, high = 0, min(len(one), len(other))
     while low < high:
