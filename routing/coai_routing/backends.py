@@ -23,6 +23,7 @@ from coai_routing.health import BackendHealth
 from coai_routing.plan import CompletionPlan, Offer, Speed, Wishes, plan_completion
 from coai_routing.privacy import is_loopback, is_trusted
 from coai_routing.probing import measure, speed_of
+from coai_routing.providers.suffixed import BY_SERVER, SuffixedProvider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -311,20 +312,24 @@ class Backends:
 
     def _serve(self, found: Found, provider: Provider, model: ModelDescription) -> Served:
         family = self._catalog.family_of(model.name)
+        by_server = family is None and model.name in found.fills_in
         is_llama = found.kind == "llama_server"
         offer = Offer(
             name=found.name,
             model=model.name,
-            fills_in=family is not None,
+            fills_in=family is not None or by_server,
             local=self._is_local(found.base_url),
-            rank=int(self._catalog.completion_rank(model.name)),
+            rank=int(self._catalog.completion_rank(model.name)) or int(by_server),
             loaded=model.loaded is not False,
             size_bytes=model.size_bytes,
         )
+        fim = None if family is None else family.fim
+        if by_server:
+            provider, fim = SuffixedProvider(provider), BY_SERVER
         return Served(
             offer,
             provider,
-            None if family is None else family.fim,
+            fim,
             model.context_tokens or DEFAULT_CONTEXT,
             has_slots=is_llama,
             reads_ahead=is_llama,

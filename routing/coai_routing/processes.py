@@ -229,7 +229,8 @@ def start_detached(
 ) -> subprocess.Popen[bytes]:
     """Start a child that is to outlive this process, with what it says in an open file.
 
-    `defaults` are variables that it gets unless the environment has them. It has no input and no terminal. Who starts it collects its exit code some time, or nobody does.
+    `defaults` are variables that it gets unless the environment has them. It has no input and no
+    terminal. Who starts it collects its exit code some time, or nobody does.
     Raises OSError.
     """
     import subprocess  # noqa: PLC0415 - not if nothing is started
