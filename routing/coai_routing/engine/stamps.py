@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
-from coai_routing.engine.record import secure_directory, write_atomically
+from coai_routing.engine.record import secure_directory
 from coai_routing.errors import EngineError
+from coai_routing.own_files import write_own_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,7 @@ def stamp(path: Path, model: StoredModel, hashed: os.stat_result) -> None:
     try:
         if _identity(path.stat(), model) == identity:
             secure_directory(directory())
-            write_atomically(_stamp_of(path, model), json.dumps(identity))
+            write_own_file(_stamp_of(path, model), json.dumps(identity))
     except (OSError, EngineError):
         return
 
