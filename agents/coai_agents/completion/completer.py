@@ -15,7 +15,7 @@ import itertools
 import logging
 import time
 from collections import OrderedDict, deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from coai_agents.completion.border import ClosedBorder
@@ -25,16 +25,23 @@ from coai_agents.completion.debounce import delay_ms
 from coai_agents.completion.desk import Desk
 from coai_agents.completion.flight import Flight
 from coai_agents.completion.foresight import Foresight
-from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
+from coai_agents.completion.outcome import (
+    Event,
+    NoSuggestion,
+    Outcome,
+    Reason,
+    Suggestion,
+    Trigger,
+)
 from coai_agents.completion.pilot import PATIENCE_INVOKED, Pilot
-from coai_agents.completion.signal import Signal
+from coai_agents.completion.signal import Signal, happens
 from coai_agents.completion.tuning import UNTUNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from coai_agents.completion.border import Border
-    from coai_agents.completion.outcome import Origin
+    from coai_agents.completion.outcome import Listener, Origin
     from coai_agents.completion.pilot import Syntax
     from coai_agents.completion.prompting import Context
     from coai_agents.completion.tuning import Tuning
@@ -71,27 +78,6 @@ class Gate(Protocol):
         self, source: Source, cursor: Cursor, trigger: Trigger
     ) -> tuple[Reason, str] | None:
         """Return why not, with details; None if it may."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One request and what it ended in."""
-
-    at: float
-    """Seconds of the monotonic clock."""
-    uri: str
-    line: int
-    trigger: Trigger
-    outcome: Outcome
-    language: str = ""
-
-
-class Listener(Protocol):
-    """Is told of every request's end, before the answer goes out: it must be quick."""
-
-    def ended(self, event: Event, source: Source | None, offset: int) -> None:
-        """Take note; `source` is the snapshot that was asked about, None if there was none."""
         ...
 
 
@@ -137,7 +123,7 @@ class Completer:
             identity=lambda: next(identities),
             strained=strained,
         )
-        self._foresight = Foresight(self._pilot, settings)
+        self._foresight = Foresight(self._pilot.reader, settings)
         self._strained = strained
         self._tasks: set[asyncio.Task[None]] = set()
         self.history: deque[Event] = deque(maxlen=HISTORY)
@@ -192,7 +178,7 @@ class Completer:
         if desk.flight is None and trigger is Trigger.AUTOMATIC:
             delay = self._delay(desk, source, cursor, settings)
             until = asyncio.get_running_loop().time() + delay
-            if delay > 0 and await _happens(superseded, until=until):
+            if delay > 0 and await happens(superseded, until=until):
                 return NoSuggestion(Reason.SUPERSEDED)
         return await self._awaited(
             desk, source, cursor, trigger, superseded=superseded, limit=limit
@@ -235,7 +221,7 @@ class Completer:
 
     async def _hears(self, *signals: Signal, limit: float) -> bool:
         """Wait for one of several things; False if the limit passes and the machine is busy."""
-        if not await _happens(*signals, until=limit):
+        if not await happens(*signals, until=limit):
             if self._strained():
                 return False
             await Signal.first(*signals)
@@ -436,13 +422,3 @@ def _single_line(cursor: Cursor, trigger: Trigger, settings: CompletionSettings)
     if settings.multiline == "always" or trigger is Trigger.INVOKED:
         return False
     return not (cursor.around.at_line_start and cursor.around.at_line_end)
-
-
-async def _happens(*signals: Signal, until: float) -> bool:
-    """Wait for one of several things; False if none has happened at a time of the event loop."""
-    try:
-        async with asyncio.timeout_at(until):
-            await Signal.first(*signals)
-    except TimeoutError:
-        return False
-    return True

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from coai_agents.completion.cursor import Cursor
     from coai_agents.completion.desk import Desk
-    from coai_agents.completion.pilot import Pilot
+    from coai_agents.completion.reading import Reader
     from coai_agents.source import Source
     from coai_routing.settings import CompletionSettings
 
@@ -36,8 +36,8 @@ of several moves at once."""
 class Foresight:
     """Reads ahead for one document at a time."""
 
-    def __init__(self, pilot: Pilot, settings: Callable[[str], CompletionSettings]) -> None:
-        self._pilot = pilot
+    def __init__(self, reader: Reader, settings: Callable[[str], CompletionSettings]) -> None:
+        self._reader = reader
         self._settings = settings
 
     async def after_answer(self, desk: Desk, source: Source, cursor: Cursor) -> None:
@@ -69,8 +69,8 @@ class Foresight:
         settings = self._settings(cursor.uri)
         try:
             if first:
-                await self._pilot.read_first(desk, source, cursor, settings)
+                await self._reader.read_first(desk, source, cursor, settings)
             else:
-                await self._pilot.read_ahead(desk, source, cursor, settings, whole=whole)
+                await self._reader.read_ahead(desk, source, cursor, settings, whole=whole)
         except ProviderError as error:
             logger.info("The prompt could not be read in advance: %s", error)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from coai_agents.source import Source
 
 
 class Trigger(StrEnum):
@@ -146,3 +149,24 @@ class NoSuggestion:
 
 
 Outcome = Suggestion | NoSuggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One request and what it ended in."""
+
+    at: float
+    """Seconds of the monotonic clock."""
+    uri: str
+    line: int
+    trigger: Trigger
+    outcome: Outcome
+    language: str = ""
+
+
+class Listener(Protocol):
+    """Is told of every request's end, before the answer goes out: it must be quick."""
+
+    def ended(self, event: Event, source: Source | None, offset: int) -> None:
+        """Take note; `source` is the snapshot that was asked about, None if there was none."""
+        ...
