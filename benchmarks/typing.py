@@ -31,6 +31,7 @@ from benchmarks.support.daemon import cpu_seconds, editing, only_server
 from benchmarks.support.figures import percentile
 from benchmarks.support.histogram import histogram_svg
 from benchmarks.support.llama import ServerOptions, alias_for, evaluated_tokens, llama_server
+from benchmarks.support.loaded import measure_loaded
 from benchmarks.support.replay import DaemonReplay, Limits, PlainReplay
 from benchmarks.support.report import Report, options_parser, run
 from benchmarks.support.typing_figures import Side, latencies_by_origin, publish
@@ -180,6 +181,10 @@ async def measure(options: argparse.Namespace) -> int:
         f"{alias}, {server.batch_tokens} tokens a batch; {options.speed:g} characters a second in "
         f"{', '.join(passage.name for passage in texts)}"
     )
+    if options.load:
+        report.say(f"{options.load} other programs keep the machine busy.")
+        await measure_loaded(report, server, texts, options.load)
+        return report.finish(options)
     coai, typed = await through_the_daemon(server, texts, options)
     limits = limits_like(coai.calls)
     plain = await by_the_plain_client(server, texts, typed, limits)
@@ -208,6 +213,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", metavar="NAME|FILE", help="the model (the default)")
     parser.add_argument("--batch", type=int, default=2048, help="llama.cpp's batch, tokens (2048)")
     parser.add_argument("--threads", type=int, default=0, help="llama.cpp's threads (as suits)")
+    parser.add_argument(
+        "--load", type=int, default=0, metavar="N", help="beside N busy programs: other figures"
+    )
     parser.add_argument("--plot", metavar="FILE.svg", type=Path, help="draw the latencies")
     return run(measure(parser.parse_args(arguments)))
 

@@ -13,11 +13,17 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from coai_routing.errors import EgressRefusedError, OverBudgetError, ProviderError
+from coai_routing.errors import (
+    EgressRefusedError,
+    OverBudgetError,
+    ProviderError,
+    RequestRejectedError,
+)
 from coai_routing.health import BackendHealth
 from coai_routing.plan import CompletionPlan, Offer, Speed, Wishes, plan_completion
 from coai_routing.privacy import is_loopback, is_trusted
 from coai_routing.probing import measure, speed_of
+from coai_routing.providers.suffixed import BY_SERVER, SuffixedProvider
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
@@ -216,7 +222,7 @@ class Backends:
                     if delta.reply is not None:
                         self._learn(backend, delta.reply)
                     yield delta
-        except (EgressRefusedError, OverBudgetError):
+        except (EgressRefusedError, OverBudgetError, RequestRejectedError):
             raise  # which says nothing of how the backend is
         except ProviderError as error:
             message = error.message
@@ -228,6 +234,16 @@ class Backends:
                 self._note(backend, lambda health: health.succeeded(elapsed))
             else:
                 self._note(backend, lambda health: health.abandoned())
+
+    async def count_tokens(self, backend: Backend, text: str) -> int | None:
+        """Have a backend's own tokenizer count; None where there is none or it does not answer."""
+        if not is_loopback(backend.provider.base_url):
+            return None  # a departure that nobody logs
+        try:
+            return await backend.provider.count_tokens(text)
+        except ProviderError as error:
+            logger.info("%s does not count tokens: %s", backend.name, error)
+            return None
 
     def _learn(self, backend: Backend, reply: ModelReply) -> None:
         """Take from a reply how fast a server is that was measured before."""
@@ -296,20 +312,24 @@ class Backends:
 
     def _serve(self, found: Found, provider: Provider, model: ModelDescription) -> Served:
         family = self._catalog.family_of(model.name)
+        by_server = family is None and model.name in found.fills_in
         is_llama = found.kind == "llama_server"
         offer = Offer(
             name=found.name,
             model=model.name,
-            fills_in=family is not None,
+            fills_in=family is not None or by_server,
             local=self._is_local(found.base_url),
-            rank=int(self._catalog.completion_rank(model.name)),
+            rank=int(self._catalog.completion_rank(model.name)) or int(by_server),
             loaded=model.loaded is not False,
             size_bytes=model.size_bytes,
         )
+        fim = None if family is None else family.fim
+        if by_server:
+            provider, fim = SuffixedProvider(provider), BY_SERVER
         return Served(
             offer,
             provider,
-            None if family is None else family.fim,
+            fim,
             model.context_tokens or DEFAULT_CONTEXT,
             has_slots=is_llama,
             reads_ahead=is_llama,

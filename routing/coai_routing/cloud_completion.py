@@ -187,6 +187,10 @@ class CloudCompletion:
         """Return nothing: the registry says which models there are."""
         return ()
 
+    async def count_tokens(self, text: str) -> int | None:
+        """Return nothing: the model is elsewhere."""
+        del text
+
     async def health(self) -> Health:
         """Say whether it would be asked."""
         offer = self.offer

@@ -98,7 +98,42 @@ class OutOfMemoryError(ProviderError):
 
 
 class RequestRejectedError(ProviderError):
-    """The backend understood the request and refused it, for example a prompt that is too long."""
+    """The backend understood the request and refused it: the request's fault, not the backend's.
+
+    `parameters` are those that the backend names as wrong, apart from its words.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str,
+        remedy: str = "",
+        parameters: frozenset[str] = frozenset(),
+    ) -> None:
+        super().__init__(message, provider=provider, remedy=remedy)
+        self.parameters = parameters
+
+
+class PromptTooLongError(RequestRejectedError):
+    """The request exceeds the model's context window.
+
+    `tokens` is how many the backend counted and `window` how many it takes; None where it does not
+    say.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str,
+        remedy: str = "",
+        tokens: int | None = None,
+        window: int | None = None,
+    ) -> None:
+        super().__init__(message, provider=provider, remedy=remedy)
+        self.tokens = tokens
+        self.window = window
 
 
 class BadReplyError(ProviderError):

@@ -224,10 +224,13 @@ def run(
     return Ended(done.returncode, done.stdout, done.stderr)
 
 
-def start_detached(command: Sequence[str], *, directory: Path, log: int) -> subprocess.Popen[bytes]:
+def start_detached(
+    command: Sequence[str], *, directory: Path, log: int, defaults: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
     """Start a child that is to outlive this process, with what it says in an open file.
 
-    It has no input and no terminal. Who starts it collects its exit code some time, or nobody does.
+    `defaults` are variables that it gets unless the environment has them. It has no input and no
+    terminal. Who starts it collects its exit code some time, or nobody does.
     Raises OSError.
     """
     import subprocess  # noqa: PLC0415 - not if nothing is started
@@ -247,7 +250,7 @@ def start_detached(command: Sequence[str], *, directory: Path, log: int) -> subp
         stdout=log,
         stderr=log,
         cwd=directory,
-        env=child_environment(),
+        env={**defaults, **child_environment()},
         creationflags=flags,
         start_new_session=sys.platform != "win32",
     )

@@ -119,6 +119,17 @@ class CompletionSettings(Section):
         le=600_000,
         description="How long a completion that was not asked for explicitly may take.",
     )
+    patience_ms: Annotated[int, Unit("milliseconds")] = Field(
+        default=1_000,
+        ge=100,
+        le=60_000,
+        description=(
+            "How long a suggestion of several lines is waited for before the whole lines that are "
+            "there are shown; the rest is the next suggestion. Three times as long if it was asked "
+            "for explicitly. While other programs keep the machine busy, a request ends after less "
+            "than twice as long, or five times if it was asked for."
+        ),
+    )
     backend: Annotated[
         str, Field(min_length=1), Expected('"auto", "embedded" or the name of an endpoint')
     ] = Field(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from coai_agents.completion.completer import Event
+    from coai_agents.completion.outcome import Event
     from coai_agents.completion.tuning import Tuning
     from coai_agents.source import Source
     from coai_routing.ledger_rows import SuggestionRow

@@ -16,6 +16,7 @@ from coai_agents.context import WorkspaceContext
 from coai_agents.exclusions import ExclusionRules, Exclusions
 from coai_agents.source import path_of
 from coai_routing.local import LocalModels
+from coai_routing.machine import Machine
 from coai_routing.settings import LogSettings
 from coai_routing.settings_loading import LoadedSettings, load, rows
 from coai_server import logs
@@ -82,6 +83,7 @@ class Services:
             listener=self.recorder,
             tuning=self.recorder.tuning,
             above=lambda source: cells_above(source, documents.open_sources()),
+            strained=Machine().is_strained,
         )
         documents.on_open.append(self._opened)
         documents.on_change.append(self._changed)

@@ -13,7 +13,7 @@ from coai_routing.plan import Speed
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from coai_agents.completion.completer import Event
+    from coai_agents.completion.outcome import Event
     from coai_routing.plan import CompletionPlan, Offer
     from coai_routing.settings import Settings
     from coai_server.services import Services

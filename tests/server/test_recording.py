@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.completion.completer import Event
-from coai_agents.completion.outcome import NoSuggestion, Reason, Suggestion, Trigger
+from coai_agents.completion.outcome import Event, NoSuggestion, Reason, Suggestion, Trigger
 from coai_agents.completion.tuning import UNTUNED
 from coai_agents.source import Source
 from coai_routing.ledger import Ledger

@@ -95,6 +95,10 @@ class ScriptedBackends:
         """Say why there is none."""
         return self.why_none
 
+    async def count_tokens(self, backend: Backend, text: str) -> int | None:
+        """Say that it has no tokenizer."""
+        return None
+
     async def stream(self, backend: Backend, request: ModelRequest) -> AsyncGenerator[Delta]:
         """Yield what the test hands out."""
         call = Call(request)

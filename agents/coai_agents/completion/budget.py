@@ -17,11 +17,20 @@ FREEZE_FACTOR: Final = 6.0
 """A newly frozen prompt may take so many times the target latency to be read. It is read once, and
 every keystroke after it is answered within the target."""
 
+FIRST_FACTOR: Final = 3.0
+"""The same for the prompt that is read first where the cursor has come to rest: within a second."""
+
 PATIENT_FACTOR: Final = 12.0
 """The same for who asks explicitly, and therefore waits, and while nobody waits."""
 
 FEWEST_TOKENS: Final = 192
 """Less than this is no context at all, however slow the backend."""
+
+FEWEST_FIRST: Final = 96
+"""The same for a prompt that is read first."""
+
+FEWEST_STRAINED: Final = 64
+"""The same while other programs keep the machine busy: the lines around the cursor."""
 
 MOST_TOKENS: Final = 6144
 """More than this does not help fill-in-the-middle models of the sizes that keep up with typing."""
@@ -54,20 +63,20 @@ def prompt_budget(
     *,
     prompt_speed: float | None,
     target_ms: float,
-    context_tokens: int,
-    max_output_tokens: int,
+    room_tokens: int,
     characters_per_token: float,
     factor: float = FREEZE_FACTOR,
+    fewest: int = FEWEST_TOKENS,
 ) -> int:
     """Return the characters that a prompt may have.
 
-    `prompt_speed` is in tokens a second, `context_tokens` the backend's window for one request,
-    `factor` how many times the target latency reading it may take.
+    `prompt_speed` is in tokens a second, `room_tokens` what the backend's window has room for,
+    `factor` how many times the target latency reading it may take, `fewest` the tokens that it
+    has in any case.
     """
     speed = prompt_speed or DEFAULT_PROMPT_SPEED
     affordable = speed * target_ms / 1000 * factor
-    window = max(FEWEST_TOKENS // 2, context_tokens - max_output_tokens - RESERVED_TOKENS)
-    tokens = min(max(FEWEST_TOKENS, affordable), MOST_TOKENS, window)
+    tokens = min(max(fewest, affordable), MOST_TOKENS, max(1, room_tokens))
     return int(tokens * characters_per_token)
 
 

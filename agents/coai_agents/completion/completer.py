@@ -15,7 +15,7 @@ import itertools
 import logging
 import time
 from collections import OrderedDict, deque
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from coai_agents.completion.border import ClosedBorder
@@ -24,17 +24,24 @@ from coai_agents.completion.cursor import Cursor, auto_closed
 from coai_agents.completion.debounce import delay_ms
 from coai_agents.completion.desk import Desk
 from coai_agents.completion.flight import Flight
-from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
-from coai_agents.completion.pilot import Pilot
-from coai_agents.completion.signal import Signal
+from coai_agents.completion.foresight import Foresight
+from coai_agents.completion.outcome import (
+    Event,
+    NoSuggestion,
+    Outcome,
+    Reason,
+    Suggestion,
+    Trigger,
+)
+from coai_agents.completion.pilot import PATIENCE_INVOKED, Pilot
+from coai_agents.completion.signal import Signal, happens
 from coai_agents.completion.tuning import UNTUNED
-from coai_routing.errors import ProviderError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from coai_agents.completion.border import Border
-    from coai_agents.completion.outcome import Origin
+    from coai_agents.completion.outcome import Listener, Origin
     from coai_agents.completion.pilot import Syntax
     from coai_agents.completion.prompting import Context
     from coai_agents.completion.selected import Selected
@@ -49,11 +56,14 @@ GRACE: Final = 0.03
 """Seconds that a cancelled request's flight is kept, because editors cancel the old request before
 they send the one that the flight may answer; well below the 50 ms in which it must be gone."""
 
-REST: Final = 0.6
-"""Seconds without a request after which the user rests and the backend may work ahead."""
-
 BREATH: Final = 0.02
 """Seconds after an answer before anything is prepared for the next one."""
+
+WAITS: Final = 1.9
+"""Times its patience that a request which nobody asked for waits while the machine is busy."""
+
+WAITS_INVOKED: Final = 4.8
+"""The same for one that was asked for."""
 
 DOCUMENTS: Final = 64
 """Documents whose typing and prompts are remembered; those used least recently give way."""
@@ -69,27 +79,6 @@ class Gate(Protocol):
         self, source: Source, cursor: Cursor, trigger: Trigger
     ) -> tuple[Reason, str] | None:
         """Return why not, with details; None if it may."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One request and what it ended in."""
-
-    at: float
-    """Seconds of the monotonic clock."""
-    uri: str
-    line: int
-    trigger: Trigger
-    outcome: Outcome
-    language: str = ""
-
-
-class Listener(Protocol):
-    """Is told of every request's end, before the answer goes out: it must be quick."""
-
-    def ended(self, event: Event, source: Source | None, offset: int) -> None:
-        """Take note; `source` is the snapshot that was asked about, None if there was none."""
         ...
 
 
@@ -109,13 +98,14 @@ class Completer:
         listener: Listener | None = None,
         tuning: Callable[[str], Tuning] = lambda _: UNTUNED,
         above: Callable[[Source], str] = lambda _: "",
+        strained: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take what completing needs.
 
         `border` says what may be shown to a model elsewhere, nothing without one. `tuning` says
         what holds for a language at the moment, `above` what stands above a document: the cells of
-        its notebook.
+        its notebook. `strained` says whether other programs wait for a processor.
         """
         self._settings = settings
         self._listener = listener
@@ -134,7 +124,10 @@ class Completer:
             keep=lambda flight, entry: self._cache.put(flight.cursor, entry),
             identity=lambda: next(identities),
             above=above,
+            strained=strained,
         )
+        self._foresight = Foresight(self._pilot.reader, settings)
+        self._strained = strained
         self._tasks: set[asyncio.Task[None]] = set()
         self.history: deque[Event] = deque(maxlen=HISTORY)
 
@@ -190,17 +183,39 @@ class Completer:
         if (known := self._known(desk, cursor)) is not None:
             return self._show(desk, cursor, *known)
         settings = self._settings(cursor.uri)
+        waits = WAITS_INVOKED if trigger is Trigger.INVOKED else WAITS
+        limit = asyncio.get_running_loop().time() + waits * settings.patience_ms / 1000
         if desk.flight is not None and not desk.flight.agrees(cursor):
             desk.drop_flight()
         if desk.flight is None and trigger is Trigger.AUTOMATIC:
             delay = self._delay(desk, source, cursor, settings)
-            if delay > 0 and await _happens_within(superseded, delay):
+            until = asyncio.get_running_loop().time() + delay
+            if delay > 0 and await happens(superseded, until=until):
                 return NoSuggestion(Reason.SUPERSEDED)
+        return await self._awaited(
+            desk, source, cursor, trigger, document=document, superseded=superseded, limit=limit
+        )
+
+    async def _awaited(
+        self,
+        desk: Desk,
+        source: Source,
+        cursor: Cursor,
+        trigger: Trigger,
+        *,
+        document: Source,
+        superseded: Signal,
+        limit: float,
+    ) -> Outcome:
+        """Return what a flight brings, one that is under way or a new one."""
         flight = desk.flight or self._take_off(desk, source, cursor, trigger)
         try:
             while not flight.landed.is_set():
                 own = flight.cursor == cursor
-                await Signal.first(superseded, flight.landed if own else flight.changed)
+                news = flight.landed if own else flight.changed
+                if not await self._hears(superseded, news, limit=limit):
+                    # What is under way goes on: the next request may find it in the cache.
+                    return NoSuggestion(Reason.MACHINE_BUSY)
                 if superseded.is_set():
                     return NoSuggestion(Reason.SUPERSEDED)
                 if not flight.agrees(cursor):
@@ -216,6 +231,14 @@ class Completer:
             origin: Origin = "model" if flight.cursor == cursor else "joined"
             return self._show(desk, cursor, known[0], origin, flight)
         return NoSuggestion(*(flight.refusal or (Reason.MODEL_SAID_NOTHING, "")))
+
+    async def _hears(self, *signals: Signal, limit: float) -> bool:
+        """Wait for one of several things; False if the limit passes and the machine is busy."""
+        if not await happens(*signals, until=limit):
+            if self._strained():
+                return False
+            await Signal.first(*signals)
+        return True
 
     def _delay(
         self, desk: Desk, source: Source, cursor: Cursor, settings: CompletionSettings
@@ -251,6 +274,8 @@ class Completer:
             patient=trigger is Trigger.INVOKED,
             prepared=prepared,
         )
+        patience = settings.patience_ms / 1000 * (PATIENCE_INVOKED if flight.patient else 1.0)
+        flight.patient_until = asyncio.get_running_loop().time() + patience
         if trigger is Trigger.AUTOMATIC and not flight.single_line:
             settings = self._as_long_as_taken(settings, source.language)
         flight.task = self._spawn(self._pilot.fly(desk, source, flight, trigger, settings))
@@ -308,7 +333,7 @@ class Completer:
             Cursor(cursor.uri, cursor.prefix[:typed], cursor.suffix[len(found.closers) :]),
             entry,
         )
-        desk.resting = self._spawn(self._rest(desk, cursor, found.rest))
+        desk.rests(self._spawn(self._rest(desk, cursor, found.rest)))
         usage = flight.reply.usage if flight is not None and flight.reply is not None else None
         return Suggestion(
             text=found.rest,
@@ -339,29 +364,23 @@ class Completer:
             self._take_off(desk, source, accepted, Trigger.AUTOMATIC, prepared=True)
         while desk.flight is not None:
             await Signal.first(desk.flight.changed)
-        await asyncio.sleep(REST)
-        await self._read_ahead(desk, source, cursor)
+        await self._foresight.after_answer(desk, source, cursor)
 
     def opened(self, source: Source) -> None:
-        """Have the backend read a short document before anybody asks."""
+        """Have the backend read a document before anybody asks or tells where the cursor is."""
         end = Cursor.at(source, len(source.text))
         if self._gate.refusal(source, end, Trigger.INVOKED) is None:
             desk = self._desk(source.uri)
-            desk.resting = self._spawn(self._begin(desk, source, end))
+            desk.rests(self._spawn(self._foresight.anywhere(desk, source, end)))
 
-    async def _begin(self, desk: Desk, source: Source, end: Cursor) -> None:
-        await asyncio.sleep(REST)
-        # Nobody knows yet where the cursor will be.
-        await self._read_ahead(desk, source, end, whole=True)
-
-    async def _read_ahead(
-        self, desk: Desk, source: Source, cursor: Cursor, *, whole: bool = False
-    ) -> None:
-        settings = self._settings(cursor.uri)
-        try:
-            await self._pilot.read_ahead(desk, source, cursor, settings, whole=whole)
-        except ProviderError as error:
-            logger.info("The prompt could not be read in advance: %s", error)
+    def rested(self, source: Source, offset: int) -> None:
+        """Have the backend read what will be asked where the cursor has come to rest."""
+        desk = self._desk(source.uri)
+        cursor = Cursor.at(source, offset)
+        if desk.flight is not None or desk.shown is not None or desk.rests_at == cursor:
+            return  # there is something better to do, or it is being done
+        if self._gate.refusal(source, cursor, Trigger.INVOKED) is None:
+            desk.rests(self._spawn(self._foresight.at_cursor(desk, source, cursor)), cursor)
 
     # ----------------------------------------------------------- documents
 
@@ -416,12 +435,3 @@ def _single_line(cursor: Cursor, trigger: Trigger, settings: CompletionSettings)
     if settings.multiline == "always" or trigger is Trigger.INVOKED:
         return False
     return not (cursor.around.at_line_start and cursor.around.at_line_end)
-
-
-async def _happens_within(signal: Signal, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await Signal.first(signal)
-    except TimeoutError:
-        return False
-    return True

@@ -37,6 +37,8 @@ class Desk:
     session: PromptSession | None = None
     slot: int | None = None
     """The backend's cache slot that holds the session's prompt, once the backend named it."""
+    sent: str = ""
+    """The prompt that was sent last: what a new one shares with it need not be read again."""
     ahead: ReadAhead | None = None
     """What is to take the session's place when it has been read."""
     rhythm: Rhythm = field(default_factory=Rhythm)
@@ -46,16 +48,27 @@ class Desk:
     superseded: Signal = field(default_factory=Signal)
     """Set when a newer request comes; each request brings one of its own."""
     resting: asyncio.Task[None] | None = None
-    """What is done while the user rests; any request ends it."""
+    """What is done while the user rests; any request or keystroke ends it."""
+    rests_at: Cursor | None = None
+    """Where the cursor was told to rest, while something is done about it."""
 
     def newest_request(self) -> Signal:
         """Begin a request: end the one before, and return what will tell of the next."""
         self.superseded.set()
         self.superseded = Signal()
+        self.stir()
+        return self.superseded
+
+    def rests(self, task: asyncio.Task[None], cursor: Cursor | None = None) -> None:
+        """Begin what is done while the user rests, at a cursor if that is known."""
+        self.stir()
+        self.resting, self.rests_at = task, cursor
+
+    def stir(self) -> None:
+        """End what is done while the user rests."""
         if self.resting is not None:
             self.resting.cancel()
-            self.resting = None
-        return self.superseded
+        self.resting = self.rests_at = None
 
     def drop_flight(self) -> None:
         """Close the connection to the backend, if there is one."""
@@ -66,15 +79,14 @@ class Desk:
     def changed(self, source: Source, now_ms: float) -> None:
         """Take in an edit; a flight that it made worthless is cancelled at once."""
         self.rhythm = self.rhythm.keystroke(now_ms)
+        self.stir()
         if self.flight is not None and not _still_of_use(self.flight, source):
             self.drop_flight()
 
     def put_away(self) -> None:
         """End everything."""
         self.superseded.set()
-        if self.resting is not None:
-            self.resting.cancel()
-            self.resting = None
+        self.stir()
         self.drop_flight()
 
 

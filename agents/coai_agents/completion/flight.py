@@ -7,6 +7,7 @@ when nobody wants it any more its task is cancelled, which closes the socket to 
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -15,11 +16,11 @@ from coai_agents.completion.extent import End, Extent, find_end
 from coai_agents.completion.fitting import Ground
 from coai_agents.completion.indentation import indented_as_the_file
 from coai_agents.completion.outcome import Reason
+from coai_agents.completion.pace import Flow
 from coai_agents.completion.signal import Signal
 from coai_agents.completion.wrapping import code_of
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import AsyncIterator, Callable
 
     from coai_agents.completion.cursor import Cursor
@@ -56,6 +57,12 @@ class Flight:
     reply: ModelReply | None = None
     refusal: tuple[Reason, str] | None = None
     """Why nothing will come, with details; None unless the flight failed."""
+    flow: Flow | None = None
+    """When the pieces of the answer that is coming came."""
+    patient_until: float = float("inf")
+    """When patience is over, in the event loop's time."""
+    hurried: bool = False
+    """Whether patience is over: the whole lines that are there are shown, and the rest later."""
     task: asyncio.Task[None] | None = None
     _ground: Ground | None = None
     landed: Signal = field(default_factory=Signal)
@@ -118,7 +125,11 @@ class Flight:
         self.raw, self.extent = "", None
         pending = healed
         carry = ""
+        now = asyncio.get_running_loop().time
+        self.flow = Flow(began=now())
         async for delta in deltas:
+            if delta.text:
+                self.flow.piece(now())
             piece = carry + delta.text
             carry = ""
             if delta.reply is not None:
@@ -131,18 +142,22 @@ class Flight:
                 piece, pending = piece[len(pending) :], ""
             if piece:
                 self._take(unify_line_ends(piece), whole_block)
-                if self.extent is not None:
+                if self.extent is not None or (self.hurried and self.settle()):
                     return True
         if self.extent is None:
             self._end(whole=True)
         return not pending
 
+    @property
+    def has_whole_line(self) -> bool:
+        """Whether something could be shown that does not end in the middle of a line."""
+        return bool(self.text.rpartition("\n")[0].strip())
+
     def settle(self) -> bool:
-        """Make do with the whole lines that came before the deadline; False if there are none."""
-        lines = self.text.rpartition("\n")[0]
-        if not lines.strip():
+        """Make do with the whole lines that have come; False if there are none."""
+        if not self.has_whole_line:
             return False
-        self.raw, self.primed = lines, ""
+        self.raw, self.primed = self.text.rpartition("\n")[0], ""
         self._end(whole=True)
         return True
 

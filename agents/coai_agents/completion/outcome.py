@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from coai_agents.source import Source
 
 
 class Trigger(StrEnum):
@@ -33,6 +36,7 @@ class Reason(StrEnum):
     BACKEND_FAILED = "backend_failed"
     BREAKER_OPEN = "breaker_open"
     TIMED_OUT = "timed_out"
+    MACHINE_BUSY = "machine_busy"
     SUPERSEDED = "superseded"
     CANCELLED = "cancelled"
     EGRESS_REFUSED = "egress_refused"
@@ -71,6 +75,7 @@ _MEANINGS: dict[Reason, str] = {
     Reason.BACKEND_FAILED: "The model's backend failed.",
     Reason.BREAKER_OPEN: "The model's backend failed repeatedly and is left alone for a while.",
     Reason.TIMED_OUT: "The model did not answer in time (`completion.timeout_ms`).",
+    Reason.MACHINE_BUSY: "The machine is busy: other programs leave the model too little time.",
     Reason.SUPERSEDED: "A newer request took its place.",
     Reason.CANCELLED: "The editor cancelled the request.",
     Reason.EGRESS_REFUSED: "The only model that could answer is not on this machine, and this "
@@ -96,6 +101,7 @@ _REMEDIES: dict[Reason, str] = {
     Reason.BACKEND_FAILED: "Run `coai doctor`; the daemon's log has the backend's own words.",
     Reason.BREAKER_OPEN: "Run `coai doctor` to see what the backend answers now.",
     Reason.TIMED_OUT: "Choose a smaller model, or raise `completion.timeout_ms`.",
+    Reason.MACHINE_BUSY: "Type on: what the model still writes is kept, and shown where it fits.",
     Reason.OVER_BUDGET: "Raise `budget.daily_usd` or `budget.monthly_usd`, or run "
     "`coai models pull` for a model on this machine.",
     Reason.EGRESS_REFUSED: "Run `coai models pull` for a model on this machine, or read what "
@@ -146,3 +152,24 @@ class NoSuggestion:
 
 
 Outcome = Suggestion | NoSuggestion
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One request and what it ended in."""
+
+    at: float
+    """Seconds of the monotonic clock."""
+    uri: str
+    line: int
+    trigger: Trigger
+    outcome: Outcome
+    language: str = ""
+
+
+class Listener(Protocol):
+    """Is told of every request's end, before the answer goes out: it must be quick."""
+
+    def ended(self, event: Event, source: Source | None, offset: int) -> None:
+        """Take note; `source` is the snapshot that was asked about, None if there was none."""
+        ...

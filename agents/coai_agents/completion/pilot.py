@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
-from coai_agents.completion.budget import DEFAULT_PROMPT_SPEED
 from coai_agents.completion.cache import Entry
 from coai_agents.completion.cleaning import clean
 from coai_agents.completion.indentation import likely_indentation, required_indentation
 from coai_agents.completion.outcome import Reason, Trigger
+from coai_agents.completion.pace import Pace
 from coai_agents.completion.prompting import Prompting
+from coai_agents.completion.reading import Reader
+from coai_agents.completion.session import common_length
 from coai_routing.errors import (
     EgressRefusedError,
     OverBudgetError,
+    PromptTooLongError,
     ProviderBusyError,
     ProviderError,
     ProviderTimeoutError,
@@ -48,11 +52,8 @@ BLOCK_SECONDS: Final = 2.0
 
 FEWEST_BLOCK_TOKENS: Final = 24
 
-PIECE_SECONDS: Final = 0.2
-"""A piece that is read ahead takes about so long; who types meanwhile waits for its end."""
-
-FEWEST_PIECE: Final = 32
-"""Tokens. Smaller pieces take longer together."""
+MOST_COUNTS: Final = 2
+"""Times that a prompt is counted exactly and cut again before it is sent as it is."""
 
 PATIENCE_INVOKED: Final = 3.0
 """Who asks explicitly waits so many times longer than who only types."""
@@ -83,23 +84,33 @@ class Pilot:
         keep: Callable[[Flight, Entry], None],
         identity: Callable[[], int],
         above: Callable[[Source], str] = lambda _: "",
+        strained: Callable[[], bool],
     ) -> None:
         self._backends = backends
         self._syntax = syntax
         self._border = border
         self._keep = keep
         self._identity = identity
-        self._prompting = Prompting(context, above)
+        self._strained = strained
+        self._pace = Pace()
+        self._prompting = Prompting(context, above, strained)
+        self.reader = Reader(
+            backends, self._prompting, self.next_backend, works_ahead=lambda: self.works_ahead
+        )
 
     @property
     def works_ahead(self) -> bool:
-        """Whether a backend may be asked what nobody has asked for: not if it is elsewhere."""
+        """Whether a backend may be asked what nobody has asked for.
+
+        Not if it is elsewhere, nor while other programs wait for a processor.
+        """
         backend = self.next_backend()
-        return backend is None or backend.local
+        return backend is None or (backend.local and not self._strained())
 
     def next_backend(self) -> Backend | None:
-        """Return the backend that would be asked now."""
-        return next(iter(self._backends.candidates()), None)
+        """Return the backend that would be asked now, with the speed that it has now."""
+        backend = next(iter(self._backends.candidates()), None)
+        return None if backend is None else self._pace.adapted(backend)
 
     async def fly(
         self,
@@ -117,11 +128,21 @@ class Pilot:
             for backend in candidates:
                 try:
                     await self._ask(
-                        desk, source, flight, trigger=trigger, settings=settings, backend=backend
+                        desk,
+                        source,
+                        flight,
+                        trigger=trigger,
+                        settings=settings,
+                        backend=self._pace.adapted(backend),
                     )
                 except ProviderError as error:
                     logger.warning("%s could not complete: %s", backend.name, error)
-                    flight.refusal = _reason(error), str(error)
+                    flight.refusal = self._reason(error), str(error)
+                    flight.text = ""
+                except Exception as error:
+                    # A defect of ours or of a library's shall not pass for a model without ideas.
+                    logger.exception("%s could not be asked", backend.name)
+                    flight.refusal = Reason.BACKEND_FAILED, f"{type(error).__name__}: {error}"
                     flight.text = ""
                 else:
                     return
@@ -142,14 +163,72 @@ class Pilot:
         cursor = flight.cursor
         flight.backend, flight.model = backend.name, backend.model
         waits = trigger is Trigger.INVOKED
-        session = self._prompting.session(desk, source, cursor, settings, backend, waits=waits)
-        if not backend.local:
-            files = session.files if backend.fim.files is not None else ()
-            await self._border.check(source, files, backend=backend.name)
         whole_block = None
         if not (flight.single_line or flight.patient):
             whole_block = self._syntax.whole_block(source, cursor)
         flight.look = partial(self._syntax.ground, source, cursor)
+        for again in (False, True):
+            session = await self._fitting(desk, source, cursor, settings, backend, waits=waits)
+            if not backend.local:
+                files = session.files if backend.fim.files is not None else ()
+                await self._border.check(source, files, backend=backend.name)
+            try:
+                await self._converse(
+                    desk,
+                    flight,
+                    session,
+                    source.language,
+                    trigger=trigger,
+                    settings=settings,
+                    backend=backend,
+                    whole_block=whole_block,
+                )
+            except PromptTooLongError as error:
+                prompt = session.prompt(backend.fim, session.tail(cursor) or "")
+                self._prompting.shorten(desk, backend, source.language, prompt, error)
+                if again:
+                    raise
+            else:
+                return
+
+    async def _fitting(
+        self,
+        desk: Desk,
+        source: Source,
+        cursor: Cursor,
+        settings: CompletionSettings,
+        backend: Backend,
+        *,
+        waits: bool,
+    ) -> PromptSession:
+        """Return a prompt that the window has room for; counted, where an estimate is too vague."""
+        session = self._prompting.session(desk, source, cursor, settings, backend, waits=waits)
+        for _ in range(MOST_COUNTS):
+            if not self._prompting.is_close(session, backend, settings):
+                break
+            prompt = session.prompt(backend.fim, session.tail(cursor) or "")
+            counted = await self._backends.count_tokens(backend, prompt)
+            if counted is None or counted <= self._prompting.room(backend, settings):
+                break
+            self._prompting.lengths.learn_count(backend, source.language, prompt, counted)
+            desk.session = None
+            session = self._prompting.session(desk, source, cursor, settings, backend, waits=waits)
+        return session
+
+    async def _converse(
+        self,
+        desk: Desk,
+        flight: Flight,
+        session: PromptSession,
+        language: str,
+        *,
+        trigger: Trigger,
+        settings: CompletionSettings,
+        backend: Backend,
+        whole_block: WholeBlock | None,
+    ) -> None:
+        """Have the backend write, a second time if who asked waits and got nothing of use."""
+        cursor = flight.cursor
         primed = required_indentation(cursor)
         while True:
             await self._fill_in(
@@ -157,6 +236,7 @@ class Pilot:
                 flight,
                 session,
                 primed,
+                language,
                 trigger=trigger,
                 settings=settings,
                 backend=backend,
@@ -176,6 +256,7 @@ class Pilot:
         flight: Flight,
         session: PromptSession,
         primed: str,
+        language: str,
         *,
         trigger: Trigger,
         settings: CompletionSettings,
@@ -190,26 +271,67 @@ class Pilot:
             prompt = session.prompt(backend.fim, tail.removesuffix(healed))
             request = ModelRequest(
                 prompt=prompt,
-                max_tokens=_most_tokens(flight, trigger, settings, backend),
+                max_tokens=self._prompting.most_output(
+                    backend, _most_tokens(flight, trigger, settings, backend)
+                ),
                 # The backend's own end of a line brings its account of tokens and slot with it.
                 stop=_stops(flight, backend),
                 slot=desk.slot if backend.has_slots else None,
                 timeout=settings.timeout_ms / 1000 * patience,
                 sensitive=not backend.local and bool(find_secrets(prompt)),
             )
-            deltas = self._backends.stream(backend, request)
-            async with aclosing(deltas):
-                try:
-                    begins_well = await flight.receive(
-                        deltas, whole_block, primed=primed, healed=healed
-                    )
-                except ProviderTimeoutError:
-                    if not flight.settle():
-                        raise
-                    begins_well = True
-            self._prompting.learn(desk, backend, request, flight.reply)
+            fresh = self._fresh(desk, backend, language, prompt)
+            try:
+                begins_well = await self._receive(
+                    flight, backend, request, whole_block, primed=primed, healed=healed
+                )
+            except (TimeoutError, ProviderTimeoutError):
+                if not flight.settle():
+                    raise
+                begins_well = True
+            finally:
+                if flight.flow is not None:
+                    self._pace.take(backend, flight.flow, fresh, flight.reply)
+            self._prompting.learn(desk, backend, language, request, flight.reply)
             if begins_well:
                 return
+
+    async def _receive(
+        self,
+        flight: Flight,
+        backend: Backend,
+        request: ModelRequest,
+        whole_block: WholeBlock | None,
+        *,
+        primed: str,
+        healed: str,
+    ) -> bool:
+        """Take an answer in. Raises TimeoutError when patience is over and a line is whole."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(None) as limit:
+
+            def hurry() -> None:
+                flight.hurried = True
+                if flight.has_whole_line:
+                    limit.reschedule(loop.time())
+
+            timer = loop.call_at(flight.patient_until, hurry)
+            try:
+                async with aclosing(self._backends.stream(backend, request)) as deltas:
+                    return await flight.receive(deltas, whole_block, primed=primed, healed=healed)
+            finally:
+                timer.cancel()
+
+    def _fresh(self, desk: Desk, backend: Backend, language: str, prompt: str) -> float:
+        """Return about how many tokens of a prompt the backend has not read yet."""
+        same = common_length(desk.sent, prompt)
+        desk.sent = prompt
+        return self._prompting.lengths.tokens(backend, language, prompt[same:])
+
+    def _reason(self, error: ProviderError) -> Reason:
+        if isinstance(error, ProviderTimeoutError) and self._strained():
+            return Reason.MACHINE_BUSY
+        return _reason(error)
 
     def _finish(self, flight: Flight, backend: Backend) -> None:
         assert flight.extent is not None
@@ -230,51 +352,6 @@ class Pilot:
                 prepared=flight.prepared,
             ),
         )
-
-    async def read_ahead(
-        self,
-        desk: Desk,
-        source: Source,
-        cursor: Cursor,
-        settings: CompletionSettings,
-        *,
-        whole: bool = False,
-    ) -> None:
-        """Have the backend read a longer prompt for what will be asked at the cursor next.
-
-        It is read piece by piece, because a backend that reads cannot be interrupted, and what was
-        read is not lost when the user types on. With `whole` it is read only if the document fits.
-        """
-        backend = self.next_backend()
-        if backend is None or not (backend.reads_ahead and backend.local):
-            return
-        if whole:
-            ahead = self._prompting.whole(source, cursor, settings, backend)
-        else:
-            ahead = self._prompting.ahead(desk, source, cursor, settings, backend)
-        if ahead is None:
-            return
-        desk.ahead = ahead
-        prompt = ahead.session.prompt(backend.fim, ahead.session.tail(cursor) or "")
-        if not prompt.startswith(ahead.read):
-            ahead.read = ""
-        speed = DEFAULT_PROMPT_SPEED if backend.speed is None else backend.speed.prompt
-        piece = self._prompting.characters(backend, max(FEWEST_PIECE, speed * PIECE_SECONDS))
-        while len(ahead.read) < len(prompt):
-            read = prompt[: len(ahead.read) + piece]
-            request = ModelRequest(
-                prompt=read,
-                max_tokens=0,
-                slot=ahead.slot if backend.has_slots else None,
-                timeout=settings.timeout_ms / 1000 * PATIENCE_INVOKED,
-            )
-            deltas = self._backends.stream(backend, request)
-            async with aclosing(deltas):
-                async for delta in deltas:
-                    if delta.reply is not None:
-                        ahead.slot = delta.reply.slot
-            ahead.read = read
-        desk.session, desk.slot, desk.ahead = ahead.session, ahead.slot, None
 
 
 _BLANKS: Final = frozenset(" \t")

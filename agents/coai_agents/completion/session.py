@@ -52,6 +52,8 @@ class PromptSession:
     """What stands above the document: the cells of its notebook."""
     idle: bool = False
     """Whether it was frozen with the larger budget of an idle moment."""
+    tokens: float = 0.0
+    """What it shows, in tokens of the backend's, as far as they can be estimated."""
 
     def tail(self, cursor: Cursor) -> str | None:
         """Return what goes after the middle token at the cursor; None if the prompt is stale."""
@@ -107,7 +109,7 @@ def move(
     if prefix[:start] != session.prefix[:start]:
         return None
     suffix_window = _suffix_window(cursor.suffix, budget.suffix)
-    same = _common_length(prefix[start:], session.window)
+    same = common_length(prefix[start:], session.window)
     if shown - same + len(suffix_window) > budget.total:
         return None
     if not min(start, budget.prefix // 2) <= shown <= max(most, budget.prefix):
@@ -121,7 +123,7 @@ def move(
     )
 
 
-def _common_length(one: str, other: str) -> int:
+def common_length(one: str, other: str) -> int:
     """Return how long the common beginning is, by bisection: comparing slices is quick."""
     low, high = 0, min(len(one), len(other))
     while low < high:

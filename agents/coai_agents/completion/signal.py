@@ -49,3 +49,13 @@ class Signal:
         finally:
             for signal in signals:
                 signal.leave(future)
+
+
+async def happens(*signals: Signal, until: float) -> bool:
+    """Wait for one of several things; False if none has happened at a time of the event loop."""
+    try:
+        async with asyncio.timeout_at(until):
+            await Signal.first(*signals)
+    except TimeoutError:
+        return False
+    return True

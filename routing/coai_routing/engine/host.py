@@ -81,6 +81,7 @@ def configure(params: Any, spec: HostSpec, *, api_key: str, has_gpu: bool) -> No
     params.n_gpu_layers = options.gpu_layers
     params.fit_params = has_gpu
     params.cpuparams.n_threads = options.threads or default_threads()
+    params.cpuparams.poll = 0  # where llama.cpp has threads of its own instead of OpenMP's
     params.n_batch = batch
     params.n_ubatch = batch
     params.n_cache_reuse = options.cache_reuse_tokens

@@ -102,6 +102,11 @@ class EmbeddedProvider:
             ),
         )
 
+    async def count_tokens(self, text: str) -> int | None:
+        """Have the engine's tokenizer count."""
+        server, _ = await self._connect(time.monotonic() + _FELT_SECONDS)
+        return await server.count_tokens(text)
+
     async def health(self) -> Health:
         """Say how the engine fares; asks nobody."""
         state = self._engine.state

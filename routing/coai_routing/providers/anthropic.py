@@ -10,25 +10,25 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from coai_routing.providers import failures
 from coai_routing.providers.backend import describe_anthropic
-from coai_routing.providers.listings import anthropic_models, count, fields, text
+from coai_routing.providers.events import told_by
+from coai_routing.providers.listings import anthropic_models, count, entries, fields, text
+from coai_routing.providers.refusals import LeftOut
 from coai_routing.providers.sdk import client_options
 from coai_routing.providers.sdk_provider import SdkProvider
-from coai_routing.providers.streams import require_messages, require_prompt, sendable
+from coai_routing.providers.streams import StopWords, require_messages, require_prompt, sendable
 from coai_routing.request import ModelReply, Usage
 
 if TYPE_CHECKING:
     import anthropic  # noqa: TID251 - for its types alone
 
+    from coai_routing.errors import RequestRejectedError
     from coai_routing.privacy import Egress
     from coai_routing.providers.backend import Backend
+    from coai_routing.providers.sse import Event
     from coai_routing.request import ModelDescription, ModelRequest
 
 _CACHE: Final = {"type": "ephemeral"}
-
-_OPTIONAL: Final = frozenset({"temperature"})
-"""What some models refuse and all can do without."""
 
 
 class AnthropicProvider(SdkProvider["anthropic.AsyncAnthropic"]):
@@ -46,8 +46,7 @@ class AnthropicProvider(SdkProvider["anthropic.AsyncAnthropic"]):
         """Connect to nothing yet. The address has no `/v1`; `model` is for requests without."""
         backend = describe_anthropic(name, base_url)
         super().__init__(backend, api_key=api_key, egress=egress, model=model)
-        self._left_out: frozenset[str] = frozenset()
-        """Options that the model has refused to know."""
+        self._left_out = LeftOut("temperature", "stop_sequences", "cache_control")
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Raise RequestRejectedError: this API answers messages only."""
@@ -117,19 +116,18 @@ class AnthropicProvider(SdkProvider["anthropic.AsyncAnthropic"]):
         system = "\n\n".join(m.content for m in request.messages if m.role == "system")
         if system:
             block = {"type": "text", "text": sendable(system), "cache_control": _CACHE}
-            options["system"] = [block]
+            options["system"] = [self._left_out.apply(block)]
         if request.stop:
             options["stop_sequences"] = request.stop
         if request.json_schema is not None:
             schema = {"type": "json_schema", "schema": request.json_schema}
             options["output_config"] = {"format": schema}
-        return {name: value for name, value in options.items() if name not in self._left_out}
+        return self._left_out.apply(options)
 
-    def _adapts(self, options: dict[str, Any], refusal: str, model: str) -> bool:
+    def _adapts(self, options: dict[str, Any], refusal: RequestRejectedError, model: str) -> bool:
         del model
-        refused = {name for name in options if name in refusal} & _OPTIONAL
-        self._left_out |= refused
-        return bool(refused)
+        blocks = [name for block in options.get("system", ()) for name in block]
+        return self._left_out.learn(refusal, (*options, *blocks))
 
 
 class _Draft:
@@ -138,49 +136,65 @@ class _Draft:
     def __init__(self, backend: Backend, request: ModelRequest) -> None:
         self._backend = backend
         self._request = request
+        self._stops = StopWords(request.stop)
         self._pieces: list[str] = []
         self._model: str | None = None
         self._stop: str | None = None
         self._usage: dict[str, Any] = {}
-        self.done = False
+        self.done = self.cut = False
 
     def text(self) -> str:
         """Return what has come so far."""
         return "".join(self._pieces)
 
-    def add(self, event: bytes) -> str:
+    def add(self, event: Event) -> str:
         """Take an event in and return its text. Raises ValueError if it is not JSON."""
-        told = fields(json.loads(event))
-        if not told:
-            raise self._backend.malformed("an event is no object")
+        told = told_by(event, self._backend, model=self._request.model)
         match told.get("type"):
             case "message_start":
-                message = fields(told.get("message"))
-                self._model = text(message.get("model"))
-                self._usage.update(fields(message.get("usage")))
+                self._take_head(fields(told.get("message")))
+            case "message":  # of a server that ignores `stream`
+                self._take_head(told)
+                self._stop = text(told.get("stop_reason"))
+                self.done = True
+                said = (block.get("text") for block in entries(told.get("content")))
+                return self._say("".join(piece for piece in said if isinstance(piece, str)))
             case "content_block_delta":
                 token = fields(told.get("delta")).get("text")
-                # At least one token has to be asked for, even if none is wanted.
-                if isinstance(token, str) and self._request.max_tokens:
-                    self._pieces.append(token)
-                    return token
+                return self._say(token) if isinstance(token, str) else ""
             case "message_delta":
                 self._stop = text(fields(told.get("delta")).get("stop_reason")) or self._stop
                 self._usage.update(fields(told.get("usage")))
             case "message_stop":
                 self.done = True
-            case _ if "error" in told:
-                raise failures.from_error_object(
-                    self._backend, told["error"], model=self._request.model
-                )
             case _:
-                pass  # pings, and the beginnings and ends of blocks
+                # Pings, and the beginnings and ends of blocks; OpenAI's last word, from gateways.
+                self.done = self.done or (event.is_end and self._model is not None)
         return ""
+
+    def rest(self) -> str:
+        """Return the text that was held back, now that no more events come."""
+        held = self._stops.finish()
+        self._pieces.append(held)
+        return held
+
+    def _take_head(self, message: dict[str, Any]) -> None:
+        self._model = text(message.get("model"))
+        self._usage.update(fields(message.get("usage")))
+
+    def _say(self, token: str) -> str:
+        # At least one token has to be asked for, even if none is wanted.
+        token = self._stops.feed(token) if self._request.max_tokens else ""
+        self._pieces.append(token)
+        if self._stops.met:
+            self.done = self.cut = True
+            self._stop = "stop_sequence"
+        return token
 
     def reply(self) -> ModelReply:
         """Return the whole reply. Raises ReplyCutOffError or BadReplyError if it has no end."""
         if not self.done:
-            if self._model is None and not self._pieces:
+            if self._model is None and not self.text():
                 raise self._backend.malformed("it is empty")
             raise self._backend.cut_off(self.text())
         finish: Literal["stop", "length", "unknown"] = "unknown"

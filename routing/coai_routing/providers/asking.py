@@ -7,9 +7,12 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.providers import failures
+from coai_routing.providers.events import media_type
 from coai_routing.providers.http import MalformedReplyError
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from coai_routing.providers.backend import Backend
     from coai_routing.providers.http import Client, Reply
 
@@ -25,7 +28,7 @@ async def ask(
     reply: Reply | None = None
     try:
         reply = await client.send(method, path, content, deadline=deadline)
-        await expect(reply, backend, "application/json")
+        await expect(reply, backend, ("application/json",))
         return json.loads(await reply.read())
     except (OSError, ValueError, MalformedReplyError) as error:
         raise failures.from_exception(backend, error, seconds=seconds) from error
@@ -35,12 +38,12 @@ async def ask(
 
 
 async def expect(
-    reply: Reply, backend: Backend, content_type: str, *, model: str | None = None
+    reply: Reply, backend: Backend, media_types: Container[str], *, model: str | None = None
 ) -> None:
-    """Raise what any reply means that is not a good one of that type."""
+    """Raise what any reply means that is not a good one of those types."""
     if reply.status != _OK:
         body = await reply.read()
         raise failures.from_status(backend, reply.status, reply.headers, body, model=model)
     given = reply.headers.get("content-type", "")
-    if not given.startswith(content_type):
+    if media_type(given) not in media_types:
         raise failures.from_content_type(backend, given)

@@ -15,6 +15,7 @@ from coai_routing.errors import (
     ModelNotFoundError,
     NoCreditError,
     OutOfMemoryError,
+    PromptTooLongError,
     ProviderBusyError,
     ProviderError,
     ProviderTimeoutError,
@@ -169,12 +170,16 @@ class Backend:
             remedy=self.less_memory,
         )
 
-    def too_long(self, message: str) -> ProviderError:
-        """Return the error for a request that exceeds the model's context."""
-        return RequestRejectedError(
+    def too_long(
+        self, message: str, *, tokens: int | None = None, window: int | None = None
+    ) -> ProviderError:
+        """Return the error for a request that exceeds the model's context, in tokens."""
+        return PromptTooLongError(
             f"The request is too long for {self.name}: {message}",
             provider=self.name,
             remedy=self.more_context,
+            tokens=tokens,
+            window=window,
         )
 
     def unpaid(self, message: str) -> ProviderError:
@@ -186,11 +191,18 @@ class Backend:
         )
 
     def rejected(
-        self, message: str, remedy: str = "`coai doctor` says what this server can do."
+        self,
+        message: str,
+        remedy: str = "`coai doctor` says what this server can do.",
+        *,
+        parameters: frozenset[str] = frozenset(),
     ) -> ProviderError:
         """Return the error for a request that the backend understands and refuses."""
         return RequestRejectedError(
-            f"{self.name} refused the request: {message}", provider=self.name, remedy=remedy
+            f"{self.name} refused the request: {message}",
+            provider=self.name,
+            remedy=remedy,
+            parameters=parameters,
         )
 
     def somebody_else(self, who: str, kind: str) -> ProviderError:

@@ -46,6 +46,10 @@ class Provider(Protocol):
         """List what the backend offers."""
         ...
 
+    async def count_tokens(self, text: str) -> int | None:
+        """Return how many tokens a text is, control tokens read as such; None if it cannot tell."""
+        ...
+
     async def health(self) -> Health:
         """Say whether the backend would answer; raises nothing."""
         ...

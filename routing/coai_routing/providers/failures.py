@@ -6,17 +6,17 @@ is a 500 here and a 400 there. Rules are tried in order and the first that fits 
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from coai_routing.errors import ProviderError
+from coai_routing.providers.complaints import Complaint, complaint_in, complaint_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,8 +36,11 @@ _NO_MEMORY = (
 )
 _TOO_LONG = (
     r"exceed_context_size|context_length_exceeded|maximum context length|exceeds? .{0,60}context"
-    r"|context .{0,60}exceed|(?:prompt|input|request) .{0,40}too (?:long|large)"
+    r"|context .{0,60}(?:exceed|overflow)|(?:prompt|inputs?|request) .{0,40}too (?:long|large)"
+    r"|inputs?`? tokens.{0,40}must be <=|context length of only|too many (?:input )?tokens"
+    r"|reduce the length of the|tokens?\b.{0,40} exceeds? .{0,40}(?:limit|maximum)"
 )
+_LIMITS_RATE = r"rate.?limit|tokens? per (?:minute|day|hour)"
 _NO_MODEL = (
     r"model_not_found|no models? (?:is |are )?(?:currently )?loaded|failed to load model"
     r"|model\b.{0,200}?(?:not found|not exist|not loaded|not available|unknown)"
@@ -55,11 +58,14 @@ class _Said:
     """What a server said of its failure."""
 
     status: int
-    words: str
-    code: str
-    """Its machine-readable code or type, if any."""
+    complaint: Complaint
     retry_after: float | None = None
     model: str | None = None
+
+    @property
+    def words(self) -> str:
+        """The server's own, safe to show."""
+        return clean(self.complaint.words) or "no reason given"
 
 
 def _rule(
@@ -70,14 +76,30 @@ def _rule(
     return statuses, re.compile(words, re.IGNORECASE | re.DOTALL), error
 
 
+def _too_long(backend: Backend, said: _Said) -> ProviderError:
+    complaint = said.complaint
+    return backend.too_long(said.words, tokens=complaint.tokens, window=complaint.window)
+
+
+_STATUS_OF_CODES: Final = (
+    (r"invalid_request|bad_request|exceed_context_size|validation_error", 400),
+    (r"authentication|invalid_api_key|unauthorized", 401),
+    (r"permission", 403),
+    (r"not_found", 404),
+    (r"rate_limit", 429),
+    (r"overloaded|unavailable", 503),
+)
+"""What status a code within a stream stands for, where no number says."""
+
 _RULES = (
     _rule(_ANY_ERROR, _NO_MEMORY, lambda backend, said: backend.out_of_memory(said.words)),
     # Before the rate limit: OpenAI has 429 for this too, and waiting does not help.
     _rule((402,), "", lambda backend, said: backend.unpaid(said.words)),
     _rule(_CLIENT_ERRORS, _NO_CREDIT, lambda backend, said: backend.unpaid(said.words)),
     _rule((401, 403), "", lambda backend, said: backend.unauthorized(said.words)),
-    _rule((413,), "", lambda backend, said: backend.too_long(said.words)),
-    _rule(_CLIENT_ERRORS, _TOO_LONG, lambda backend, said: backend.too_long(said.words)),
+    _rule((429,), _LIMITS_RATE, lambda backend, said: backend.busy(said.words, said.retry_after)),
+    _rule((413,), "", _too_long),
+    _rule(_ANY_ERROR, _TOO_LONG, _too_long),
     _rule(
         _ANY_ERROR, _NO_MODEL, lambda backend, said: backend.model_missing(said.model, said.words)
     ),
@@ -85,7 +107,11 @@ _RULES = (
     _rule((404,), "", lambda backend, said: backend.malformed(f"no such path ({said.words})")),
     _rule((408, 504), "", lambda backend, said: backend.gave_up(said.words)),
     _rule((502,), "", lambda backend, said: backend.gateway_alone(said.words)),
-    _rule(_CLIENT_ERRORS, "", lambda backend, said: backend.rejected(said.words)),
+    _rule(
+        _CLIENT_ERRORS,
+        "",
+        lambda backend, said: backend.rejected(said.words, parameters=said.complaint.parameters),
+    ),
     _rule(_ANY_ERROR, _LOADING, lambda backend, said: backend.busy(said.words, said.retry_after)),
     _rule(_ANY_ERROR, "", lambda backend, said: backend.failed(said.words)),
 )
@@ -103,23 +129,26 @@ def from_status(
     if status in _REDIRECTS:
         host = urlsplit(headers.get("location", "")).netloc.rpartition("@")[2]
         return backend.redirect(clean(host))
-    words, code = _words_of(body)
+    complaint = complaint_of(body)
     if is_web_page(headers.get("content-type", "")):
         if status < _SERVER_ERROR and status != _RATE_LIMITED:
             return backend.web_page()
-        words, code = f"status {status}", ""
-    said = _Said(status, words, code, _seconds(headers.get("retry-after")), model)
+        complaint = Complaint(f"status {status}")
+    said = _Said(status, complaint, _seconds(headers.get("retry-after")), model)
     return _first_that_fits(backend, said)
 
 
 def from_error_object(
     backend: Backend, error: object, *, model: str | None = None
 ) -> ProviderError:
-    """Return the error that an error object within a stream means."""
-    words, code = _words_in({"error": error})
-    number = re.search(r"\b[45]\d\d\b", code)
+    """Return the error that an error object within a stream means, or the object around it."""
+    complaint = complaint_in(error)
+    number = re.search(r"\b[45]\d\d\b", complaint.codes)
     status = int(number[0]) if number else _SERVER_ERROR
-    return _first_that_fits(backend, _Said(status, words, code, model=model))
+    for pattern, meant in _STATUS_OF_CODES:
+        if number is None and re.search(pattern, complaint.codes, re.IGNORECASE):
+            status = meant
+    return _first_that_fits(backend, _Said(status, complaint, model=model))
 
 
 def from_content_type(backend: Backend, content_type: str) -> ProviderError:
@@ -187,7 +216,7 @@ def clean(text: str) -> str:
 
 def _first_that_fits(backend: Backend, said: _Said) -> ProviderError:
     for statuses, words, error in _RULES:
-        if said.status in statuses and words.search(f"{said.code} {said.words}"):
+        if said.status in statuses and words.search(said.complaint.codes_and_words):
             return error(backend, said)
     return backend.malformed(f"its status is {said.status}")
 
@@ -200,35 +229,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(following))
         yield following
         following = following.__cause__ or following.__context__
-
-
-def _words_of(body: bytes) -> tuple[str, str]:
-    """Return a server's own words, and its code of the error, from the body of a reply."""
-    try:
-        return _words_in(json.loads(body))
-    except ValueError:
-        return clean(body.decode("utf-8", "replace")) or "no reason given", ""
-
-
-def _words_in(reply: object) -> tuple[str, str]:
-    """Find the words and the code in any of the forms that servers use.
-
-    `{"error": {"message", "code", "type"}}` of OpenAI and llama.cpp, `{"error": "..."}` of Ollama
-    and LM Studio, `{"message", "code"}` of vLLM, `{"detail": ...}` of FastAPI.
-    """
-    fields = cast("dict[str, Any]", reply) if isinstance(reply, dict) else {}
-    error: Any = fields.get("error", fields)
-    codes = ""
-    if isinstance(error, dict):
-        inner = cast("dict[str, Any]", error)
-        codes = " ".join(str(inner[key]) for key in ("code", "type") if inner.get(key))
-        error = inner.get("message") or inner.get("detail") or inner.get("error")
-    if isinstance(error, list):  # FastAPI says what is wrong, and repeats the request beside it.
-        entries = [
-            cast("dict[str, Any]", e) for e in cast("list[Any]", error) if isinstance(e, dict)
-        ]
-        error = "; ".join(str(entry.get("msg", "")) for entry in entries)
-    return (clean(error) if isinstance(error, str) else "") or "no reason given", codes
 
 
 def _seconds(retry_after: str | None) -> float | None:

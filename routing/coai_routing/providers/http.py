@@ -211,7 +211,8 @@ class Client:
             ),
             headers=self._headers,
             cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
+            # Some gateways compress although nobody said that they may.
+            auto_decompress=True,
             trust_env=False,
         )
         return self._session

@@ -117,6 +117,18 @@ def capabilities(description: object) -> frozenset[str]:
     return frozenset(name for name in names if isinstance(name, str))
 
 
+def ollama_window(description: object) -> int | None:
+    """Return the window that a model is loaded with by its own parameters, in tokens.
+
+    `/api/show` lists them as lines such as `num_ctx    8192`; most models have none.
+    """
+    for line in (text(fields(description).get("parameters")) or "").splitlines():
+        name, _, value = line.strip().partition(" ")
+        if name == "num_ctx" and value.strip().isdecimal():
+            return int(value)
+    return None
+
+
 def ollama_remote(name: str, description: object) -> str | None:
     """Return the address to which Ollama passes a model's requests on, None if it runs it itself.
 

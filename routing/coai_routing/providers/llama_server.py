@@ -8,28 +8,32 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from coai_routing.errors import ProviderError
+from coai_routing.errors import ProviderError, RequestRejectedError
 from coai_routing.privacy import Egress
 from coai_routing.providers import failures
 from coai_routing.providers.asking import ask, expect
 from coai_routing.providers.backend import describe_llama_server
+from coai_routing.providers.events import MEDIA_TYPES, told_by
 from coai_routing.providers.http import Client, MalformedReplyError
 from coai_routing.providers.listings import count, fields, first, number, openai_models, text
-from coai_routing.providers.sse import EventDecoder
-from coai_routing.providers.streams import collect, require_messages, require_prompt
-from coai_routing.request import Delta, Health, ModelReply, Timings, Usage
+from coai_routing.providers.refusals import LeftOut
+from coai_routing.providers.sse import ReplyDecoder
+from coai_routing.providers.streams import collect, require_messages, require_prompt, sendable
+from coai_routing.request import Delta, Health, ModelReply, ModelRequest, Timings, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from coai_routing.providers.backend import Backend
     from coai_routing.providers.http import Reply
-    from coai_routing.request import ModelDescription, ModelRequest
+    from coai_routing.providers.sse import Event
+    from coai_routing.request import ModelDescription
 
 _LISTING_TIMEOUT: Final = 5.0
 _HEALTH_TIMEOUT: Final = 2.0
+_COUNT_TIMEOUT: Final = 0.5  # somebody waits for what the count is for
 
 # Of the last event only this; it would repeat the whole prompt and all settings otherwise.
 _RESPONSE_FIELDS: Final = (
@@ -42,6 +46,11 @@ _RESPONSE_FIELDS: Final = (
     "tokens_evaluated",
     "tokens_predicted",
 )
+
+_OPTIONAL: Final = (
+    *("cache_prompt", "timings_per_token", "response_fields", "id_slot", "temperature", "stop"),
+)
+"""What servers that imitate llama.cpp's may refuse, and a request can do without."""
 
 
 class LlamaServerProvider:
@@ -60,6 +69,7 @@ class LlamaServerProvider:
         self._egress = egress or Egress()
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         self._client = Client(base_url, headers=headers)
+        self._left_out = LeftOut(*_OPTIONAL)
 
     @property
     def name(self) -> str:
@@ -83,29 +93,24 @@ class LlamaServerProvider:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta]:
         """Yield the answer as it comes, the whole reply at the end."""
-        path, body = _path_and_body(request)
         deadline = asyncio.get_running_loop().time() + request.timeout
         draft = _Draft(request, self.name)
-        decoder = EventDecoder()
+        decoder = ReplyDecoder()
         reply: Reply | None = None
         try:
-            self._egress.check(request, self.base_url, provider=self.name)
-            reply = await self._client.send("POST", path, body, deadline=deadline)
-            await expect(reply, self._backend, "text/event-stream", model=request.model)
-            while received := await reply.piece():
-                for event in decoder.feed(received):
-                    token = draft.add(_object(event, self._backend), self._backend)
+            reply = await self._begin(request, deadline)
+            received = b" "
+            while received:
+                received = await reply.piece()
+                for event in decoder.feed(received) if received else decoder.finish():
+                    token = draft.add(event, self._backend)
                     if draft.whole is not None:
                         reply.close(said_all=True)
                         yield Delta(text=token, reply=draft.whole)
                         return
                     if token:
                         yield Delta(text=token)
-            raise (
-                self._backend.cut_off(draft.text())
-                if draft.begun
-                else self._backend.malformed("it is empty")
-            )
+            yield Delta(reply=draft.ended(self._backend, whole=decoder.was_one_value))
         except (OSError, ValueError, MalformedReplyError) as error:
             raise failures.from_exception(
                 self._backend, error, seconds=request.timeout, partial=draft.text()
@@ -114,9 +119,43 @@ class LlamaServerProvider:
             if reply is not None:
                 reply.close()
 
+    async def _begin(self, request: ModelRequest, deadline: float) -> Reply:
+        """Send a request and return the reply, of which only the head has come."""
+        while True:
+            path, body = _path_and_body(request)
+            self._egress.check(request, self.base_url, provider=self.name)
+            # A lone surrogate, which an editor can send, has no UTF-8 form.
+            content = json.dumps(self._left_out.apply(body), ensure_ascii=False)
+            reply = await self._client.send(
+                "POST", path, content.encode("utf-8", "replace"), deadline=deadline
+            )
+            try:
+                await expect(reply, self._backend, MEDIA_TYPES, model=request.model)
+            except RequestRejectedError as error:
+                reply.close()
+                if not self._left_out.learn(error, body):
+                    raise
+            except BaseException:
+                reply.close()
+                raise
+            else:
+                return reply
+
     async def models(self) -> tuple[ModelDescription, ...]:
         """List what the server offers: one model, or several if it is a router."""
         return openai_models(await self._get("/v1/models", _LISTING_TIMEOUT), self.name)
+
+    async def count_tokens(self, text: str) -> int | None:
+        """Have the server's tokenizer count."""
+        # What is counted may be anything, and no mark of a request says that it is not sensitive.
+        content = ModelRequest(prompt=text, sensitive=True)
+        self._egress.check(content, self.base_url, provider=self.name)
+        body = {"content": sendable(text), "add_special": True, "parse_special": True}
+        told = fields(
+            await ask(self._client, self._backend, "/tokenize", seconds=_COUNT_TIMEOUT, body=body)
+        )
+        tokens: object = told.get("tokens")
+        return len(cast("list[object]", tokens)) if isinstance(tokens, list) else None
 
     async def health(self) -> Health:
         """Say whether the server would answer now."""
@@ -141,8 +180,8 @@ class LlamaServerProvider:
         return await ask(self._client, self._backend, path, seconds=seconds)
 
 
-def _path_and_body(request: ModelRequest) -> tuple[str, bytes]:
-    """Return where a request goes and its JSON."""
+def _path_and_body(request: ModelRequest) -> tuple[str, dict[str, Any]]:
+    """Return where a request goes and what it says."""
     body: dict[str, Any] = {
         "stream": True,
         "cache_prompt": True,
@@ -173,18 +212,7 @@ def _path_and_body(request: ModelRequest) -> tuple[str, bytes]:
             body["input_suffix"] = request.suffix
         if request.json_schema is not None:
             body["json_schema"] = request.json_schema
-    # A lone surrogate, which an editor can send, has no UTF-8 form.
-    return path, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def _object(event: bytes, backend: Backend) -> dict[str, Any]:
-    """Decode an event; `[DONE]` is an empty one. Raises ValueError if it is not JSON."""
-    if event.strip() == b"[DONE]":
-        return {}
-    decoded = fields(json.loads(event))
-    if not decoded:
-        raise backend.malformed("an event is no object")
-    return decoded
+    return path, body
 
 
 class _Draft:
@@ -194,32 +222,45 @@ class _Draft:
         self._request = request
         self._provider = provider
         self._pieces: list[str] = []
-        self.begun = False
+        self._told: dict[str, Any] = {}
+        """The last event that was more than a sign of life."""
         self.whole: ModelReply | None = None
 
     def text(self) -> str:
         """Return what has come so far."""
         return "".join(self._pieces)
 
-    def add(self, event: dict[str, Any], backend: Backend) -> str:
+    def add(self, event: Event, backend: Backend) -> str:
         """Take an event in and return its text. The last one makes the draft `whole`."""
-        if "error" in event:
-            raise failures.from_error_object(backend, event["error"], model=self._request.model)
-        self.begun = self.begun or bool(event)
-        if "choices" in event:
-            choice = first(event["choices"])
-            token = fields(choice.get("delta")).get("content")
+        told = told_by(event, backend, model=self._request.model)
+        self._told = told or self._told
+        if "choices" in told:
+            choice = first(told["choices"])
+            part = fields(choice.get("delta")) or fields(choice.get("message"))
+            token = part.get("content")
             stop = choice.get("finish_reason")
         else:
-            token = event.get("content")
-            stop = event.get("stop_type", True) if event.get("stop") is True else None
+            token = told.get("content")
+            stop = told.get("stop_type", True) if told.get("stop") is True else None
+        stop = stop or (event.is_end and bool(self._told))
         # Asked for no token at all, the server sends one nevertheless.
         token = token if isinstance(token, str) and self._request.max_tokens else ""
         if token:
             self._pieces.append(token)
         if stop:
-            self.whole = self._reply(event, stop)
+            self.whole = self._reply(told, stop)
         return token
+
+    def ended(self, backend: Backend, *, whole: bool) -> ModelReply:
+        """Return the reply of a stream that ended without saying so, if it is `whole`.
+
+        Raises ReplyCutOffError or BadReplyError.
+        """
+        if not self._told:
+            raise backend.malformed("it is empty")
+        if not whole:
+            raise backend.cut_off(self.text())
+        return self._reply(self._told, stop=True)
 
     def _reply(self, event: dict[str, Any], stop: object) -> ModelReply:
         finish: Literal["stop", "length", "unknown"] = "unknown"

@@ -7,22 +7,29 @@ See docs/api.md of Ollama for the API. A local Ollama can pass a request on to a
 from __future__ import annotations
 
 import asyncio
+import importlib
+import json
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 import httpx
 
-from coai_routing.errors import ModelNotFoundError, ProviderError
+from coai_routing.errors import ModelNotFoundError, ProviderError, RequestRejectedError
 from coai_routing.privacy import Egress
 from coai_routing.providers import failures
 from coai_routing.providers.backend import describe_ollama
+from coai_routing.providers.events import told_by
 from coai_routing.providers.listings import fields, ollama_models, ollama_remote, text
-from coai_routing.providers.sdk import before, client_options
+from coai_routing.providers.proxies import environment_set_aside
+from coai_routing.providers.refusals import LeftOut
+from coai_routing.providers.sdk import before, client_options, model_of
+from coai_routing.providers.sse import ReplyDecoder, decoded
 from coai_routing.providers.streams import collect, require_messages, require_prompt, sendable
 from coai_routing.request import Delta, Health, ModelReply, Timings, Usage
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from types import ModuleType
 
     import ollama
 
@@ -33,6 +40,13 @@ DEFAULT_URL: Final = "http://127.0.0.1:11434"
 _LISTING_TIMEOUT: Final = 5.0
 _HEALTH_TIMEOUT: Final = 2.0
 _WHEREABOUTS_KEPT: Final = 60.0  # seconds for which a model that was local is taken to be local
+_OPTIONAL: Final = ("temperature", "stop", "num_ctx", "keep_alive")
+"""What servers that imitate Ollama's may refuse, and a request can do without."""
+_NOTHING_MORE: Final = {
+    "response": "",
+    "message": {"role": "assistant", "content": ""},
+    "done": True,
+}
 _NANOSECONDS_PER_MS: Final = 1_000_000
 # The client takes for granted that what comes is JSON of the documented form.
 _EXPECTED: Final = (httpx.HTTPError, OSError, ValueError, TypeError, AttributeError)
@@ -70,6 +84,7 @@ class OllamaProvider:
         self._sdk_errors: tuple[type[Exception], ...] = ()
         self._default_model: str | None = None
         self._local_until: dict[str, float] = {}
+        self._left_out = LeftOut(*_OPTIONAL)
 
     @property
     def name(self) -> str:
@@ -94,6 +109,19 @@ class OllamaProvider:
     async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta]:
         """Yield the answer as it comes, the whole reply at the end."""
         deadline = asyncio.get_running_loop().time() + request.timeout
+        again = True
+        while again:
+            again = False
+            try:
+                async with aclosing(self._stream(request, deadline)) as deltas:
+                    async for delta in deltas:
+                        yield delta
+            except RequestRejectedError as error:
+                again = self._left_out.learn(error, _OPTIONAL)
+                if not again:
+                    raise
+
+    async def _stream(self, request: ModelRequest, deadline: float) -> AsyncGenerator[Delta]:
         pieces: list[str] = []
         begun = False
         try:
@@ -128,6 +156,10 @@ class OllamaProvider:
         )
         return ollama_models(tags, running, self.name, remote=self._egress.allow)
 
+    async def count_tokens(self, text: str) -> int | None:
+        """Return nothing: Ollama has no tokenizer."""
+        del text
+
     async def health(self) -> Health:
         """Say whether Ollama would answer now."""
         try:
@@ -158,15 +190,40 @@ class OllamaProvider:
         return self._clients
 
     def _build(self) -> tuple[ollama.AsyncClient, httpx.AsyncClient]:
-        import ollama  # noqa: PLC0415 - on first use: it takes a quarter of a second
-
+        ollama = _import_client()
         self._sdk_errors = (ollama.ResponseError, ollama.RequestError)
         options = client_options(self._backend, self._egress, has_key=bool(self._api_key))
         if self._api_key:
             options["headers"] = {"authorization": f"Bearer {self._api_key}"}
-        client = ollama.AsyncClient(host=self.base_url, **options)
+        hooks = options["event_hooks"]
+        own_hooks = {**hooks, "response": [*hooks["response"], self._read_by_value]}
+        client = ollama.AsyncClient(host=self.base_url, **{**options, "event_hooks": own_hooks})
         # The client drops what it does not know from replies; where a model runs is among that.
         return client, httpx.AsyncClient(base_url=self.base_url, **options)
+
+    async def _read_by_value(self, response: httpx.Response) -> None:
+        """Have the client read one JSON value after the other instead of lines.
+
+        Its lines end at a U+2028 within a text, too, and it does not know an empty line, a value of
+        several lines, a gateway's events, or a failure in a form that is not Ollama's.
+        """
+        received = response.aiter_bytes
+        model = model_of(response.request)
+
+        async def values() -> AsyncGenerator[str]:
+            decoder = ReplyDecoder()
+            last: dict[str, Any] = {}
+            ended = False
+            async for events in decoded(decoder, received()):
+                for event in events:
+                    ended = ended or event.is_end
+                    if told := told_by(event, self._backend, model=model):
+                        last = told
+                        yield json.dumps(told)
+            if last and (ended or decoder.was_one_value):
+                yield json.dumps({**last, **_NOTHING_MORE})
+
+        response.aiter_lines = values
 
     async def _prepare(self, request: ModelRequest) -> tuple[ollama.AsyncClient, str]:
         """Return the client and the model to ask, once it is sure that the request may go there."""
@@ -211,6 +268,8 @@ class OllamaProvider:
             options["stop"] = request.stop
         if self._context_tokens is not None:
             options["num_ctx"] = self._context_tokens
+        options = self._left_out.apply(options)
+        keep_alive = None if "keep_alive" in self._left_out else self._keep_alive
         untyped = cast("Any", client)  # its overloads for tools are only partly typed
         if request.prompt is None:
             parts = await untyped.chat(
@@ -219,7 +278,7 @@ class OllamaProvider:
                 stream=True,
                 format=request.json_schema,
                 options=options,
-                keep_alive=self._keep_alive,
+                keep_alive=keep_alive,
             )
         else:
             parts = await untyped.generate(
@@ -230,7 +289,7 @@ class OllamaProvider:
                 raw=request.suffix is None,
                 format=request.json_schema,
                 options=options,
-                keep_alive=self._keep_alive,
+                keep_alive=keep_alive,
             )
         # It is an async generator, which its type does not tell.
         return cast("AsyncGenerator[ollama.GenerateResponse | ollama.ChatResponse]", parts)
@@ -280,6 +339,15 @@ class OllamaProvider:
                 output_ms=_milliseconds(part.eval_duration),
             ),
         )
+
+
+def _import_client() -> ModuleType:
+    """Import the official client, whatever the environment says of proxies."""
+    try:
+        return importlib.import_module("ollama")
+    except (ImportError, ValueError, httpx.InvalidURL):
+        with environment_set_aside():
+            return importlib.import_module("ollama")
 
 
 def _text_of(part: ollama.GenerateResponse | ollama.ChatResponse) -> str:

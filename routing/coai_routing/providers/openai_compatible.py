@@ -6,22 +6,26 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from coai_routing.providers import failures
 from coai_routing.providers.backend import describe_openai_compatible
+from coai_routing.providers.events import told_by
 from coai_routing.providers.listings import count, fields, first, number, openai_models, text
+from coai_routing.providers.refusals import LeftOut, named
 from coai_routing.providers.sdk import client_options
 from coai_routing.providers.sdk_provider import SdkProvider
-from coai_routing.providers.streams import collect, require_prompt, sendable
+from coai_routing.providers.streams import StopWords, collect, require_prompt, sendable
 from coai_routing.request import ModelReply, Timings, Usage
 
 if TYPE_CHECKING:
     import openai
 
+    from coai_routing.errors import RequestRejectedError
     from coai_routing.privacy import Egress
     from coai_routing.providers.backend import Backend
+    from coai_routing.providers.sse import Event
     from coai_routing.request import ModelDescription, ModelRequest
 
-_DONE: Final = b"[DONE]"
+MOST_STOPS: Final = 4
+"""Stop words that OpenAI's API takes; the others are looked for here."""
 
 
 class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
@@ -43,10 +47,10 @@ class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
         """
         backend = describe_openai_compatible(name, base_url)
         super().__init__(backend, api_key=api_key, egress=egress, model=model)
-        self._counts_usage = True
         self._limit_key = "max_tokens"
-        self._fixed_temperature: set[str] = set()
-        """Models that want no other temperature than their own."""
+        self._most_stops = MOST_STOPS
+        self._left_out = LeftOut("stream_options", "stop")
+        self._left_out_by_model: dict[str, LeftOut] = {}
 
     async def complete(self, request: ModelRequest) -> ModelReply:
         """Continue a raw prompt, or let the server fill in before a suffix."""
@@ -61,6 +65,10 @@ class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
 
     def _draft(self, request: ModelRequest) -> _Draft:
         return _Draft(self._backend, request)
+
+    def _of_model(self, model: str) -> LeftOut:
+        """Return what a model has refused: one that reasons wants its own temperature."""
+        return self._left_out_by_model.setdefault(model, LeftOut("temperature"))
 
     def _build(self) -> tuple[openai.AsyncOpenAI, tuple[type[Exception], ...]]:
         import openai  # noqa: PLC0415 - on first use: it takes more than half a second
@@ -104,34 +112,40 @@ class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
         options: dict[str, Any] = {
             # Servers differ in whether 0 is allowed and what it means.
             self._limit_key if request.messages else "max_tokens": request.max_tokens or 1,
+            "temperature": request.temperature,
+            "stream_options": {"include_usage": True},
         }
-        if model not in self._fixed_temperature:
-            options["temperature"] = request.temperature
-        if request.stop:
-            options["stop"] = request.stop
+        if stop := _fewer(request.stop, self._most_stops):
+            options["stop"] = stop
         if request.suffix is not None:
             options["suffix"] = sendable(request.suffix)
-        if self._counts_usage:
-            options["stream_options"] = {"include_usage": True}
         if request.json_schema is not None:
             schema = {"name": "reply", "strict": True, "schema": request.json_schema}
             options["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return options
+        return self._left_out.apply(self._of_model(model).apply(options))
 
-    def _adapts(self, options: dict[str, Any], refusal: str, model: str) -> bool:
+    def _adapts(self, options: dict[str, Any], refusal: RequestRejectedError, model: str) -> bool:
         """Say whether to ask again without what the server has just refused to know."""
-        if "stream_options" in refusal and "stream_options" in options:
-            self._counts_usage = False
-            return True
         # OpenAI's own newer models, and only their chats.
-        if "max_completion_tokens" in refusal and "max_completion_tokens" not in options:
+        if named(refusal, ("max_completion_tokens",)) and "max_completion_tokens" not in options:
             self._limit_key = "max_completion_tokens"
             return True
-        # Models that reason, in OpenAI's words: "Unsupported value", "Unsupported parameter".
-        if "temperature" in refusal and "nsupported" in refusal and "temperature" in options:
-            self._fixed_temperature.add(model)
+        stops = len(options.get("stop", ()))
+        if stops > 1 and named(refusal, ("stop",)):
+            # It takes fewer of them, or none: then it says so again.
+            self._most_stops = stops // 2
             return True
-        return False
+        # Both learn, though one of them would do.
+        learned = (
+            self._left_out.learn(refusal, options),
+            self._of_model(model).learn(refusal, options),
+        )
+        return any(learned)
+
+
+def _fewer(words: tuple[str, ...], most: int) -> tuple[str, ...]:
+    """Return so many stop words: the last, which is the request's own, and the family's first."""
+    return words if len(words) <= most else (*words[: most - 1], words[-1])
 
 
 class _Draft:
@@ -140,46 +154,52 @@ class _Draft:
     def __init__(self, backend: Backend, request: ModelRequest) -> None:
         self._backend = backend
         self._request = request
+        self._stops = StopWords(request.stop)
         self._pieces: list[str] = []
         self._model: str | None = None
         self._finish: str | None = None
         self._usage: dict[str, Any] = {}
         self._timings: dict[str, Any] = {}
-        self.done = False
+        self.done = self.cut = False
 
     def text(self) -> str:
         """Return what has come so far."""
         return "".join(self._pieces)
 
-    def add(self, event: bytes) -> str:
+    def add(self, event: Event) -> str:
         """Take an event in and return its text. Raises ValueError if it is not JSON."""
-        if event.strip() == _DONE:
-            self.done = True
-            return ""
-        told = fields(json.loads(event))
-        if not told:
-            raise self._backend.malformed("an event is no object")
-        if told.get("error"):
-            raise failures.from_error_object(
-                self._backend, told["error"], model=self._request.model
-            )
+        self.done = self.done or event.is_end
+        told = told_by(event, self._backend, model=self._request.model)
         self._model = text(told.get("model")) or self._model
         self._usage = fields(told.get("usage")) or self._usage
         self._timings = fields(told.get("timings")) or self._timings  # llama.cpp's
         choice = first(told.get("choices"))
         self._finish = text(choice.get("finish_reason")) or self._finish
-        token = choice.get("text") or fields(choice.get("delta")).get("content")
+        # A server that ignores `stream` answers with a message instead of its pieces.
+        part = fields(choice.get("delta")) or fields(choice.get("message"))
+        token = choice.get("text") or part.get("content")
         # At least one token has to be asked for, even if none is wanted.
         if not isinstance(token, str) or not self._request.max_tokens:
             return ""
-        self._pieces.append(token)
+        return self._say(self._stops.feed(token))
+
+    def rest(self) -> str:
+        """Return the text that was held back, now that no more events come."""
+        return self._say(self._stops.finish())
+
+    def _say(self, token: str) -> str:
+        if token:
+            self._pieces.append(token)
+        if self._stops.met:
+            self.done = self.cut = True
+            self._finish = "stop"
         return token
 
     def reply(self) -> ModelReply:
         """Return the whole reply. Raises ReplyCutOffError or BadReplyError if it has no end."""
         if self._finish is None and self._model is None and not self._pieces:
             raise self._backend.malformed("it is empty")
-        if self._finish is None:
+        if self._finish is None and not self.done:
             raise self._backend.cut_off(self.text())
         finish: Literal["stop", "length", "unknown"] = "unknown"
         if self._finish == "stop":

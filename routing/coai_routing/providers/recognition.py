@@ -20,6 +20,7 @@ from coai_routing.providers.listings import (
     fields,
     lm_studio_models,
     ollama_models,
+    ollama_window,
     openai_models,
     text,
 )
@@ -38,8 +39,8 @@ _NAMED: Final = {
 }
 """Who is behind OpenAI's API, by whom it says that the models are owned by."""
 
-_abilities: dict[tuple[str, str], frozenset[str]] = {}
-"""What Ollama said of a model, by its address and the model's digest; weights never change."""
+_shown: dict[tuple[str, str], object] = {}
+"""What Ollama showed of a model, by its address and the model's digest; models never change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +106,28 @@ async def _ollama(client: Client, backend: Backend, seconds: float, *, remote: b
     listed = {text(entry.get("name")): entry for entry in entries(fields(tags).get("models"))}
     permits = asyncio.Semaphore(_SHOWN_AT_ONCE)
 
-    async def fills_in(name: str) -> bool:
-        entry = listed.get(name, {})
-        able = capabilities(entry)
-        key = (backend.base_url, text(entry.get("digest")) or name)
-        if not able and key not in _abilities:
+    async def shown(model: ModelDescription) -> object:
+        entry = listed.get(model.name, {})
+        key = (backend.base_url, text(entry.get("digest")) or model.name)
+        if key not in _shown and not (capabilities(entry) and model.loaded):
             async with permits:
                 with suppress(ProviderError):  # one that is being deleted, for example
-                    told = await ask(
-                        client, backend, "/api/show", seconds=seconds, body={"model": name}
+                    body = {"model": model.name}
+                    _shown[key] = await ask(
+                        client, backend, "/api/show", seconds=seconds, body=body
                     )
-                    _abilities[key] = capabilities(told)
-        return "insert" in (able or _abilities.get(key, frozenset()))
+        return _shown.get(key)
 
-    shown = [model.name for model in models[:_SHOWN]]
-    able = await asyncio.gather(*map(fills_in, shown))
-    return Recognised(
-        "Ollama",
-        version=version,
-        models=models,
-        fills_in=frozenset(name for name, yes in zip(shown, able, strict=True) if yes),
-    )
+    described: list[ModelDescription] = []
+    able: set[str] = set()
+    told = await asyncio.gather(*map(shown, models[:_SHOWN]))
+    for model, about in zip(models, [*told, *[None] * len(models)], strict=False):
+        if "insert" in (capabilities(listed.get(model.name)) or capabilities(about)):
+            able.add(model.name)
+        # Before it is loaded nobody knows its window, unless the model itself sets one.
+        window = model.context_tokens or (None if model.loaded else ollama_window(about))
+        described.append(model.model_copy(update={"context_tokens": window}))
+    return Recognised("Ollama", version=version, models=tuple(described), fills_in=frozenset(able))
 
 
 async def _openai_compatible(

@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 
 from coai_routing.errors import EgressRefusedError
 from coai_routing.providers import failures
+from coai_routing.providers.events import MEDIA_TYPES, media_type
 from coai_routing.providers.listings import fields, text
+from coai_routing.providers.proxies import proxy_options
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _OK: Final = 200
-_TYPES: Final = ("application/json", "application/x-ndjson", "text/event-stream")
 # SDKs take these from the environment, where they are meant for somebody else's server.
 _NOT_OURS: Final = ("openai-organization", "openai-project")
 _KEYS: Final = ("authorization", "x-api-key")
@@ -36,13 +37,20 @@ _NEEDED: Final = frozenset(
 )
 
 
-class _Request(Protocol):
+class ContentRequest(Protocol):
+    """A request of which only the body counts."""
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        ...
+
+
+class _Request(ContentRequest, Protocol):
     @property
     def url(self) -> object: ...
     @property
     def headers(self) -> MutableMapping[str, str]: ...
-    @property
-    def content(self) -> bytes: ...
 
 
 class _Response(Protocol):
@@ -60,7 +68,8 @@ def client_options(backend: Backend, egress: Egress, *, has_key: bool) -> dict[s
 
     No redirect is followed, the environment's proxies carry nothing that may be sensitive, a
     request that leaves the backend's own origin is refused, and a reply that is not a good one
-    raises our error. Deadlines are not the client's: see `before`.
+    raises our error. Deadlines are not the client's: see `before`. Raises ProviderUnavailableError
+    if the only way is a proxy that cannot be used.
     """
     origin = _origin(backend.base_url)
 
@@ -76,21 +85,20 @@ def client_options(backend: Backend, egress: Egress, *, has_key: bool) -> dict[s
 
     async def check_response(response: _Response) -> None:
         content_type = response.headers.get("content-type", "")
-        if response.status_code == _OK and content_type.startswith(_TYPES):
+        if response.status_code == _OK and media_type(content_type) in MEDIA_TYPES:
             return
         if response.status_code == _OK:
             raise failures.from_content_type(backend, content_type)
         body = await response.aread()
         headers = {name.lower(): value for name, value in response.headers.items()}
         raise failures.from_status(
-            backend, response.status_code, headers, body, model=_model_of(response.request)
+            backend, response.status_code, headers, body, model=model_of(response.request)
         )
 
-    direct = egress.goes_direct(backend.base_url)
-    plain = direct and origin[0] == "http"
+    plain = origin[0] == "http" and egress.goes_direct(backend.base_url)
     return {
         "follow_redirects": False,
-        "trust_env": not direct,
+        **proxy_options(backend, egress),
         # Without TLS there is no need to read all certificates, which takes tens of milliseconds;
         # a context that trusts nobody is what is left.
         "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if plain else True,
@@ -121,7 +129,7 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, port
 
 
-def _model_of(request: _Request) -> str | None:
+def model_of(request: ContentRequest) -> str | None:
     """Return the model that a request asked for."""
     try:
         return text(fields(json.loads(request.content)).get("model"))

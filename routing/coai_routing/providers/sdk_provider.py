@@ -7,7 +7,6 @@ end, fail and count, and every difference must come out as the same reply or err
 from __future__ import annotations
 
 import asyncio
-import json
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
@@ -15,9 +14,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 from coai_routing.errors import ModelNotFoundError, ProviderError, RequestRejectedError
 from coai_routing.privacy import Egress
 from coai_routing.providers import failures
-from coai_routing.providers.listings import fields
 from coai_routing.providers.sdk import before
-from coai_routing.providers.sse import EventDecoder
+from coai_routing.providers.sse import ReplyDecoder
 from coai_routing.providers.streams import collect, require_messages
 from coai_routing.request import Delta, Health
 
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from coai_routing.providers.backend import Backend
+    from coai_routing.providers.sse import Event
     from coai_routing.request import ModelDescription, ModelReply, ModelRequest
 
 _LISTING_TIMEOUT: Final = 5.0
@@ -43,13 +42,19 @@ class Draft(Protocol):
     """A reply that is being streamed."""
 
     done: bool
+    cut: bool
+    """Whether it is done although the server goes on."""
 
     def text(self) -> str:
         """Return what has come so far."""
         ...
 
-    def add(self, event: bytes) -> str:
+    def add(self, event: Event) -> str:
         """Take an event in and return its text. Raises ValueError if it is not JSON."""
+        ...
+
+    def rest(self) -> str:
+        """Return the text that was held back, now that no more events come."""
         ...
 
     def reply(self) -> ModelReply:
@@ -96,20 +101,26 @@ class SdkProvider(ABC, Generic[ClientT]):
         self._require(request)
         deadline = asyncio.get_running_loop().time() + request.timeout
         draft = self._draft(request)
-        decoder = EventDecoder()
+        decoder = ReplyDecoder()
         response: Any = None
         received: AsyncGenerator[bytes] | None = None
         try:
             async with asyncio.timeout_at(deadline):
                 response = await self._begin(request)
-                await self._expect_stream(response)
             received = cast("AsyncGenerator[bytes]", response.aiter_bytes())
-            while not draft.done and (piece := await before(deadline, received)) is not None:
-                for event in decoder.feed(piece):
+            ended = False
+            while not (draft.done or ended):
+                piece = await before(deadline, received)
+                ended = piece is None
+                for event in decoder.finish() if piece is None else decoder.feed(piece):
                     if token := draft.add(event):
                         yield Delta(text=token)
+            if token := draft.rest():
+                yield Delta(text=token)
+            draft.done = draft.done or (decoder.was_one_value and bool(draft.text()))
             reply = draft.reply()
-            await self._let_end(received)
+            if not draft.cut:
+                await self._let_end(received)
             yield Delta(reply=reply)
         except (OSError, ValueError, *self._sdk_errors) as error:
             raise failures.from_exception(
@@ -132,6 +143,10 @@ class SdkProvider(ABC, Generic[ClientT]):
                 return await self._list(await self._open())
         except (OSError, ValueError, *self._sdk_errors) as error:
             raise failures.from_exception(self._backend, error, seconds=_LISTING_TIMEOUT) from error
+
+    async def count_tokens(self, text: str) -> int | None:
+        """Return nothing: the API has no tokenizer."""
+        del text
 
     async def health(self) -> Health:
         """Say whether the server would answer now."""
@@ -173,7 +188,7 @@ class SdkProvider(ABC, Generic[ClientT]):
         """Return the body of a request but for what `_create` adds."""
 
     @abstractmethod
-    def _adapts(self, options: dict[str, Any], refusal: str, model: str) -> bool:
+    def _adapts(self, options: dict[str, Any], refusal: RequestRejectedError, model: str) -> bool:
         """Say whether to ask again without what the server has just refused to know."""
 
     @abstractmethod
@@ -207,7 +222,7 @@ class SdkProvider(ABC, Generic[ClientT]):
             try:
                 return await self._send(client, model, request, options)
             except RequestRejectedError as error:
-                if not self._adapts(options, error.message, model):
+                if not self._adapts(options, error, model):
                     raise
 
     async def _send(
@@ -225,16 +240,6 @@ class SdkProvider(ABC, Generic[ClientT]):
         if chosen is None:
             raise self._backend.model_missing(None)
         return chosen.name
-
-    async def _expect_stream(self, response: Any) -> None:  # noqa: ANN401 - httpx's or httpx2's
-        """Raise what a reply means that is no stream, for example LM Studio's errors."""
-        content_type: str = response.headers.get("content-type", "")
-        if content_type.startswith("text/event-stream"):
-            return
-        said = fields(json.loads(await response.aread()))
-        if "error" in said:
-            raise failures.from_error_object(self._backend, said["error"])
-        raise failures.from_content_type(self._backend, content_type)
 
     async def _let_end(self, received: AsyncGenerator[bytes]) -> None:
         """Read past the last word, so that the connection can be used again."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.completion.completer import BREATH, REST, Completer
+from coai_agents.completion.completer import BREATH, Completer
+from coai_agents.completion.foresight import REST
 from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
 from coai_agents.completion.structure import SyntaxTrees
 from coai_routing.backends import Absence
@@ -44,6 +45,7 @@ class Desktop:
         settings: CompletionSettings = SETTINGS,
         answer: Callable[[ModelRequest], str | None] | None = None,
         border: Border | None = None,
+        strained: Callable[[], bool] = lambda: False,
     ) -> None:
         self.editor = Editor(text)
         self.model = ScriptedBackends(answer)
@@ -56,6 +58,7 @@ class Desktop:
             context=NoContext(),
             syntax=SyntaxTrees(),
             border=border,
+            strained=strained,
         )
         self.editor.on_change = self.completer.changed
 
@@ -75,8 +78,9 @@ async def desktop(
     settings: CompletionSettings = SETTINGS,
     answer: Callable[[ModelRequest], str | None] | None = None,
     border: Border | None = None,
+    strained: Callable[[], bool] = lambda: False,
 ) -> AsyncGenerator[Desktop]:
-    desk = Desktop(text, settings=settings, answer=answer, border=border)
+    desk = Desktop(text, settings=settings, answer=answer, border=border, strained=strained)
     try:
         async with asyncio.timeout(10):
             yield desk
@@ -371,7 +375,7 @@ async def read_ahead(desk: Desktop, *, since: int, pieces: int) -> list[str]:
 async def test_a_rest_has_the_backend_read_more_piece_by_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.01)
+    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.01)
     async with desktop(LONG, answer=lambda _: "sum(items)\n") as desk:
         await desk.answered()
         asked = desk.model.calls[0].request.prompt or ""
@@ -389,7 +393,7 @@ async def test_a_rest_has_the_backend_read_more_piece_by_piece(
 async def test_what_was_read_ahead_is_kept_while_the_user_types(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.01)
+    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.01)
     async with desktop(LONG, answer=lambda _: "sum(items)\n") as desk:
         desk.model.holds_reading = True
         await desk.answered()
@@ -408,7 +412,7 @@ async def test_what_was_read_ahead_is_kept_while_the_user_types(
 async def test_nothing_is_read_ahead_where_there_is_no_more_to_show(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.0)
+    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.0)
     async with desktop(answer=lambda _: "sum(items)\n") as desk:
         await desk.answered()
         await asyncio.sleep(0.05)
@@ -418,17 +422,146 @@ async def test_nothing_is_read_ahead_where_there_is_no_more_to_show(
 async def test_a_long_document_is_not_read_before_the_cursor_is_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.0)
+    monkeypatch.setattr("coai_agents.completion.foresight.PAUSE", 0.0)
     async with desktop(LONG) as desk:
         desk.completer.opened(desk.editor.source)
         await asyncio.sleep(0.02)
         assert desk.model.calls == []
 
 
+async def test_where_the_cursor_rests_a_short_prompt_is_read_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("coai_agents.completion.foresight.PAUSE", 0.0)
+    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.01)
+    async with desktop(LONG, answer=lambda _: "sum(items)\n") as desk:
+        desk.model.holds_reading = True
+        desk.completer.rested(desk.editor.source, desk.editor.offset)
+        first = await desk.model.called(1)
+        desk.completer.rested(desk.editor.source, desk.editor.offset)  # told twice, read once
+        # A keystroke ends it; the request goes on with the prompt that was being read.
+        desk.editor.type("m")
+        await first.closed.wait()
+        assert text(await desk.answered()) == "sum(items)"
+        asked = desk.model.calls[-1].request
+        assert (asked.prompt or "").startswith(first.request.prompt or "")
+        assert len(desk.model.calls) == 2
+
+
+async def test_after_the_short_prompt_a_longer_one_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("coai_agents.completion.foresight.PAUSE", 0.0)
+    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.01)
+    async with desktop(LONG, answer=lambda _: "sum(items)\n") as desk:
+        desk.completer.rested(desk.editor.source, desk.editor.offset)
+        await desk.model.called(1)
+        await asyncio.sleep(0.2)
+        prompts = await read_ahead(desk, since=0, pieces=2)
+        first = next(
+            before for before, after in itertools.pairwise(prompts) if not after.startswith(before)
+        )
+        await desk.answered()
+        asked = desk.model.calls[-1].request.prompt or ""
+        assert asked.startswith(prompts[-1])
+        assert len(asked) > len(first)
+
+
+class Strain:
+    """A machine that gets busy when a test says so."""
+
+    def __init__(self, *, strained: bool = True) -> None:
+        self.strained = strained
+
+    def __call__(self) -> bool:
+        return self.strained
+
+
+async def test_on_a_busy_machine_nothing_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("coai_agents.completion.foresight.PAUSE", 0.0)
+    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.0)
+    settings = SETTINGS.model_copy(update={"prefetch": True})
+    async with desktop(
+        LONG, settings=settings, answer=lambda _: "sum(items)\n", strained=Strain()
+    ) as desk:
+        desk.completer.opened(desk.editor.source)
+        desk.completer.rested(desk.editor.source, desk.editor.offset)
+        await asyncio.sleep(0.05)
+        await desk.answered()
+        await asyncio.sleep(2 * BREATH + 0.05)
+        assert len(desk.model.calls) == 1
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+async def test_on_a_busy_machine_a_request_ends_in_time_and_its_answer_is_kept(
+    trigger: Trigger,
+) -> None:
+    settings = SETTINGS.model_copy(update={"patience_ms": 20})
+    async with desktop(settings=settings, strained=Strain()) as desk:
+        assert reason(await desk.answered(trigger)) is Reason.MACHINE_BUSY
+        call = desk.model.calls[0]
+        assert call.open, "what has begun goes on"
+        call.say("sum(items)\n")
+        call.end()
+        await call.closed.wait()
+        assert text(await desk.answered(trigger)) == "sum(items)"
+        assert len(desk.model.calls) == 1
+
+
+async def test_on_an_idle_machine_a_slow_answer_is_waited_for() -> None:
+    settings = SETTINGS.model_copy(update={"patience_ms": 10})
+    async with desktop(settings=settings, strained=Strain(strained=False)) as desk:
+        request = desk.ask()
+        call = await desk.model.called(1)
+        await asyncio.sleep(0.05)
+        assert not request.done()
+        call.say("sum(items)\n")
+        call.end()
+        assert text(await request) == "sum(items)"
+
+
+BLOCK = "def f(items):\n    |\n"
+
+
+@pytest.mark.parametrize("early", [True, False], ids=["line before", "line after"])
+async def test_when_patience_is_over_whole_lines_are_shown(*, early: bool) -> None:
+    settings = SETTINGS.model_copy(update={"patience_ms": 50})
+    async with desktop(BLOCK, settings=settings) as desk:
+        request = desk.ask()
+        call = await desk.model.called(1)
+        lines = (" total = 0\n", "    for item in items:\n        tot")
+        if early:
+            call.say(*lines)
+        else:
+            await asyncio.sleep(0.1)
+            call.say(" total = 0", "\n", "    for")
+        shown = text(await request)
+        assert shown in ("total = 0", "total = 0\n    for item in items:")
+        assert not call.open
+
+
+async def test_a_time_out_of_a_busy_machine_is_called_so() -> None:
+    error = ProviderTimeoutError("slow", provider="p")
+    async with desktop(strained=Strain()) as desk:
+        request = desk.ask()
+        (await desk.model.called(1)).fail(error)
+        assert reason(await request) is Reason.MACHINE_BUSY
+
+
+async def test_a_defect_does_not_pass_for_a_model_without_ideas() -> None:
+    async with desktop() as desk:
+        request = desk.ask()
+        (await desk.model.called(1)).fail(RuntimeError("boom"))  # pyright: ignore[reportArgumentType] (that is the point)
+        outcome = await request
+        assert reason(outcome) is Reason.BACKEND_FAILED
+        assert isinstance(outcome, NoSuggestion)
+        assert "RuntimeError: boom" in outcome.detail
+
+
 async def test_a_document_that_was_read_is_the_beginning_of_every_prompt_in_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.0)
+    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.0)
     async with desktop(answer=lambda _: "sum(items)\n") as desk:
         desk.completer.opened(desk.editor.source)
         await desk.model.called(1)
@@ -488,7 +621,7 @@ async def test_a_prompt_with_a_secret_is_marked_where_it_would_leave_the_machine
 
 
 async def test_an_opened_document_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coai_agents.completion.completer.REST", 0.01)
+    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.01)
     async with desktop() as desk:
         desk.completer.opened(desk.editor.source)
         call = await desk.model.called(1)

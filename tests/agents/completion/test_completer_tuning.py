@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.completion.completer import Completer, Event
-from coai_agents.completion.outcome import Reason, Suggestion, Trigger
+from coai_agents.completion.completer import Completer
+from coai_agents.completion.outcome import Event, Reason, Suggestion, Trigger
 from coai_agents.completion.structure import SyntaxTrees
 from coai_agents.completion.tuning import Tuning
 from coai_routing.settings import CompletionSettings

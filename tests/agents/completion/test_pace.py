@@ -74,8 +74,7 @@ def test_a_slow_backend_is_asked_later() -> None:
 def budget(speed: float | None, **changes: float | bool) -> int:
     values: dict[str, float | bool] = {
         "target_ms": 300,
-        "context_tokens": 32768,
-        "max_output_tokens": 128,
+        "room_tokens": 32576,
         "characters_per_token": 1,
         **changes,
     }
@@ -92,7 +91,8 @@ def test_the_prompt_is_as_long_as_the_backend_can_afford(speed: float | None, to
 
 def test_an_idle_moment_affords_more_but_never_more_than_the_window() -> None:
     assert budget(150, factor=PATIENT_FACTOR) == 540
-    assert budget(20000, context_tokens=1024) == 1024 - 128 - 64
+    assert budget(20000, room_tokens=832) == 832
+    assert budget(20000, room_tokens=100) == 100
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,14 @@ async def test_lists_models(provider: Provider, dialect: Dialect) -> None:
     assert (await ask(provider, named)).model == model.name
 
 
+async def test_counts_tokens_where_the_server_has_a_tokenizer(
+    provider: Provider, dialect: Dialect
+) -> None:
+    counted = await provider.count_tokens("<|fim_prefix|>añ")
+    # The model's tokens are bytes, but for control tokens.
+    assert counted == (4 if dialect.name == "llama_server" else None)
+
+
 async def test_is_healthy(provider: Provider) -> None:
     health = await provider.health()
     assert health.ok, health

@@ -10,7 +10,7 @@ import pytest
 from coai_routing.errors import BadReplyError, EgressRefusedError
 from coai_routing.privacy import Egress
 from coai_routing.request import Message, ModelRequest
-from tests.routing.providers.dialects import ALL, Dialect, ask, served
+from tests.routing.providers.dialects import ALL, LLAMA_SERVER, Dialect, ask, served
 from tests.support.faulty_server import FaultyServer, respond, stream
 
 if TYPE_CHECKING:
@@ -100,3 +100,12 @@ async def test_what_may_not_leave_does_not_even_open_a_connection(
                     await provider.models()
                 assert not (await provider.health()).ok
             assert (server.connections == 0) is refused
+
+
+async def test_no_text_is_counted_elsewhere() -> None:
+    async with FaultyServer(respond(200, {"tokens": [1]})) as server:
+        outside = server.base_url.replace("127.0.0.1", "0.0.0.0")
+        async with LLAMA_SERVER.connect(outside, egress=Egress(allow=True)) as provider:
+            with pytest.raises(EgressRefusedError):
+                await provider.count_tokens("secret")
+        assert server.connections == 0

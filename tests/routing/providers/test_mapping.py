@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_routing.errors import (
+    AuthenticationError,
     BadReplyError,
     ModelNotFoundError,
     NoCreditError,
     OutOfMemoryError,
+    PromptTooLongError,
     ProviderBusyError,
     ProviderError,
     ProviderTimeoutError,
@@ -27,7 +29,7 @@ from coai_routing.providers.backend import (
     describe_ollama,
     describe_openai_compatible,
 )
-from coai_routing.providers.sse import EventDecoder, OverlongEventError
+from coai_routing.providers.sse import Event, EventDecoder, OverlongEventError
 
 if TYPE_CHECKING:
     from coai_routing.providers.backend import Backend
@@ -58,7 +60,7 @@ FASTAPI = {"detail": [{"msg": "field required", "input": "my code"}, "odd"]}
     [
         # OpenAI and llama.cpp
         (400, {"error": {"message": "bad", "type": "x"}}, RequestRejectedError, "bad"),
-        (400, TOO_LONG, RequestRejectedError, "too long"),
+        (400, TOO_LONG, PromptTooLongError, "too long"),
         (404, {"error": {"message": "no", "code": "model_not_found"}}, ModelNotFoundError, "'m'"),
         (429, NO_QUOTA, NoCreditError, "quota"),
         # Anthropic
@@ -68,7 +70,7 @@ FASTAPI = {"detail": [{"msg": "field required", "input": "my code"}, "odd"]}
         (404, {"error": {"type": "not_found_error", "message": "no"}}, BadReplyError, "no such"),
         # vLLM
         (404, {"message": "The model `m` does not exist."}, ModelNotFoundError, "exist"),
-        (400, {"message": "maximum context length is 9"}, RequestRejectedError, "too long"),
+        (400, {"message": "maximum context length is 9"}, PromptTooLongError, "too long"),
         # LM Studio
         (400, {"error": "No models loaded. Please load a model."}, ModelNotFoundError, "loaded"),
         (400, {"error": "Failed to load model: insufficient memory"}, OutOfMemoryError, "load"),
@@ -100,6 +102,71 @@ def test_a_status_and_its_words(
     assert "my code" not in str(found)
 
 
+@pytest.mark.parametrize(
+    ("body", "tokens", "window"),
+    [
+        # llama.cpp, today and before
+        (
+            {"error": {"message": "no", "type": "exceed_context_size_error", "n_ctx": 4096}},
+            None,
+            4096,
+        ),
+        (
+            {"error": {"message": "exceeds the context size", "n_prompt_tokens": 9, "n_ctx": 8}},
+            9,
+            8,
+        ),
+        ("request (12345 tokens) exceeds the available context size (4096 tokens)", 12345, 4096),
+        # OpenAI, and vLLM after it
+        (
+            (
+                "This model's maximum context length is 4,097 tokens. However, you requested 5,000 "
+                "tokens (4,900 in the messages, 100 in the completion)."
+            ),
+            4900,
+            4097,
+        ),
+        # Anthropic
+        ("prompt is too long: 210000 tokens > 200000 maximum", 210000, 200000),
+        # LM Studio
+        (
+            (
+                "Trying to keep the first 5000 tokens when context the overflows. However, the "
+                "model is loaded with context length of only 4096 tokens, which is not enough."
+            ),
+            5000,
+            4096,
+        ),
+        # Text Generation Inference
+        (
+            (
+                "`inputs` tokens + `max_new_tokens` must be <= 2048. Given: 2100 `inputs` tokens "
+                "and 100 `max_new_tokens`"
+            ),
+            2100,
+            2048,
+        ),
+        # Mistral
+        (
+            "Prompt contains 40000 tokens, too large for model with 32768 maximum context length",
+            40000,
+            32768,
+        ),
+        # Ollama says no numbers.
+        ("the input length exceeds the context length", None, None),
+    ],
+)
+def test_how_much_too_long_a_prompt_is(
+    body: str | dict[str, object], tokens: int | None, window: int | None
+) -> None:
+    content = {"error": {"message": body}} if isinstance(body, str) else body
+    found = failures.from_status(
+        BACKEND, 400, {"content-type": "application/json"}, json.dumps(content).encode()
+    )
+    assert isinstance(found, PromptTooLongError)
+    assert (found.tokens, found.window) == (tokens, window)
+
+
 def test_words_are_short_and_safe_to_show() -> None:
     body = json.dumps({"error": "\x1b[31m" + "red \r\n" * 1000}).encode()
     found = failures.from_status(BACKEND, 500, {}, body)
@@ -111,7 +178,11 @@ def test_words_are_short_and_safe_to_show() -> None:
     ("error", "kind"),
     [
         ("out of memory", OutOfMemoryError),
-        ({"code": 400, "message": "the request exceeds the context size"}, RequestRejectedError),
+        ({"code": 400, "message": "the request exceeds the context size"}, PromptTooLongError),
+        ({"type": "invalid_request_error", "message": "no"}, RequestRejectedError),
+        ({"type": "overloaded_error", "message": "wait"}, ProviderBusyError),
+        ({"type": "rate_limit_error", "message": "wait"}, ProviderBusyError),
+        ({"type": "authentication_error", "message": "no"}, AuthenticationError),
         ({"code": "503", "message": "Loading model"}, ProviderBusyError),
         ({"message": "Loading model"}, ProviderBusyError),
         ({"message": "x", "type": "server_error"}, ProviderError),
@@ -273,10 +344,10 @@ EVENTS = [b'{"a": 1}', b"2", b"3\n4", b"[DONE]"]
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 1000])
 def test_events_are_found_however_they_are_chopped(size: int) -> None:
     decoder = EventDecoder()
-    found: list[bytes] = []
+    found: list[Event] = []
     for at in range(0, len(STREAM), size):
         found += decoder.feed(STREAM[at : at + size])
-    assert found == EVENTS
+    assert [event.data for event in found] == EVENTS
 
 
 def test_an_event_that_did_not_end_is_none() -> None:
@@ -285,7 +356,8 @@ def test_an_event_that_did_not_end_is_none() -> None:
 
 def test_an_error_field_is_an_error_object() -> None:
     (event,) = EventDecoder().feed(b'error: {"code": 500, "message": "boom"}\n\n')
-    assert json.loads(event) == {"error": {"code": 500, "message": "boom"}}
+    assert event.kind == "error"
+    assert json.loads(event.data) == {"code": 500, "message": "boom"}
 
 
 def test_an_event_without_end_is_refused() -> None:

@@ -16,7 +16,7 @@ from coai_routing.errors import (
 )
 from coai_routing.privacy import Egress
 from coai_routing.providers import ollama as ollama_module
-from coai_routing.providers.listings import ollama_remote
+from coai_routing.providers.listings import ollama_remote, ollama_window
 from coai_routing.providers.ollama import OllamaProvider
 from coai_routing.request import Message, ModelRequest
 from tests.routing.providers.dialects import OLLAMA, served
@@ -227,3 +227,18 @@ async def test_first_requests_at_the_same_time_share_the_client(llama_server: Ll
     async with connected(llama_server) as (_, provider):
         replies = await asyncio.gather(*(provider.complete(PROMPT) for _ in range(4)))
         assert len({reply.text for reply in replies}) == 1
+
+
+@pytest.mark.parametrize(
+    ("shown", "window"),
+    [
+        ({"parameters": 'stop                  "<|x|>"\nnum_ctx               8192\n'}, 8192),
+        ({"parameters": "num_ctx 2048"}, 2048),
+        ({"parameters": "num_ctx many"}, None),
+        ({"parameters": "num_predict 7"}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_a_model_may_set_its_own_window(shown: object, window: int | None) -> None:
+    assert ollama_window(shown) == window

