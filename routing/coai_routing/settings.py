@@ -120,7 +120,7 @@ class CompletionSettings(Section):
         description="How long a completion that was not asked for explicitly may take.",
     )
     backend: Annotated[
-        str, Field(min_length=1), Expected('"auto", "embedded" or the name of an endpoint')
+        str, Field(min_length=1), Expected('"auto", "embedded", "cloud" or the name of an endpoint')
     ] = Field(
         default="auto",
         description=(

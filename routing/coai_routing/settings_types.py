@@ -9,8 +9,12 @@ from pydantic import AfterValidator, Field
 
 from coai_routing.settings_markers import Discreet, Expected, Place
 
-RESERVED_ENDPOINT_NAMES = ("auto", "embedded", "ollama", "lmstudio", "llama_server", "vllm")
-"""Names that a custom endpoint cannot have: they mean something already."""
+BACKEND_NAMES = ("auto", "embedded", "cloud", "ollama", "lmstudio", "llama_server", "vllm")
+"""What `completion.backend` takes besides the names of custom endpoints."""
+
+RESERVED_ENDPOINT_NAMES = (*BACKEND_NAMES, "anthropic", "openai")
+"""Names that a custom endpoint cannot have: they mean something already. The last ones are the
+vendors', under which the registry of models finds their deployments."""
 
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 # No user name, query or backslash: two readers of one address must see the same host in it, and a
