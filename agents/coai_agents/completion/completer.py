@@ -28,10 +28,11 @@ from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Sugges
 from coai_agents.completion.pilot import Pilot
 from coai_agents.completion.signal import Signal
 from coai_agents.completion.tuning import UNTUNED
+from coai_routing.background import Background
 from coai_routing.errors import ProviderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from coai_agents.completion.border import Border
     from coai_agents.completion.outcome import Origin
@@ -135,7 +136,7 @@ class Completer:
             identity=lambda: next(identities),
             above=above,
         )
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self.history: deque[Event] = deque(maxlen=HISTORY)
 
     async def complete(
@@ -253,7 +254,11 @@ class Completer:
         )
         if trigger is Trigger.AUTOMATIC and not flight.single_line:
             settings = self._as_long_as_taken(settings, source.language)
-        flight.task = self._spawn(self._pilot.fly(desk, source, flight, trigger, settings))
+        flight.task = self._background.spawn(
+            self._pilot.fly(desk, source, flight, trigger, settings),
+            name="ask a model to complete",
+            on_failure=flight.fail,
+        )
         # Not in the task itself: one that is cancelled before its first step never runs.
         flight.task.add_done_callback(lambda _: flight.land())
         desk.flight = flight
@@ -270,12 +275,6 @@ class Completer:
         """Cancel a flight whose request was cancelled, unless a newer request came for it."""
         if not superseded.is_set() and desk.flight is flight:
             desk.drop_flight()
-
-    def _spawn(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     # ------------------------------------------------------- what is known
 
@@ -308,7 +307,9 @@ class Completer:
             Cursor(cursor.uri, cursor.prefix[:typed], cursor.suffix[len(found.closers) :]),
             entry,
         )
-        desk.resting = self._spawn(self._rest(desk, cursor, found.rest))
+        desk.resting = self._background.spawn(
+            self._rest(desk, cursor, found.rest), name="work ahead"
+        )
         usage = flight.reply.usage if flight is not None and flight.reply is not None else None
         return Suggestion(
             text=found.rest,
@@ -347,7 +348,9 @@ class Completer:
         end = Cursor.at(source, len(source.text))
         if self._gate.refusal(source, end, Trigger.INVOKED) is None:
             desk = self._desk(source.uri)
-            desk.resting = self._spawn(self._begin(desk, source, end))
+            desk.resting = self._background.spawn(
+                self._begin(desk, source, end), name="read a document ahead"
+            )
 
     async def _begin(self, desk: Desk, source: Source, end: Cursor) -> None:
         await asyncio.sleep(REST)
@@ -403,10 +406,7 @@ class Completer:
         """Cancel whatever runs, and wait until it has closed its connections."""
         for desk in self._desks.values():
             desk.put_away()
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.aclose()
 
 
 def _single_line(cursor: Cursor, trigger: Trigger, settings: CompletionSettings) -> bool:
