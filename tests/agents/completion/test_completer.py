@@ -680,4 +680,5 @@ async def test_a_flaw_of_our_own_is_told_as_one_and_not_as_the_models_silence(
         assert reason(outcome) is Reason.INTERNAL_ERROR
         assert isinstance(outcome, NoSuggestion)
         assert outcome.detail == "LookupError"
+        desk.model.calls[0].closed.set()  # it ended before there was a connection to close
     assert "a flaw" in caplog.text
