@@ -253,14 +253,28 @@ class Books:
             rows = database.execute("SELECT capability, alias, good, bad FROM standings").fetchall()
         return {(capability, alias): (good, bad) for capability, alias, good, bad in rows}
 
-    def write_standing(self, capability: str, alias: str, good: float, bad: float) -> None:
-        """Keep what was learned of a model."""
-        with self._using() as database:
+    def change_standing(
+        self,
+        capability: str,
+        alias: str,
+        change: Callable[[tuple[float, float]], tuple[float, float]],
+    ) -> tuple[float, float]:
+        """Keep what was learned of a model, whatever other processes have kept meanwhile.
+
+        Returns the good and the bad after `change`; raises BooksError.
+        """
+        with self._using() as database, transaction(database):
+            row = database.execute(
+                "SELECT good, bad FROM standings WHERE capability = ? AND alias = ?",
+                (capability, alias),
+            ).fetchone()
+            standing = change((0.0, 0.0) if row is None else (row[0], row[1]))
             database.execute(
                 "INSERT OR REPLACE INTO standings (capability, alias, good, bad)"
                 " VALUES (?, ?, ?, ?)",
-                (capability, alias, good, bad),
+                (capability, alias, *standing),
             )
+        return standing
 
     # ------------------------------------------------------------------- inside
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from coai_routing.catalog import Catalog
     from coai_routing.egress_log import EgressLog
     from coai_routing.fleet import Place
+    from coai_routing.learning import Verdict
     from coai_routing.ledger_rows import SuggestionRow
     from coai_routing.request import ModelRequest
     from coai_routing.settings import Endpoint, Settings
@@ -198,18 +199,22 @@ class LocalModels:
                 error.message, provider=backend.name, remedy=error.remedy
             ) from error
 
-    def judged(self, row: SuggestionRow) -> None:
-        """Take what became of a suggestion: who wrote it and was taken is asked again."""
+    def judged(self, row: SuggestionRow, before: SuggestionRow | None = None) -> None:
+        """Take what became of a suggestion: who wrote it and was taken is asked again.
+
+        `before` is what was known of it until now: a verdict that does not hold any more is taken
+        back, and one that still holds is not counted twice.
+        """
         if row.backend != CLOUD or self.cloud.alias is None:
             return
-        from coai_routing.learning import Verdict  # noqa: PLC0415 - only with a router
-
-        verdict = {Fate.ACCEPTED: Verdict.ACCEPTED, Fate.REJECTED: Verdict.REJECTED}.get(row.fate)
-        if row.kept_30s is not None or row.kept_5min is not None:
-            kept = row.kept_5min is not None and row.kept_5min >= HALF
-            verdict = Verdict.KEPT if kept else None
-        if verdict is not None:
-            self.routing.note(Capability.CODE_COMPLETION, self.cloud.alias, verdict)
+        now, earlier = _verdicts(row), _verdicts(before)
+        if now != earlier:
+            self.routing.note(
+                Capability.CODE_COMPLETION,
+                self.cloud.alias,
+                added=now - earlier,
+                withdrawn=earlier - now,
+            )
 
     async def apply(self) -> None:
         """Bring the engine and the list of servers in line with the settings as they are now."""
@@ -223,3 +228,19 @@ class LocalModels:
         await asyncio.gather(self.backends.aclose(), self.embedded.aclose())
         if self._departures is not None:
             await self._departures.aclose()
+
+
+def _verdicts(row: SuggestionRow | None) -> frozenset[Verdict]:
+    """Return what a suggestion's fate says of the model that wrote it; nothing without one."""
+    from coai_routing.learning import Verdict  # noqa: PLC0415 - only with a router
+
+    verdicts: set[Verdict] = set()
+    if row is None:
+        return frozenset()
+    if row.fate is Fate.ACCEPTED:
+        verdicts.add(Verdict.ACCEPTED)
+    elif row.fate is Fate.REJECTED:
+        verdicts.add(Verdict.REJECTED)
+    if row.kept_5min is not None and row.kept_5min >= HALF:
+        verdicts.add(Verdict.KEPT)
+    return frozenset(verdicts)

@@ -7,10 +7,11 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from coai_routing.background import Background
 from coai_routing.errors import BooksError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from coai_routing.assembly import Routing
     from coai_routing.discovery import Found
@@ -38,7 +39,7 @@ class RoutingOnDemand:
         self._embedded = embedded
         self._building = asyncio.Lock()
         self._routing: Routing | None = None
-        self._writing: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     async def get(self) -> Routing:
         """Return the router with what belongs to it; raises SettingsError for a bad registry."""
@@ -57,24 +58,39 @@ class RoutingOnDemand:
         """Return the router itself."""
         return (await self.get()).router
 
-    def note(self, capability: Capability, alias: str, verdict: Verdict) -> None:
-        """Remember a verdict on an answer of the router's; it is written in a thread."""
+    def note(
+        self,
+        capability: Capability,
+        alias: str,
+        *,
+        added: Iterable[Verdict],
+        withdrawn: Iterable[Verdict] = (),
+    ) -> None:
+        """Remember verdicts on an answer of the router's; they are written in a thread."""
         if self._routing is not None:
-            task = asyncio.create_task(self._write(self._routing, capability, alias, verdict))
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+            self._background.spawn(
+                self._write(self._routing, capability, alias, (*added,), (*withdrawn,)),
+                name="keep a verdict",
+            )
 
     async def _write(
-        self, routing: Routing, capability: Capability, alias: str, verdict: Verdict
+        self,
+        routing: Routing,
+        capability: Capability,
+        alias: str,
+        added: tuple[Verdict, ...],
+        withdrawn: tuple[Verdict, ...],
     ) -> None:
         try:
-            await asyncio.to_thread(routing.learning.note, capability, alias, verdict)
+            await asyncio.to_thread(
+                routing.learning.note, capability, alias, *added, withdrawn=withdrawn
+            )
         except BooksError as error:
             logger.warning("A verdict was not kept. %s", error)
 
     async def aclose(self) -> None:
         """Close the router if there is one."""
-        await asyncio.gather(*self._writing)
+        await self._background.settle()
         async with self._building:
             if self._routing is not None:
                 routing, self._routing = self._routing, None

@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -355,7 +356,7 @@ def test_little_known_models_are_tried_now_and_then() -> None:
     learning.note(Capability.PERFORMANCE, "new", Verdict.VERIFIED)
     drawn = [learning.standings(Capability.PERFORMANCE) for _ in range(300)]
     assert 30 < sum(one["new"] > one["known"] for one in drawn) < 200
-    assert judged((0.0, 0.0), Verdict.REJECTED) == (0.0, 1.0)
+    assert judged((0.0, 0.0), [Verdict.REJECTED]) == (0.0, 1.0)
 
 
 def test_learning_can_be_switched_off_and_outlives_the_process(tmp_path: Path) -> None:
@@ -371,6 +372,56 @@ def test_learning_can_be_switched_off_and_outlives_the_process(tmp_path: Path) -
     nothing.load()
     assert nothing.means() == {}
     kept.close()
+
+
+def test_what_two_processes_learn_of_a_model_is_both_kept(tmp_path: Path) -> None:
+    one, other = books(tmp_path), books(tmp_path)
+    first, second = Learning(one), Learning(other)
+    for learning in (first, second):
+        learning.load()
+    for _ in range(3):
+        first.note(Capability.PERFORMANCE, "a", Verdict.ACCEPTED)
+        second.note(Capability.PERFORMANCE, "a", Verdict.REJECTED)
+    _, weight = second.means()["performance", "a"]
+    assert weight > 5.5, "six verdicts, the older ones discounted"
+    later = Learning(one)
+    later.load()
+    assert later.means() == second.means()
+    one.close()
+    other.close()
+
+
+def test_a_verdict_that_was_withdrawn_leaves_the_one_that_holds() -> None:
+    learning = Learning()
+    learning.note(Capability.PERFORMANCE, "a", Verdict.ACCEPTED)
+    learning.note(Capability.PERFORMANCE, "a", Verdict.REJECTED, withdrawn=[Verdict.ACCEPTED])
+    assert learning.means() == {("performance", "a"): (1 / 3, 1.0)}
+
+
+def test_standings_are_drawn_while_a_thread_learns() -> None:
+    learning = Learning()
+    for number in range(2000):
+        learning.note(Capability.PERFORMANCE, f"m{number}", Verdict.ACCEPTED)
+
+    class Interrupted(random.Random):
+        """Learns of one more model in another thread at each draw."""
+
+        drawn = 0
+
+        def betavariate(self, alpha: float, beta: float) -> float:
+            self.drawn += 1
+            if self.drawn < 50:
+                alias = f"new{self.drawn}"
+                learner = threading.Thread(
+                    target=learning.note, args=(Capability.PERFORMANCE, alias, Verdict.KEPT)
+                )
+                learner.start()
+                learner.join()
+            return super().betavariate(alpha, beta)
+
+    learning.draw = Interrupted(7)
+    assert len(learning.standings(Capability.PERFORMANCE)) == 2000
+    assert len(learning.means()) == 2049
 
 
 def test_learning_begins_anew_where_the_books_cannot_be_read(
