@@ -15,12 +15,17 @@ from coai_routing import books as books_module
 from coai_routing import egress_log
 from coai_routing.books import Books, Budgets
 from coai_routing.cache import AnswerCache
+from coai_routing.configured_routing import (
+    chosen_objective,
+    registry,
+    routing_egress,
+    sensitivity_rules,
+)
 from coai_routing.egress_log import EgressLog
 from coai_routing.errors import BooksError
-from coai_routing.explaining import chosen_objective, registry
 from coai_routing.fleet import Fleet
 from coai_routing.learning import Learning
-from coai_routing.places import cloud_places, routing_egress, sensitivity_rules, server_places
+from coai_routing.places import cloud_places, server_places
 from coai_routing.router import Router, RouterSettings
 
 if TYPE_CHECKING:

@@ -111,7 +111,7 @@ class CloudCompletion:
 
     def _choose(self) -> tuple[str, Place, str]:
         """Return the first alias that completes code and has a vendor; one that is ready if any."""
-        from coai_routing.explaining import registry  # noqa: PLC0415 - only where it is wanted
+        from coai_routing.configured_routing import registry  # noqa: PLC0415 - only where it is wanted
         from coai_routing.places import cloud_places  # noqa: PLC0415 - as above
 
         known = registry()

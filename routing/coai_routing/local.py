@@ -3,105 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-
-import platformdirs
-from pydantic import SecretStr
 
 from coai_routing.backends import Backends
 from coai_routing.catalog import builtin_catalog
 from coai_routing.cloud_completion import NAME as CLOUD
 from coai_routing.cloud_completion import CloudCompletion
-from coai_routing.discovery import EndpointSettings, discover, provider_for
+from coai_routing.configured import (
+    completion_egress,
+    configured_endpoints,
+    open_store,
+    state_directory,
+)
+from coai_routing.discovery import discover, provider_for
 from coai_routing.embedded import Embedded
-from coai_routing.engine.store import ModelStore
 from coai_routing.errors import EgressLogError, EgressRefusedError
 from coai_routing.ledger_rows import Fate
 from coai_routing.on_demand import RoutingOnDemand
 from coai_routing.plan import Wishes
-from coai_routing.privacy import Egress
 from coai_routing.request import Capability
-from coai_routing.settings import BuiltInEndpoint, CustomEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from coai_routing.backends import Backend
-    from coai_routing.catalog import Catalog
     from coai_routing.egress_log import EgressLog
     from coai_routing.fleet import Place
     from coai_routing.learning import Verdict
     from coai_routing.ledger_rows import SuggestionRow
     from coai_routing.request import ModelRequest
-    from coai_routing.settings import Endpoint, Settings
-
-_KINDS: Final = {
-    "ollama": "ollama",
-    "lmstudio": "openai_compatible",
-    "llama_server": "llama_server",
-    "vllm": "openai_compatible",
-}
-"""The protocol of each endpoint that has a name of its own."""
+    from coai_routing.settings import Settings
 
 
 HALF: Final = 0.5
 """The share of a suggestion that must still stand for it to count as kept."""
-
-
-def data_directory() -> Path:
-    """Return where weights are kept unless the settings say otherwise."""
-    return platformdirs.user_data_path("coai", appauthor=False) / "models"
-
-
-def state_directory() -> Path:
-    """Return where the engine's processes keep their state, logs and figures."""
-    return platformdirs.user_state_path("coai", appauthor=False) / "engine"
-
-
-def open_store(settings: Settings, catalog: Catalog) -> ModelStore:
-    """Return the store of weights as the settings set it up."""
-    return ModelStore(
-        settings.models.directory or data_directory(),
-        catalog,
-        sources=settings.models.sources,
-        local_paths=settings.models.local_paths,
-    )
-
-
-def configured_endpoints(settings: Settings) -> tuple[EndpointSettings, ...]:
-    """Return the model servers that the settings name, with their keys."""
-    return tuple(
-        EndpointSettings.model_validate(
-            {
-                "name": name,
-                "kind": endpoint.kind if isinstance(endpoint, CustomEndpoint) else _KINDS[name],
-                "base_url": endpoint.url,
-                "api_key": _key(endpoint),
-            }
-        )
-        for name, endpoint in settings.endpoints.by_name().items()
-        if endpoint.enabled
-    )
-
-
-def _key(endpoint: Endpoint) -> SecretStr | None:
-    if isinstance(endpoint, BuiltInEndpoint):
-        return endpoint.api_key
-    if isinstance(endpoint, CustomEndpoint) and endpoint.api_key_env is not None:
-        key = os.environ.get(endpoint.api_key_env)
-        return SecretStr(key) if key else None
-    return None
-
-
-def egress(settings: Settings) -> Egress:
-    """Return what the settings let leave this machine."""
-    return Egress(
-        trusted_hosts=frozenset(settings.privacy.trusted_hosts),
-        allow=settings.completion.allow_cloud and not settings.privacy.mode,
-    )
 
 
 class LocalModels:
@@ -128,7 +65,7 @@ class LocalModels:
             settings, found=lambda: self.backends.found, embedded=self._embedded_place
         )
         self.cloud = CloudCompletion(
-            settings, egress=lambda: egress(settings()), router=self.routing.router
+            settings, egress=lambda: completion_egress(settings()), router=self.routing.router
         )
         self._departures: EgressLog | None = None
         self.backends = Backends(
@@ -137,8 +74,10 @@ class LocalModels:
             endpoints=lambda: configured_endpoints(settings()),
             embedded=self.embedded.served,
             trusted_hosts=lambda: frozenset(settings().privacy.trusted_hosts),
-            discover=lambda found: discover(found, egress=egress(settings())),
-            provider_for=lambda endpoint: provider_for(endpoint, egress=egress(settings())),
+            discover=lambda found: discover(found, egress=completion_egress(settings())),
+            provider_for=lambda endpoint: provider_for(
+                endpoint, egress=completion_egress(settings())
+            ),
             cloud=self.cloud.served,
             departs=self._departs,
         )
@@ -177,7 +116,9 @@ class LocalModels:
         from coai_routing.calls import Departure  # noqa: PLC0415
         from coai_routing.egress_log import EgressLog, location  # noqa: PLC0415
 
-        egress(self._settings()).check(request, backend.provider.base_url, provider=backend.name)
+        completion_egress(self._settings()).check(
+            request, backend.provider.base_url, provider=backend.name
+        )
         if self._departures is None:
             self._departures = EgressLog(location())
         texts = (request.prompt or "", request.suffix or "")

@@ -7,42 +7,23 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
+from coai_routing.configured import configured_endpoints
+from coai_routing.configured_routing import routing_egress
 from coai_routing.discovery import placed, provider_for
 from coai_routing.fleet import Place
-from coai_routing.local import configured_endpoints
 from coai_routing.plan import EMBEDDED
-from coai_routing.privacy import Egress, is_loopback, is_trusted
-from coai_routing.sensitivity import SensitivityRules
+from coai_routing.privacy import is_loopback, is_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from coai_routing.discovery import Found
+    from coai_routing.privacy import Egress
     from coai_routing.providers.base import Provider
     from coai_routing.settings import Settings
     from coai_routing.settings_routing import CloudEndpoint
 
 _TITLES: Final = {"anthropic": "Anthropic", "openai": "OpenAI"}
-
-
-def routing_egress(settings: Settings) -> Egress:
-    """Return what the settings let leave this machine other than completions."""
-    return Egress(
-        trusted_hosts=frozenset(settings.privacy.trusted_hosts),
-        allow=settings.routing.allow_cloud and not settings.privacy.mode,
-    )
-
-
-def sensitivity_rules(settings: Settings) -> SensitivityRules:
-    """Return what counts as sensitive by the settings."""
-    privacy = settings.privacy
-    return SensitivityRules(
-        privacy_mode=privacy.mode,
-        personal_data=privacy.personal_data,
-        emails=privacy.emails,
-        patterns=privacy.patterns,
-        private_files=(*privacy.exclude, *privacy.private),
-    )
 
 
 def key_of(

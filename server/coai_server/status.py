@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coai_agents.completion.outcome import Suggestion
 from coai_routing.cloud_completion import NAME as CLOUD
-from coai_routing.local import state_directory
+from coai_routing.configured import state_directory
 from coai_routing.plan import Speed
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from coai_routing import egress_log
 from coai_routing.backends import Backend, Backends, Served
 from coai_routing.catalog import builtin_catalog
 from coai_routing.cloud_completion import NAME, CloudCompletion
+from coai_routing.configured import completion_egress
 from coai_routing.egress_log import read_departures
 from coai_routing.errors import (
     EgressRefusedError,
@@ -19,7 +20,7 @@ from coai_routing.errors import (
     RequestRejectedError,
 )
 from coai_routing.filling import CHAT, INSTRUCTION, Bare
-from coai_routing.local import LocalModels, egress
+from coai_routing.local import LocalModels
 from coai_routing.plan import Offer, Wishes
 from coai_routing.privacy import Egress
 from coai_routing.providers.llama_server import LlamaServerProvider
@@ -68,7 +69,7 @@ def completion(settings: dict[str, Any], router: Router | None = None) -> CloudC
     async def found() -> Router:
         return router  # pyright: ignore[reportReturnType] (None where none is asked)
 
-    return CloudCompletion(lambda: known, egress=lambda: egress(known), router=found)
+    return CloudCompletion(lambda: known, egress=lambda: completion_egress(known), router=found)
 
 
 def changed(**change: Any) -> dict[str, Any]:  # noqa: ANN401 - a part of the settings
