@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_routing.discovery import Found
-    from coai_routing.fleet import Place
+    from coai_routing.pool.place import Place
+    from coai_routing.pool.pool import ModelPool
     from coai_routing.settings import Settings
     from coai_routing.telemetry import Telemetry
 
@@ -86,8 +87,11 @@ async def open_routing(
     *,
     found: Callable[[], Sequence[Found]] = tuple,
     embedded: Callable[[], Sequence[Place]] = tuple,
+    pool: ModelPool | None = None,
 ) -> Routing:
     """Build the router. `found` are the model servers that answer, `embedded` the engine's place.
+
+    The `pool` is its owner's to close; without one the router has its own.
 
     Settings are read anew for every request, but for the cache's and the limit of requests under
     way. Raises SettingsError where the user's `models.toml` is wrong.
@@ -128,7 +132,7 @@ async def open_routing(
     departures = EgressLog(egress_log.location())
     telemetry = await asyncio.to_thread(_telemetry, settings())
     router = Router(
-        Fleet(places, lambda: models),
+        Fleet(places, lambda: models, pool=pool),
         registry=lambda: models,
         egress=lambda: routing_egress(settings()),
         settings=wishes,

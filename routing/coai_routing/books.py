@@ -192,7 +192,14 @@ class Books:
         """
         if cost <= 0.0:
             return FREE
-        return await asyncio.to_thread(self.reserve_now, cost)
+        try:
+            return await asyncio.to_thread(self.reserve_now, cost)
+        except BooksError as error:
+            if self._budgets() != Budgets():
+                raise
+            # Nobody wants it counted so much that the answer should be lost for it.
+            logger.warning("What a call may cost was not set aside. %s", error)
+            return FREE
 
     def reserve_now(self, cost: float) -> int | None:
         """Do what `reserve` does, in this thread."""
@@ -347,8 +354,9 @@ def read_stats(path: Path, *, since: datetime) -> tuple[ModelStats, ...]:
     """
     rows = _rows(
         path,
-        "SELECT alias, model, count(*), sum(outcome = 'answered'), sum(prompt_tokens),"
-        " sum(cached_tokens), sum(output_tokens), total(cost_usd), avg(first_ms), avg(total_ms)"
+        "SELECT alias, model, count(*), sum(outcome IN ('answered', 'stopped')),"
+        " sum(prompt_tokens), sum(cached_tokens), sum(output_tokens), total(cost_usd),"
+        " avg(first_ms), avg(total_ms)"
         " FROM calls WHERE at >= ? GROUP BY alias, model ORDER BY 8 DESC, 3 DESC",
         since,
     )

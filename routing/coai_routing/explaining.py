@@ -17,12 +17,14 @@ from coai_routing.configured_routing import (
 )
 from coai_routing.discovery import discover
 from coai_routing.errors import ModelStoreError
-from coai_routing.fleet import Fleet, Place
+from coai_routing.fleet import Fleet
 from coai_routing.places import (
+    absent,
     cloud_places,
-    embedded_place,
     server_places,
 )
+from coai_routing.plan import EMBEDDED
+from coai_routing.pool.place import Place
 from coai_routing.prices import estimated_tokens
 from coai_routing.request import Capability, Message, ModelRequest
 from coai_routing.route import Circumstances, RoutePlan, affinity_of, plan_route
@@ -115,13 +117,8 @@ def _engine(settings: Settings) -> Place:
             open_store(settings, builtin_catalog()).resolve(settings.engine.model)
         except ModelStoreError as error:
             ready, detail, remedy = False, error.message, error.remedy
-    return embedded_place(
-        base_url="http://127.0.0.1",
-        ready=ready,
-        detail=detail,
-        remedy=remedy,
-        connect=_not_asked,
-    )
+    place = Place(EMBEDDED, "http://127.0.0.1", local=True, connect=_not_asked)
+    return place if ready else absent(place, detail, remedy)
 
 
 def _not_asked() -> Provider:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.backends import Backends
@@ -16,12 +15,13 @@ from coai_routing.configured import (
     open_store,
     state_directory,
 )
-from coai_routing.discovery import discover, provider_for
+from coai_routing.discovery import discover
 from coai_routing.embedded import Embedded
-from coai_routing.errors import EgressLogError, EgressRefusedError
 from coai_routing.ledger_rows import Fate
 from coai_routing.on_demand import RoutingOnDemand
+from coai_routing.places import absent, server_place
 from coai_routing.plan import Wishes
+from coai_routing.pool.pool import ModelPool
 from coai_routing.request import Capability
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from coai_routing.backends import Backend
     from coai_routing.egress_log import EgressLog
-    from coai_routing.fleet import Place
     from coai_routing.learning import Verdict
     from coai_routing.ledger_rows import SuggestionRow
+    from coai_routing.pool.place import Place
     from coai_routing.request import ModelRequest
     from coai_routing.settings import Settings
 
@@ -61,8 +61,12 @@ class LocalModels:
             on_change=on_change,
             enabled=settings().engine.enabled,
         )
+        self.pool = ModelPool()
         self.routing = RoutingOnDemand(
-            settings, found=lambda: self.backends.found, embedded=self._embedded_place
+            settings,
+            found=lambda: self.backends.found,
+            embedded=self._embedded_place,
+            pool=self.pool,
         )
         self.cloud = CloudCompletion(
             settings, egress=lambda: completion_egress(settings()), router=self.routing.router
@@ -73,11 +77,9 @@ class LocalModels:
             wishes=self._wishes,
             endpoints=lambda: configured_endpoints(settings()),
             embedded=self.embedded.served,
-            trusted_hosts=lambda: frozenset(settings().privacy.trusted_hosts),
+            place=lambda endpoint: server_place(endpoint, completion_egress(settings())),
             discover=lambda found: discover(found, egress=completion_egress(settings())),
-            provider_for=lambda endpoint: provider_for(
-                endpoint, egress=completion_egress(settings())
-            ),
+            pool=self.pool,
             cloud=self.cloud.served,
             departs=self._departs,
         )
@@ -93,52 +95,34 @@ class LocalModels:
 
     def _embedded_place(self) -> tuple[Place, ...]:
         """Return the embedded engine as the router knows places."""
-        from coai_routing.places import embedded_place  # noqa: PLC0415 - only with a router
-
         served = self.embedded.served()
-        provider, offer = served.provider, served.offer
-        if provider is None:
+        place, offer = served.place(), served.offer
+        if place is None:
             return ()
-        place = embedded_place(
-            base_url=provider.base_url,
-            ready=offer.phase == "ready",
-            detail=offer.detail,
-            remedy=offer.remedy,
-            connect=lambda: provider,
-        )
-        return (replace(place, bound=id(provider)),)
+        ready = offer.phase == "ready"
+        return (place if ready else absent(place, offer.detail, offer.remedy),)
 
     async def _departs(self, backend: Backend, request: ModelRequest) -> None:
         """Log that a completion's prompt leaves this machine; the router logs its own."""
-        if backend.provider is self.cloud:
+        if backend.name == CLOUD:
             return
         # Imported here, because hardly anybody completes on another machine.
-        from coai_routing.calls import Departure  # noqa: PLC0415
+        from coai_routing.calls import departure_of, logged  # noqa: PLC0415
         from coai_routing.egress_log import EgressLog, location  # noqa: PLC0415
 
-        completion_egress(self._settings()).check(
-            request, backend.provider.base_url, provider=backend.name
-        )
+        completion_egress(self._settings()).check(request, backend.base_url, provider=backend.name)
         if self._departures is None:
             self._departures = EgressLog(location())
-        texts = (request.prompt or "", request.suffix or "")
-        try:
-            await self._departures.record(
-                Departure(
-                    host=backend.provider.base_url,
-                    endpoint=backend.name,
-                    model=backend.model,
-                    capability=request.capability,
-                    content_bytes=sum(len(text.encode("utf-8", "replace")) for text in texts),
-                    why="the user trusts this host with what is sensitive"
-                    if backend.local
-                    else "the user allows it for completions, and nothing sensitive was found",
-                )
-            )
-        except EgressLogError as error:
-            raise EgressRefusedError(
-                error.message, provider=backend.name, remedy=error.remedy
-            ) from error
+        await logged(
+            self._departures,
+            departure_of(
+                request,
+                base_url=backend.base_url,
+                endpoint=backend.name,
+                model=backend.model,
+                trusted=backend.local,
+            ),
+        )
 
     def judged(self, row: SuggestionRow, before: SuggestionRow | None = None) -> None:
         """Take what became of a suggestion: who wrote it and was taken is asked again.
@@ -167,6 +151,7 @@ class LocalModels:
         """Stop using every model."""
         await self.routing.aclose()
         await asyncio.gather(self.backends.aclose(), self.embedded.aclose())
+        await self.pool.aclose()
         if self._departures is not None:
             await self._departures.aclose()
 

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from coai_routing.assembly import Routing
     from coai_routing.discovery import Found
-    from coai_routing.fleet import Place
     from coai_routing.learning import Verdict
+    from coai_routing.pool.place import Place
+    from coai_routing.pool.pool import ModelPool
     from coai_routing.request import Capability
     from coai_routing.router import Router
     from coai_routing.settings import Settings
@@ -33,10 +34,12 @@ class RoutingOnDemand:
         *,
         found: Callable[[], Sequence[Found]],
         embedded: Callable[[], Sequence[Place]],
+        pool: ModelPool,
     ) -> None:
         self._settings = settings
         self._found = found
         self._embedded = embedded
+        self._pool = pool
         self._building = asyncio.Lock()
         self._routing: Routing | None = None
         self._background = Background()
@@ -50,7 +53,7 @@ class RoutingOnDemand:
                 from coai_routing.assembly import open_routing  # noqa: PLC0415 - as above
 
                 self._routing = await open_routing(
-                    self._settings, found=self._found, embedded=self._embedded
+                    self._settings, found=self._found, embedded=self._embedded, pool=self._pool
                 )
         return self._routing
 

@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,7 +33,7 @@ from coai_routing.errors import BooksError, BudgetExceededError, CoaiError
 from coai_routing.learning import Learning, Verdict, judged
 from coai_routing.request import Capability
 from tests.routing.providers.dialects import LLAMA_SERVER
-from tests.support.faulty_server import FaultyServer, respond, stream
+from tests.support.faulty_server import FaultyServer, respond, silent, stream
 from tests.support.routing import place, question, routing
 
 if TYPE_CHECKING:
@@ -313,9 +314,8 @@ async def test_failures_and_broken_streams_are_priced_right(
 
 async def test_a_cancelled_call_is_settled_too(tmp_path: Path) -> None:
     kept = books(tmp_path, daily=1.0)
-    hang = stream([LLAMA_SERVER.piece("a")], LLAMA_SERVER.content_type, ending="hang")
     async with (
-        FaultyServer(hang) as server,
+        FaultyServer(silent) as server,
         routing(place("a", server.base_url, billed=True), book=kept) as router,
     ):
         task = asyncio.create_task(router.answer(question()))
@@ -328,6 +328,48 @@ async def test_a_cancelled_call_is_settled_too(tmp_path: Path) -> None:
     assert database.execute("SELECT outcome FROM calls").fetchall() == [("cancelled",)]
     assert database.execute("SELECT count(*) FROM reservations").fetchone() == (0,)
     database.close()
+    await kept.aclose()
+
+
+async def test_who_has_had_enough_of_an_answer_pays_for_what_had_come(tmp_path: Path) -> None:
+    kept = books(tmp_path, daily=1.0)
+    hang = stream([LLAMA_SERVER.piece("a")], LLAMA_SERVER.content_type, ending="hang")
+    async with (
+        FaultyServer(hang) as server,
+        routing(place("a", server.base_url, billed=True), book=kept) as router,
+        aclosing(router.stream(question())) as deltas,
+    ):
+        assert (await anext(deltas)).text == "a"
+    (row,) = read_stats(kept.path, since=LONG_AGO)
+    assert (row.calls, row.answered) == (1, 1)
+    assert row.cost_usd > 0
+    database = sqlite3.connect(kept.path)
+    assert database.execute("SELECT outcome FROM calls").fetchall() == [("stopped",)]
+    database.close()
+    await kept.aclose()
+
+
+@pytest.mark.parametrize(
+    ("budgets", "asked"),
+    [(Budgets(), "test.billed"), (Budgets(daily_usd=1.0), "test.free")],
+    ids=["no budget", "a budget"],
+)
+async def test_books_that_cannot_be_used_stop_nobody_whom_no_budget_stops(
+    budgets: Budgets, asked: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "books.sqlite3").mkdir()
+    kept = Books(tmp_path / "books.sqlite3", lambda: budgets)
+    async with FaultyServer(GOOD) as server:
+        billed = place("billed", server.base_url, billed=True)
+        free = place("free", server.base_url)
+        async with routing(billed, free, book=kept) as router:
+            assert (await router.answer(question())).alias == asked
+        if budgets.daily_usd:
+            async with routing(billed, book=kept) as router:
+                with pytest.raises(BudgetExceededError) as caught:
+                    await router.answer(question())
+            assert "cannot be used" in caught.value.explanation()
+    assert "cannot be used" in caplog.text
     await kept.aclose()
 
 

@@ -258,7 +258,11 @@ class Pilot:
         prompt = ahead.session.prompt(backend.fim, ahead.session.tail(cursor) or "")
         if not prompt.startswith(ahead.read):
             ahead.read = ""
-        speed = DEFAULT_PROMPT_SPEED if backend.speed is None else backend.speed.prompt
+        speed = (
+            DEFAULT_PROMPT_SPEED
+            if backend.speed is None
+            else backend.speed.prompt_tokens_per_second
+        )
         piece = self._prompting.characters(backend, max(FEWEST_PIECE, speed * PIECE_SECONDS))
         while len(ahead.read) < len(prompt):
             read = prompt[: len(ahead.read) + piece]
@@ -287,7 +291,7 @@ def _most_tokens(
         return min(LINE_TOKENS, settings.max_tokens)
     if trigger is Trigger.INVOKED or backend.speed is None:
         return settings.max_tokens
-    affordable = int(backend.speed.output * BLOCK_SECONDS)
+    affordable = int(backend.speed.output_tokens_per_second * BLOCK_SECONDS)
     return min(settings.max_tokens, max(FEWEST_BLOCK_TOKENS, affordable))
 
 

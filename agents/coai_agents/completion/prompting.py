@@ -20,6 +20,7 @@ from coai_agents.completion.budget import (
 )
 from coai_agents.completion.desk import ReadAhead
 from coai_agents.completion.session import REST_TAIL, freeze, move
+from coai_routing.running_mean import blended
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
 CHARACTERS_PER_TOKEN: Final = 3.2
 """Of source code, before a backend's own counts are known (measured with Qwen2.5's vocabulary)."""
-
-SMOOTHING: Final = 0.2
-"""The weight of the newest count in the running mean of characters per token."""
 
 _FEW_TOKENS: Final = 32
 
@@ -73,8 +71,7 @@ class Prompting:
             desk.slot = reply.slot
         if reply.usage.prompt_tokens > _FEW_TOKENS:
             length = len(request.prompt) / reply.usage.prompt_tokens
-            mean = self._lengths.get(backend.key, length)
-            self._lengths[backend.key] = mean + SMOOTHING * (length - mean)
+            self._lengths[backend.key] = blended(self._lengths.get(backend.key), length)
 
     def session(
         self,
@@ -174,7 +171,7 @@ class Prompting:
 
     def _afford(self, settings: CompletionSettings, backend: Backend, factor: float) -> int:
         return prompt_budget(
-            prompt_speed=None if backend.speed is None else backend.speed.prompt,
+            prompt_speed=None if backend.speed is None else backend.speed.prompt_tokens_per_second,
             target_ms=settings.target_latency_ms,
             context_tokens=backend.context_tokens,
             max_output_tokens=settings.max_tokens,

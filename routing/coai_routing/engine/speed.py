@@ -22,8 +22,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from coai_routing.engine.record import library_version, model_identity
-from coai_routing.engine.state import Speed
 from coai_routing.own_files import write_own_file
+from coai_routing.speed import Speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -24,12 +24,14 @@ from coai_routing.engine.record import (
     log_tail,
     secure_directory,
 )
-from coai_routing.engine.state import EngineOptions, Speed
+from coai_routing.speed import Speed
 from tests.support.engine import QUICK, is_running, until, using
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from coai_routing.engine.state import EngineOptions
 
 
 def spec_of(model: Path, directory: Path, options: EngineOptions = QUICK) -> HostSpec:
