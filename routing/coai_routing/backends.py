@@ -220,6 +220,16 @@ class Backends:
         The settings count as they are now: what was planned before they changed is not asked. An
         async generator: leave it by `contextlib.aclosing` to close the backend's connection.
         """
+        served, place = self._as_chosen(backend)
+        if request.model is None and served.sent_model is not None:
+            request = request.model_copy(update={"model": served.sent_model})
+        before = None
+        if self._departs is not None and not is_loopback(place.base_url):
+            before = partial(self._departs, backend, request)
+        return self._pool.stream(place, request, before=before)
+
+    def _as_chosen(self, backend: Backend) -> tuple[Served, Place]:
+        """Return what a backend is now; raises ProviderUnavailableError if it is another one."""
         served = self._everything().get((backend.name, backend.model))
         place = None if served is None else served.place()
         if served is None or place is None or place.local != backend.local:
@@ -228,12 +238,7 @@ class Backends:
                 provider=backend.name,
                 remedy="Ask again.",
             )
-        if request.model is None and served.sent_model is not None:
-            request = request.model_copy(update={"model": served.sent_model})
-        before = None
-        if self._departs is not None and not is_loopback(place.base_url):
-            before = partial(self._departs, backend, request)
-        return self._pool.stream(place, request, before=before)
+        return served, place
 
     # ------------------------------------------------------------- finding
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from coai_routing.errors import EngineError, LedgerError
-from coai_routing.own_files import FILE_MODE
+from coai_routing.own_files import FILE_MODE, own_file
 from coai_routing.private_sqlite import (
     BUSY_SECONDS,
     open_private,

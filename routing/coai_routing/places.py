@@ -64,13 +64,12 @@ def cloud_places(
 def server_place(endpoint: EndpointSettings, egress: Egress) -> Place:
     """Return where a model server is, and what may go there."""
     endpoint = placed(endpoint)
-    key = None if endpoint.api_key is None else endpoint.api_key.get_secret_value()
     return Place(
         endpoint.name,
         endpoint.base_url,
         local=_may_see_everything(endpoint.base_url, egress),
         connect=partial(provider_for, endpoint, egress=egress),
-        bound=(endpoint.kind, key, egress),
+        bound=(endpoint, egress),
     )
 
 
