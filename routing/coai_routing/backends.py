@@ -20,7 +20,7 @@ from coai_routing.speed import Speed, measure
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 
     from coai_routing.catalog import Catalog, FimFormat
     from coai_routing.discovery import EndpointSettings, Found
@@ -193,12 +193,20 @@ class Backends:
         return plan_completion(offers, self._wishes(), self._clock()), served
 
     def _everything(self) -> dict[tuple[str, str], Served]:
-        everything = self._served
-        if (embedded := self._embedded()) is not None:
-            everything = (embedded, *everything)
+        """Return all that is served, the embedded engine first: its lacks are told first."""
+        embedded = self._embedded()
+        everything = self._served if embedded is None else (embedded, *self._served)
         if (cloud := self._cloud()) is not None:
             everything = (*everything, cloud)
         return {(one.offer.name, one.offer.model): one for one in everything}
+
+    def _each(self) -> Iterator[Served]:
+        """Yield all that is served; each is made when it is asked for, so the servers go first."""
+        yield from self._served
+        if (embedded := self._embedded()) is not None:
+            yield embedded
+        if (cloud := self._cloud()) is not None:
+            yield cloud
 
     def _as_it_is(self, served: Served) -> Offer:
         """Return an offer with what the pool knows of it, and as the settings are now."""
@@ -230,15 +238,16 @@ class Backends:
 
     def _as_chosen(self, backend: Backend) -> tuple[Served, Place]:
         """Return what a backend is now; raises ProviderUnavailableError if it is another one."""
-        served = self._everything().get((backend.name, backend.model))
-        place = None if served is None else served.place()
-        if served is None or place is None or place.local != backend.local:
-            raise ProviderUnavailableError(
-                f"{backend.name} is not what it was when it was chosen.",
-                provider=backend.name,
-                remedy="Ask again.",
-            )
-        return served, place
+        for served in self._each():
+            if (served.offer.name, served.offer.model) == (backend.name, backend.model):
+                place = served.place()
+                if place is not None and place.local == backend.local:
+                    return served, place
+        raise ProviderUnavailableError(
+            f"{backend.name} is not what it was when it was chosen.",
+            provider=backend.name,
+            remedy="Ask again.",
+        )
 
     # ------------------------------------------------------------- finding
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_routing.backends import Backend
+    from coai_routing.discovery import EndpointSettings
     from coai_routing.egress_log import EgressLog
     from coai_routing.learning import Verdict
     from coai_routing.ledger_rows import SuggestionRow
@@ -72,12 +73,14 @@ class LocalModels:
             settings, egress=lambda: completion_egress(settings()), router=self.routing.router
         )
         self._departures: EgressLog | None = None
+        self._places_of: Settings | None = None
+        self._places: dict[str, tuple[EndpointSettings, Place]] = {}
         self.backends = Backends(
             catalog=self.catalog,
             wishes=self._wishes,
             endpoints=lambda: configured_endpoints(settings()),
             embedded=self.embedded.served,
-            place=lambda endpoint: server_place(endpoint, completion_egress(settings())),
+            place=self._server_place,
             discover=lambda found: discover(found, egress=completion_egress(settings())),
             pool=self.pool,
             cloud=self.cloud.served,
@@ -92,6 +95,19 @@ class LocalModels:
             target_ms=settings.completion.target_latency_ms,
             allow_remote=settings.completion.allow_cloud and not settings.privacy.mode,
         )
+
+    def _server_place(self, endpoint: EndpointSettings) -> Place:
+        """Return where a server is now; asked for many times between two changes of settings."""
+        now = self._settings()
+        if now is not self._places_of:
+            self._places_of, self._places = now, {}
+        known = self._places.get(endpoint.name)
+        if known is None or known[0] is not endpoint:
+            known = self._places[endpoint.name] = (
+                endpoint,
+                server_place(endpoint, completion_egress(now)),
+            )
+        return known[1]
 
     def _embedded_place(self) -> tuple[Place, ...]:
         """Return the embedded engine as the router knows places."""

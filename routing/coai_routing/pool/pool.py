@@ -9,7 +9,7 @@ call has ended.
 from __future__ import annotations
 
 import time
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -22,7 +22,7 @@ from coai_routing.running_mean import blended
 from coai_routing.speed import speed_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Hashable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 
     from coai_routing.pool.place import Place
     from coai_routing.providers.base import Provider
@@ -47,11 +47,25 @@ class _Model:
 class _Call:
     """One call of a model, from its beginning until it is known what it tells of the model."""
 
+    __slots__ = (
+        "_completes",
+        "_failure",
+        "_first",
+        "_longest_wait_ms",
+        "_model",
+        "_started",
+        "_tries",
+        "_whole",
+        "waits",
+    )
+
     def __init__(
         self, model: _Model, now: float, *, completes: bool, longest_wait_ms: float | None
     ) -> None:
         self._model = model
         self._started = now
+        self.waits = True
+        """Whether nothing has come yet."""
         self._completes = completes
         self._longest_wait_ms = longest_wait_ms
         self._first: float | None = None
@@ -62,8 +76,9 @@ class _Call:
         model.in_flight += 1
 
     def see(self, delta: Delta, now: float) -> None:
-        """Take a piece into account."""
-        if self._first is None:
+        """Take a piece into account: the first one, and the one with the reply."""
+        if self.waits:
+            self.waits = False
             self._first = now
         if delta.reply is not None:
             self._whole = True
@@ -179,11 +194,17 @@ class ModelPool:
         try:
             if before is not None:
                 await before()
-            with self._used(place) as provider:
-                async with aclosing(provider.stream(request)) as deltas:
+            connection = self._connected(place)
+            connection.calls += 1
+            try:
+                async with aclosing(connection.provider.stream(request)) as deltas:
                     async for delta in deltas:
-                        call.see(delta, self._clock())
+                        if delta.reply is not None or call.waits:
+                            call.see(delta, self._clock())
                         yield delta
+            finally:
+                connection.calls -= 1
+                self._close_if_done(connection)
         except ProviderError as error:
             call.broke(error)
             raise
@@ -195,16 +216,6 @@ class ModelPool:
     def provider(self, place: Place) -> Provider:
         """Return what speaks to a place as it is now: made with the egress and key that hold."""
         return self._connected(place).provider
-
-    @contextmanager
-    def _used(self, place: Place) -> Generator[Provider]:
-        connection = self._connected(place)
-        connection.calls += 1
-        try:
-            yield connection.provider
-        finally:
-            connection.calls -= 1
-            self._close_if_done(connection)
 
     def _connected(self, place: Place) -> _Connection:
         kept = self._connections.setdefault(place.endpoint, [])
