@@ -33,7 +33,8 @@ from benchmarks.support.report import SPREAD, Bar, Report, options_parser, quant
 from coai_routing.cache import AnswerCache
 from coai_routing.capabilities import builtin_capabilities
 from coai_routing.errors import CoaiError
-from coai_routing.fleet import Fleet, Place
+from coai_routing.fleet import Fleet
+from coai_routing.pool.place import Place
 from coai_routing.providers.llama_server import LlamaServerProvider
 from coai_routing.request import Capability, ModelReply
 from coai_routing.route import Circumstances, plan_route

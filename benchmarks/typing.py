@@ -38,8 +38,8 @@ from benchmarks.support.typing_figures import Side, latencies_by_origin, publish
 from benchmarks.support.typist import CHARACTERS_A_SECOND, Passage, Typist
 from coai_agents.completion.pilot import LINE_TOKENS
 from coai_routing.catalog import builtin_catalog
+from coai_routing.configured import open_store
 from coai_routing.errors import CoaiError
-from coai_routing.local import open_store
 from coai_routing.settings_loading import load
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 import httpx
 
 from coai_routing.catalog import builtin_catalog
+from coai_routing.configured import open_store, state_directory
 from coai_routing.embedded import Embedded
 from coai_routing.engine.gguf import read_header
 from coai_routing.errors import EngineError
-from coai_routing.local import open_store, state_directory
 from coai_routing.settings_loading import load
 
 if TYPE_CHECKING:

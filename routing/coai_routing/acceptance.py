@@ -6,6 +6,7 @@ E. Moulines, "On Upper-Confidence Bound Policies for Switching Bandit Problems",
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import TYPE_CHECKING, Final
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 DISCOUNT: Final = 0.98
 """The weight that a suggestion loses to each later one, so that about the last 50 count. The
 standard deviation of a rate of 0.3 is then 0.3 * 0.7 * (1 - d) / (1 + d), its root being 0.05."""
+
+REMEMBERED: Final = 256
+"""Suggestions whose fate may still change; discounting leaves nothing of older ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +91,35 @@ def acceptance_by_language(suggestions: Iterable[SuggestionRow]) -> dict[str, Ac
     for suggestion in suggestions:
         of[suggestion.language] = of.get(suggestion.language, Acceptance()).after(suggestion)
     return of
+
+
+class Habits:
+    """What the user took of the last suggestions, each counted once, as what is known of it now."""
+
+    def __init__(self, past: Iterable[SuggestionRow] = ()) -> None:
+        """Take what was known before, the oldest given first."""
+        self._rows: OrderedDict[int, SuggestionRow] = OrderedDict()
+        """The session's suggestions by identity, in the order in which they had a fate."""
+        self._past = tuple(past)
+        self._count_anew()
+
+    def note(self, row: SuggestionRow) -> None:
+        """Take what is known of a suggestion; a later fate of one takes the earlier one's place."""
+        if row.fate is Fate.SHOWN or row.kept_30s is not None or row.kept_5min is not None:
+            return
+        revised = row.identity in self._rows
+        self._rows[row.identity] = row
+        if revised:
+            self._count_anew()
+            return
+        self.overall = self.overall.after(row)
+        own = self.by_language.get(row.language, Acceptance())
+        self.by_language[row.language] = own.after(row)
+        if len(self._rows) > REMEMBERED:
+            _, oldest = self._rows.popitem(last=False)
+            self._past = (*self._past[-REMEMBERED:], oldest)
+
+    def _count_anew(self) -> None:
+        every = (*self._past, *self._rows.values())
+        self.overall = acceptance(every)
+        self.by_language = acceptance_by_language(every)

@@ -15,12 +15,17 @@ from coai_routing import books as books_module
 from coai_routing import egress_log
 from coai_routing.books import Books, Budgets
 from coai_routing.cache import AnswerCache
+from coai_routing.configured_routing import (
+    chosen_objective,
+    registry,
+    routing_egress,
+    sensitivity_rules,
+)
 from coai_routing.egress_log import EgressLog
 from coai_routing.errors import BooksError
-from coai_routing.explaining import chosen_objective, registry
 from coai_routing.fleet import Fleet
 from coai_routing.learning import Learning
-from coai_routing.places import cloud_places, routing_egress, sensitivity_rules, server_places
+from coai_routing.places import cloud_places, server_places
 from coai_routing.router import Router, RouterSettings
 
 if TYPE_CHECKING:
@@ -28,7 +33,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_routing.discovery import Found
-    from coai_routing.fleet import Place
+    from coai_routing.pool.place import Place
+    from coai_routing.pool.pool import ModelPool
     from coai_routing.settings import Settings
     from coai_routing.telemetry import Telemetry
 
@@ -81,8 +87,11 @@ async def open_routing(
     *,
     found: Callable[[], Sequence[Found]] = tuple,
     embedded: Callable[[], Sequence[Place]] = tuple,
+    pool: ModelPool | None = None,
 ) -> Routing:
     """Build the router. `found` are the model servers that answer, `embedded` the engine's place.
+
+    The `pool` is its owner's to close; without one the router has its own.
 
     Settings are read anew for every request, but for the cache's and the limit of requests under
     way. Raises SettingsError where the user's `models.toml` is wrong.
@@ -123,7 +132,7 @@ async def open_routing(
     departures = EgressLog(egress_log.location())
     telemetry = await asyncio.to_thread(_telemetry, settings())
     router = Router(
-        Fleet(places, lambda: models),
+        Fleet(places, lambda: models, pool=pool),
         registry=lambda: models,
         egress=lambda: routing_egress(settings()),
         settings=wishes,

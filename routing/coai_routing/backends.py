@@ -6,32 +6,28 @@ keystroke. So this keeps what was found last, and `candidates` only reads it.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
-from coai_routing.errors import (
-    EgressRefusedError,
-    OverBudgetError,
-    ProviderError,
-    RequestRejectedError,
-)
-from coai_routing.health import BackendHealth
-from coai_routing.plan import CompletionPlan, Offer, Speed, Wishes, plan_completion
-from coai_routing.privacy import is_loopback, is_trusted
-from coai_routing.probing import measure, speed_of
-from coai_routing.providers.suffixed import BY_SERVER, SuffixedProvider
+from coai_routing.background import Background
+from coai_routing.errors import ProviderError, ProviderUnavailableError
+from coai_routing.plan import CompletionPlan, Offer, Wishes, plan_completion
+from coai_routing.privacy import is_loopback
+from coai_routing.providers.suffixed import BY_SERVER, taken_apart
+from coai_routing.speed import Speed, measure
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+    import asyncio
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 
     from coai_routing.catalog import Catalog, FimFormat
     from coai_routing.discovery import EndpointSettings, Found
-    from coai_routing.providers.base import Provider
-    from coai_routing.request import Delta, ModelDescription, ModelReply, ModelRequest
+    from coai_routing.pool.place import Place
+    from coai_routing.pool.pool import ModelPool
+    from coai_routing.request import Delta, ModelDescription, ModelRequest
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +46,8 @@ class Backend:
     """As the user knows it."""
     model: str
     """The backend's own name of the model."""
-    provider: Provider
+    base_url: str
+    """Where it is, as it was planned."""
     fim: FimFormat
     context_tokens: int
     """Of one request: prompt and answer together."""
@@ -84,11 +81,17 @@ class Served:
     """An offer together with what it takes to use it."""
 
     offer: Offer
-    provider: Provider | None
+    place: Callable[[], Place | None]
+    """Where it is and what may go there as the settings are now; None while nobody is there."""
     fim: FimFormat | None
     context_tokens: int
     has_slots: bool = False
     reads_ahead: bool = False
+
+    @property
+    def sent_model(self) -> str | None:
+        """The model as a request names it; None for a server that has one and keeps slots."""
+        return None if self.has_slots else self.offer.model
 
 
 class Backends:
@@ -101,17 +104,18 @@ class Backends:
         wishes: Callable[[], Wishes],
         endpoints: Callable[[], Sequence[EndpointSettings]],
         embedded: Callable[[], Served | None],
-        trusted_hosts: Callable[[], frozenset[str]],
+        place: Callable[[EndpointSettings], Place],
         discover: Callable[[Sequence[EndpointSettings]], Awaitable[Sequence[Found]]],
-        provider_for: Callable[[EndpointSettings], Provider],
+        pool: ModelPool,
         cloud: Callable[[], Served | None] = lambda: None,
         departs: Callable[[Backend, ModelRequest], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Look at nothing yet.
 
-        `cloud` is what goes through the router. `departs` is told before anything else leaves this
-        machine, and may refuse it by EgressRefusedError.
+        `place` says where a model server is, with what the settings let go there now. `cloud` is
+        what goes through the router. `departs` is told before anything else leaves this machine,
+        and may refuse it by EgressRefusedError.
         """
         self._cloud = cloud
         self._departs = departs
@@ -119,17 +123,15 @@ class Backends:
         self._wishes = wishes
         self._endpoints = endpoints
         self._embedded = embedded
-        self._trusted_hosts = trusted_hosts
-        self._speeds: dict[tuple[str, str], Speed] = {}
-        """Of backends that do not tell it themselves, by backend and model."""
-        self._measured: set[tuple[str, str]] = set()
+        self._place = place
         self._discover = discover
-        self._provider_for = provider_for
+        self._pool = pool
         self._clock = clock
         self._served: tuple[Served, ...] = ()
-        self._providers: dict[EndpointSettings, Provider] = {}
-        self._health: dict[str, BackendHealth] = {}
-        self._looking: asyncio.Task[None] | None = None
+        self._measured: set[tuple[str, str]] = set()
+        """Backends and models whose speed was asked for, whatever came of it."""
+        self._background = Background()
+        self._looks: asyncio.Task[None] | None = None
         self.found: tuple[Found, ...] = ()
         """What the last look around saw, for `coai doctor` and the status."""
 
@@ -146,16 +148,17 @@ class Backends:
         for candidate in plan.candidates:
             offer = candidate.offer
             behind = served[offer.name, offer.model]
-            if offer.phase == "ready" and behind.provider is not None and behind.fim is not None:
+            place = behind.place() if offer.phase == "ready" else None
+            if place is not None and behind.fim is not None:
                 backends.append(
                     Backend(
                         name=offer.name,
                         model=offer.model,
-                        provider=behind.provider,
+                        base_url=place.base_url,
                         fim=behind.fim,
                         context_tokens=behind.context_tokens,
                         speed=offer.speed,
-                        latency_ms=offer.health.latency_ms,
+                        latency_ms=offer.latency_ms,
                         has_slots=behind.has_slots,
                         reads_ahead=behind.reads_ahead,
                         local=offer.local,
@@ -186,87 +189,92 @@ class Backends:
         return Absence("no_backend", details[0] if details else "")
 
     def _plan(self) -> tuple[CompletionPlan, dict[tuple[str, str], Served]]:
-        now = self._clock()
-        everything = self._served
-        if (embedded := self._embedded()) is not None:
-            everything = (embedded, *everything)
+        served = self._everything()
+        offers = [self._as_it_is(one) for one in served.values()]
+        return plan_completion(offers, self._wishes(), self._clock()), served
+
+    def _everything(self) -> dict[tuple[str, str], Served]:
+        """Return all that is served, the embedded engine first: its lacks are told first."""
+        embedded = self._embedded()
+        everything = self._served if embedded is None else (embedded, *self._served)
         if (cloud := self._cloud()) is not None:
             everything = (*everything, cloud)
-        served = {(one.offer.name, one.offer.model): one for one in everything}
-        offers = [
-            replace(
-                one.offer,
-                health=self._health.get(one.offer.name, one.offer.health),
-                speed=self._speeds.get((one.offer.name, one.offer.model), one.offer.speed),
-            )
-            for one in everything
-        ]
-        return plan_completion(offers, self._wishes(), now), served
+        return {(one.offer.name, one.offer.model): one for one in everything}
+
+    def _each(self) -> Iterator[Served]:
+        """Yield all that is served; each is made when it is asked for, so the servers go first."""
+        yield from self._served
+        if (embedded := self._embedded()) is not None:
+            yield embedded
+        if (cloud := self._cloud()) is not None:
+            yield cloud
+
+    def _as_it_is(self, served: Served) -> Offer:
+        """Return an offer with what the pool knows of it, and as the settings are now."""
+        offer, at = served.offer, (served.offer.name, served.sent_model)
+        place = served.place()
+        return replace(
+            offer,
+            health=self._pool.health(*at),
+            latency_ms=self._pool.latency_ms(*at, completes=True),
+            speed=self._pool.speed(*at) or offer.speed,
+            local=offer.local if place is None else place.local,
+        )
 
     # -------------------------------------------------------------- asking
 
-    async def stream(self, backend: Backend, request: ModelRequest) -> AsyncGenerator[Delta]:
-        """Ask a backend and note how it did; raises its `ProviderError`s.
+    def stream(self, backend: Backend, request: ModelRequest) -> AsyncGenerator[Delta]:
+        """Ask a backend; the pool notes how it did. Raises its `ProviderError`s.
 
-        An async generator: leave it by `contextlib.aclosing` to close the backend's connection.
+        The settings count as they are now: what was planned before they changed is not asked. An
+        async generator: leave it by `contextlib.aclosing` to close the backend's connection.
         """
-        started = self._clock()
-        self._note(backend, lambda health: health.started(started))
-        answered = False
-        try:
-            if self._departs is not None and not is_loopback(backend.provider.base_url):
-                await self._departs(backend, request)
-            async with aclosing(backend.provider.stream(_addressed(request, backend))) as deltas:
-                async for delta in deltas:
-                    answered = True
-                    if delta.reply is not None:
-                        self._learn(backend, delta.reply)
-                    yield delta
-        except (EgressRefusedError, OverBudgetError, RequestRejectedError):
-            raise  # which says nothing of how the backend is
-        except ProviderError as error:
-            message = error.message
-            self._note(backend, lambda health: health.failed(self._clock(), message))
-            raise
-        finally:
-            if answered:
-                elapsed = (self._clock() - started) * 1000
-                self._note(backend, lambda health: health.succeeded(elapsed))
-            else:
-                self._note(backend, lambda health: health.abandoned())
+        served, place = self._as_chosen(backend)
+        if request.model is None and served.sent_model is not None:
+            request = request.model_copy(update={"model": served.sent_model})
+        if served.fim is BY_SERVER:
+            request = taken_apart(request)
+        before = None
+        if self._departs is not None and not is_loopback(place.base_url):
+            before = partial(self._departs, backend, request)
+        return self._pool.stream(place, request, before=before)
 
     async def count_tokens(self, backend: Backend, text: str) -> int | None:
         """Have a backend's own tokenizer count; None where there is none or it does not answer."""
-        if not is_loopback(backend.provider.base_url):
-            return None  # a departure that nobody logs
         try:
-            return await backend.provider.count_tokens(text)
+            served, place = self._as_chosen(backend)
+            if not is_loopback(place.base_url) or served.fim is BY_SERVER:
+                return None  # a departure that nobody logs, or a template that nobody knows
+            return await self._pool.provider(place).count_tokens(text)
         except ProviderError as error:
             logger.info("%s does not count tokens: %s", backend.name, error)
             return None
 
-    def _learn(self, backend: Backend, reply: ModelReply) -> None:
-        """Take from a reply how fast a server is that was measured before."""
-        key = (backend.name, backend.model)
-        if key in self._speeds:
-            self._speeds[key] = speed_of(reply, self._speeds[key])
-
-    def _note(self, backend: Backend, change: Callable[[BackendHealth], BackendHealth]) -> None:
-        before = self._health.get(backend.name, BackendHealth())
-        self._health[backend.name] = change(before)
+    def _as_chosen(self, backend: Backend) -> tuple[Served, Place]:
+        """Return what a backend is now; raises ProviderUnavailableError if it is another one."""
+        for served in self._each():
+            if (served.offer.name, served.offer.model) == (backend.name, backend.model):
+                place = served.place()
+                if place is not None and place.local == backend.local:
+                    return served, place
+        raise ProviderUnavailableError(
+            f"{backend.name} is not what it was when it was chosen.",
+            provider=backend.name,
+            remedy="Ask again.",
+        )
 
     # ------------------------------------------------------------- finding
 
     def start(self) -> None:
         """Begin to look around, now and from time to time."""
-        if self._looking is None:
-            self._looking = asyncio.create_task(self._keep_looking())
+        if self._looks is None:
+            self._looks = self._background.repeat(
+                self._look_and_measure, every=LOOK_AGAIN, name="look for model servers"
+            )
 
-    async def _keep_looking(self) -> None:
-        while True:
-            await self.look()
-            await self._measure()
-            await asyncio.sleep(LOOK_AGAIN)
+    async def _look_and_measure(self) -> None:
+        await self.look()
+        await self._measure()
 
     async def look(self) -> None:
         """Find out which endpoints answer and what they offer."""
@@ -275,42 +283,38 @@ class Backends:
         served: list[Served] = []
         for found in self.found:
             endpoint = endpoints[found.name]
-            if not found.ok:
-                offer = Offer(
-                    name=found.name,
-                    model="",
-                    fills_in=False,
-                    phase="off",
-                    detail=found.detail,
-                    remedy=found.remedy,
-                    local=self._is_local(found.base_url),
-                )
-                served.append(Served(offer, None, None, DEFAULT_CONTEXT))
+            if found.ok:
+                served.extend(self._serve(found, endpoint, model) for model in found.models)
                 continue
-            provider = self._providers.get(endpoint)
-            if provider is None:
-                provider = self._providers[endpoint] = self._provider_for(endpoint)
-            served.extend(self._serve(found, provider, model) for model in found.models)
+            offer = Offer(
+                name=found.name,
+                model="",
+                fills_in=False,
+                phase="off",
+                detail=found.detail,
+                remedy=found.remedy,
+            )
+            served.append(Served(offer, partial(self._place, endpoint), None, DEFAULT_CONTEXT))
         self._served = tuple(served)
 
     async def _measure(self) -> None:
         """Measure each server on this machine whose speed is not known, one after the other."""
         for served in self._served:
-            offer, provider = served.offer, served.provider
+            offer, place = self._as_it_is(served), served.place()
             key = (offer.name, offer.model)
             wanted = offer.fills_in and offer.local and offer.loaded
-            if not wanted or provider is None or key in self._measured:
+            if not wanted or place is None or key in self._measured:
                 continue
             self._measured.add(key)
             try:
-                speed = await measure(provider, None if served.has_slots else offer.model)
+                speed = await measure(self._pool.provider(place), served.sent_model)
             except ProviderError as error:
                 logger.info("The speed of %s could not be measured: %s", offer.name, error)
                 continue
             if speed is not None:
-                self._speeds[key] = speed
+                self._pool.measured(offer.name, served.sent_model, speed)
 
-    def _serve(self, found: Found, provider: Provider, model: ModelDescription) -> Served:
+    def _serve(self, found: Found, endpoint: EndpointSettings, model: ModelDescription) -> Served:
         family = self._catalog.family_of(model.name)
         by_server = family is None and model.name in found.fills_in
         is_llama = found.kind == "llama_server"
@@ -318,36 +322,22 @@ class Backends:
             name=found.name,
             model=model.name,
             fills_in=family is not None or by_server,
-            local=self._is_local(found.base_url),
             rank=int(self._catalog.completion_rank(model.name)) or int(by_server),
             loaded=model.loaded is not False,
             size_bytes=model.size_bytes,
         )
         fim = None if family is None else family.fim
         if by_server:
-            provider, fim = SuffixedProvider(provider), BY_SERVER
+            fim = BY_SERVER
         return Served(
             offer,
-            provider,
+            partial(self._place, endpoint),
             fim,
             model.context_tokens or DEFAULT_CONTEXT,
             has_slots=is_llama,
             reads_ahead=is_llama,
         )
 
-    def _is_local(self, base_url: str) -> bool:
-        return is_loopback(base_url) or is_trusted(base_url, self._trusted_hosts())
-
     async def aclose(self) -> None:
-        """Stop looking around and close every connection."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait((self._looking,))
-        await asyncio.gather(*(provider.aclose() for provider in self._providers.values()))
-
-
-def _addressed(request: ModelRequest, backend: Backend) -> ModelRequest:
-    """Name the model where the backend has several."""
-    if backend.has_slots or request.model is not None:
-        return request
-    return request.model_copy(update={"model": backend.model})
+        """Stop looking around. The pool is its owner's to close."""
+        await self._background.aclose()

@@ -21,8 +21,13 @@ from typing import TYPE_CHECKING, Any, Final
 import platformdirs
 
 from coai_routing.errors import BooksError
-from coai_routing.ledger_file import transaction
-from coai_routing.own_files import own_file, own_folder
+from coai_routing.private_sqlite import (
+    open_private,
+    open_read_only,
+    set_aside,
+    transaction,
+    write_ahead,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -48,7 +53,6 @@ FREE: Final = 0
 
 _APPLICATION_ID: Final = 0x434F4142
 _VERSION: Final = 1
-_BUSY_SECONDS: Final = 5.0
 _TABLES: Final = (
     """CREATE TABLE calls (
         id INTEGER PRIMARY KEY,
@@ -192,7 +196,14 @@ class Books:
         """
         if cost <= 0.0:
             return FREE
-        return await asyncio.to_thread(self.reserve_now, cost)
+        try:
+            return await asyncio.to_thread(self.reserve_now, cost)
+        except BooksError as error:
+            if self._budgets() != Budgets():
+                raise
+            # Nobody wants it counted so much that the answer should be lost for it.
+            logger.warning("What a call may cost was not set aside. %s", error)
+            return FREE
 
     def reserve_now(self, cost: float) -> int | None:
         """Do what `reserve` does, in this thread."""
@@ -253,14 +264,28 @@ class Books:
             rows = database.execute("SELECT capability, alias, good, bad FROM standings").fetchall()
         return {(capability, alias): (good, bad) for capability, alias, good, bad in rows}
 
-    def write_standing(self, capability: str, alias: str, good: float, bad: float) -> None:
-        """Keep what was learned of a model."""
-        with self._using() as database:
+    def change_standing(
+        self,
+        capability: str,
+        alias: str,
+        change: Callable[[tuple[float, float]], tuple[float, float]],
+    ) -> tuple[float, float]:
+        """Keep what was learned of a model, whatever other processes have kept meanwhile.
+
+        Returns the good and the bad after `change`; raises BooksError.
+        """
+        with self._using() as database, transaction(database):
+            row = database.execute(
+                "SELECT good, bad FROM standings WHERE capability = ? AND alias = ?",
+                (capability, alias),
+            ).fetchone()
+            standing = change((0.0, 0.0) if row is None else (row[0], row[1]))
             database.execute(
                 "INSERT OR REPLACE INTO standings (capability, alias, good, bad)"
                 " VALUES (?, ?, ?, ?)",
-                (capability, alias, good, bad),
+                (capability, alias, *standing),
             )
+        return standing
 
     # ------------------------------------------------------------------- inside
 
@@ -333,8 +358,9 @@ def read_stats(path: Path, *, since: datetime) -> tuple[ModelStats, ...]:
     """
     rows = _rows(
         path,
-        "SELECT alias, model, count(*), sum(outcome = 'answered'), sum(prompt_tokens),"
-        " sum(cached_tokens), sum(output_tokens), total(cost_usd), avg(first_ms), avg(total_ms)"
+        "SELECT alias, model, count(*), sum(outcome IN ('answered', 'stopped')),"
+        " sum(prompt_tokens), sum(cached_tokens), sum(output_tokens), total(cost_usd),"
+        " avg(first_ms), avg(total_ms)"
         " FROM calls WHERE at >= ? GROUP BY alias, model ORDER BY 8 DESC, 3 DESC",
         since,
     )
@@ -392,8 +418,7 @@ def _rows(path: Path, question: str, since: datetime) -> Sequence[tuple[Any, ...
     if not path.is_file():
         return ()
     try:
-        address = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(address, uri=True, timeout=_BUSY_SECONDS)) as database:
+        with closing(open_read_only(path)) as database:
             return database.execute(question, (_text(since),)).fetchall()
     except sqlite3.Error as error:
         raise _told(path, error) from error
@@ -405,46 +430,27 @@ def _text(moment: datetime) -> str:
 
 def _opened(path: Path) -> sqlite3.Connection:
     """Open the books; damaged ones are set aside. Raises sqlite3.Error or OSError."""
-    own_folder(path.parent)
     try:
-        return _connected(path)
+        return open_private(path, _prepare, any_thread=True)
     except sqlite3.OperationalError:
         raise  # busy, or not writable: it is not the file's fault
     except sqlite3.DatabaseError as error:
-        aside = path.with_name(f"{path.name}.set-aside-{datetime.now(UTC):%Y%m%dT%H%M%S}")
-        path.replace(aside)
-        for log in ("-wal", "-shm"):
-            path.with_name(f"{path.name}{log}").unlink(missing_ok=True)
+        aside = set_aside(path)
         logger.warning("The books were damaged (%s) and set aside as %s.", error, aside)
-        return _connected(path)
-
-
-def _connected(path: Path) -> sqlite3.Connection:
-    # SQLite would give it the mode that the umask leaves.
-    own_file(path)
-    database = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    try:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        with transaction(database):
-            _prepare(database)
-    except BaseException:
-        database.close()
-        raise
-    return database
+        return open_private(path, _prepare, any_thread=True)
 
 
 def _prepare(database: sqlite3.Connection) -> None:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > _VERSION:
-        raise sqlite3.OperationalError("a newer COAI wrote it")
-    if not version:
-        for statement in _TABLES:
-            database.execute(statement)
-        database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        database.execute(f"PRAGMA user_version = {_VERSION}")
+    write_ahead(database, "FULL")
+    with transaction(database):
+        (version,) = database.execute("PRAGMA user_version").fetchone()
+        if version > _VERSION:
+            raise sqlite3.OperationalError("a newer COAI wrote it")
+        if not version:
+            for statement in _TABLES:
+                database.execute(statement)
+            database.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            database.execute(f"PRAGMA user_version = {_VERSION}")
 
 
 def _told(path: Path, error: Exception) -> BooksError:

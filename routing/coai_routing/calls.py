@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from coai_routing.errors import EgressLogError, EgressRefusedError
 from coai_routing.prices import estimated_tokens
 from coai_routing.sensitivity import texts_of
 
 if TYPE_CHECKING:
-    from coai_routing.request import Delta, ModelReply
+    from coai_routing.errors import ProviderError
+    from coai_routing.request import Delta, ModelReply, ModelRequest
     from coai_routing.route import Deployment, Question
+
+ANSWERED: Final = ("answered", "stopped")
+"""The outcomes of calls that gave who asked what was wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class Call:
     first_ms: float | None
     total_ms: float
     outcome: str
-    """`answered`, `cut_off`, `cancelled`, or the name of the error."""
+    """`answered`; `stopped`, where who asked had enough; `cut_off`; `cancelled`, where nothing had
+    come; or the name of the error."""
 
 
 class AnswerStore(Protocol):
@@ -93,13 +99,8 @@ class Meter:
         self._begun = time.monotonic()
         self._reply: ModelReply | None = None
         self._characters = 0
+        self._failure = ""
         self.first_ms: float | None = None
-        self.outcome = "cancelled"
-
-    @property
-    def text(self) -> bool:
-        """Whether any text has come."""
-        return self._characters > 0
 
     def see(self, delta: Delta) -> None:
         """Take a piece into account."""
@@ -108,7 +109,19 @@ class Meter:
         self._characters += len(delta.text)
         if delta.reply is not None:
             self._reply = delta.reply
-            self.outcome = "answered"
+
+    def failed(self, error: ProviderError) -> None:
+        """Note the error that the call ended in."""
+        self._failure = "cut_off" if self._characters else type(error).__name__
+
+    @property
+    def outcome(self) -> str:
+        """What the call has ended in if it ends now."""
+        if self._failure:
+            return self._failure
+        if self._reply is not None:
+            return "answered"
+        return "stopped" if self._characters else "cancelled"
 
     def total_ms(self) -> float:
         """Milliseconds since the call began."""
@@ -126,7 +139,7 @@ class Meter:
             # Vendors charge for a prompt that they began to answer, and for what they said.
             began = self.first_ms is not None
             prompt = estimated_tokens(sum(map(len, texts_of(request)))) if began else 0
-            output = estimated_tokens(self._characters) if self.text else 0
+            output = estimated_tokens(self._characters) if self._characters else 0
             cached = 0
             cost = 0.0 if deployment.price is None else deployment.price.at_most(prompt, output)
         return Call(
@@ -145,17 +158,28 @@ class Meter:
         )
 
 
-def departure_of(question: Question, deployment: Deployment) -> Departure:
-    """Describe what is about to leave, and why it may."""
-    why = "the user allows cloud models, and nothing sensitive was found"
-    if question.request.sensitive:
+def departure_of(
+    request: ModelRequest, *, base_url: str, endpoint: str, model: str, trusted: bool
+) -> Departure:
+    """Describe what is about to leave; `trusted` says whether the user trusts that host."""
+    why = "the user allows it, and nothing sensitive was found"
+    if request.sensitive or trusted:
         why = "the user trusts this host with what is sensitive"
-    texts = texts_of(question.request)
     return Departure(
-        host=deployment.base_url,
-        endpoint=deployment.endpoint,
-        model=deployment.name or "",
-        capability=question.request.capability,
-        content_bytes=sum(len(text.encode("utf-8", "replace")) for text in texts),
+        host=base_url,
+        endpoint=endpoint,
+        model=model,
+        capability=request.capability,
+        content_bytes=sum(len(text.encode("utf-8", "replace")) for text in texts_of(request)),
         why=why,
     )
+
+
+async def logged(log: DepartureLog, departure: Departure) -> None:
+    """Log a departure. What cannot be logged may not depart: raises EgressRefusedError."""
+    try:
+        await log.record(departure)
+    except EgressLogError as error:
+        raise EgressRefusedError(
+            error.message, provider=departure.endpoint, remedy=error.remedy
+        ) from error

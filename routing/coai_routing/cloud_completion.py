@@ -24,15 +24,16 @@ from coai_routing.errors import (
     StaysHereError,
 )
 from coai_routing.filling import CHAT, INSTRUCTION, Bare
-from coai_routing.plan import Offer, Speed
+from coai_routing.plan import Offer
+from coai_routing.pool.place import Place
 from coai_routing.request import Capability, Delta, Health, Message
+from coai_routing.speed import Speed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from coai_routing.backends import Served
     from coai_routing.errors import ProviderError
-    from coai_routing.fleet import Place
     from coai_routing.privacy import Egress
     from coai_routing.request import ModelDescription, ModelReply, ModelRequest
     from coai_routing.router import Router
@@ -44,7 +45,7 @@ NAME: Final = "cloud"
 CONTEXT_TOKENS: Final = 8192
 """Every cloud model has more; what is sent has to be paid for."""
 
-SPEED: Final = Speed(prompt=800.0, output=60.0)
+SPEED: Final = Speed(prompt_tokens_per_second=800.0, output_tokens_per_second=60.0)
 """What decides how much is sent and asked for: some 1,400 tokens of the file at 300 ms."""
 
 
@@ -82,7 +83,15 @@ class CloudCompletion:
         from coai_routing.backends import Served  # noqa: PLC0415 - only where it is wanted
 
         ready = offer.phase == "ready"
-        return Served(offer, self if ready else None, CHAT if ready else None, CONTEXT_TOKENS)
+        return Served(offer, self._place, CHAT if ready else None, CONTEXT_TOKENS)
+
+    def _place(self) -> Place | None:
+        offer = self.offer
+        if offer is None or offer.phase != "ready":
+            return None
+        return Place(
+            NAME, self.base_url, local=False, connect=lambda: self, bound=self, shared=True
+        )
 
     def _wanted(self) -> bool:
         wanted = self._settings().completion
@@ -111,7 +120,7 @@ class CloudCompletion:
 
     def _choose(self) -> tuple[str, Place, str]:
         """Return the first alias that completes code and has a vendor; one that is ready if any."""
-        from coai_routing.explaining import registry  # noqa: PLC0415 - only where it is wanted
+        from coai_routing.configured_routing import registry  # noqa: PLC0415 - only where it is wanted
         from coai_routing.places import cloud_places  # noqa: PLC0415 - as above
 
         known = registry()

@@ -8,6 +8,7 @@ says, so that a web application on llama-server's port is not taken for one.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from contextlib import suppress
 from importlib import import_module
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
+from coai_routing.addresses import http_address
 from coai_routing.errors import ProviderError
 from coai_routing.privacy import Egress
 from coai_routing.providers.backend import (
@@ -28,7 +30,10 @@ from coai_routing.request import ModelDescription
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from coai_routing.providers.backend import Backend
     from coai_routing.providers.base import Provider
+
+logger = logging.getLogger(__name__)
 
 Kind = Literal["llama_server", "ollama", "openai_compatible"]
 
@@ -48,15 +53,6 @@ _OLLAMA_PORT: Final = 11434
 _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - replaced
 
 
-def _http_address(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("not the address of an HTTP server, or one with a user name")
-    if parts.query or parts.fragment or not url.isprintable() or " " in url:
-        raise ValueError("more than an address")
-    return url.rstrip("/")
-
-
 class EndpointSettings(BaseModel):
     """Where a model server is and how it is spoken to."""
 
@@ -64,7 +60,7 @@ class EndpointSettings(BaseModel):
 
     name: str
     kind: Kind
-    base_url: Annotated[str, AfterValidator(_http_address)]
+    base_url: Annotated[str, AfterValidator(http_address)]
     api_key: SecretStr | None = None
 
 
@@ -112,7 +108,7 @@ def ollama_address(environment: Mapping[str, str]) -> str:
         host, port = parts.hostname or "", parts.port or usual
         host = _ANY_ADDRESS.get(host, host)
         host = f"[{host}]" if ":" in host else host
-        return _http_address(f"{scheme}://{host}:{port}{parts.path}")
+        return http_address(f"{scheme}://{host}:{port}{parts.path}")
     except ValueError:
         return _OLLAMA
 
@@ -164,6 +160,15 @@ async def discover(
 async def _look(endpoint: EndpointSettings, egress: Egress) -> Found:
     backend = _DESCRIBE[endpoint.kind](endpoint.name, endpoint.base_url)
     try:
+        return await _seen(endpoint, backend, egress)
+    except Exception:
+        # What one server is or says must not hide the others.
+        logger.exception("Looking at %s failed by a flaw of our own.", endpoint.name)
+        return _absent(endpoint, backend.unreachable())
+
+
+async def _seen(endpoint: EndpointSettings, backend: Backend, egress: Egress) -> Found:
+    try:
         egress.check(None, backend.base_url, provider=endpoint.name)
         if not await _somebody_answers(backend.base_url):
             raise backend.unreachable()
@@ -209,8 +214,8 @@ async def _somebody_answers(base_url: str) -> bool:
     try:
         async with asyncio.timeout(KNOCK_SECONDS):
             _, writer = await asyncio.open_connection(parts.hostname, port)
-    except (OSError, TimeoutError):
-        return False
+    except (OSError, TimeoutError, UnicodeError):
+        return False  # the last one for a name that no resolver would take
     writer.close()
     with suppress(OSError):
         await writer.wait_closed()

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 import platformdirs
 
 from coai_routing.errors import EgressLogError
-from coai_routing.own_files import own_file, own_folder
 from coai_routing.privacy import host_of
+from coai_routing.private_sqlite import open_private, open_read_only, write_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 KEPT_DAYS: Final = 365
 
-_BUSY_SECONDS: Final = 5.0
 _PRUNE_EVERY: Final = 1000
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS departures (
@@ -79,7 +78,7 @@ class EgressLog:
         """Write a departure; it is on disk when this returns. Raises EgressLogError."""
         with self._lock, _told(self.path):
             if self._database is None:
-                self._database = _opened(self.path)
+                self._database = open_private(self.path, _prepare, any_thread=True)
             self._database.execute(
                 "INSERT INTO departures (at, host, endpoint, model, capability, bytes, why)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -118,7 +117,7 @@ def read_departures(path: Path, *, limit: int = 50) -> tuple[Departed, ...]:
         return ()
     with (
         _told(path),
-        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as db,
+        closing(open_read_only(path)) as db,
     ):
         rows = db.execute(
             "SELECT at, host, endpoint, model, capability, bytes, why FROM departures"
@@ -128,21 +127,9 @@ def read_departures(path: Path, *, limit: int = 50) -> tuple[Departed, ...]:
     return tuple(Departed(datetime.fromisoformat(row[0]), *row[1:]) for row in rows)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
-    own_folder(path.parent)
-    # SQLite would give it the mode that the umask leaves.
-    own_file(path)
-    database = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    try:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute(_SCHEMA)
-    except sqlite3.Error:
-        database.close()
-        raise
-    return database
+def _prepare(database: sqlite3.Connection) -> None:
+    write_ahead(database, "FULL")
+    database.execute(_SCHEMA)
 
 
 @contextmanager

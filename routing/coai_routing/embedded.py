@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from coai_routing.backends import Served
 from coai_routing.engine.state import EngineOptions, EnginePhase
 from coai_routing.errors import CoaiError, ModelNotPulledError
-from coai_routing.plan import EMBEDDED, Offer, Phase, Speed
+from coai_routing.plan import EMBEDDED, Offer, Phase
+from coai_routing.pool.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -162,10 +163,7 @@ class Embedded:
             state = self._engine.state
             phase = _PHASES[state.phase]
             detail, remedy = state.detail, state.remedy
-            if state.speed is not None:
-                speed = Speed(
-                    state.speed.prompt_tokens_per_second, state.speed.output_tokens_per_second
-                )
+            speed = state.speed
         context = 0 if self._settings is None else self._settings.context_tokens
         offer = Offer(
             name=EMBEDDED,
@@ -178,7 +176,21 @@ class Embedded:
             speed=speed,
         )
         fim = None if self._family is None else self._family.fim
-        return Served(offer, self._provider, fim, context, has_slots=True, reads_ahead=True)
+        return Served(offer, self._place, fim, context, has_slots=True, reads_ahead=True)
+
+    def _place(self) -> Place | None:
+        """Return where the engine is now; None while there is nothing to run."""
+        provider = self._provider
+        if provider is None:
+            return None
+        return Place(
+            EMBEDDED,
+            provider.base_url,
+            local=True,
+            connect=lambda: provider,
+            bound=provider,
+            shared=True,
+        )
 
     async def aclose(self) -> None:
         """Stop using the engine."""

@@ -5,30 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from coai_routing.capabilities import Capabilities, Objective, load_capabilities
 from coai_routing.catalog import builtin_catalog
 from coai_routing.complexity import Level, RequestFeatures
 from coai_routing.complexity import complexity as score_of
-from coai_routing.discovery import discover
-from coai_routing.errors import ModelStoreError
-from coai_routing.fleet import Fleet, Place
-from coai_routing.local import configured_endpoints, open_store
-from coai_routing.places import (
-    cloud_places,
-    embedded_place,
+from coai_routing.configured import configured_endpoints, open_store
+from coai_routing.configured_routing import (
+    chosen_objective,
+    registry,
     routing_egress,
     sensitivity_rules,
+)
+from coai_routing.discovery import discover
+from coai_routing.errors import ModelStoreError
+from coai_routing.fleet import Fleet
+from coai_routing.places import (
+    absent,
+    cloud_places,
     server_places,
 )
+from coai_routing.plan import EMBEDDED
+from coai_routing.pool.place import Place
 from coai_routing.prices import estimated_tokens
 from coai_routing.request import Capability, Message, ModelRequest
 from coai_routing.route import Circumstances, RoutePlan, affinity_of, plan_route
 from coai_routing.sensitivity import Sensitivity, assess, texts_of
-from coai_routing.settings_files import default_user_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from coai_routing.capabilities import Objective
     from coai_routing.providers.base import Provider
     from coai_routing.settings import Settings
 
@@ -44,16 +47,6 @@ class Explanation:
     contributions: tuple[tuple[str, float], ...]
     sensitivity: Sensitivity
     plan: RoutePlan
-
-
-def user_registry_file() -> Path:
-    """Return where the user's own models and capabilities are kept."""
-    return default_user_file().with_name("models.toml")
-
-
-def registry() -> Capabilities:
-    """Return the registry with the user's own changes; raises SettingsError if they are wrong."""
-    return load_capabilities(user_file=user_registry_file())
 
 
 async def explain_route(
@@ -116,12 +109,6 @@ async def explain_route(
     )
 
 
-def chosen_objective(settings: Settings) -> Objective | None:
-    """Return the objective that the user set for everything."""
-    chosen = settings.routing.objective
-    return None if chosen == "auto" else Objective(chosen)
-
-
 def _engine(settings: Settings) -> Place:
     """Return the embedded engine as it would be: ready once it was asked, if there are weights."""
     ready, detail, remedy = settings.engine.enabled, "It is switched off.", "Set engine.enabled."
@@ -130,13 +117,8 @@ def _engine(settings: Settings) -> Place:
             open_store(settings, builtin_catalog()).resolve(settings.engine.model)
         except ModelStoreError as error:
             ready, detail, remedy = False, error.message, error.remedy
-    return embedded_place(
-        base_url="http://127.0.0.1",
-        ready=ready,
-        detail=detail,
-        remedy=remedy,
-        connect=_not_asked,
-    )
+    place = Place(EMBEDDED, "http://127.0.0.1", local=True, connect=_not_asked)
+    return place if ready else absent(place, detail, remedy)
 
 
 def _not_asked() -> Provider:

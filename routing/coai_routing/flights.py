@@ -73,14 +73,20 @@ class Flights(Generic[T]):
         finally:
             await self._leave(key, flight)
 
-    async def last(self, key: Hashable, start: Callable[[], AsyncGenerator[T]]) -> T | None:
-        """Return the last piece of a stream when it is over; otherwise as `join`."""
+    async def last(
+        self, key: Hashable, start: Callable[[], AsyncGenerator[T]]
+    ) -> AsyncGenerator[T]:
+        """Yield the last piece of a stream when it is over; otherwise as `join`.
+
+        Who wants the whole is not woken for its parts.
+        """
         flight = self._board(key, start)
         try:
             await flight.end()
             if flight.error is not None:
                 raise flight.error
-            return flight.said[-1] if flight.said else None
+            if flight.said:
+                yield flight.said[-1]
         finally:
             await self._leave(key, flight)
 

@@ -1,8 +1,8 @@
-"""How each backend has been doing: a circuit breaker and a running latency.
+"""The circuit breaker of a model at an endpoint.
 
-The breaker is the usual one (M. Nygard, Release It!, 2007): closed while calls succeed, open after
-several failures in a row so that nobody waits for a dead backend, half-open after a pause, when a
-single call may find out whether it is back.
+It is the usual one (M. Nygard, Release It!, 2007): closed while calls succeed, open after several
+failures in a row so that nobody waits for a dead backend, half-open after a pause, when a single
+call may find out whether it is back.
 """
 
 from __future__ import annotations
@@ -20,9 +20,6 @@ FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 120.0
 """Seconds after which even a long dead backend is tried again."""
 
-SMOOTHING: Final = 0.2
-"""The weight of the newest latency in the running mean."""
-
 
 class Circuit(StrEnum):
     """The state of a breaker."""
@@ -34,7 +31,7 @@ class Circuit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BackendHealth:
-    """One backend's record: a value, replaced with each outcome. Times are monotonic seconds."""
+    """A breaker's record: a value, replaced with each outcome. Times are monotonic seconds."""
 
     failures: int = 0
     opened: int = 0
@@ -42,7 +39,6 @@ class BackendHealth:
     open_until: float = 0.0
     trying: bool = False
     """Whether the one call of a half-open breaker is under way."""
-    latency_ms: float | None = None
     last_error: str = ""
 
     def circuit(self, now: float) -> Circuit:
@@ -56,6 +52,16 @@ class BackendHealth:
         circuit = self.circuit(now)
         return circuit is Circuit.CLOSED or (circuit is Circuit.HALF_OPEN and not self.trying)
 
+    def refusal(self, now: float) -> tuple[str, str] | None:
+        """Say why no call may be made now, and what to do; None if one may."""
+        if self.admits(now):
+            return None
+        if self.circuit(now) is Circuit.HALF_OPEN:
+            why = "A call is under way that finds out whether it is back."
+            return why, "Ask again in a moment."
+        why = f"It failed {self.failures} times in a row: {self.last_error}"
+        return why, "It is tried again shortly."
+
     def started(self, now: float) -> BackendHealth:
         """Note that a call begins; a half-open breaker admits no second one until it ends."""
         if self.circuit(now) is Circuit.HALF_OPEN:
@@ -63,14 +69,8 @@ class BackendHealth:
         return self
 
     def abandoned(self) -> BackendHealth:
-        """Note that a call ended without telling anything, because it was cancelled."""
+        """Note that the half-open breaker's call ended without telling anything."""
         return replace(self, trying=False) if self.trying else self
-
-    def succeeded(self, latency_ms: float) -> BackendHealth:
-        """Note an answer and the time until it."""
-        mean = self.latency_ms
-        mean = latency_ms if mean is None else mean + SMOOTHING * (latency_ms - mean)
-        return BackendHealth(latency_ms=mean)
 
     def failed(self, now: float, error: str) -> BackendHealth:
         """Note a failure; enough of them in a row open the breaker."""
@@ -86,3 +86,7 @@ class BackendHealth:
             trying=False,
             last_error=error,
         )
+
+
+HEALTHY: Final = BackendHealth()
+"""What is known after a success, and before the first call."""

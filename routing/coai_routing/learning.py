@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.errors import BooksError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from coai_routing.books import Books
     from coai_routing.request import Capability
@@ -45,11 +46,18 @@ _GOOD: Final = {
 }
 
 
-def judged(standing: tuple[float, float], verdict: Verdict) -> tuple[float, float]:
-    """Return the good and the bad after one more verdict."""
+def judged(
+    standing: tuple[float, float],
+    added: Iterable[Verdict],
+    withdrawn: Iterable[Verdict] = (),
+) -> tuple[float, float]:
+    """Return the good and the bad after more verdicts, and without those that were withdrawn."""
     good, bad = standing
-    share = _GOOD[verdict]
-    return DISCOUNT * good + share, DISCOUNT * bad + 1.0 - share
+    for verdict in withdrawn:
+        good, bad = max(0.0, good - _GOOD[verdict]), max(0.0, bad - 1.0 + _GOOD[verdict])
+    for verdict in added:
+        good, bad = DISCOUNT * good + _GOOD[verdict], DISCOUNT * bad + 1.0 - _GOOD[verdict]
+    return good, bad
 
 
 class Learning:
@@ -59,9 +67,10 @@ class Learning:
         self, books: Books | None = None, *, draw: random.Random | None = None, on: bool = True
     ) -> None:
         self._books = books
-        self._draw = draw or random.Random()  # noqa: S311 - an exploration, not a key
+        self.draw = draw or random.Random()  # noqa: S311 - an exploration, not a key
         self._on = on
-        self._known: dict[tuple[str, str], tuple[float, float]] = {}
+        self._known: Mapping[tuple[str, str], tuple[float, float]] = {}
+        self._lock = threading.Lock()
 
     def load(self) -> None:
         """Read what was learned before; for a thread. Without it, learning begins anew."""
@@ -72,19 +81,37 @@ class Learning:
         except BooksError as error:
             logger.warning("What was learned of models cannot be read. %s", error)
 
-    def note(self, capability: Capability, alias: str, verdict: Verdict) -> None:
-        """Remember a verdict; for a thread where there are books."""
-        standing = judged(self._known.get((capability, alias), (0.0, 0.0)), verdict)
-        self._known[capability, alias] = standing
-        if self._books is not None:
-            self._books.write_standing(capability, alias, *standing)
+    def note(
+        self,
+        capability: Capability,
+        alias: str,
+        *added: Verdict,
+        withdrawn: Iterable[Verdict] = (),
+    ) -> None:
+        """Remember verdicts, and forget those that do not hold any more.
+
+        For a thread where there are books; raises BooksError. What other processes of the user's
+        have learned of the model meanwhile is in the books, and counts.
+        """
+
+        def change(standing: tuple[float, float]) -> tuple[float, float]:
+            return judged(standing, added, withdrawn)
+
+        with self._lock:
+            key = (capability, alias)
+            if self._books is None:
+                standing = change(self._known.get(key, (0.0, 0.0)))
+            else:
+                standing = self._books.change_standing(capability, alias, change)
+            # Replaced, never changed: who reads it does so in another thread.
+            self._known = {**self._known, key: standing}
 
     def standings(self, capability: Capability) -> Mapping[str, float]:
         """Draw a standing from 0 to 1 for each model that was judged for a capability."""
         if not self._on:
             return {}
         return {
-            alias: self._draw.betavariate(1.0 + good, 1.0 + bad)
+            alias: self.draw.betavariate(1.0 + good, 1.0 + bad)
             for (name, alias), (good, bad) in self._known.items()
             if name == capability
         }

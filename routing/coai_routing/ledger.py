@@ -23,10 +23,10 @@ from coai_routing.ledger_file import (
     UnusableFileError,
     number,
     open_ledger,
-    transaction,
     translated,
 )
 from coai_routing.ledger_rows import milliseconds
+from coai_routing.private_sqlite import transaction
 
 if TYPE_CHECKING:
     import sqlite3

@@ -1,16 +1,13 @@
 """The ledger's file: where it is, how it is opened, what its tables are, and when it is set aside.
 
-One SQLite database for all daemons of a user, with a write-ahead log, so that who reads never waits
-for who writes, and a process that is killed loses only what it had not committed
-(https://sqlite.org/wal.html). `synchronous = NORMAL` may lose the last commits when the machine
-loses power, never the database.
+One SQLite database for all daemons of a user. `synchronous = NORMAL` may lose the last commits when
+the machine loses power, never the database.
 """
 
 from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +15,14 @@ import platformdirs
 
 from coai_routing.errors import EngineError, LedgerError
 from coai_routing.own_files import FILE_MODE, own_file
+from coai_routing.private_sqlite import (
+    BUSY_SECONDS,
+    open_private,
+    open_read_only,
+    set_aside,
+    transaction,
+    write_ahead,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,12 +33,6 @@ logger = logging.getLogger(__name__)
 
 APPLICATION_ID: Final = 0x434F4149
 """`COAI`, in the file's header: what tells the ledger from somebody else's database."""
-
-BUSY_SECONDS: Final = 5.0
-"""How long to wait while another daemon writes."""
-
-SET_ASIDE_KEPT: Final = 3
-"""Files that were set aside and are kept; on a failing disk there would be ever more."""
 
 WAL_BYTES: Final = 4 * 1024 * 1024
 """The write-ahead log is cut to this size when it has been taken into the database."""
@@ -115,7 +114,7 @@ def open_ledger(path: Path, *, suspect: bool = False) -> sqlite3.Connection:
             try:
                 return _opened(path, "integrity_check" if suspect else "quick_check")
             except UnusableFileError as error:
-                set_aside(path, error.message)
+                _set_aside(path, error.message)
                 return _opened(path, "quick_check")
     except EngineError as error:
         raise LedgerError(error.message, remedy=error.remedy) from error
@@ -131,22 +130,8 @@ def open_ledger(path: Path, *, suspect: bool = False) -> sqlite3.Connection:
 
 
 def _opened(path: Path, check: str) -> sqlite3.Connection:
-    # SQLite would give it the mode that the umask leaves; its other files take this one's.
-    own_file(path)
     with translated(path):
-        database = _connect(str(path))
-        try:
-            _prepare(database, path, check)
-        except BaseException:
-            database.close()
-            raise
-    return database
-
-
-def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
-    import sqlite3  # noqa: PLC0415 (native code, not needed before the first row)
-
-    return sqlite3.connect(name, timeout=BUSY_SECONDS, isolation_level=None, uri=uri)
+        return open_private(path, lambda database: _prepare(database, path, check))
 
 
 def _require_sqlite() -> None:
@@ -162,7 +147,7 @@ def _require_sqlite() -> None:
 @contextmanager
 def translated(path: Path) -> Generator[None]:
     """Turn SQLite's errors into `LedgerError`s."""
-    import sqlite3  # noqa: PLC0415 (as in `_connect`)
+    import sqlite3  # noqa: PLC0415 (native code, not needed before the first row)
 
     try:
         yield
@@ -187,8 +172,7 @@ def _prepare(database: sqlite3.Connection, path: Path, check: str) -> None:
     if empty:
         # Only before there is a table: it lets the file shrink when old rows go.
         database.execute("PRAGMA auto_vacuum = INCREMENTAL")
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("PRAGMA synchronous = NORMAL")
+    write_ahead(database, "NORMAL")
     database.execute(f"PRAGMA journal_size_limit = {WAL_BYTES}")
     for reached, statements in enumerate(MIGRATIONS[version:], version + 1):
         with transaction(database):
@@ -196,19 +180,6 @@ def _prepare(database: sqlite3.Connection, path: Path, check: str) -> None:
                 database.execute(statement)
             database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             database.execute(f"PRAGMA user_version = {reached}")
-
-
-@contextmanager
-def transaction(database: sqlite3.Connection) -> Generator[None]:
-    """Commit what is done inside, or nothing of it."""
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        database.execute("COMMIT")
-    except BaseException:
-        if database.in_transaction:
-            database.execute("ROLLBACK")
-        raise
 
 
 def number(database: sqlite3.Connection, question: str) -> int:
@@ -226,7 +197,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         raise LedgerError(f"There is no ledger at {path}.")
     _require_sqlite()
     with translated(path):
-        database = _connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        database = open_read_only(path)
         try:
             _check_readable(database, path)
         except BaseException:
@@ -244,27 +215,14 @@ def _check_readable(database: sqlite3.Connection, path: Path) -> None:
         raise LedgerError(f"A newer COAI wrote {path}.", remedy="Read it with that version.")
 
 
-def set_aside(path: Path, why: str) -> Path:
-    """Give a file another name, with its write-ahead log; return the name. Raises `OSError`."""
-    stem = f"{path.name}.set-aside-"
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-    aside = path.with_name(f"{stem}{stamp}")
-    path.replace(aside)
-    log = path.with_name(f"{path.name}-wal")
-    if log.exists():
-        log.replace(aside.with_name(f"{aside.name}-wal"))
-    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+def _set_aside(path: Path, why: str) -> None:
+    aside = set_aside(path)
     logger.warning(
         "%s It was set aside as %s, and a new ledger begins. Nothing else is needed; delete the"
         " file if you do not miss what it recorded.",
         why,
         aside,
     )
-    kept = sorted(each for each in path.parent.glob(f"{stem}*") if each.suffix[-4:] != "-wal")
-    for old in kept[:-SET_ASIDE_KEPT]:
-        old.unlink(missing_ok=True)
-        old.with_name(f"{old.name}-wal").unlink(missing_ok=True)
-    return aside
 
 
 _WRITABLE: Final = "Make its folder writable for you, or set `ledger.enabled` to false."
@@ -272,7 +230,7 @@ _WRITABLE: Final = "Make its folder writable for you, or set `ledger.enabled` to
 
 def told(error: sqlite3.Error, path: Path) -> LedgerError:
     """Return what an error of SQLite's means for the user (https://sqlite.org/rescode.html)."""
-    import sqlite3  # noqa: PLC0415 (as in `_connect`)
+    import sqlite3  # noqa: PLC0415 (native code, not needed before the first row)
 
     # The lower eight bits are the primary code. Errors of Python's own module have none.
     code = getattr(error, "sqlite_errorcode", -1) & 0xFF

@@ -3,104 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
-
-import platformdirs
-from pydantic import SecretStr
 
 from coai_routing.backends import Backends
 from coai_routing.catalog import builtin_catalog
 from coai_routing.cloud_completion import NAME as CLOUD
 from coai_routing.cloud_completion import CloudCompletion
-from coai_routing.discovery import EndpointSettings, discover, provider_for
+from coai_routing.configured import (
+    completion_egress,
+    configured_endpoints,
+    open_store,
+    state_directory,
+)
+from coai_routing.discovery import discover
 from coai_routing.embedded import Embedded
-from coai_routing.engine.store import ModelStore
-from coai_routing.errors import EgressLogError, EgressRefusedError
 from coai_routing.ledger_rows import Fate
 from coai_routing.on_demand import RoutingOnDemand
+from coai_routing.places import absent, server_place
 from coai_routing.plan import Wishes
-from coai_routing.privacy import Egress
+from coai_routing.pool.pool import ModelPool
 from coai_routing.request import Capability
-from coai_routing.settings import BuiltInEndpoint, CustomEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from coai_routing.backends import Backend
-    from coai_routing.catalog import Catalog
+    from coai_routing.discovery import EndpointSettings
     from coai_routing.egress_log import EgressLog
-    from coai_routing.fleet import Place
+    from coai_routing.learning import Verdict
     from coai_routing.ledger_rows import SuggestionRow
+    from coai_routing.pool.place import Place
     from coai_routing.request import ModelRequest
-    from coai_routing.settings import Endpoint, Settings
-
-_KINDS: Final = {
-    "ollama": "ollama",
-    "lmstudio": "openai_compatible",
-    "llama_server": "llama_server",
-    "vllm": "openai_compatible",
-}
-"""The protocol of each endpoint that has a name of its own."""
+    from coai_routing.settings import Settings
 
 
 HALF: Final = 0.5
 """The share of a suggestion that must still stand for it to count as kept."""
-
-
-def data_directory() -> Path:
-    """Return where weights are kept unless the settings say otherwise."""
-    return platformdirs.user_data_path("coai", appauthor=False) / "models"
-
-
-def state_directory() -> Path:
-    """Return where the engine's processes keep their state, logs and figures."""
-    return platformdirs.user_state_path("coai", appauthor=False) / "engine"
-
-
-def open_store(settings: Settings, catalog: Catalog) -> ModelStore:
-    """Return the store of weights as the settings set it up."""
-    return ModelStore(
-        settings.models.directory or data_directory(),
-        catalog,
-        sources=settings.models.sources,
-        local_paths=settings.models.local_paths,
-    )
-
-
-def configured_endpoints(settings: Settings) -> tuple[EndpointSettings, ...]:
-    """Return the model servers that the settings name, with their keys."""
-    return tuple(
-        EndpointSettings.model_validate(
-            {
-                "name": name,
-                "kind": endpoint.kind if isinstance(endpoint, CustomEndpoint) else _KINDS[name],
-                "base_url": endpoint.url,
-                "api_key": _key(endpoint),
-            }
-        )
-        for name, endpoint in settings.endpoints.by_name().items()
-        if endpoint.enabled
-    )
-
-
-def _key(endpoint: Endpoint) -> SecretStr | None:
-    if isinstance(endpoint, BuiltInEndpoint):
-        return endpoint.api_key
-    if isinstance(endpoint, CustomEndpoint) and endpoint.api_key_env is not None:
-        key = os.environ.get(endpoint.api_key_env)
-        return SecretStr(key) if key else None
-    return None
-
-
-def egress(settings: Settings) -> Egress:
-    """Return what the settings let leave this machine."""
-    return Egress(
-        trusted_hosts=frozenset(settings.privacy.trusted_hosts),
-        allow=settings.completion.allow_cloud and not settings.privacy.mode,
-    )
 
 
 class LocalModels:
@@ -123,21 +62,27 @@ class LocalModels:
             on_change=on_change,
             enabled=settings().engine.enabled,
         )
+        self.pool = ModelPool()
         self.routing = RoutingOnDemand(
-            settings, found=lambda: self.backends.found, embedded=self._embedded_place
+            settings,
+            found=lambda: self.backends.found,
+            embedded=self._embedded_place,
+            pool=self.pool,
         )
         self.cloud = CloudCompletion(
-            settings, egress=lambda: egress(settings()), router=self.routing.router
+            settings, egress=lambda: completion_egress(settings()), router=self.routing.router
         )
         self._departures: EgressLog | None = None
+        self._places_of: Settings | None = None
+        self._places: dict[str, tuple[EndpointSettings, Place]] = {}
         self.backends = Backends(
             catalog=self.catalog,
             wishes=self._wishes,
             endpoints=lambda: configured_endpoints(settings()),
             embedded=self.embedded.served,
-            trusted_hosts=lambda: frozenset(settings().privacy.trusted_hosts),
-            discover=lambda found: discover(found, egress=egress(settings())),
-            provider_for=lambda endpoint: provider_for(endpoint, egress=egress(settings())),
+            place=self._server_place,
+            discover=lambda found: discover(found, egress=completion_egress(settings())),
+            pool=self.pool,
             cloud=self.cloud.served,
             departs=self._departs,
         )
@@ -151,65 +96,66 @@ class LocalModels:
             allow_remote=settings.completion.allow_cloud and not settings.privacy.mode,
         )
 
+    def _server_place(self, endpoint: EndpointSettings) -> Place:
+        """Return where a server is now; asked for many times between two changes of settings."""
+        now = self._settings()
+        if now is not self._places_of:
+            self._places_of, self._places = now, {}
+        known = self._places.get(endpoint.name)
+        if known is None or known[0] is not endpoint:
+            known = self._places[endpoint.name] = (
+                endpoint,
+                server_place(endpoint, completion_egress(now)),
+            )
+        return known[1]
+
     def _embedded_place(self) -> tuple[Place, ...]:
         """Return the embedded engine as the router knows places."""
-        from coai_routing.places import embedded_place  # noqa: PLC0415 - only with a router
-
         served = self.embedded.served()
-        provider, offer = served.provider, served.offer
-        if provider is None:
+        place, offer = served.place(), served.offer
+        if place is None:
             return ()
-        place = embedded_place(
-            base_url=provider.base_url,
-            ready=offer.phase == "ready",
-            detail=offer.detail,
-            remedy=offer.remedy,
-            connect=lambda: provider,
-        )
-        return (replace(place, bound=id(provider)),)
+        ready = offer.phase == "ready"
+        return (place if ready else absent(place, offer.detail, offer.remedy),)
 
     async def _departs(self, backend: Backend, request: ModelRequest) -> None:
         """Log that a completion's prompt leaves this machine; the router logs its own."""
-        if backend.provider is self.cloud:
+        if backend.name == CLOUD:
             return
         # Imported here, because hardly anybody completes on another machine.
-        from coai_routing.calls import Departure  # noqa: PLC0415
+        from coai_routing.calls import departure_of, logged  # noqa: PLC0415
         from coai_routing.egress_log import EgressLog, location  # noqa: PLC0415
 
-        egress(self._settings()).check(request, backend.provider.base_url, provider=backend.name)
+        completion_egress(self._settings()).check(request, backend.base_url, provider=backend.name)
         if self._departures is None:
             self._departures = EgressLog(location())
-        texts = (request.prompt or "", request.suffix or "")
-        try:
-            await self._departures.record(
-                Departure(
-                    host=backend.provider.base_url,
-                    endpoint=backend.name,
-                    model=backend.model,
-                    capability=request.capability,
-                    content_bytes=sum(len(text.encode("utf-8", "replace")) for text in texts),
-                    why="the user trusts this host with what is sensitive"
-                    if backend.local
-                    else "the user allows it for completions, and nothing sensitive was found",
-                )
-            )
-        except EgressLogError as error:
-            raise EgressRefusedError(
-                error.message, provider=backend.name, remedy=error.remedy
-            ) from error
+        await logged(
+            self._departures,
+            departure_of(
+                request,
+                base_url=backend.base_url,
+                endpoint=backend.name,
+                model=backend.model,
+                trusted=backend.local,
+            ),
+        )
 
-    def judged(self, row: SuggestionRow) -> None:
-        """Take what became of a suggestion: who wrote it and was taken is asked again."""
+    def judged(self, row: SuggestionRow, before: SuggestionRow | None = None) -> None:
+        """Take what became of a suggestion: who wrote it and was taken is asked again.
+
+        `before` is what was known of it until now: a verdict that does not hold any more is taken
+        back, and one that still holds is not counted twice.
+        """
         if row.backend != CLOUD or self.cloud.alias is None:
             return
-        from coai_routing.learning import Verdict  # noqa: PLC0415 - only with a router
-
-        verdict = {Fate.ACCEPTED: Verdict.ACCEPTED, Fate.REJECTED: Verdict.REJECTED}.get(row.fate)
-        if row.kept_30s is not None or row.kept_5min is not None:
-            kept = row.kept_5min is not None and row.kept_5min >= HALF
-            verdict = Verdict.KEPT if kept else None
-        if verdict is not None:
-            self.routing.note(Capability.CODE_COMPLETION, self.cloud.alias, verdict)
+        now, earlier = _verdicts(row), _verdicts(before)
+        if now != earlier:
+            self.routing.note(
+                Capability.CODE_COMPLETION,
+                self.cloud.alias,
+                added=now - earlier,
+                withdrawn=earlier - now,
+            )
 
     async def apply(self) -> None:
         """Bring the engine and the list of servers in line with the settings as they are now."""
@@ -221,5 +167,22 @@ class LocalModels:
         """Stop using every model."""
         await self.routing.aclose()
         await asyncio.gather(self.backends.aclose(), self.embedded.aclose())
+        await self.pool.aclose()
         if self._departures is not None:
             await self._departures.aclose()
+
+
+def _verdicts(row: SuggestionRow | None) -> frozenset[Verdict]:
+    """Return what a suggestion's fate says of the model that wrote it; nothing without one."""
+    from coai_routing.learning import Verdict  # noqa: PLC0415 - only with a router
+
+    verdicts: set[Verdict] = set()
+    if row is None:
+        return frozenset()
+    if row.fate is Fate.ACCEPTED:
+        verdicts.add(Verdict.ACCEPTED)
+    elif row.fate is Fate.REJECTED:
+        verdicts.add(Verdict.REJECTED)
+    if row.kept_5min is not None and row.kept_5min >= HALF:
+        verdicts.add(Verdict.KEPT)
+    return frozenset(verdicts)

@@ -7,15 +7,17 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from coai_routing.background import Background
 from coai_routing.errors import BooksError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from coai_routing.assembly import Routing
     from coai_routing.discovery import Found
-    from coai_routing.fleet import Place
     from coai_routing.learning import Verdict
+    from coai_routing.pool.place import Place
+    from coai_routing.pool.pool import ModelPool
     from coai_routing.request import Capability
     from coai_routing.router import Router
     from coai_routing.settings import Settings
@@ -32,13 +34,15 @@ class RoutingOnDemand:
         *,
         found: Callable[[], Sequence[Found]],
         embedded: Callable[[], Sequence[Place]],
+        pool: ModelPool,
     ) -> None:
         self._settings = settings
         self._found = found
         self._embedded = embedded
+        self._pool = pool
         self._building = asyncio.Lock()
         self._routing: Routing | None = None
-        self._writing: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     async def get(self) -> Routing:
         """Return the router with what belongs to it; raises SettingsError for a bad registry."""
@@ -49,7 +53,7 @@ class RoutingOnDemand:
                 from coai_routing.assembly import open_routing  # noqa: PLC0415 - as above
 
                 self._routing = await open_routing(
-                    self._settings, found=self._found, embedded=self._embedded
+                    self._settings, found=self._found, embedded=self._embedded, pool=self._pool
                 )
         return self._routing
 
@@ -57,24 +61,39 @@ class RoutingOnDemand:
         """Return the router itself."""
         return (await self.get()).router
 
-    def note(self, capability: Capability, alias: str, verdict: Verdict) -> None:
-        """Remember a verdict on an answer of the router's; it is written in a thread."""
+    def note(
+        self,
+        capability: Capability,
+        alias: str,
+        *,
+        added: Iterable[Verdict],
+        withdrawn: Iterable[Verdict] = (),
+    ) -> None:
+        """Remember verdicts on an answer of the router's; they are written in a thread."""
         if self._routing is not None:
-            task = asyncio.create_task(self._write(self._routing, capability, alias, verdict))
-            self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
+            self._background.spawn(
+                self._write(self._routing, capability, alias, (*added,), (*withdrawn,)),
+                name="keep a verdict",
+            )
 
     async def _write(
-        self, routing: Routing, capability: Capability, alias: str, verdict: Verdict
+        self,
+        routing: Routing,
+        capability: Capability,
+        alias: str,
+        added: tuple[Verdict, ...],
+        withdrawn: tuple[Verdict, ...],
     ) -> None:
         try:
-            await asyncio.to_thread(routing.learning.note, capability, alias, verdict)
+            await asyncio.to_thread(
+                routing.learning.note, capability, alias, *added, withdrawn=withdrawn
+            )
         except BooksError as error:
             logger.warning("A verdict was not kept. %s", error)
 
     async def aclose(self) -> None:
         """Close the router if there is one."""
-        await asyncio.gather(*self._writing)
+        await self._background.settle()
         async with self._building:
             if self._routing is not None:
                 routing, self._routing = self._routing, None

@@ -7,42 +7,22 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
+from coai_routing.configured import configured_endpoints
+from coai_routing.configured_routing import routing_egress
 from coai_routing.discovery import placed, provider_for
-from coai_routing.fleet import Place
-from coai_routing.local import configured_endpoints
-from coai_routing.plan import EMBEDDED
-from coai_routing.privacy import Egress, is_loopback, is_trusted
-from coai_routing.sensitivity import SensitivityRules
+from coai_routing.pool.place import Place
+from coai_routing.privacy import is_loopback, is_trusted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from coai_routing.discovery import Found
+    from coai_routing.discovery import EndpointSettings, Found
+    from coai_routing.privacy import Egress
     from coai_routing.providers.base import Provider
     from coai_routing.settings import Settings
     from coai_routing.settings_routing import CloudEndpoint
 
 _TITLES: Final = {"anthropic": "Anthropic", "openai": "OpenAI"}
-
-
-def routing_egress(settings: Settings) -> Egress:
-    """Return what the settings let leave this machine other than completions."""
-    return Egress(
-        trusted_hosts=frozenset(settings.privacy.trusted_hosts),
-        allow=settings.routing.allow_cloud and not settings.privacy.mode,
-    )
-
-
-def sensitivity_rules(settings: Settings) -> SensitivityRules:
-    """Return what counts as sensitive by the settings."""
-    privacy = settings.privacy
-    return SensitivityRules(
-        privacy_mode=privacy.mode,
-        personal_data=privacy.personal_data,
-        emails=privacy.emails,
-        patterns=privacy.patterns,
-        private_files=(*privacy.exclude, *privacy.private),
-    )
 
 
 def key_of(
@@ -74,11 +54,23 @@ def cloud_places(
         )
         title, variable = _TITLES[name], endpoint.VARIABLE
         if not endpoint.enabled:
-            place = _absent(place, "It is switched off.", f"Set `cloud.{name}.enabled`.")
+            place = absent(place, "It is switched off.", f"Set `cloud.{name}.enabled`.")
         elif key is None:
-            place = _absent(place, f"There is no key for {title}.", f"Set {variable}.")
+            place = absent(place, f"There is no key for {title}.", f"Set {variable}.")
         places.append(place)
     return tuple(places)
+
+
+def server_place(endpoint: EndpointSettings, egress: Egress) -> Place:
+    """Return where a model server is, and what may go there."""
+    endpoint = placed(endpoint)
+    return Place(
+        endpoint.name,
+        endpoint.base_url,
+        local=_may_see_everything(endpoint.base_url, egress),
+        connect=partial(provider_for, endpoint, egress=egress),
+        bound=(endpoint, egress),
+    )
 
 
 def server_places(settings: Settings, found: Sequence[Found]) -> tuple[Place, ...]:
@@ -86,38 +78,21 @@ def server_places(settings: Settings, found: Sequence[Found]) -> tuple[Place, ..
     egress = routing_egress(settings)
     seen = {server.name: server for server in found}
     places: list[Place] = []
-    for configured in configured_endpoints(settings):
-        endpoint = placed(configured)
-        place = Place(
-            endpoint.name,
-            endpoint.base_url,
-            local=_may_see_everything(endpoint.base_url, egress),
-            connect=partial(provider_for, endpoint, egress=egress),
-            bound=(
-                None if endpoint.api_key is None else endpoint.api_key.get_secret_value(),
-                egress,
-            ),
-        )
+    for endpoint in configured_endpoints(settings):
+        place = server_place(endpoint, egress)
         server = seen.get(endpoint.name)
         if server is None:
-            place = _absent(place, "It was not looked for yet.", "`coai doctor` looks.")
+            place = absent(place, "It was not looked for yet.", "`coai doctor` looks.")
         elif not server.ok:
-            place = _absent(place, server.detail, server.remedy)
+            place = absent(place, server.detail, server.remedy)
         elif not server.models:
-            place = _absent(place, "It has no model.", "`coai doctor` says how to get one.")
+            place = absent(place, "It has no model.", "`coai doctor` says how to get one.")
         places.append(place)
     return tuple(places)
 
 
-def embedded_place(
-    *, base_url: str, ready: bool, detail: str, remedy: str, connect: Callable[[], Provider]
-) -> Place:
-    """Return the embedded engine."""
-    place = Place(EMBEDDED, base_url, local=True, connect=connect)
-    return place if ready else _absent(place, detail, remedy)
-
-
-def _absent(place: Place, detail: str, remedy: str) -> Place:
+def absent(place: Place, detail: str, remedy: str) -> Place:
+    """Return a place that cannot be asked now, why not, and what to do."""
     return replace(place, ready=False, detail=detail, remedy=remedy)
 
 

@@ -6,37 +6,20 @@ keeps, for each that cannot, why not and what would change that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from coai_routing.health import BackendHealth, Circuit
+from coai_routing.health import HEALTHY, BackendHealth
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-TYPICAL_TOKENS: Final = 12
-"""Tokens of a typical single-line suggestion; what a backend's latency is estimated on."""
-
-OVERHEAD_MS: Final = 35.0
-"""Reading the few tokens that were typed and the way there and back, measured on two cores."""
+    from coai_routing.speed import Speed
 
 EMBEDDED: Final = "embedded"
 """The name of the engine that COAI brings itself."""
 
 Phase = Literal["ready", "starting", "failed", "off"]
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """How fast a backend is, in tokens a second."""
-
-    prompt: float
-    output: float
-
-    @property
-    def typical_ms(self) -> float:
-        """Expected milliseconds for a typical suggestion whose prompt is cached."""
-        return OVERHEAD_MS + 1000.0 * TYPICAL_TOKENS / self.output
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +42,9 @@ class Offer:
     gigabytes unasked."""
     size_bytes: int | None = None
     speed: Speed | None = None
-    health: BackendHealth = field(default_factory=BackendHealth)
+    latency_ms: float | None = None
+    """The running mean from request to the last byte; None before the first answer."""
+    health: BackendHealth = HEALTHY
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +129,8 @@ def _refusal(offer: Offer, wishes: Wishes, now: float) -> Rejected | None:
         )
     if wishes.model is not None and wishes.backend == offer.name and offer.model != wishes.model:
         return Rejected(offer, f"completion.model asks for `{wishes.model}`.")
-    if offer.health.circuit(now) is Circuit.OPEN:
-        return Rejected(
-            offer,
-            f"It failed {offer.health.failures} times in a row: {offer.health.last_error}",
-            "It is tried again shortly.",
-        )
+    if (sick := offer.health.refusal(now)) is not None:
+        return Rejected(offer, *sick)
     return None
 
 

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.capabilities import Objective
-from coai_routing.health import BackendHealth, Circuit
+from coai_routing.health import HEALTHY, BackendHealth
 from coai_routing.sensitivity import Sensitivity
 
 if TYPE_CHECKING:
@@ -86,7 +86,9 @@ class Deployment:
     remedy: str = ""
     takes_prompts: bool = True
     """Whether it continues raw prompts; the others take messages only."""
-    health: BackendHealth = field(default_factory=BackendHealth)
+    latency_ms: float | None = None
+    """The running mean until a whole answer; None before the first one."""
+    health: BackendHealth = HEALTHY
     in_flight: int = 0
     """Requests under way there."""
 
@@ -98,8 +100,7 @@ class Deployment:
     @property
     def expected_ms(self) -> float:
         """Milliseconds until a whole answer: measured, else what is typical."""
-        measured = self.health.latency_ms
-        return self.model.typical_ms if measured is None else measured
+        return self.model.typical_ms if self.latency_ms is None else self.latency_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,22 +224,14 @@ def _refusal(deployment: Deployment, around: Circumstances, cost: float) -> tupl
         room = deployment.model.context_tokens
         why = f"About {tokens} tokens do not fit into its context of {room}."
         return why, "Ask about less code."
-    if not deployment.health.admits(around.now):
-        return _sick(deployment.health, around.now)
+    if (sick := deployment.health.refusal(around.now)) is not None:
+        return sick
     if around.money_left is not None and cost > around.money_left:
         return (
             f"It could cost {cost:.4f} USD, and the budget leaves {around.money_left:.4f}.",
             "Raise `budget.daily_usd` or `budget.monthly_usd`, or wait for the next day or month.",
         )
     return None
-
-
-def _sick(health: BackendHealth, now: float) -> tuple[str, str]:
-    """Return why a breaker lets nothing through."""
-    if health.circuit(now) is Circuit.HALF_OPEN:
-        return "A call is under way that finds out whether it is back.", "Ask again in a moment."
-    why = f"It failed {health.failures} times in a row: {health.last_error}"
-    return why, "It is tried again shortly."
 
 
 def _preference(candidate: RouteCandidate, around: Circumstances) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from coai_routing.attempts import RAISE_BUDGET, Attempt, Sender, cache_key, question_key
+from coai_routing.accounting import RAISE_BUDGET, Accounting
 from coai_routing.errors import (
     BudgetExceededError,
     DeadlineError,
@@ -24,11 +24,16 @@ from coai_routing.errors import (
     StaysHereError,
 )
 from coai_routing.flights import Flights
+from coai_routing.hedging import Hedging
+from coai_routing.keeping import Keeping
+from coai_routing.model_call import ModelCall, cache_key, question_key
 from coai_routing.pacing import Turnstile
 from coai_routing.prices import estimated_tokens
 from coai_routing.privacy import Egress
 from coai_routing.request import Delta
+from coai_routing.retrying import Retrying
 from coai_routing.route import Circumstances, affinity_of, plan_route
+from coai_routing.sending import Sending
 from coai_routing.sensitivity import SensitivityRules, assess, characters_of, redacted
 
 if TYPE_CHECKING:
@@ -37,8 +42,9 @@ if TYPE_CHECKING:
     from coai_routing.calls import AnswerStore, Call, CallBook, DepartureLog
     from coai_routing.capabilities import Capabilities, Objective
     from coai_routing.fleet import Fleet
+    from coai_routing.model_call import Ask, Piece
     from coai_routing.request import Capability, ModelReply
-    from coai_routing.route import Deployment, Question, RoutePlan
+    from coai_routing.route import Question, RoutePlan
     from coai_routing.sensitivity import Sensitivity
 
 _LARGE: Final = 32_768
@@ -73,11 +79,10 @@ class Routed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """A piece of an answer and whose it is."""
+class _Told:
+    """A piece of an answer, and what was sensitive about the question."""
 
-    delta: Delta
-    deployment: Deployment
+    piece: Piece
     sensitivity: Sensitivity
 
 
@@ -113,19 +118,21 @@ class Router:
         self._settings = settings
         self._cache = cache
         self._book = book
-        self._sender = Sender(
+        # From the inside out: the call, what it costs, whether it is kept, a second one beside
+        # it, the same again. Fallback, turns and single flight are around these, below.
+        ask: Ask = Sending(
             fleet,
-            target_ms=lambda tier: registry().target_ms(tier),
             egress=egress,
-            hedges=lambda: settings().hedge,
-            cache=cache,
             departures=departures,
-            book=book,
-            observe=observe,
+            target_ms=lambda tier: registry().target_ms(tier),
         )
+        ask = Accounting(ask, book, observe)
+        ask = Keeping(ask, cache)
+        ask = Hedging(ask, fleet.pool, wanted=lambda: settings().hedge)
+        self._ask: Ask = Retrying(ask)
         self._standings = standings
         self._turnstile = Turnstile(settings().max_concurrent)
-        self._flights: Flights[_Piece] = Flights()
+        self._flights: Flights[_Told] = Flights()
 
     # ------------------------------------------------------------------ planning
 
@@ -187,14 +194,15 @@ class Router:
             return Routed(prepared.kept.text, prepared.kept, "cache", prepared.sensitivity)
         last = await self._last(question, prepared, deadline=deadline)
         assert last is not None
-        assert last.delta.reply is not None, "a stream ends with its reply or an error"
+        reply, deployment = last.piece.delta.reply, last.piece.deployment
+        assert reply is not None, "a stream ends with its reply or an error"
         return Routed(
-            last.delta.reply.text,
-            last.delta.reply,
+            reply.text,
+            reply,
             "model",
             last.sensitivity,
-            alias=last.deployment.model.alias,
-            local=last.deployment.local,
+            alias=deployment.model.alias,
+            local=deployment.local,
         )
 
     async def answer_or_explain(self, question: Question) -> Routed:
@@ -218,8 +226,8 @@ class Router:
             yield Delta(reply=prepared.kept)
             return
         async with aclosing(self._shared(question, prepared, deadline=deadline)) as pieces:
-            async for piece in pieces:
-                yield piece.delta
+            async for told in pieces:
+                yield told.piece.delta
 
     async def _assessed(self, question: Question) -> tuple[Question, Sensitivity]:
         if characters_of(question.request) > _LARGE:
@@ -241,88 +249,98 @@ class Router:
 
     async def _last(
         self, question: Question, prepared: _Prepared | None, *, deadline: float
-    ) -> _Piece | None:
+    ) -> _Told | None:
         """Return the end of an answer that nobody sees before; otherwise as `_shared`."""
-
-        def start() -> AsyncGenerator[_Piece]:
-            return self._carry_out(question, prepared, deadline=deadline, shown=False)
-
-        try:
-            async with asyncio.timeout_at(deadline + _GRACE):
-                if question.cached:
-                    return await self._flights.last(question_key(question, shown=False), start)
-                last: _Piece | None = None
-                async with aclosing(start()) as pieces:
-                    async for piece in pieces:
-                        last = piece
-                return last
-        except TimeoutError as error:
-            raise _too_late(question) from error
+        last: _Told | None = None
+        async with aclosing(
+            self._shared(question, prepared, deadline=deadline, shown=False)
+        ) as pieces:
+            async for told in pieces:
+                last = told
+        return last
 
     async def _shared(
-        self, question: Question, prepared: _Prepared | None, *, deadline: float
-    ) -> AsyncGenerator[_Piece]:
+        self,
+        question: Question,
+        prepared: _Prepared | None,
+        *,
+        deadline: float,
+        shown: bool = True,
+    ) -> AsyncGenerator[_Told]:
         """Join an identical request that is under way, or begin it; each has its own deadline."""
 
-        def start() -> AsyncGenerator[_Piece]:
-            return self._carry_out(question, prepared, deadline=deadline, shown=True)
+        def start() -> AsyncGenerator[_Told]:
+            return self._in_turn(question, prepared, deadline=deadline, shown=shown)
 
-        key = question_key(question, shown=True)
-        stream = self._flights.join(key, start) if question.cached else start()
-        async with aclosing(stream):
-            while True:
-                try:
-                    # The one who asks has this in time; it is for those who joined someone slower.
-                    async with asyncio.timeout_at(deadline + _GRACE):
-                        piece = await anext(stream, None)
-                except TimeoutError as error:
-                    raise _too_late(question) from error
-                if piece is None:
-                    return
-                yield piece
+        key = question_key(question, shown=shown)
+        said = False
+        while True:
+            joined = question.cached and self._flights.under_way(key)
+            if not question.cached:
+                stream = start()
+            elif shown:
+                stream = self._flights.join(key, start)
+            else:
+                stream = self._flights.last(key, start)
+            try:
+                async with aclosing(stream):
+                    while (told := await _within(stream, deadline, question)) is not None:
+                        said = True
+                        yield told
+                return
+            except DeadlineError:
+                # Perhaps the deadline of who asked first; who joined may have more time.
+                if not joined or said or asyncio.get_running_loop().time() >= deadline:
+                    raise
 
     # ---------------------------------------------------------------- carrying out
 
-    async def _carry_out(
+    async def _in_turn(
         self, question: Question, prepared: _Prepared | None, *, deadline: float, shown: bool
-    ) -> AsyncGenerator[_Piece]:
-        """Ask candidate after candidate until one has answered."""
-        failures: list[ProviderError] = []
-        partial: ReplyCutOffError | None = None
+    ) -> AsyncGenerator[_Told]:
+        """Ask when it is the question's turn."""
         if not self._turnstile.enter_at_once():
             # Everybody who listens has a deadline of his own, and the last one to leave ends this.
             await self._turnstile.enter(question.priority)
         try:
-            if prepared is None:
-                question, sensitivity = await self._assessed(question)
-            else:
-                question, sensitivity = prepared.question, prepared.sensitivity
-            # Only now: health, load and budget are others than when the turn was asked for.
-            plan = self.plan(question, sensitivity)
-            candidates = list(plan.candidates)
-            while candidates:
-                candidate = candidates.pop(0)
-                attempt = Attempt(self._sender, question, candidate, deadline)
-                said = False
-                try:
-                    async with aclosing(attempt.run(candidates)) as deltas:
-                        async for delta in deltas:
-                            said = said or bool(delta.text)
-                            yield _Piece(delta, attempt.serving, sensitivity)
-                    return
-                except ReplyCutOffError as error:
-                    if said and shown:
-                        raise
-                    failures.append(error)
-                    partial = error if error.partial else partial
-                except ProviderError as error:
-                    if said and shown:
-                        raise _cut_off(error, attempt.text()) from error
-                    failures.append(error)
-                if asyncio.get_running_loop().time() >= deadline:
-                    break
+            async with aclosing(
+                self._fallback(question, prepared, deadline=deadline, shown=shown)
+            ) as pieces:
+                async for told in pieces:
+                    yield told
         finally:
             self._turnstile.leave()
+
+    async def _fallback(
+        self, question: Question, prepared: _Prepared | None, *, deadline: float, shown: bool
+    ) -> AsyncGenerator[_Told]:
+        """Ask candidate after candidate until one has answered."""
+        if prepared is None:
+            question, sensitivity = await self._assessed(question)
+        else:
+            question, sensitivity = prepared.question, prepared.sensitivity
+        failures: list[ProviderError] = []
+        partial: ReplyCutOffError | None = None
+        # Only now: health, load and budget are others than when the turn was asked for.
+        plan = self.plan(question, sensitivity)
+        for number, candidate in enumerate(plan.candidates, 1):
+            call = ModelCall(question, candidate, deadline, plan.candidates[number:])
+            said: list[str] = []
+            try:
+                async with aclosing(self._ask(call)) as pieces:
+                    async for piece in pieces:
+                        if piece.delta.text:
+                            said.append(piece.delta.text)
+                        yield _Told(piece, sensitivity)
+                return
+            except ProviderError as error:
+                if said and shown:
+                    raise _cut_off(error, "".join(said)) from error
+                failures.append(error)
+                if isinstance(error, ReplyCutOffError) and error.partial:
+                    partial = error
+            if asyncio.get_running_loop().time() >= deadline:
+                break
         if partial is not None:
             raise partial
         raise _nobody(question, plan, failures, sensitivity)
@@ -333,7 +351,20 @@ class Router:
         await self._fleet.aclose()
 
 
+async def _within(
+    stream: AsyncGenerator[_Told], deadline: float, question: Question
+) -> _Told | None:
+    """Return the next piece; DeadlineError for who joined a request that takes longer."""
+    try:
+        async with asyncio.timeout_at(deadline + _GRACE):
+            return await anext(stream, None)
+    except TimeoutError as error:
+        raise _too_late(question) from error
+
+
 def _cut_off(error: ProviderError, partial: str) -> ReplyCutOffError:
+    if isinstance(error, ReplyCutOffError):
+        return error
     return ReplyCutOffError(
         error.message, provider=error.provider, remedy=error.remedy, partial=partial
     )

@@ -131,7 +131,7 @@ class CompletionSettings(Section):
         ),
     )
     backend: Annotated[
-        str, Field(min_length=1), Expected('"auto", "embedded" or the name of an endpoint')
+        str, Field(min_length=1), Expected('"auto", "embedded", "cloud" or the name of an endpoint')
     ] = Field(
         default="auto",
         description=(

@@ -39,7 +39,7 @@ from coai_routing.settings_layers import (
     check_layer,
 )
 from coai_routing.settings_narrowing import narrowed, refusals
-from coai_routing.settings_types import RESERVED_ENDPOINT_NAMES
+from coai_routing.settings_types import BACKEND_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -276,10 +276,10 @@ def _merged(layers: Sequence[CheckedLayer], problems: list[Problem]) -> Values:
         held = layer.values.get(_BACKEND)
         if held is None:
             continue
-        if held.value in named or held.value in RESERVED_ENDPOINT_NAMES:
+        if held.value in named or held.value in BACKEND_NAMES:
             values[_BACKEND] = held
             break
-        known = ", ".join((*RESERVED_ENDPOINT_NAMES, *sorted(named)))
+        known = ", ".join((*BACKEND_NAMES, *sorted(named)))
         message = f"expected one of {known}, got {json.dumps(held.value)}"
         problems.append(Problem(dotted(_BACKEND), message, held.origin))
     return values

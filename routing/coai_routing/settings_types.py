@@ -3,19 +3,20 @@
 import re
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
+from coai_routing.addresses import http_address
 from coai_routing.settings_markers import Discreet, Expected, Place
 
-RESERVED_ENDPOINT_NAMES = ("auto", "embedded", "ollama", "lmstudio", "llama_server", "vllm")
-"""Names that a custom endpoint cannot have: they mean something already."""
+BACKEND_NAMES = ("auto", "embedded", "cloud", "ollama", "lmstudio", "llama_server", "vllm")
+"""What `completion.backend` takes besides the names of custom endpoints."""
+
+RESERVED_ENDPOINT_NAMES = (*BACKEND_NAMES, "anthropic", "openai")
+"""Names that a custom endpoint cannot have: they mean something already. The last ones are the
+vendors', under which the registry of models finds their deployments."""
 
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
-# No user name, query or backslash: two readers of one address must see the same host in it, and a
-# key in it would be shown where keys are masked.
-_ADDRESS = re.compile(r"https?://[A-Za-z0-9._:\[\]-]+(?:/[A-Za-z0-9._~/%+-]*)?")
 
 
 def _gitignore_pattern(pattern: str) -> str:
@@ -26,16 +27,6 @@ def _gitignore_pattern(pattern: str) -> str:
     if pattern.rstrip() == "!" or backslashes % 2:
         raise ValueError("incomplete pattern")
     return pattern
-
-
-def _http_address(url: str) -> str:
-    """Return the address without a slash at its end."""
-    if not _ADDRESS.fullmatch(url):
-        raise ValueError("not an address of a server")
-    parts = urlsplit(url)
-    if not parts.hostname or parts.port == 0:
-        raise ValueError("no host or an impossible port")
-    return url.rstrip("/")
 
 
 def _absolute_path(path: Path) -> Path:
@@ -59,7 +50,7 @@ def _unreserved_name(name: str) -> str:
 Pattern = Annotated[str, Field(max_length=500), AfterValidator(_gitignore_pattern)]
 HttpAddress = Annotated[
     str,
-    AfterValidator(_http_address),
+    AfterValidator(http_address),
     Discreet(),
     Place(),
     Expected("an http:// or https:// address without user name, query or fragment"),

@@ -11,6 +11,7 @@ import time
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from coai_routing.calls import ANSWERED
 from coai_routing.errors import CoaiError
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def attributes(call: Call) -> Mapping[str, str | int | float | bool]:
     }
     if call.first_ms is not None:
         told[FIRST_MS] = call.first_ms
-    if call.outcome != "answered":
+    if call.outcome not in ANSWERED:
         told[ERROR] = call.outcome
     return told
 
@@ -96,7 +97,7 @@ class Telemetry:
             start_time=end - int(call.total_ms * 1e6),
             attributes=attributes(call),
         )
-        if call.outcome != "answered":
+        if call.outcome not in ANSWERED:
             span.set_status(self._failed)
         span.end(end_time=end)
 

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.feedback import Feedback
 from coai_agents.completion.outcome import Reason, Suggestion
 from coai_agents.completion.tuning import tuning_for
-from coai_routing.acceptance import Acceptance, acceptance, acceptance_by_language
+from coai_routing.acceptance import Habits
 from coai_routing.errors import LedgerError
 from coai_routing.ledger import Ledger
 from coai_routing.ledger_file import location
 from coai_routing.ledger_reading import reading
-from coai_routing.ledger_rows import Fate, RequestRow
+from coai_routing.ledger_rows import RequestRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,8 @@ HABITS: Final = 500
 """Suggestions that are read when the daemon starts; discounting leaves nothing of older ones."""
 
 _REMEMBERED: Final = 256
-"""Documents of which it is remembered whether they are recorded; a URI is slow to take apart."""
+"""Documents of which it is remembered whether they are recorded, as a URI is slow to take apart;
+and suggestions of which it is remembered what was told."""
 
 
 class Recorder:
@@ -62,16 +64,20 @@ class Recorder:
         document: Callable[[str], Source | None],
         *,
         path: Path | None = None,
-        judged: Callable[[SuggestionRow], None] = lambda _: None,
+        judged: Callable[[SuggestionRow, SuggestionRow | None], None] = lambda _row, _before: None,
     ) -> None:
-        """Write nothing yet; `judged` is told whenever more is known of a suggestion's fate."""
+        """Write nothing yet.
+
+        `judged` is told whenever more is known of a suggestion's fate, with what was known before.
+        """
         self._judged = judged
         self._settings = settings
         self._path = path or location()
         self._ledger = self._new() if settings("").enabled else None
         self._recorded: dict[str, bool] = {}
-        self._all = Acceptance()
-        self._by_language: dict[str, Acceptance] = {}
+        self._habits = Habits()
+        self._told: OrderedDict[int, SuggestionRow] = OrderedDict()
+        """What was told last of each suggestion of this session."""
         self.feedback: Final = Feedback(self, document)
 
     @property
@@ -93,17 +99,17 @@ class Recorder:
 
     def suggestion(self, row: SuggestionRow) -> None:
         """Take what is known of a suggestion."""
-        self._judged(row)
-        if row.fate is not Fate.SHOWN and row.kept_30s is None and row.kept_5min is None:
-            self._all = self._all.after(row)
-            own = self._by_language.get(row.language, Acceptance())
-            self._by_language[row.language] = own.after(row)
+        self._judged(row, self._told.get(row.identity))
+        self._told[row.identity] = row
+        if len(self._told) > _REMEMBERED:
+            self._told.popitem(last=False)
+        self._habits.note(row)
         if self._ledger is not None and self._is_recorded(row.uri):
             self._ledger.record(row)
 
     def tuning(self, language: str) -> Tuning:
         """Return what the user's acceptance changes for a language."""
-        return tuning_for(language, self._by_language, self._all)
+        return tuning_for(language, self._habits.by_language, self._habits.overall)
 
     def _is_recorded(self, uri: str) -> bool:
         recorded = self._recorded.get(uri)
@@ -129,8 +135,7 @@ class Recorder:
         except LedgerError as error:
             logger.info("What was recorded before is not used. %s", error)
             return
-        self._all = acceptance(past)
-        self._by_language = acceptance_by_language(past)
+        self._habits = Habits(past)
 
     async def apply(self) -> None:
         """Act on settings that changed."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from coai_agents.completion.outcome import Suggestion
 from coai_routing.cloud_completion import NAME as CLOUD
-from coai_routing.local import state_directory
-from coai_routing.plan import Speed
+from coai_routing.configured import state_directory
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,7 +117,7 @@ def describe_models(services: Services) -> list[dict[str, Any]]:
         kept = kept_speed(state_directory(), speed_key(path, options)) if present else None
         speed = None
         if kept is not None:
-            speed = Speed(kept.prompt_tokens_per_second, kept.output_tokens_per_second)
+            speed = kept
         elif used:
             # A figure that was taken on a busy machine is not kept, but better than none.
             speed = services.models.embedded.served().offer.speed
@@ -130,7 +129,10 @@ def describe_models(services: Services) -> list[dict[str, Any]]:
                 "inUse": used,
                 "speed": None
                 if speed is None
-                else {"prompt": speed.prompt, "output": speed.output},
+                else {
+                    "prompt": speed.prompt_tokens_per_second,
+                    "output": speed.output_tokens_per_second,
+                },
             }
         )
 
@@ -180,8 +182,10 @@ def _describe_offer(offer: Offer) -> dict[str, Any]:
         "model": offer.model,
         "local": offer.local,
         "phase": offer.phase,
-        "speed": None if speed is None else {"prompt": speed.prompt, "output": speed.output},
-        "latencyMs": offer.health.latency_ms,
+        "speed": None
+        if speed is None
+        else {"prompt": speed.prompt_tokens_per_second, "output": speed.output_tokens_per_second},
+        "latencyMs": offer.latency_ms,
     }
 
 

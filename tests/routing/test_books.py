@@ -8,6 +8,8 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +33,7 @@ from coai_routing.errors import BooksError, BudgetExceededError, CoaiError
 from coai_routing.learning import Learning, Verdict, judged
 from coai_routing.request import Capability
 from tests.routing.providers.dialects import LLAMA_SERVER
-from tests.support.faulty_server import FaultyServer, respond, stream
+from tests.support.faulty_server import FaultyServer, respond, silent, stream
 from tests.support.routing import place, question, routing
 
 if TYPE_CHECKING:
@@ -312,9 +314,8 @@ async def test_failures_and_broken_streams_are_priced_right(
 
 async def test_a_cancelled_call_is_settled_too(tmp_path: Path) -> None:
     kept = books(tmp_path, daily=1.0)
-    hang = stream([LLAMA_SERVER.piece("a")], LLAMA_SERVER.content_type, ending="hang")
     async with (
-        FaultyServer(hang) as server,
+        FaultyServer(silent) as server,
         routing(place("a", server.base_url, billed=True), book=kept) as router,
     ):
         task = asyncio.create_task(router.answer(question()))
@@ -327,6 +328,48 @@ async def test_a_cancelled_call_is_settled_too(tmp_path: Path) -> None:
     assert database.execute("SELECT outcome FROM calls").fetchall() == [("cancelled",)]
     assert database.execute("SELECT count(*) FROM reservations").fetchone() == (0,)
     database.close()
+    await kept.aclose()
+
+
+async def test_who_has_had_enough_of_an_answer_pays_for_what_had_come(tmp_path: Path) -> None:
+    kept = books(tmp_path, daily=1.0)
+    hang = stream([LLAMA_SERVER.piece("a")], LLAMA_SERVER.content_type, ending="hang")
+    async with (
+        FaultyServer(hang) as server,
+        routing(place("a", server.base_url, billed=True), book=kept) as router,
+        aclosing(router.stream(question())) as deltas,
+    ):
+        assert (await anext(deltas)).text == "a"
+    (row,) = read_stats(kept.path, since=LONG_AGO)
+    assert (row.calls, row.answered) == (1, 1)
+    assert row.cost_usd > 0
+    database = sqlite3.connect(kept.path)
+    assert database.execute("SELECT outcome FROM calls").fetchall() == [("stopped",)]
+    database.close()
+    await kept.aclose()
+
+
+@pytest.mark.parametrize(
+    ("budgets", "asked"),
+    [(Budgets(), "test.billed"), (Budgets(daily_usd=1.0), "test.free")],
+    ids=["no budget", "a budget"],
+)
+async def test_books_that_cannot_be_used_stop_nobody_whom_no_budget_stops(
+    budgets: Budgets, asked: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "books.sqlite3").mkdir()
+    kept = Books(tmp_path / "books.sqlite3", lambda: budgets)
+    async with FaultyServer(GOOD) as server:
+        billed = place("billed", server.base_url, billed=True)
+        free = place("free", server.base_url)
+        async with routing(billed, free, book=kept) as router:
+            assert (await router.answer(question())).alias == asked
+        if budgets.daily_usd:
+            async with routing(billed, book=kept) as router:
+                with pytest.raises(BudgetExceededError) as caught:
+                    await router.answer(question())
+            assert "cannot be used" in caught.value.explanation()
+    assert "cannot be used" in caplog.text
     await kept.aclose()
 
 
@@ -355,7 +398,7 @@ def test_little_known_models_are_tried_now_and_then() -> None:
     learning.note(Capability.PERFORMANCE, "new", Verdict.VERIFIED)
     drawn = [learning.standings(Capability.PERFORMANCE) for _ in range(300)]
     assert 30 < sum(one["new"] > one["known"] for one in drawn) < 200
-    assert judged((0.0, 0.0), Verdict.REJECTED) == (0.0, 1.0)
+    assert judged((0.0, 0.0), [Verdict.REJECTED]) == (0.0, 1.0)
 
 
 def test_learning_can_be_switched_off_and_outlives_the_process(tmp_path: Path) -> None:
@@ -371,6 +414,56 @@ def test_learning_can_be_switched_off_and_outlives_the_process(tmp_path: Path) -
     nothing.load()
     assert nothing.means() == {}
     kept.close()
+
+
+def test_what_two_processes_learn_of_a_model_is_both_kept(tmp_path: Path) -> None:
+    one, other = books(tmp_path), books(tmp_path)
+    first, second = Learning(one), Learning(other)
+    for learning in (first, second):
+        learning.load()
+    for _ in range(3):
+        first.note(Capability.PERFORMANCE, "a", Verdict.ACCEPTED)
+        second.note(Capability.PERFORMANCE, "a", Verdict.REJECTED)
+    _, weight = second.means()["performance", "a"]
+    assert weight > 5.5, "six verdicts, the older ones discounted"
+    later = Learning(one)
+    later.load()
+    assert later.means() == second.means()
+    one.close()
+    other.close()
+
+
+def test_a_verdict_that_was_withdrawn_leaves_the_one_that_holds() -> None:
+    learning = Learning()
+    learning.note(Capability.PERFORMANCE, "a", Verdict.ACCEPTED)
+    learning.note(Capability.PERFORMANCE, "a", Verdict.REJECTED, withdrawn=[Verdict.ACCEPTED])
+    assert learning.means() == {("performance", "a"): (1 / 3, 1.0)}
+
+
+def test_standings_are_drawn_while_a_thread_learns() -> None:
+    learning = Learning()
+    for number in range(2000):
+        learning.note(Capability.PERFORMANCE, f"m{number}", Verdict.ACCEPTED)
+
+    class Interrupted(random.Random):
+        """Learns of one more model in another thread at each draw."""
+
+        drawn = 0
+
+        def betavariate(self, alpha: float, beta: float) -> float:
+            self.drawn += 1
+            if self.drawn < 50:
+                alias = f"new{self.drawn}"
+                learner = threading.Thread(
+                    target=learning.note, args=(Capability.PERFORMANCE, alias, Verdict.KEPT)
+                )
+                learner.start()
+                learner.join()
+            return super().betavariate(alpha, beta)
+
+    learning.draw = Interrupted(7)
+    assert len(learning.standings(Capability.PERFORMANCE)) == 2000
+    assert len(learning.means()) == 2049
 
 
 def test_learning_begins_anew_where_the_books_cannot_be_read(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
-from coai_routing.attempts import cache_key
 from coai_routing.cache import SCHEMA, AnswerCache, DiskAnswers, worth_a_disk, worth_keeping
+from coai_routing.model_call import cache_key
 from coai_routing.request import ModelReply, Usage
 from tests.routing.providers.dialects import LLAMA_SERVER
 from tests.support.faulty_server import FaultyServer, stream

@@ -10,6 +10,7 @@ from coai_routing import egress_log
 from coai_routing.backends import Backend, Backends, Served
 from coai_routing.catalog import builtin_catalog
 from coai_routing.cloud_completion import NAME, CloudCompletion
+from coai_routing.configured import completion_egress
 from coai_routing.egress_log import read_departures
 from coai_routing.errors import (
     EgressRefusedError,
@@ -19,10 +20,11 @@ from coai_routing.errors import (
     RequestRejectedError,
 )
 from coai_routing.filling import CHAT, INSTRUCTION, Bare
-from coai_routing.local import LocalModels, egress
+from coai_routing.local import LocalModels
 from coai_routing.plan import Offer, Wishes
+from coai_routing.pool.place import Place
+from coai_routing.pool.pool import ModelPool
 from coai_routing.privacy import Egress
-from coai_routing.providers.llama_server import LlamaServerProvider
 from coai_routing.providers.openai_compatible import OpenAICompatibleProvider
 from coai_routing.request import Delta, Message, ModelRequest
 from coai_routing.router import RouterSettings
@@ -38,7 +40,6 @@ if TYPE_CHECKING:
     from coai_routing.calls import Call
     from coai_routing.discovery import Found
     from coai_routing.errors import ProviderError
-    from coai_routing.fleet import Place
     from coai_routing.router import Router
 
 PROMPT = CHAT.prompt("def f():\n    return ", "\n")
@@ -68,7 +69,7 @@ def completion(settings: dict[str, Any], router: Router | None = None) -> CloudC
     async def found() -> Router:
         return router  # pyright: ignore[reportReturnType] (None where none is asked)
 
-    return CloudCompletion(lambda: known, egress=lambda: egress(known), router=found)
+    return CloudCompletion(lambda: known, egress=lambda: completion_egress(known), router=found)
 
 
 def changed(**change: Any) -> dict[str, Any]:  # noqa: ANN401 - a part of the settings
@@ -96,7 +97,8 @@ async def test_when_it_is_offered(settings: dict[str, Any], phase: str | None, w
     if served is not None:
         assert not served.offer.local
         assert words in f"{served.offer.detail} {served.offer.remedy}"
-        assert (served.provider is one) == (phase == "ready")
+        where = served.place()
+        assert (where is not None and where.connect() is one) == (phase == "ready")
     assert (await one.health()).ok == (phase == "ready")
     assert await one.models() == ()
     await one.aclose()
@@ -246,8 +248,7 @@ async def test_a_completion_that_another_machine_fills_in_is_checked_and_logged(
 
 
 def backend(url: str) -> Backend:
-    provider = LlamaServerProvider(name="gpu", base_url=url)
-    return Backend("gpu", "m", provider, CHAT, 4096, None, None, True, True, local=False)
+    return Backend("gpu", "m", url, CHAT, 4096, None, None, True, True, local=False)
 
 
 class Failing(CloudCompletion):
@@ -275,7 +276,9 @@ async def test_what_says_nothing_of_the_cloud_does_not_close_the_way_there(
     error: ProviderError, code: str | None
 ) -> None:
     offer = Offer(name=NAME, model="m", fills_in=True, local=False)
-    served = Served(offer, Failing(error), CHAT, 4096)
+    failing = Failing(error)
+    where = Place(NAME, failing.base_url, local=False, connect=lambda: failing, shared=True)
+    served = Served(offer, lambda: where, CHAT, 4096)
 
     async def nobody(_: object) -> tuple[Found, ...]:
         return ()
@@ -285,9 +288,9 @@ async def test_what_says_nothing_of_the_cloud_does_not_close_the_way_there(
         wishes=lambda: Wishes(allow_remote=True),
         endpoints=tuple,
         embedded=lambda: None,
-        trusted_hosts=frozenset,
+        place=lambda _: where,
         discover=nobody,
-        provider_for=lambda _: served.provider or Failing(error),
+        pool=ModelPool(),
         cloud=lambda: served,
     )
     (cloud,) = backends.candidates()

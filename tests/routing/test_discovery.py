@@ -21,6 +21,8 @@ from coai_routing.discovery import (
     provider_for,
 )
 from coai_routing.privacy import Egress
+from coai_routing.providers import recognition
+from coai_routing.providers.recognition import Recognised
 from coai_routing.request import ModelRequest
 from tests.support import faulty_server
 from tests.support.faulty_server import FaultyServer, refused_url, respond
@@ -29,6 +31,7 @@ from tests.support.ollama_stand_in import CLOUD_MODEL, MODEL, REMOTE_MODEL, Olla
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from coai_routing.providers.backend import Backend
     from tests.support.llama import LlamaServer
 
 PAGE = respond(200, b"<html>Hello</html>", {"Content-Type": "text/html"})
@@ -298,6 +301,7 @@ async def test_what_is_not_this_machine_is_not_even_knocked_at() -> None:
         ("user:secret@gpu.example.org", "http://gpu.example.org:11434"),
         ("http://host:port", "http://127.0.0.1:11434"),
         ("ftp://gpu.example.org", "http://127.0.0.1:11434"),
+        ("a..b:1", "http://127.0.0.1:11434"),
     ],
 )
 def test_ollamas_own_variable_says_where_it_is(value: str, address: str) -> None:
@@ -331,11 +335,47 @@ async def test_ollamas_variable_moves_only_its_usual_address(
 
 
 @pytest.mark.parametrize(
-    "url", ["", "127.0.0.1:8080", "ftp://x", "http://", "http://u:p@x", "http://x?y", "http://x y"]
+    "url",
+    [
+        "",
+        "127.0.0.1:8080",
+        "ftp://x",
+        "http://",
+        "http://u:p@x",
+        "http://x?y",
+        "http://x y",
+        "http://a..b",
+    ],
 )
 def test_an_endpoint_is_an_address(url: str) -> None:
     with pytest.raises(ValidationError):
         EndpointSettings(name="mine", kind="ollama", base_url=url)
+
+
+async def test_a_name_that_no_resolver_takes_is_nobody() -> None:
+    strange = WELL_KNOWN[0].model_copy(update={"base_url": "http://a..b:1"})
+    (found,) = await discover([strange], egress=Egress(allow=True))
+    assert not found.ok
+
+
+async def test_a_flaw_in_looking_at_one_server_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def flawed(kind: Kind, backend: Backend, *_: object, **__: object) -> Recognised:
+        if backend.name == "bad":
+            raise LookupError("a flaw")
+        return Recognised("fine")
+
+    monkeypatch.setattr(recognition, "recognise", flawed)
+    async with FaultyServer(NO_PATH) as server:
+        found = await discover(
+            [
+                EndpointSettings(name=name, kind="llama_server", base_url=server.base_url)
+                for name in ("bad", "good")
+            ]
+        )
+    assert [one.ok for one in found] == [False, True]
+    assert "a flaw" in caplog.text
 
 
 async def test_a_key_that_cannot_be_sent_is_told() -> None:

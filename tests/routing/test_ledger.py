@@ -20,7 +20,7 @@ import pytest
 from filelock import FileLock
 
 from coai_routing import ledger as ledger_module
-from coai_routing import ledger_file
+from coai_routing import ledger_file, private_sqlite
 from coai_routing.errors import LedgerError
 from coai_routing.ledger import Ledger
 from coai_routing.ledger_file import UnusableFileError, location, open_ledger, open_to_read
@@ -402,15 +402,15 @@ def test_a_file_of_no_use_is_set_aside_and_named(
 
 def test_its_log_goes_with_the_file_and_only_a_few_are_kept(path: Path) -> None:
     path.parent.mkdir(mode=0o700)
-    for number in range(ledger_file.SET_ASIDE_KEPT + 2):
+    for number in range(private_sqlite.SET_ASIDE_KEPT + 2):
         path.write_bytes(b"x" * 5000)
         path.with_name(f"{path.name}-wal").write_bytes(bytes([number]))
         path.with_name(f"{path.name}-shm").touch()
-        ledger_file.set_aside(path, "It is a test.")
+        private_sqlite.set_aside(path)
     left = sorted(path.parent.iterdir())
     logs = [each for each in left if each.name.endswith("-wal")]
     assert [each.read_bytes() for each in logs] == [b"\x02", b"\x03", b"\x04"]
-    assert len(left) == 2 * ledger_file.SET_ASIDE_KEPT
+    assert len(left) == 2 * private_sqlite.SET_ASIDE_KEPT
 
 
 def test_a_file_damaged_while_it_is_used_is_set_aside(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
+from coai_routing.configured_routing import routing_egress, sensitivity_rules
 from coai_routing.discovery import Found
-from coai_routing.places import cloud_places, routing_egress, sensitivity_rules, server_places
+from coai_routing.places import cloud_places, server_places
 from coai_routing.request import ModelDescription
 from coai_routing.settings import Settings
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coai_routing.health import FAILURES_TO_OPEN, BackendHealth, Circuit
-from coai_routing.plan import CompletionPlan, Offer, Speed, Wishes, plan_completion
+from coai_routing.health import FAILURES_TO_OPEN, HEALTHY, BackendHealth, Circuit
+from coai_routing.plan import CompletionPlan, Offer, Wishes, plan_completion
+from coai_routing.speed import Speed
 
 NOW = 100.0
 FAST, SLOW = Speed(1000, 100), Speed(50, 10)
@@ -108,7 +109,5 @@ def test_a_breaker_opens_then_lets_one_call_try() -> None:
     assert trying.abandoned().admits(later)
     again = trying.failed(later, "Still gone.")
     assert again.open_until - later > health.open_until - NOW
-    closed = trying.succeeded(120.0)
-    assert closed.circuit(later) is Circuit.CLOSED
-    assert closed.latency_ms == 120.0
-    assert closed.succeeded(220.0).latency_ms == pytest.approx(140.0)
+    assert trying.refusal(later) is not None
+    assert HEALTHY.refusal(later) is None

@@ -15,8 +15,9 @@ from coai_routing.capabilities import (
     load_capabilities,
 )
 from coai_routing.errors import SettingsError
-from coai_routing.fleet import Fleet, Place
-from coai_routing.health import BackendHealth
+from coai_routing.fleet import Fleet
+from coai_routing.pool.place import Place
+from coai_routing.pool.pool import ModelPool
 from coai_routing.prices import Prices, builtin_prices, estimated_tokens, load_prices
 from coai_routing.request import Capability, Message, ModelRequest, Usage
 from coai_routing.route import (
@@ -147,10 +148,10 @@ def test_what_is_not_ready_or_keeps_failing_is_left_alone() -> None:
     plan = planned(places=(off,))
     (refused,) = plan.rejected
     assert (refused.why, refused.remedy) == ("Nothing answers.", "Start it.")
-    fleet = Fleet(lambda: (local("embedded"),), lambda: REGISTRY, clock=lambda: 0.0)
-    (deployment,) = fleet.deployments()
+    pool = ModelPool(clock=lambda: 0.0)
+    fleet = Fleet(lambda: (local("embedded"),), lambda: REGISTRY, pool=pool)
     for _ in range(3):
-        fleet.failed(deployment, "boom")
+        pool.failed("embedded", None, "boom")
     (deployment,) = fleet.deployments()
     policy = REGISTRY.policy(Capability.CODE_ANALYSIS)
     around = Circumstances(policy, Objective.COST)
@@ -160,9 +161,8 @@ def test_what_is_not_ready_or_keeps_failing_is_left_alone() -> None:
 
 
 def test_measured_latency_counts_more_than_what_is_typical() -> None:
-    slow = BackendHealth(latency_ms=60_000.0)
     ready = [
-        replace(one, health=slow) if one.endpoint == "embedded" else one
+        replace(one, latency_ms=60_000.0) if one.endpoint == "embedded" else one
         for one in deployments(local("embedded"), local("ollama"))
     ]
     policy = REGISTRY.policy(Capability.CODE_ANALYSIS)
@@ -281,27 +281,6 @@ def test_a_registry_is_whole(change: dict[str, Any]) -> None:
     whole = {name: getattr(REGISTRY, name) for name in ("tiers", "models", "capabilities")}
     with pytest.raises(ValueError, match=r"once|two models"):
         Capabilities.model_validate({**whole, **change})
-
-
-def test_one_call_alone_finds_out_whether_a_sick_endpoint_is_back() -> None:
-    moment = 100.0
-    fleet = Fleet(lambda: (local("ollama"),), lambda: REGISTRY, clock=lambda: moment)
-    (deployment,) = (one for one in fleet.deployments() if one.endpoint == "ollama")
-    for _ in range(3):
-        fleet.failed(deployment, "boom")
-    around = Circumstances(
-        REGISTRY.policy(Capability.CODE_ANALYSIS), Objective.LATENCY, now=moment + 1000
-    )
-    moment += 1000
-    assert plan_route(fleet.deployments(), around).candidates
-    fleet.started(deployment)
-    (refused,) = plan_route(fleet.deployments(), around).rejected
-    assert "finds out" in refused.why
-    fleet.ended(deployment)
-    assert plan_route(fleet.deployments(), around).candidates
-
-
-# --------------------------------------------------------------------------------- the prices
 
 
 def test_every_cloud_model_has_a_price_of_its_own() -> None:

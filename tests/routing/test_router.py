@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_routing import attempts, pacing
+from coai_routing import pacing, sending
 from coai_routing.errors import (
     AuthenticationError,
     BadReplyError,
@@ -28,7 +28,7 @@ from coai_routing.errors import (
     ReplyCutOffError,
     RequestRejectedError,
 )
-from coai_routing.fleet import Fleet, Place
+from coai_routing.fleet import Fleet
 from coai_routing.pacing import Turnstile, wait_before_retry
 from coai_routing.privacy import Egress
 from coai_routing.providers.anthropic import AnthropicProvider
@@ -44,6 +44,7 @@ from tests.support.routing import place, question, registry_of, routing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from coai_routing.pool.place import Place
     from coai_routing.providers.base import Provider
     from coai_routing.router import Router
     from tests.support.faulty_server import Behaviour, Exchange
@@ -320,6 +321,29 @@ async def test_who_joined_and_has_less_time_does_not_wait_longer() -> None:
         await asyncio.wait((slow,))
 
 
+@pytest.mark.parametrize("seen", [False, True], ids=["as a whole", "as it comes"])
+async def test_who_joined_and_has_more_time_is_not_held_to_the_first_ones_deadline(
+    seen: bool,
+) -> None:
+    async with FaultyServer(counted(faulty_server.silent, GOOD)) as server:
+        async with routing(place("a", server.base_url)) as router:
+
+            async def ask(seconds: float) -> str:
+                asked = question(timeout=seconds)
+                if not seen:
+                    return (await router.answer(asked)).text
+                async with aclosing(router.stream(asked)) as deltas:
+                    return "".join([delta.text async for delta in deltas])
+
+            hasty = asyncio.create_task(ask(0.3))
+            await first_request(server)
+            patient = asyncio.create_task(ask(60.0))
+            with pytest.raises(DeadlineError):
+                await hasty
+            assert await patient == "good"
+        assert len(server.received) == 2
+
+
 async def test_a_dead_endpoint_is_left_alone_after_some_failures() -> None:
     async with FaultyServer(respond(500, ERROR)) as dead, FaultyServer(GOOD) as good:
         async with routing(place("a", dead.base_url), place("b", good.base_url)) as router:
@@ -496,7 +520,7 @@ async def test_egress_is_refused_at_the_last_moment_whatever_the_plan_said() -> 
 async def test_an_endpoint_that_is_always_slow_to_begin_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(attempts, "SLOWNESS", 0.0)
+    monkeypatch.setattr(sending, "SLOWNESS", 0.0)
     async with FaultyServer(GOOD) as slow, routing(place("a", slow.base_url)) as router:
         for number in range(3):
             await router.answer(question(f"question {number}"))
@@ -505,29 +529,16 @@ async def test_an_endpoint_that_is_always_slow_to_begin_is_left_alone(
     assert "its first word took" in caught.value.explanation()
 
 
-async def test_a_place_that_is_gone_is_an_error_and_one_that_changed_is_connected_anew() -> None:
-    async with FaultyServer(GOOD) as server:
-        one = place("a", server.base_url)
-        connected: list[str] = []
-
-        def connect(name: str) -> Provider:
-            connected.append(name)
-            return LlamaServerProvider(name="a", base_url=server.base_url)
-
-        now: list[tuple[Place, ...]] = [
-            (replace(one, bound="old", connect=lambda: connect("old")),)
-        ]
-        registry = registry_of(now[0])
-        fleet = Fleet(lambda: now[0], lambda: registry)
-        (deployment,) = fleet.deployments()
-        assert fleet.provider(deployment) is fleet.provider(deployment)
-        now[0] = (replace(one, bound="new", connect=lambda: connect("new")),)
-        fleet.provider(deployment)
-        assert connected == ["old", "new"]
-        now[0] = ()
-        with pytest.raises(ProviderUnavailableError, match="gone"):
-            fleet.provider(deployment)
-        await fleet.aclose()
+def test_a_place_that_is_gone_is_an_error() -> None:
+    one = place("a", "http://127.0.0.1:1")
+    now: list[tuple[Place, ...]] = [(one,)]
+    registry = registry_of(now[0])
+    fleet = Fleet(lambda: now[0], lambda: registry)
+    (deployment,) = fleet.deployments()
+    assert fleet.place_of(deployment) is one
+    now[0] = ()
+    with pytest.raises(ProviderUnavailableError, match="gone"):
+        fleet.place_of(deployment)
 
 
 def test_the_router_brings_in_no_sdk() -> None:

@@ -137,6 +137,11 @@ def test_a_custom_endpoint_has_its_key_in_the_environment(
         "http://box:99999",
         "http://bo x",
         "http://box\n",
+        "http://a..b",
+        "http://.b",
+        "http://-b",
+        f"http://{'a' * 64}.example",
+        f"http://{'a.' * 127}ab",
         "file:///etc/passwd",
     ],
 )
@@ -151,6 +156,8 @@ def test_an_address_that_readers_could_see_differently_is_refused(url: str) -> N
         ("http://box:8080/", "http://box:8080"),
         ("https://box.example/api/v1/", "https://box.example/api/v1"),
         ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://a.b.:8080", "http://a.b.:8080"),
+        ("http://my_box", "http://my_box"),
     ],
 )
 def test_an_address_is_kept_without_the_slash_at_its_end(url: str, kept: str) -> None:

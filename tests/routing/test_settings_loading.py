@@ -143,7 +143,8 @@ USER_FILE = "user file config/config.toml"
 WHOLE = "expected a whole number from 16 to 1024"
 PATTERNS = 'expected a list of gitignore patterns such as ["*.pem", "private/"]'
 LANGUAGES = 'expected a table of language ids and true or false, such as { "markdown" = false }'
-RESERVED = "auto, embedded, ollama, lmstudio, llama_server, vllm"
+BACKENDS = "auto, embedded, cloud, ollama, lmstudio, llama_server, vllm"
+RESERVED = f"{BACKENDS}, anthropic, openai"
 NAME = "expected a name of small letters, digits, - and _"
 ABSOLUTE = "expected an absolute path, or one that begins with ~"
 SOURCES = 'expected a list of "path", "huggingface" and "wheels"'
@@ -179,7 +180,7 @@ ADDRESS = "expected an http:// or https:// address without user name, query or f
         ('languages = {"c++" = 1}', 'completion.languages."c++": expected true or false, got 1'),
         (
             'backend = "olama"',
-            f'completion.backend: expected one of {RESERVED}, got "olama"',
+            f'completion.backend: expected one of {BACKENDS}, got "olama"',
         ),
         (
             "max_token = 8",

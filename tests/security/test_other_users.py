@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import stat
@@ -13,9 +14,10 @@ import pytest
 from coai_agents.static import rule_pages
 from coai_agents.static.findings import Analysis
 from coai_agents.static.remembered import AnalysisCache
-from coai_routing import egress_log
 from coai_routing.books import Books, Budgets
 from coai_routing.cache import DiskAnswers
+from coai_routing.calls import Departure
+from coai_routing.egress_log import EgressLog
 from coai_routing.engine.record import secure_directory
 from coai_routing.engine.store_files import write_json
 from coai_routing.ledger_file import open_ledger
@@ -71,10 +73,16 @@ def _log(folder: Path) -> None:
     logs.configure("info")
 
 
+def _departures(folder: Path) -> None:
+    log = EgressLog(folder / "e.sqlite3")
+    log.write(Departure("https://a.example", "a", "m", "code_analysis", 1, "allowed"))
+    asyncio.run(log.aclose())
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "answers": _answers,
     "books": _books,
-    "departures": lambda folder: egress_log._opened(folder / "e.sqlite3").close(),  # pyright: ignore[reportPrivateUsage] - what a departure first does
+    "departures": _departures,
     "ledger": lambda folder: open_ledger(folder / "ledger.sqlite3").close(),
     "analyses": lambda folder: AnalysisCache(folder / "audit.sqlite").keep(
         {"k": Analysis("file:///x", 0, ())}

@@ -13,9 +13,9 @@ import pytest
 from coai_routing.catalog import builtin_catalog
 from coai_routing.embedded import engine_options
 from coai_routing.engine.speed import keep_speed, speed_key
-from coai_routing.engine.state import Speed
 from coai_routing.engine.store import ModelState, StoredModelStatus
 from coai_routing.settings import Settings
+from coai_routing.speed import Speed
 from coai_server import status
 from tests.server.test_serve import URI, Daemon
 from tests.support.engine import PATIENCE

@@ -185,6 +185,35 @@ async def test_only_a_fate_is_a_habit(path: Path) -> None:
     assert recorder.tuning("python") == UNTUNED
 
 
+LATER_FATES = {
+    "taken back": (Fate.ACCEPTED, Fate.REJECTED),
+    "said to be accepted later": (Fate.REJECTED, Fate.ACCEPTED),
+    "accepted in pieces": (Fate.ACCEPTED_IN_PART, Fate.ACCEPTED),
+    "told twice": (Fate.ACCEPTED, Fate.ACCEPTED),
+}
+
+
+@pytest.mark.parametrize("fates", LATER_FATES.values(), ids=LATER_FATES)
+async def test_a_later_fate_takes_the_earlier_ones_place(
+    fates: tuple[Fate, Fate], path: Path
+) -> None:
+    told: list[tuple[Fate, Fate | None]] = []
+    recorder = Recorder(
+        Switch(enabled=False),
+        lambda _: None,
+        path=path,
+        judged=lambda row, before: told.append((row.fate, before and before.fate)),
+    )
+    only = Recorder(Switch(enabled=False), lambda _: None, path=path)
+    for identity in range(40):
+        first, second = fates
+        recorder.suggestion(suggestion(identity, fate=first))
+        recorder.suggestion(suggestion(identity, fate=second))
+        only.suggestion(suggestion(identity, fate=second))
+    assert recorder.tuning("python") == only.tuning("python")
+    assert told[:2] == [(fates[0], None), (fates[1], fates[0])]
+
+
 async def test_a_ledger_that_cannot_be_written_is_a_problem_and_nothing_else(path: Path) -> None:
     path.parent.write_text("in the way")
     recorder = Recorder(Switch(), lambda _: None, path=path)

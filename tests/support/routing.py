@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from coai_routing.capabilities import Capabilities, RoutedModel, builtin_capabilities
-from coai_routing.fleet import Fleet, Place
+from coai_routing.fleet import Fleet
+from coai_routing.pool.place import Place
 from coai_routing.privacy import Egress, is_loopback
 from coai_routing.providers.llama_server import LlamaServerProvider
 from coai_routing.request import Message, ModelRequest
@@ -84,6 +85,11 @@ def registry_of(places: Sequence[Place]) -> Capabilities:
     )
 
 
+def fleet_over(places: Sequence[Place], registry: Capabilities) -> Fleet:
+    """Return the deployments of a registry at places."""
+    return Fleet(lambda: places, lambda: registry)
+
+
 @asynccontextmanager
 async def routing(
     *places: Place,
@@ -95,7 +101,7 @@ async def routing(
     registry = registry_of(places)
     wanted = settings or RouterSettings()
     router = Router(
-        Fleet(lambda: places, lambda: registry),
+        fleet_over(places, registry),
         registry=lambda: registry,
         egress=lambda: egress,
         settings=lambda: wanted,

@@ -10,15 +10,14 @@ from coai_agents.source import Edit, Source, Span
 from coai_routing.backends import Absence, Backend
 from coai_routing.catalog import load_catalog
 from coai_routing.errors import ProviderError
-from coai_routing.plan import Speed
 from coai_routing.request import Delta, ModelReply, ModelRequest, Usage
+from coai_routing.speed import Speed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from coai_agents.completion.cursor import Cursor
     from coai_agents.completion.outcome import Reason, Trigger
-    from coai_routing.providers.base import Provider
 
 FIM = load_catalog().families[0].fim
 MIDDLE = FIM.middle
@@ -74,12 +73,11 @@ class ScriptedBackends:
 
     def candidates(self) -> tuple[Backend, ...]:
         """Return a backend for each name."""
-        provider: Provider = None  # pyright: ignore[reportAssignmentType] (never asked)
         return tuple(
             Backend(
                 name=name,
                 model="m",
-                provider=provider,
+                base_url="http://127.0.0.1",
                 fim=FIM,
                 context_tokens=4096,
                 speed=Speed(1000, 100),

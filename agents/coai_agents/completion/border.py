@@ -87,7 +87,7 @@ class PrivacyBorder:
         self, settings: Settings, source: Source, files: Sequence[tuple[str, str]]
     ) -> Sensitivity:
         # Imported here, because it is needed only where completions may leave the machine.
-        from coai_routing.places import sensitivity_rules  # noqa: PLC0415
+        from coai_routing.configured_routing import sensitivity_rules  # noqa: PLC0415
         from coai_routing.request import Message, ModelRequest  # noqa: PLC0415
         from coai_routing.sensitivity import assess  # noqa: PLC0415
 

@@ -36,9 +36,10 @@ from coai_agents.completion.outcome import (
 from coai_agents.completion.pilot import PATIENCE_INVOKED, Pilot
 from coai_agents.completion.signal import Signal, happens
 from coai_agents.completion.tuning import UNTUNED
+from coai_routing.background import Background
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable
 
     from coai_agents.completion.border import Border
     from coai_agents.completion.outcome import Listener, Origin
@@ -128,7 +129,7 @@ class Completer:
         )
         self._foresight = Foresight(self._pilot.reader, settings)
         self._strained = strained
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self.history: deque[Event] = deque(maxlen=HISTORY)
 
     async def complete(
@@ -278,7 +279,11 @@ class Completer:
         flight.patient_until = asyncio.get_running_loop().time() + patience
         if trigger is Trigger.AUTOMATIC and not flight.single_line:
             settings = self._as_long_as_taken(settings, source.language)
-        flight.task = self._spawn(self._pilot.fly(desk, source, flight, trigger, settings))
+        flight.task = self._background.spawn(
+            self._pilot.fly(desk, source, flight, trigger, settings),
+            name="ask a model to complete",
+            on_failure=flight.fail,
+        )
         # Not in the task itself: one that is cancelled before its first step never runs.
         flight.task.add_done_callback(lambda _: flight.land())
         desk.flight = flight
@@ -295,12 +300,6 @@ class Completer:
         """Cancel a flight whose request was cancelled, unless a newer request came for it."""
         if not superseded.is_set() and desk.flight is flight:
             desk.drop_flight()
-
-    def _spawn(self, coroutine: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     # ------------------------------------------------------- what is known
 
@@ -333,7 +332,7 @@ class Completer:
             Cursor(cursor.uri, cursor.prefix[:typed], cursor.suffix[len(found.closers) :]),
             entry,
         )
-        desk.rests(self._spawn(self._rest(desk, cursor, found.rest)))
+        desk.rests(self._background.spawn(self._rest(desk, cursor, found.rest), name="work ahead"))
         usage = flight.reply.usage if flight is not None and flight.reply is not None else None
         return Suggestion(
             text=found.rest,
@@ -371,7 +370,11 @@ class Completer:
         end = Cursor.at(source, len(source.text))
         if self._gate.refusal(source, end, Trigger.INVOKED) is None:
             desk = self._desk(source.uri)
-            desk.rests(self._spawn(self._foresight.anywhere(desk, source, end)))
+            desk.rests(
+                self._background.spawn(
+                    self._foresight.anywhere(desk, source, end), name="read a document ahead"
+                )
+            )
 
     def rested(self, source: Source, offset: int) -> None:
         """Have the backend read what will be asked where the cursor has come to rest."""
@@ -380,7 +383,12 @@ class Completer:
         if desk.flight is not None or desk.shown is not None or desk.rests_at == cursor:
             return  # there is something better to do, or it is being done
         if self._gate.refusal(source, cursor, Trigger.INVOKED) is None:
-            desk.rests(self._spawn(self._foresight.at_cursor(desk, source, cursor)), cursor)
+            desk.rests(
+                self._background.spawn(
+                    self._foresight.at_cursor(desk, source, cursor), name="read ahead at the cursor"
+                ),
+                cursor,
+            )
 
     # ----------------------------------------------------------- documents
 
@@ -422,10 +430,7 @@ class Completer:
         """Cancel whatever runs, and wait until it has closed its connections."""
         for desk in self._desks.values():
             desk.put_away()
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.aclose()
 
 
 def _single_line(cursor: Cursor, trigger: Trigger, settings: CompletionSettings) -> bool:

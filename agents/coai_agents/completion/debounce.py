@@ -11,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from coai_routing.running_mean import blended
+
 LONGEST_MS: Final = 250.0
 """No pause is longer: a user who waits must not wait for us."""
 
@@ -42,9 +44,7 @@ class Rhythm:
         interval = now_ms - self.last_ms
         if interval > BURST_MS:
             return Rhythm(now_ms, self.mean_interval_ms)
-        mean = self.mean_interval_ms
-        mean = interval if mean is None else mean + SMOOTHING * (interval - mean)
-        return Rhythm(now_ms, mean)
+        return Rhythm(now_ms, blended(self.mean_interval_ms, interval, SMOOTHING))
 
 
 def delay_ms(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from coai_agents.completion.following import OnScreen, after_edit, was_taken_back
 from coai_agents.completion.survival import Taken, kept_share
+from coai_routing.background import Background
 from coai_routing.ledger_rows import Fate, SuggestionRow
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Feedback:
         self._wakes_at = -math.inf
         """Until when the task sleeps; in the past while it works."""
         self._task: asyncio.Task[None] | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
 
     # ------------------------------------------------------------------ told
 
@@ -186,10 +187,7 @@ class Feedback:
         for uri in tuple(self._followed):
             self.closed(uri)
         self._due.clear()
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._background.aclose()
 
     # --------------------------------------------------------------- settled
 
@@ -238,9 +236,7 @@ class Feedback:
         if self._task is not None:
             self._task.cancel()
         self._wakes_at = -math.inf
-        self._task = asyncio.create_task(self._look_when_due())
-        self._tasks.add(self._task)
-        self._task.add_done_callback(self._tasks.discard)
+        self._task = self._background.spawn(self._look_when_due(), name="look at suggestions again")
 
     async def _look_when_due(self) -> None:
         while self._due:

@@ -96,6 +96,11 @@ class Flight:
         before, self.changed = self.changed, Signal()
         before.set()
 
+    def fail(self, error: BaseException) -> None:
+        """Note that a flaw of our own ended it, which says nothing of the model."""
+        self.text = ""
+        self.refusal = (Reason.INTERNAL_ERROR, type(error).__name__)
+
     def land(self) -> None:
         """Note that nothing more will come."""
         self.landed.set()

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     EGRESS_REFUSED = "egress_refused"
     OVER_BUDGET = "over_budget"
+    INTERNAL_ERROR = "internal_error"
     MODEL_SAID_NOTHING = "model_said_nothing"
     FILTERED_OUT_OF_PLACE = "filtered_out_of_place"
     FILTERED_BLANK = "filtered_blank"
@@ -82,6 +83,7 @@ _MEANINGS: dict[Reason, str] = {
     "code may not leave it.",
     Reason.OVER_BUDGET: "The only model that could answer costs money, and the budget leaves too "
     "little.",
+    Reason.INTERNAL_ERROR: "COAI failed by a flaw of its own.",
     Reason.MODEL_SAID_NOTHING: "The model had nothing to add here.",
     Reason.FILTERED_OUT_OF_PLACE: "What the model suggested belongs to some other place than the "
     "cursor's.",
@@ -100,6 +102,7 @@ _REMEDIES: dict[Reason, str] = {
     Reason.BACKEND_STARTING: "Wait; `coai doctor` shows how far it is.",
     Reason.BACKEND_FAILED: "Run `coai doctor`; the daemon's log has the backend's own words.",
     Reason.BREAKER_OPEN: "Run `coai doctor` to see what the backend answers now.",
+    Reason.INTERNAL_ERROR: "The daemon's log says where; please report it.",
     Reason.TIMED_OUT: "Choose a smaller model, or raise `completion.timeout_ms`.",
     Reason.MACHINE_BUSY: "Type on: what the model still writes is kept, and shown where it fits.",
     Reason.OVER_BUDGET: "Raise `budget.daily_usd` or `budget.monthly_usd`, or run "

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from coai_routing.plan import Speed
+from coai_routing.speed import Speed
 
 if TYPE_CHECKING:
     from coai_routing.backends import Backend
@@ -67,9 +67,10 @@ class Pace:
             return
         known = self._speeds.get(backend.key, measured)
         read, written = _read(flow, fresh, reply, measured), _written(flow, reply, measured)
+        prompt, output = known.prompt_tokens_per_second, known.output_tokens_per_second
         self._speeds[backend.key] = Speed(
-            known.prompt if read is None else _mean(known.prompt, read),
-            known.output if written is None else _mean(known.output, written),
+            prompt if read is None else _mean(prompt, read),
+            output if written is None else _mean(output, written),
         )
 
 
@@ -79,7 +80,7 @@ def _read(flow: Flow, fresh: float, reply: ModelReply | None, measured: Speed) -
         return 1000 * tokens / reply.timings.prompt_ms if tokens >= FEWEST_READ else None
     if flow.first is None or fresh < FEWEST_READ:
         return None
-    return min(measured.prompt, fresh / max(1e-3, flow.first - flow.began))
+    return min(measured.prompt_tokens_per_second, fresh / max(1e-3, flow.first - flow.began))
 
 
 def _written(flow: Flow, reply: ModelReply | None, measured: Speed) -> float | None:
@@ -88,7 +89,9 @@ def _written(flow: Flow, reply: ModelReply | None, measured: Speed) -> float | N
         return 1000 * tokens / reply.timings.output_ms if tokens >= FEWEST_WRITTEN else None
     if flow.first is None or flow.pieces <= FEWEST_WRITTEN:
         return None
-    return min(measured.output, (flow.pieces - 1) / max(1e-3, flow.last - flow.first))
+    return min(
+        measured.output_tokens_per_second, (flow.pieces - 1) / max(1e-3, flow.last - flow.first)
+    )
 
 
 def _mean(before: float, newest: float) -> float:

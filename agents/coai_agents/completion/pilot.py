@@ -364,7 +364,7 @@ def _most_tokens(
         return min(LINE_TOKENS, settings.max_tokens)
     if trigger is Trigger.INVOKED or backend.speed is None:
         return settings.max_tokens
-    affordable = int(backend.speed.output * BLOCK_SECONDS)
+    affordable = int(backend.speed.output_tokens_per_second * BLOCK_SECONDS)
     return min(settings.max_tokens, max(FEWEST_BLOCK_TOKENS, affordable))
 
 

@@ -260,7 +260,7 @@ class Prompting:
         """Return the characters that can be read in the time that there is."""
         sample = cursor.prefix[-SAMPLE:] + cursor.suffix[: SAMPLE // 4]
         return prompt_budget(
-            prompt_speed=None if backend.speed is None else backend.speed.prompt,
+            prompt_speed=None if backend.speed is None else backend.speed.prompt_tokens_per_second,
             target_ms=settings.target_latency_ms,
             room_tokens=self.room(backend, settings),
             characters_per_token=self.lengths.characters_per_token(

@@ -108,7 +108,8 @@ class Reader:
         prompt = ahead.session.prompt(backend.fim, ahead.session.tail(cursor) or "")
         if not prompt.startswith(ahead.read):
             ahead.read = ""
-        speed = DEFAULT_PROMPT_SPEED if backend.speed is None else backend.speed.prompt
+        known = backend.speed
+        speed = DEFAULT_PROMPT_SPEED if known is None else known.prompt_tokens_per_second
         length = self._prompting.lengths.characters_per_token(backend, source.language, prompt)
         piece = int(max(FEWEST_PIECE, speed * PIECE_SECONDS) * length)
         while len(ahead.read) < len(prompt):

@@ -20,7 +20,8 @@ import platformdirs
 
 from coai_agents.source import normal_language
 from coai_agents.static.encoding import from_document, to_document
-from coai_routing.own_files import own_file, own_folder
+from coai_routing.own_files import own_file
+from coai_routing.private_sqlite import open_private, open_read_only, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -121,7 +122,7 @@ class AnalysisCache:
         rows: list[tuple[str, ...]] = []
         try:
             own_file(self._path)
-            with closing(sqlite3.connect(self._path)) as connection:
+            with closing(open_read_only(self._path)) as connection:
                 for start in range(0, len(wanted), _MOST):
                     some = wanted[start : start + _MOST]
                     marks = ",".join("?" * len(some))
@@ -154,16 +155,20 @@ class AnalysisCache:
             if not each.hurried
         ]
         try:
-            own_folder(self._path.parent)
-            own_file(self._path)
-            with closing(sqlite3.connect(self._path)) as connection, connection:
-                connection.executescript(_TABLES)
+            with (
+                closing(open_private(self._path, _prepare)) as connection,
+                transaction(connection),
+            ):
                 connection.executemany("INSERT OR REPLACE INTO analyses VALUES (?, ?)", rows)
                 connection.executemany(
                     "INSERT OR REPLACE INTO written VALUES (?, ?, ?, ?, ?)", written
                 )
         except (sqlite3.Error, OSError):
             return
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    database.executescript(_TABLES)
 
 
 def _decoded(found: str) -> Analysis | None:

@@ -2,13 +2,16 @@
 
 Analysing holds the interpreter for tens of milliseconds, in a thread as well. The worker is one
 process that stays: it is asked in lines of JSON on its standard input and answers in lines of JSON
-on its standard output, and it ends when its input does, so it never outlives who started it.
+on its standard output, and it ends when its input does, so it never outlives who started it. Each
+question has a number that its answer repeats: who is cancelled gives up the answer, and the process
+and what it knows stay. What it says on its standard error is logged.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import json
 import logging
 import os
@@ -24,7 +27,7 @@ from coai_routing.processes import python_command, start_async
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from coai_agents.static.findings import Analysis
 
@@ -43,6 +46,9 @@ ANSWER_SECONDS: Final = 20.0
 
 NICENESS: Final = 5
 """How far the process stands back."""
+
+MOST_LOGGED: Final = 1000
+"""Bytes of one line of the process's standard error that are logged."""
 
 _CLOSE_SECONDS: Final = 1.0
 
@@ -63,6 +69,10 @@ class AnalysisWorker:
         self._seconds = seconds
         self._process: Process | None = None
         self._turn = asyncio.Lock()
+        self._numbers = itertools.count(1)
+        self._under_way: asyncio.Task[Any] | None = None
+        """What is asked at the moment, whether or not somebody still waits for it."""
+        self._listening: asyncio.Task[None] | None = None
         self.rules: tuple[str, ...] = ()
         """Folders and files with rules of the user's own, which count from the next question on."""
 
@@ -78,8 +88,7 @@ class AnalysisWorker:
     async def analyse(self, source: Source) -> Analysis:
         """Return what is wrong in a snapshot; raises `AnalysisError` if that cannot be found out.
 
-        Who is cancelled while the worker is at it leaves it to be replaced: its answer would be
-        taken for the next one's.
+        Who is cancelled gives up the answer; the process goes on.
         """
         return await self._answer(source, {}, from_document)
 
@@ -98,34 +107,49 @@ class AnalysisWorker:
             **more,
         }
         async with self._turn:
-            done = False
-            try:
-                async with asyncio.timeout(self._seconds):
-                    answer = await self._ask(line_of(asked, source.text))
-                known = read(json.loads(answer))
-                done = True
-            except TimeoutError as error:
-                raise AnalysisError(f"{source.uri} took too long to be analysed.") from error
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise AnalysisError(
-                    "The process that analyses documents ended.", remedy="It is started again."
-                ) from error
-            finally:
-                if not done:
-                    await self._replace()
-        return known
+            if self._under_way is not None:
+                await asyncio.wait((self._under_way,))
+            self._under_way = asyncio.create_task(self._answered(asked, source.text, read))
+            return await asyncio.shield(self._under_way)
 
-    async def _ask(self, line: Iterable[bytes]) -> bytes:
+    async def _answered(
+        self, asked: Mapping[str, object], text: str, read: Callable[[Any], _Answer]
+    ) -> _Answer:
+        try:
+            async with asyncio.timeout(self._seconds):
+                return read(await self._ask(asked, text))
+        except TimeoutError as error:
+            await self._replace()
+            raise AnalysisError(f"{asked['uri']} took too long to be analysed.") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            await self._replace()
+            raise AnalysisError(
+                "The process that analyses documents ended.", remedy="It is started again."
+            ) from error
+
+    async def _ask(self, asked: Mapping[str, object], text: str) -> object:
+        """Return the answer of the question's own number."""
         process = self._process
         if process is None or process.returncode is not None:
-            process = await start_async(self._command, limit=LIMIT)
-            self._process = process
+            process = await self._start()
         assert process.stdin is not None
         assert process.stdout is not None
-        for piece in line:
+        number = next(self._numbers)
+        for piece in line_of({"id": number, **asked}, text):
             process.stdin.write(piece)
             await process.stdin.drain()
-        return await process.stdout.readline()
+        while True:
+            reply = json.loads(await process.stdout.readline())
+            if reply["id"] == number:
+                return reply["answer"]
+
+    async def _start(self) -> Process:
+        process = self._process = await start_async(
+            self._command, limit=LIMIT, stderr=asyncio.subprocess.PIPE
+        )
+        assert process.stderr is not None
+        self._listening = asyncio.create_task(_log_lines(process.stderr))
+        return process
 
     async def _replace(self) -> None:
         """Kill the process, so that the next question starts another one."""
@@ -135,22 +159,51 @@ class AnalysisWorker:
         if process.returncode is None:
             process.kill()
         await process.wait()
+        await self._heard()
+
+    async def _heard(self) -> None:
+        """Wait until all that a process said before it ended is logged."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            await asyncio.wait((listening,), timeout=_CLOSE_SECONDS)
+            listening.cancel()
 
     async def aclose(self) -> None:
         """End the process."""
-        process = self._process
-        self._process = None
-        if process is None or process.returncode is not None:
+        if self._under_way is not None:
+            self._under_way.cancel()
+            await asyncio.wait((self._under_way,))
+        process, self._process = self._process, None
+        if process is None:
             return
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(_CLOSE_SECONDS):
+        if process.returncode is None:
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                async with asyncio.timeout(_CLOSE_SECONDS):
+                    await process.wait()
+            except TimeoutError:
+                logger.warning("The process that analyses documents had to be killed.")
+                process.kill()
                 await process.wait()
-        except TimeoutError:
-            logger.warning("The process that analyses documents had to be killed.")
-            process.kill()
-            await process.wait()
+        await self._heard()
+
+
+async def _log_lines(said: asyncio.StreamReader) -> None:
+    """Log what a process says, line by line, until it ends."""
+    line = b""
+    while piece := await said.read(MOST_LOGGED):
+        *whole, line = (line + piece).split(b"\n")
+        for each in (*whole, *([line] if len(line) > MOST_LOGGED else ())):
+            _log_line(each)
+        if len(line) > MOST_LOGGED:
+            line = b""
+    _log_line(line)
+
+
+def _log_line(line: bytes) -> None:
+    if text := line[:MOST_LOGGED].decode("utf-8", "replace").rstrip():
+        logger.warning("The process that analyses documents says: %s", text)
 
 
 _NO_SOURCE: Final = Source("untitled:rules", "", "plaintext")
@@ -176,7 +229,6 @@ def _fixes(document: Sequence[Mapping[str, Any]]) -> tuple[Fix, ...]:
 def serve(reading: BinaryIO, writing: BinaryIO) -> None:
     """Answer each line with an analysis or with fixes, until there are no more."""
     from coai_agents.static import user_rules  # noqa: PLC0415 - the daemon needs none of it
-    from coai_agents.static.analyzer import analyse  # noqa: PLC0415
 
     # An analysis makes many objects, and no cycles that matter while it lasts.
     gc.set_threshold(100_000, 50, 50)
@@ -184,15 +236,8 @@ def serve(reading: BinaryIO, writing: BinaryIO) -> None:
         asked: dict[str, Any] = json.loads(line)
         del line  # An analysis needs the room.
         user_rules.use(asked.get("rules", ()))
-        if "about" in asked:
-            writing.write(json.dumps(_told(asked)).encode() + b"\n")
-            writing.flush()
-            continue
-        source = Source(asked["uri"], asked["text"], asked["language"], asked["version"])
-        analysis = analyse(source)
-        touched = asked.get("fix")
-        answer = to_document(analysis) if touched is None else _fixed(source, analysis, touched)
-        writing.write(json.dumps(answer).encode() + b"\n")
+        reply = {"id": asked["id"], "answer": _answer(asked)}
+        writing.write(json.dumps(reply).encode() + b"\n")
         writing.flush()
 
 
@@ -206,6 +251,17 @@ def line_of(asked: Mapping[str, object], text: str) -> Iterator[bytes]:
     for start in range(0, len(text), PIECE):
         yield json.dumps(text[start : start + PIECE])[1:-1].encode()
     yield b'"}\n'
+
+
+def _answer(asked: Mapping[str, Any]) -> object:
+    from coai_agents.static.analyzer import analyse  # noqa: PLC0415 - the daemon needs none of it
+
+    if "about" in asked:
+        return _told(asked)
+    source = Source(asked["uri"], asked["text"], asked["language"], asked["version"])
+    analysis = analyse(source)
+    touched = asked.get("fix")
+    return to_document(analysis) if touched is None else _fixed(source, analysis, touched)
 
 
 def _told(asked: Mapping[str, Any]) -> Mapping[str, Any]:

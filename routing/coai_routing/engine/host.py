@@ -21,6 +21,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
+from coai_routing.background import Background
 from coai_routing.engine import speed
 from coai_routing.engine.control import ControlError, HostStatus, greet_user, send_line
 from coai_routing.engine.launch import hold_alive_lock
@@ -198,29 +199,30 @@ class EngineHost:
         endpoint = EngineEndpoint(base_url=self._llama.listening_address, api_key=api_key)
         self._publish(phase="ready", base_url=endpoint.base_url, api_key=endpoint.api_key)
         _log.info("Ready at %s", endpoint.base_url)
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._watch(endpoint))
-            if self._spec.options.measure_speed:
-                tasks.create_task(self._find_speed(endpoint))
-
-    async def _watch(self, endpoint: EngineEndpoint) -> None:
-        """Say when the weights are unloaded or back, and keep the log short."""
         idle = self._spec.options.idle_unload_seconds
         pause = min(WATCH_SECONDS, idle / 4) if idle else WATCH_SECONDS
-        while True:
-            await asyncio.sleep(pause)
-            await asyncio.to_thread(bound_log, self._files)
-            if not idle:
-                continue
-            try:
-                props = await asyncio.to_thread(
-                    speed.ask_server, endpoint, "/props", speed.ServerProps
-                )
-            except OSError as error:
-                _log.warning("llama.cpp does not say whether it sleeps: %s", error)
-                continue
-            if props.is_sleeping != self._status.asleep:
-                self._publish(asleep=props.is_sleeping)
+        # What fails here is logged; it is no reason for anybody to lose the model.
+        background = Background()
+        background.repeat(lambda: self._watch(endpoint), every=pause, name="watch the server")
+        if self._spec.options.measure_speed:
+            background.spawn(self._find_speed(endpoint), name="find the speed")
+        try:
+            await self._ending.wait()
+        finally:
+            await background.aclose()
+
+    async def _watch(self, endpoint: EngineEndpoint) -> None:
+        """Say whether the weights were unloaded or are back, and keep the log short."""
+        await asyncio.to_thread(bound_log, self._files)
+        if not self._spec.options.idle_unload_seconds:
+            return
+        try:
+            props = await asyncio.to_thread(speed.ask_server, endpoint, "/props", speed.ServerProps)
+        except OSError as error:
+            _log.warning("llama.cpp does not say whether it sleeps: %s", error)
+            return
+        if props.is_sleeping != self._status.asleep:
+            self._publish(asleep=props.is_sleeping)
 
     async def _find_speed(self, endpoint: EngineEndpoint) -> None:
         """Look the model's speed up, or measure it while nobody else needs the server."""
@@ -267,12 +269,20 @@ async def complaints(files: HostFiles) -> str:
 
 
 def bound_log(files: HostFiles) -> None:
-    """Start the log anew if it grew long. It is written by appending, so its end moves along."""
-    if files.log.stat().st_size > LOG_BYTES:
+    """Start the log anew if it grew long or is gone.
+
+    It is written by appending, so its end moves along.
+    """
+    try:
+        too_long = files.log.stat().st_size > LOG_BYTES
+    except FileNotFoundError:
+        write_to_log(files)  # what is still written to the old one would be seen by nobody
+        return
+    if too_long:
         os.truncate(files.log, 0)
 
 
-def _write_to_log(files: HostFiles) -> None:
+def write_to_log(files: HostFiles) -> None:
     """Send what Python and native code print to the log, by appending on every platform."""
     descriptor = os.open(files.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for standard in (1, 2):
@@ -287,7 +297,7 @@ def main(arguments: Sequence[str]) -> int:
         return EXIT_USAGE
     spec = HostSpec.model_validate_json(arguments[0])
     files = HostFiles(spec.directory, spec.key)
-    _write_to_log(files)
+    write_to_log(files)
     faulthandler.enable()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     # Held until the process ends, which is what it says.

@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import platform
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
@@ -22,8 +21,8 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from coai_routing.engine.record import library_version, model_identity
-from coai_routing.engine.state import Speed
 from coai_routing.own_files import write_own_file
+from coai_routing.speed import Probe, Speed, Timing, probing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,20 +39,13 @@ short one took no time, as on a GPU, whose speed a short one does not show."""
 
 _WORD_TOKENS = 8  # at the very most, with a vocabulary of bytes
 
-OUTPUT_TOKENS = 16
 ROUNDS = 2
 """The best of so many counts: what else ran on the machine only ever makes it slower."""
 
-_SHORT_MS = 100.0
 _ENOUGH = 0.75
 _LOOK_SECONDS = 0.3
 _REQUEST_SECONDS = 60.0
 _ANSWER_SECONDS = 5.0
-
-_WORDS = (
-    *("def", "return", "self", "value", "for", "in", "if", "else", "import", "from", "class"),
-    *("list", "index", "name", "path", "==", "(", ")", ":", ",", "=", "+", "[0]", "not", "None"),
-)
 
 
 class _KeptSpeeds(BaseModel):
@@ -177,11 +169,6 @@ def _others_work(endpoint: EngineEndpoint, mine: int) -> bool:
     return any(slot.is_processing for slot in slots if slot.id != mine)
 
 
-def _prompt(words: int) -> str:
-    """Make up a prompt that no cache has seen."""
-    return " ".join(random.choices(_WORDS, k=words))  # noqa: S311 - no secret
-
-
 def measure_speed(
     endpoint: EngineEndpoint, *, slot: int, context_tokens: int, give_up: Callable[[], bool]
 ) -> Speed | None:
@@ -190,26 +177,16 @@ def measure_speed(
     Returns None if others used the server meanwhile, or `give_up()` says so. Raises OSError when
     the server does not answer.
     """
-    best_prompt, best_output = 0.0, 0.0
     most = context_tokens // _WORD_TOKENS
-    words = min(FIRST_WORDS, most)
-    for _ in range(ROUNDS):
-        if give_up() or _others_work(endpoint, slot):
-            return None
-        prompt = _prompt(words)
-        timings = _evaluate(endpoint, prompt, slot, output_tokens=0)
-        if timings.prompt_ms < _SHORT_MS and words < min(MORE_WORDS, most):
-            words = min(MORE_WORDS, most)
-            prompt = _prompt(words)
-            timings = _evaluate(endpoint, prompt, slot, output_tokens=0)
-        best_prompt = max(best_prompt, timings.prompt_per_second)
-        if give_up() or _others_work(endpoint, slot):
-            return None
-        timings = _evaluate(endpoint, prompt, slot, output_tokens=OUTPUT_TOKENS)
-        best_output = max(best_output, timings.predicted_per_second)
-        if _others_work(endpoint, slot):
-            return None
-    return Speed(prompt_tokens_per_second=best_prompt, output_tokens_per_second=best_output)
+    asking = probing((min(FIRST_WORDS, most), min(MORE_WORDS, most)), rounds=ROUNDS, apart=True)
+    timing: Timing | None = None
+    while not give_up() and not _others_work(endpoint, slot):
+        try:
+            probe = next(asking) if timing is None else asking.send(timing)
+        except StopIteration as told:
+            return told.value
+        timing = _evaluate(endpoint, probe, slot)
+    return None
 
 
 @dataclass(frozen=True)
@@ -245,13 +222,14 @@ def machine_is_quiet(threads: int) -> bool:
     )
 
 
-def _evaluate(endpoint: EngineEndpoint, prompt: str, slot: int, *, output_tokens: int) -> _Timings:
+def _evaluate(endpoint: EngineEndpoint, probe: Probe, slot: int) -> Timing:
     body: dict[str, object] = {
-        "prompt": prompt,
-        "n_predict": output_tokens,
+        "prompt": probe.prompt,
+        "n_predict": probe.output_tokens,
         "ignore_eos": True,
         "temperature": 0,
         "cache_prompt": True,
         "id_slot": slot,
     }
-    return ask_server(endpoint, "/completion", _Reply, body).timings
+    timings = ask_server(endpoint, "/completion", _Reply, body).timings
+    return Timing(timings.prompt_ms, timings.prompt_per_second, timings.predicted_per_second)

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from coai_routing.engine.threads import default_threads
+from coai_routing.speed import Speed
 
 
 class EnginePhase(StrEnum):
@@ -20,15 +21,6 @@ class EnginePhase(StrEnum):
     RESTARTING = "restarting"
     FAILED = "failed"
     STOPPED = "stopped"
-
-
-class Speed(BaseModel):
-    """How fast a model runs on this machine, measured alone."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    prompt_tokens_per_second: float = Field(gt=0)
-    output_tokens_per_second: float = Field(gt=0)
 
 
 class EngineOptions(BaseModel):

@@ -7,16 +7,12 @@ through the completion's prompts, and taken apart again before anything is sent.
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.catalog import FimFormat
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
-    from coai_routing.providers.base import Provider
-    from coai_routing.request import Delta, Health, ModelDescription, ModelReply, ModelRequest
+    from coai_routing.request import ModelRequest
 
 BY_SERVER: Final = FimFormat(
     prefix="<|coai_before|>",
@@ -26,55 +22,6 @@ BY_SERVER: Final = FimFormat(
     stop=("<|coai_before|>", "<|coai_after|>", "<|coai_here|>"),
 )
 """Marks that no model knows. Other files have no place in what the server's template takes."""
-
-
-class SuffixedProvider:
-    """Sends prompts in the form `BY_SERVER` as text before and after the cursor.
-
-    It belongs to the provider that it asks, whose owner closes it.
-    """
-
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
-
-    @property
-    def name(self) -> str:
-        """The backend as the user knows it."""
-        return self._provider.name
-
-    @property
-    def base_url(self) -> str:
-        """Where it is reached."""
-        return self._provider.base_url
-
-    async def stream(self, request: ModelRequest) -> AsyncGenerator[Delta]:
-        """Yield the answer as it comes, the whole reply at the end."""
-        async with aclosing(self._provider.stream(taken_apart(request))) as deltas:
-            async for delta in deltas:
-                yield delta
-
-    async def complete(self, request: ModelRequest) -> ModelReply:
-        """Fill in at the cursor."""
-        return await self._provider.complete(taken_apart(request))
-
-    async def chat(self, request: ModelRequest) -> ModelReply:
-        """Answer messages."""
-        return await self._provider.chat(request)
-
-    async def models(self) -> tuple[ModelDescription, ...]:
-        """List what the backend offers."""
-        return await self._provider.models()
-
-    async def count_tokens(self, text: str) -> int | None:
-        """Return nothing: the template's tokens are not known."""
-        del text
-
-    async def health(self) -> Health:
-        """Say whether the backend would answer now."""
-        return await self._provider.health()
-
-    async def aclose(self) -> None:
-        """Hold nothing of its own."""
 
 
 def taken_apart(request: ModelRequest) -> ModelRequest:

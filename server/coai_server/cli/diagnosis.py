@@ -16,10 +16,11 @@ from coai_routing.cloud_completion import NAME as CLOUD
 from coai_routing.errors import ProviderError
 from coai_routing.local import LocalModels
 from coai_routing.places import key_of
-from coai_routing.plan import EMBEDDED, TYPICAL_TOKENS
+from coai_routing.plan import EMBEDDED
 from coai_routing.processes import program as find_program
 from coai_routing.request import ModelRequest
 from coai_routing.settings import CustomEndpoint
+from coai_routing.speed import TYPICAL_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -118,7 +118,8 @@ def _show_found(diagnosis: Diagnosis, to: Console) -> None:
 def _speed(offer: Offer) -> str:
     if offer.speed is None:
         return ""
-    return f"reads {offer.speed.prompt:,.0f} and writes {offer.speed.output:,.0f} tokens a second"
+    reads, writes = offer.speed.prompt_tokens_per_second, offer.speed.output_tokens_per_second
+    return f"reads {reads:,.0f} and writes {writes:,.0f} tokens a second"
 
 
 def _show_order(diagnosis: Diagnosis, to: Console) -> None:
@@ -176,7 +177,10 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
             "model": embedded.model,
             "detail": embedded.detail,
             "speed": embedded.speed
-            and {"prompt": embedded.speed.prompt, "output": embedded.speed.output},
+            and {
+                "prompt": embedded.speed.prompt_tokens_per_second,
+                "output": embedded.speed.output_tokens_per_second,
+            },
         },
         "found": [server.model_dump(mode="json") for server in diagnosis.found],
         "candidates": [

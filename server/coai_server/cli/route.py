@@ -76,7 +76,7 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
 ) -> None:
     """List the models that requests can be routed to, by their aliases."""
-    from coai_routing.explaining import registry  # noqa: PLC0415 (as above)
+    from coai_routing.configured_routing import registry  # noqa: PLC0415 (as above)
 
     listed = registry().models
     if as_json:

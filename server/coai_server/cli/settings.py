@@ -22,6 +22,6 @@ def load_settings(folder: Path) -> LoadedSettings:
 def store_of(settings: Settings) -> ModelStore:
     """Return the store of weights that the settings describe."""
     from coai_routing.catalog import builtin_catalog  # noqa: PLC0415 (as above)
-    from coai_routing.local import open_store  # noqa: PLC0415 (as above)
+    from coai_routing.configured import open_store  # noqa: PLC0415 (as above)
 
     return open_store(settings, builtin_catalog())

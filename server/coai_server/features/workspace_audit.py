@@ -57,6 +57,7 @@ class WorkspaceAudit:
         self._covered: dict[str, Path] = {}
         self._shown: set[str] = set()
         self._stale: set[str] = set()
+        self._looking: asyncio.Task[None] | None = None
         self._running = False
         self._watching = False
         documents = server.documents
@@ -71,12 +72,17 @@ class WorkspaceAudit:
         if not roots:
             raise AuditError("There is no folder to audit.", remedy="Open one.")
         self._running = True
+        try:
+            return await self._with_bar(roots)
+        finally:
+            self._running = False
+
+    async def _with_bar(self, roots: Sequence[Path]) -> dict[str, Any]:
         bar = await open_bar(self._server, TITLE)
         worker = AnalysisWorker()
         try:
             return await self._audit(roots, bar, worker)
         finally:
-            self._running = False
             bar.finish()
             await worker.aclose()
 
@@ -156,10 +162,11 @@ class WorkspaceAudit:
 
     def changed_on_disk(self, uris: Iterable[str]) -> None:
         """Look again at files of the audit that were written or removed."""
-        waits = bool(self._stale)
         self._stale.update(uri for each in uris if (uri := normal_uri(each)) in self._covered)
-        if self._stale and not waits:
-            self._server.session.spawn(self._look_again(), name="audit changed files again")
+        if self._stale and (self._looking is None or self._looking.done()):
+            self._looking = self._server.session.spawn(
+                self._look_again(), name="audit changed files again"
+            )
 
     async def _look_again(self) -> None:
         while self._stale:
@@ -196,7 +203,6 @@ class WorkspaceAudit:
         watched = None if workspace is None else workspace.did_change_watched_files
         if self._watching or watched is None or not watched.dynamic_registration:
             return
-        self._watching = True
         registration = types.Registration(
             "coai-audited-files",
             types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
@@ -209,6 +215,8 @@ class WorkspaceAudit:
                 )
         except Exception as error:  # noqa: BLE001 - the audit is worth having without
             logger.info("The client does not watch files: %s", error)
+        # Whether or not it does: it is not asked again, unless this was cancelled.
+        self._watching = True
 
 
 def register(server: Server, known: Diagnostics) -> None:

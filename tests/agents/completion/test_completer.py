@@ -800,3 +800,18 @@ async def test_an_answer_continues_the_text_that_it_was_asked_for(seed: int) -> 
             if isinstance(outcome, Suggestion):
                 now = desk.editor.source.text[start : desk.editor.offset]
                 assert whole == now + outcome.text
+
+
+async def test_a_flaw_of_our_own_is_told_as_one_and_not_as_the_models_silence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def flawed(request: ModelRequest) -> str:
+        raise LookupError("a flaw")
+
+    async with desktop(answer=flawed) as desk:
+        outcome = await desk.answered()
+        assert reason(outcome) is Reason.INTERNAL_ERROR
+        assert isinstance(outcome, NoSuggestion)
+        assert outcome.detail == "LookupError"
+        desk.model.calls[0].closed.set()  # it ended before there was a connection to close
+    assert "a flaw" in caplog.text

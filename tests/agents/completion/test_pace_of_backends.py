@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from coai_agents.completion.pace import Flow, Pace
-from coai_routing.plan import Speed
 from coai_routing.request import ModelReply, Timings, Usage
+from coai_routing.speed import Speed
 from tests.support.scripted import ScriptedBackends
 
 MEASURED = Speed(100, 50)
@@ -56,7 +56,9 @@ def test_the_last_answer_counts_for_half(
     pace.take(backend, came, fresh, told)
     speed = pace.adapted(BACKEND).speed
     assert speed is not None
-    assert (speed.prompt, speed.output) == pytest.approx((expected.prompt, expected.output))
+    expected_figures = (expected.prompt_tokens_per_second, expected.output_tokens_per_second)
+    figures = (speed.prompt_tokens_per_second, speed.output_tokens_per_second)
+    assert figures == pytest.approx(expected_figures)
 
 
 def test_it_follows_a_compiler_that_starts_and_ends() -> None:
@@ -65,12 +67,12 @@ def test_it_follows_a_compiler_that_starts_and_ends() -> None:
     for written_ms in [2_000.0] * 4 + [200.0] * 4:
         backend = pace.adapted(BACKEND)
         assert backend.speed is not None
-        speeds.append(backend.speed.output)
+        speeds.append(backend.speed.output_tokens_per_second)
         pace.take(backend, flow(), 0, reply(0, 0, 10, written_ms))
     assert min(speeds) < 10
     recovered = pace.adapted(BACKEND).speed
     assert recovered is not None
-    assert recovered.output == pytest.approx(47, abs=3)
+    assert recovered.output_tokens_per_second == pytest.approx(47, abs=3)
 
 
 def test_without_a_measurement_nothing_is_made_up() -> None:

@@ -24,12 +24,14 @@ from coai_routing.engine.record import (
     log_tail,
     secure_directory,
 )
-from coai_routing.engine.state import EngineOptions, Speed
+from coai_routing.speed import Speed
 from tests.support.engine import QUICK, is_running, until, using
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from coai_routing.engine.state import EngineOptions
 
 
 def spec_of(model: Path, directory: Path, options: EngineOptions = QUICK) -> HostSpec:
@@ -39,6 +41,10 @@ def spec_of(model: Path, directory: Path, options: EngineOptions = QUICK) -> Hos
 
 def files_of(spec: HostSpec) -> HostFiles:
     return HostFiles(spec.directory, spec.key)
+
+
+def files_log(spec: HostSpec) -> str:
+    return log_tail(files_of(spec).log)
 
 
 async def start(spec: HostSpec) -> HostRecord:
@@ -138,6 +144,32 @@ async def test_weights_leave_memory_when_idle_and_come_back_with_the_next_reques
             reply = await client.post("/completion", json={"prompt": "x", "n_predict": 2})
             assert reply.json()["tokens_predicted"] == 2
         await user.status(lambda status: not status.asleep)
+
+
+async def test_a_host_outlives_its_log_and_begins_another_one(
+    tiny_gguf: Path, tmp_path: Path
+) -> None:
+    options = QUICK.model_copy(update={"idle_unload_seconds": 1})
+    spec = spec_of(tiny_gguf, tmp_path / "engine", options)
+    files = files_of(spec)
+    async with using(await start(spec)) as user:
+        status = await user.status(lambda status: status.phase == "ready")
+        files.log.unlink()
+        await until(files.log.exists)
+        assert is_running(status.pid)
+        await user.status(lambda status: status.asleep)
+
+
+async def test_a_figure_that_cannot_be_kept_costs_nobody_the_model(
+    tiny_gguf: Path, tmp_path: Path
+) -> None:
+    options = QUICK.model_copy(update={"measure_speed": True})
+    spec = spec_of(tiny_gguf, tmp_path / "engine", options)
+    speed.speeds_file(spec.directory).mkdir()
+    async with using(await start(spec)) as user:
+        status = await user.status(lambda status: status.phase == "ready")
+        await until(lambda: "IsADirectoryError" in files_log(spec))
+        assert is_running(status.pid)
 
 
 async def test_speed_is_measured_once_and_then_known(tiny_gguf: Path, tmp_path: Path) -> None:

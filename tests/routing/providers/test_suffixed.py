@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import aclosing
 
 import pytest
 
 from coai_routing.backends import Backends
 from coai_routing.catalog import load_catalog
-from coai_routing.discovery import EndpointSettings, discover, provider_for
+from coai_routing.discovery import EndpointSettings, discover
+from coai_routing.places import server_place
 from coai_routing.plan import Wishes
-from coai_routing.providers.suffixed import BY_SERVER, SuffixedProvider, taken_apart
+from coai_routing.pool.pool import ModelPool
+from coai_routing.privacy import Egress
+from coai_routing.providers.suffixed import BY_SERVER, taken_apart
 from coai_routing.request import ModelRequest
-from tests.routing.providers.dialects import OLLAMA, served
+from tests.routing.providers.dialects import OLLAMA
 from tests.support.faulty_server import FaultyServer, stream
 
 TAGS = {"models": [{"name": "house-model:3b", "digest": "d1", "size": 1}]}
@@ -37,17 +41,6 @@ def test_what_stands_before_and_after_is_taken_apart(
     assert request.stop == ("\n",)
 
 
-async def test_the_server_gets_no_mark_of_ours() -> None:
-    async with served(OLLAMA, GOOD) as (server, provider):
-        by_server = SuffixedProvider(provider)
-        request = ModelRequest(prompt=BY_SERVER.prompt("a = ", "\nb"), model="m", max_tokens=4)
-        assert (await by_server.complete(request)).text == "ok"
-        sent = json.loads(server.received[0].body)
-        assert (sent["prompt"], sent["suffix"]) == ("a = ", "\nb")
-        assert not sent.get("raw")
-        assert "coai" not in str(sent)
-
-
 @pytest.mark.parametrize(("able", "offered"), [(["completion", "insert"], 1), (["completion"], 0)])
 async def test_a_model_that_says_insert_is_offered_though_its_family_is_unknown(
     able: list[str], offered: int
@@ -60,17 +53,29 @@ async def test_a_model_that_says_insert_is_offered_though_its_family_is_unknown(
     }
     async with FaultyServer(GOOD, routes) as server:
         endpoint = EndpointSettings(name="ollama", kind="ollama", base_url=server.base_url)
+        pool = ModelPool()
         backends = Backends(
             catalog=load_catalog(),
             wishes=Wishes,
             endpoints=lambda: [endpoint],
             embedded=lambda: None,
-            trusted_hosts=frozenset,
+            place=lambda one: server_place(one, Egress()),
             discover=discover,
-            provider_for=provider_for,
+            pool=pool,
         )
         try:
             await backends.look()
-            assert len(backends.candidates()) == offered
+            candidates = backends.candidates()
+            assert len(candidates) == offered
+            server.received.clear()
+            for backend in candidates:
+                request = ModelRequest(prompt=backend.fim.prompt("a = ", "\nb"), max_tokens=4)
+                async with aclosing(backends.stream(backend, request)) as deltas:
+                    assert "".join([delta.text async for delta in deltas]) == "ok"
+                sent = json.loads(server.received[-1].body)
+                assert (sent["prompt"], sent["suffix"]) == ("a = ", "\nb")
+                assert not sent.get("raw")
+                assert "coai" not in str(sent)
         finally:
             await backends.aclose()
+            await pool.aclose()

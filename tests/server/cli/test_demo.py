@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from coai_routing.catalog import builtin_catalog
-from coai_routing.local import data_directory, open_store
+from coai_routing.configured import data_directory, open_store
 from coai_routing.settings import Settings
 from coai_routing.settings_loading import load
 from coai_server.cli.demo import prepare

@@ -12,11 +12,12 @@ from rich.console import Console
 from coai_routing.backends import Backend
 from coai_routing.catalog import builtin_catalog
 from coai_routing.discovery import Found
-from coai_routing.plan import Candidate, CompletionPlan, Offer, Rejected, Speed
+from coai_routing.plan import Candidate, CompletionPlan, Offer, Rejected
 from coai_routing.request import ModelDescription
 from coai_routing.settings import Settings
 from coai_routing.settings_layers import Layer, Origin, Problem
 from coai_routing.settings_loading import load
+from coai_routing.speed import Speed
 from coai_server.cli import diagnosis as module
 from coai_server.cli.diagnosis import (
     Cloud,
@@ -37,7 +38,6 @@ from tests.support.faulty_server import FaultyServer, respond
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from coai_routing.providers.base import Provider
     from tests.server.cli.conftest import Home
     from tests.support.llama import LlamaServer
 
@@ -318,7 +318,6 @@ Problems in the settings
 
 def test_the_report_for_people() -> None:
     fim = builtin_catalog().families[0].fim
-    provider: Provider = None  # type: ignore[assignment] # pyright: ignore[reportAssignmentType] - not asked
     phi = Offer("ollama", "phi", fills_in=False)
     nothing = Offer("mine", "", fills_in=False, phase="off")
     loaded = load(environ={}, workspace_roots=())
@@ -339,7 +338,7 @@ def test_the_report_for_people() -> None:
         serving=Backend(
             name="embedded",
             model="qwen2.5-coder-0.5b",
-            provider=provider,
+            base_url="http://127.0.0.1",
             fim=fim,
             context_tokens=4096,
             speed=None,

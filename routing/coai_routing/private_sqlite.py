@@ -1,0 +1,107 @@
+"""SQLite databases that only the user can read: the one way to open, read, and set one aside.
+
+SQLite itself is native code and is imported when the first one is opened.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Literal
+
+from coai_routing.own_files import own_file, own_folder
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Generator
+    from pathlib import Path
+
+BUSY_SECONDS: Final = 5.0
+"""How long to wait while another process writes."""
+
+SET_ASIDE_KEPT: Final = 3
+"""Files that were set aside and are kept; on a failing disk there would be ever more."""
+
+
+def open_private(
+    path: Path, prepare: Callable[[sqlite3.Connection], None], *, any_thread: bool = False
+) -> sqlite3.Connection:
+    """Open a database to write to it, making the file and its folder where they are not there.
+
+    `prepare` checks what is in the file and makes what is missing; it decides how durable commits
+    are by `write_ahead`. With `any_thread` whoever uses it sees to it that one does so at a time.
+    Every statement commits by itself; see `transaction`. Raises sqlite3.Error or OSError.
+    """
+    own_folder(path.parent)
+    # SQLite would give it the mode that the umask leaves; its other files take this one's.
+    own_file(path)
+    database = _connected(str(path), any_thread=any_thread)
+    try:
+        prepare(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """Open a database to read it, also while others write; makes and repairs nothing.
+
+    Raises sqlite3.Error.
+    """
+    return _connected(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+
+
+def _connected(name: str, *, uri: bool = False, any_thread: bool = False) -> sqlite3.Connection:
+    import sqlite3  # noqa: PLC0415 - see above
+
+    return sqlite3.connect(
+        name,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        uri=uri,
+        check_same_thread=not any_thread,
+    )
+
+
+def write_ahead(database: sqlite3.Connection, synchronous: Literal["FULL", "NORMAL"]) -> None:
+    """Use a write-ahead log, so that who reads never waits for who writes.
+
+    A process that is killed loses only what it had not committed (https://sqlite.org/wal.html).
+    `NORMAL` may lose the last commits when the machine loses power, never the database.
+    """
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute(f"PRAGMA synchronous = {synchronous}")
+
+
+@contextmanager
+def transaction(database: sqlite3.Connection) -> Generator[None]:
+    """Commit what is done inside, or nothing of it."""
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+def set_aside(path: Path) -> Path:
+    """Give a database another name, with its write-ahead log; return the name. Raises OSError.
+
+    Of those that were set aside before, the oldest are deleted.
+    """
+    stem = f"{path.name}.set-aside-"
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    aside = path.with_name(f"{stem}{stamp}")
+    path.replace(aside)
+    log = path.with_name(f"{path.name}-wal")
+    if log.exists():
+        log.replace(aside.with_name(f"{aside.name}-wal"))
+    path.with_name(f"{path.name}-shm").unlink(missing_ok=True)
+    kept = sorted(each for each in path.parent.glob(f"{stem}*") if each.suffix[-4:] != "-wal")
+    for old in kept[:-SET_ASIDE_KEPT]:
+        old.unlink(missing_ok=True)
+        old.with_name(f"{old.name}-wal").unlink(missing_ok=True)
+    return aside
