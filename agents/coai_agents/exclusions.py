@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from coai_agents.exclusions_folder import COAIIGNORE, GITIGNORE, Folder, read_folder
-from coai_agents.exclusions_gitignore import LAST, judge, parse_ignore_file
+from coai_routing.ignore_patterns import LAST, judge, parse_ignore_file
 from coai_agents.source import path_of
 from coai_routing.secret_files import secret_file_pattern
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.exclusions_gitignore import parse_ignore_file
+from coai_routing.ignore_patterns import parse_ignore_file
 from coai_routing.workspace_files import read_file
 
 if TYPE_CHECKING:
-    from coai_agents.exclusions_gitignore import IgnoreFile
+    from coai_routing.ignore_patterns import IgnoreFile
 
 COAIIGNORE: Final = ".coaiignore"
 GITIGNORE: Final = ".gitignore"

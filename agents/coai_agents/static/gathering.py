@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.exclusions_folder import read_folder
-from coai_agents.exclusions_gitignore import LAST, judge
+from coai_routing.ignore_patterns import LAST, judge
 from coai_agents.source import normal_language
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from coai_agents.exclusions_folder import Folder
-    from coai_agents.exclusions_gitignore import IgnoreFile
+    from coai_routing.ignore_patterns import IgnoreFile
 
 TEXTS: Final = frozenset(
     {".env", ".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf", ".properties", ".xml"}
