@@ -13,6 +13,7 @@ says that there are more.
 
 from __future__ import annotations
 
+import itertools
 import json
 import ntpath
 import os
@@ -107,6 +108,8 @@ def _without_authority(part: str, *, is_file: bool) -> Iterator[str]:
     if authority.lower() in ("", "localhost", "127.0.0.1"):
         yield path
         return
+    if not path:
+        return
     networked = (f"//{authority}{path}", path)
     yield from networked if is_file else reversed(networked)
 
@@ -199,8 +202,10 @@ class FileNames:
     """All names of one file."""
 
     paths: tuple[str, ...] = ()
-    """Absolute ones: as written, then as links lead on, the last one without any link. None for
-    what has no path, such as a document that was never saved."""
+    """Absolute ones: every reading of what was written, then where links lead. None for what has no
+    path, such as a document that was never saved."""
+    likely: tuple[str, ...] = ()
+    """Of these, the plainest reading and where links lead from it."""
     below: tuple[tuple[str, str], ...] = ()
     """Workspace folder, as the editor writes it, and name relative to it, with slashes."""
     folds_case: bool = False
@@ -221,31 +226,28 @@ class FileNames:
 def written(address: str, roots: Sequence[Root], *, windows: bool = _WINDOWS) -> FileNames:
     """Return the names that an address has by itself, without asking the disk."""
     spelled = spellings_of(address, windows=windows)
-    return _named(spelled, spelled, roots, windows=windows, folds_case=FOLDS_CASE)
+    return _named(spelled, (), roots, windows=windows, folds_case=FOLDS_CASE)
 
 
 def look_up(address: str, roots: Sequence[Root]) -> FileNames:
     """Return all names of what a URI or a path names. Asks the disk: call it in a thread."""
     spelled = spellings_of(address)
-    led: dict[str, None] = {}
-    for path in spelled:
-        if os.path.isabs(path):  # noqa: PTH117 - for each of many
-            led.update(dict.fromkeys(_along_links(path)))
-    everything = (*spelled, *led)
-    ends = dict.fromkeys((*everything[:1], *everything[-1:]))
+    absolute = [path for path in spelled if os.path.isabs(path)]  # noqa: PTH117 - for each of many
+    led = [tuple(_along_links(path)) for path in absolute]
+    ends = dict.fromkeys((*absolute[:1], *(path for steps in led[:1] for path in steps[-1:])))
     return _named(
         spelled,
-        everything,
+        led,
         roots,
         windows=_WINDOWS,
-        folds_case=any(map(_folds_case, ends)),
+        folds_case=any(map(_folds_case, ends)) if ends else FOLDS_CASE,
         hard_linked=any(map(_is_hard_linked, ends)),
     )
 
 
 def _named(
     spelled: Sequence[str],
-    everything: Sequence[str],
+    led: Sequence[Sequence[str]],
     roots: Sequence[Root],
     *,
     windows: bool,
@@ -253,8 +255,9 @@ def _named(
     hard_linked: bool = False,
 ) -> FileNames:
     flavour = ntpath if windows else posixpath
-    names = dict.fromkeys(everything)
+    names = dict.fromkeys((*spelled, *itertools.chain.from_iterable(led)))
     absolute = [name for name in names if flavour.isabs(name)]
+    plainest = [name for name in spelled[:1] if flavour.isabs(name)]
     below = [
         (root.path, relative)
         for name in absolute
@@ -270,6 +273,7 @@ def _named(
     ]
     return FileNames(
         tuple(name for name in absolute if ".." not in _parts(name, windows=windows)),
+        tuple(dict.fromkeys((*plainest, *itertools.chain.from_iterable(led[:1])))),
         tuple(dict.fromkeys(below)),
         folds_case,
         hard_linked,

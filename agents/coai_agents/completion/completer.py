@@ -65,10 +65,10 @@ HISTORY: Final = 200
 class Gate(Protocol):
     """Decides whether code may be completed in a document at all, before any model is asked."""
 
-    def refusal(
+    async def refusal(
         self, source: Source, cursor: Cursor, trigger: Trigger
     ) -> tuple[Reason, str] | None:
-        """Return why not, with details; None if it may."""
+        """Return why not, with details; None if it may. Waits for nothing if the file is known."""
         ...
 
 
@@ -183,7 +183,7 @@ class Completer:
         self, document: Source, source: Source, cursor: Cursor, trigger: Trigger
     ) -> Outcome:
         """Complete in `source`: the open document, or what it would be with an item taken."""
-        if (refusal := self._gate.refusal(source, cursor, trigger)) is not None:
+        if (refusal := await self._gate.refusal(source, cursor, trigger)) is not None:
             return NoSuggestion(*refusal)
         desk = self._desk(cursor.uri)
         superseded = desk.newest_request()
@@ -344,12 +344,13 @@ class Completer:
 
     def opened(self, source: Source) -> None:
         """Have the backend read a short document before anybody asks."""
-        end = Cursor.at(source, len(source.text))
-        if self._gate.refusal(source, end, Trigger.INVOKED) is None:
-            desk = self._desk(source.uri)
-            desk.resting = self._spawn(self._begin(desk, source, end))
+        desk = self._desk(source.uri)
+        desk.resting = self._spawn(self._begin(desk, source))
 
-    async def _begin(self, desk: Desk, source: Source, end: Cursor) -> None:
+    async def _begin(self, desk: Desk, source: Source) -> None:
+        end = Cursor.at(source, len(source.text))
+        if await self._gate.refusal(source, end, Trigger.INVOKED) is not None:
+            return
         await asyncio.sleep(REST)
         # Nobody knows yet where the cursor will be.
         await self._read_ahead(desk, source, end, whole=True)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from coai_agents.completion.cursor import Cursor
     from coai_agents.completion.desk import Desk
     from coai_agents.completion.session import PromptSession
+    from coai_agents.context_selection import ContextFile
     from coai_agents.source import Source
     from coai_routing.backends import Backend
     from coai_routing.request import ModelReply, ModelRequest
@@ -45,8 +46,11 @@ _FEW_TOKENS: Final = 32
 class Context(Protocol):
     """Finds what else a prompt should show."""
 
-    def files(self, source: Source, cursor: Cursor, budget: int) -> Sequence[tuple[str, str]]:
-        """Return paths and texts of at most so many characters together, most stable first."""
+    def files(self, source: Source, cursor: Cursor, budget: int) -> Sequence[ContextFile]:
+        """Return pieces of other files, the most stable first.
+
+        Their paths and texts have at most so many characters together.
+        """
         ...
 
 

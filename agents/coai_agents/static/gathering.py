@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.exclusions_folder import read_folder
-from coai_routing.ignore_patterns import LAST, judge
 from coai_agents.source import normal_language
+from coai_routing.ignore_patterns import LAST, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
