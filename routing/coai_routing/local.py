@@ -79,6 +79,9 @@ def configured_endpoints(settings: Settings) -> tuple[EndpointSettings, ...]:
                 "kind": endpoint.kind if isinstance(endpoint, CustomEndpoint) else _KINDS[name],
                 "base_url": endpoint.url,
                 "api_key": _key(endpoint),
+                "model": endpoint.model,
+                "configured": isinstance(endpoint, CustomEndpoint)
+                or "url" in endpoint.model_fields_set,
             }
         )
         for name, endpoint in settings.endpoints.by_name().items()
