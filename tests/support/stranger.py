@@ -20,6 +20,8 @@ needs_root: Final = pytest.mark.skipif(
     reason="only root can run a process as another user",
 )
 
+_TAGS: Final = {"models": [{"name": MODEL, "size": 3, "capabilities": ["completion", "insert"]}]}
+
 _SERVER: Final = f"""
 # After the change of user, nothing of this Python may be readable any more.
 import encodings.idna, html, http.server, json, os, socket, stringprep, sys
@@ -27,7 +29,7 @@ import encodings.idna, html, http.server, json, os, socket, stringprep, sys
 host, port, user = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 replies = {{
     "/api/version": {{"version": "0.40.12"}},
-    "/api/tags": {{"models": [{{"name": "{MODEL}", "size": 3, "capabilities": ["completion", "insert"]}}]}},
+    "/api/tags": {_TAGS!r},
     "/api/ps": {{}},
 }}
 
