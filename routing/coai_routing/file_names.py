@@ -226,7 +226,7 @@ class FileNames:
 def written(address: str, roots: Sequence[Root], *, windows: bool = _WINDOWS) -> FileNames:
     """Return the names that an address has by itself, without asking the disk."""
     spelled = spellings_of(address, windows=windows)
-    return _named(spelled, (), roots, windows=windows, folds_case=FOLDS_CASE)
+    return _named(spelled, (), roots, windows=windows, folds_case=FOLDS_CASE or windows)
 
 
 def look_up(address: str, roots: Sequence[Root]) -> FileNames:
