@@ -16,6 +16,8 @@ from coai_agents import exclusions as module
 from coai_agents.exclusions import MOST_PATTERNS as MOST_TOGETHER
 from coai_agents.exclusions import ExclusionRules, Exclusions, Ground
 from coai_agents.exclusions_folder import MOST_BYTES
+from coai_agents.static.gathering import files_in
+from coai_routing.file_names import look_up
 from coai_routing.ignore_patterns import (
     LONGEST_PATTERN,
     MOST_PATTERNS,
@@ -32,6 +34,8 @@ from coai_routing.settings_patterns import rebased
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from coai_routing.file_names import FileNames, Root
 
 HOSTILE = {
     "stars": "*a" * 14 + "b",
@@ -95,6 +99,7 @@ def test_a_list_that_is_too_much_makes_everything_private(patterns: str, why: st
 
 def nested(top: Path, count: int, text: str, name: str = ".coaiignore") -> Path:
     folder = top
+    folder.mkdir(exist_ok=True)
     for number in range(count):
         (folder / name).write_text(text, encoding="utf-8")
         folder /= f"d{number}"
@@ -166,8 +171,12 @@ async def test_who_asks_twice_at_once_is_answered_by_one_look(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looks: list[str] = []
-    real = module.look_up
-    monkeypatch.setattr(module, "look_up", lambda *a: (looks.append(a[0]), real(*a))[1])
+
+    def counted(address: str, roots: Sequence[Root]) -> FileNames:
+        looks.append(address)
+        return look_up(address, roots)
+
+    monkeypatch.setattr(module, "look_up", counted)
     exclusions = asked(tmp_path)
     await asyncio.gather(*(exclusions.judged(tmp_path / "x.py", "completion") for _ in range(9)))
     assert len(looks) == 1
@@ -212,3 +221,11 @@ def test_the_same_list_means_what_git_says(tmp_path: Path) -> None:
 
 def _is_private(lines: Sequence[str], path: str) -> bool:
     return bool(assess(ASKED, SensitivityRules(private_files=tuple(lines)), paths=[path]))
+
+
+def test_an_audit_looks_at_files_of_which_patterns_say_too_much(tmp_path: Path) -> None:
+    for name in (".gitignore", ".coaiignore"):
+        nested(tmp_path / name[1:], 5, "\n".join("?*a" * 100 + str(n) for n in range(400)), name)
+    leaf = nested(tmp_path / "leaf", 0, "")
+    leaf.write_text("x = 1\n", encoding="utf-8")
+    assert leaf in files_in([tmp_path])

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -226,3 +229,38 @@ async def test_the_status_says_why_it_is_not_used_and_how_to_agree(
     assert f"the user {NEIGHBOUR}" in ollama["why"]
     assert "coai privacy trust ollama" in ollama["remedy"]
     assert server.received == []
+
+
+@needs_root
+def test_the_doctor_says_it_too_and_the_command_that_it_names_agrees(tmp_path: Path) -> None:
+    places = ("HOME", *(f"XDG_{kind}_HOME" for kind in ("CONFIG", "DATA", "STATE", "CACHE")))
+    others = ("LMSTUDIO", "LLAMA_SERVER", "VLLM")
+    with Stranger(NEIGHBOUR) as server:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "OLLAMA_HOST": f"127.0.0.1:{server.port}",
+            "COAI_ENGINE__ENABLED": "false",
+            **{f"COAI_ENDPOINTS__{name}__ENABLED": "false" for name in others},
+            **dict.fromkeys(places, str(tmp_path)),
+        }
+
+        def coai(*arguments: str) -> str:
+            return subprocess.run(
+                [sys.executable, "-P", "-m", "coai_server", *arguments],
+                env=environment,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            ).stdout
+
+        doctor = json.loads(coai("doctor", "--json"))
+        assert doctor["serving"] is None
+        (fix,) = (each for each in doctor["missing"] if each["what"].startswith("ollama: "))
+        assert f"the user {NEIGHBOUR}" in fix["what"]
+        assert "coai privacy trust ollama" in fix["fix"]
+        assert f"belongs to the user {NEIGHBOUR}" in coai("privacy", "trust", "ollama")
+        found = json.loads(coai("doctor", "--json"))["found"]
+        assert [each["ok"] for each in found] == [True]
+        assert "only if it is yours" in coai("privacy", "trust", "ollama", "--forget")
+        assert read_consents(tmp_path / "coai" / "servers.json") == ()
