@@ -6,7 +6,6 @@ belongs to the user and nobody else could have written it.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import stat
 from pathlib import Path
@@ -15,7 +14,8 @@ from typing import Final
 import platformdirs
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-_MODE: Final = 0o600
+from coai_routing.own_files import own_folder, write_own_file
+
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _LARGEST: Final = 64 * 1024
 
@@ -72,14 +72,8 @@ def _others(address: str, path: Path | None) -> tuple[Consent, ...]:
 
 def _write(servers: tuple[Consent, ...], path: Path | None) -> None:
     path = path or location()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    with contextlib.suppress(FileNotFoundError):
-        draft.unlink()
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _MODE)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(_Consents(servers=servers).model_dump_json(indent=1))
-    draft.replace(path)
+    own_folder(path.parent)
+    write_own_file(path, _Consents(servers=servers).model_dump_json(indent=1))
 
 
 def _is_the_users(about: os.stat_result) -> bool:
