@@ -6,7 +6,6 @@ import os
 import tempfile
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -16,6 +15,7 @@ from coai_agents.completion.border import PrivacyBorder
 from coai_agents.completion.completer import Completer
 from coai_agents.completion.cursor import Cursor
 from coai_agents.completion.outcome import NoSuggestion, Reason, Suggestion, Trigger
+from coai_agents.completion.structure import SyntaxTrees
 from coai_agents.context import WorkspaceContext
 from coai_agents.context_selection import ContextFile
 from coai_agents.exclusions import ExclusionRules, Exclusions, Ground
@@ -28,9 +28,6 @@ from coai_routing.settings import CompletionSettings
 from coai_routing.settings_loading import load
 from tests.support.many_names import TwoFolders, write_two_folders
 from tests.support.scripted import OpenGate, ScriptedBackends
-
-if TYPE_CHECKING:
-    from coai_agents.completion.flight import WholeBlock
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="makes links and names of POSIX")
 
@@ -64,7 +61,7 @@ async def test_a_private_file_does_not_leave_by_any_of_its_names(
     assert "marked private" in str(assess(ASKED, own.files[0].rules, paths=own.files))
     border = border_of(folders)
     with pytest.raises(EgressRefusedError):
-        await border.check(Source(address, "x = 1\n"), backend="away")
+        await border.check(Source(address, "x = 1\n"), "", backend="away")
     piece = ContextFile("x.py", "x = 1", address)
     beside = Source(folders.open["plain"], "y = 1\n")
     assert await border.permitted(beside, [piece], backend="away") == ()
@@ -75,7 +72,7 @@ async def test_other_files_leave(folders: TwoFolders) -> None:
     for address in folders.open.values():
         # What is in no file is narrowed by every project.
         if address.startswith("file:"):
-            await border.check(Source(address, "y = 1\n"), backend="away")
+            await border.check(Source(address, "y = 1\n"), "", backend="away")
             piece = ContextFile("y.py", "y = 1", address)
             beside = Source(folders.open["plain"], "y = 1\n")
             assert await border.permitted(beside, [piece], backend="away") == (piece,)
@@ -236,7 +233,7 @@ async def test_a_piece_of_another_folder_leaves_only_if_that_folder_lets_it(
         document=documents.get,
         gate=OpenGate(),
         context=context,
-        syntax=_NoSyntax(),
+        syntax=SyntaxTrees(),
         border=PrivacyBorder(loaded.for_names, lambda: roots_of([a, b])),
     )
     outcome = await completer.complete(ours, len(ours.text), Trigger.INVOKED)
@@ -248,11 +245,6 @@ async def test_a_piece_of_another_folder_leaves_only_if_that_folder_lets_it(
     assert refused is not leaves
     await completer.aclose()
     await context.aclose()
-
-
-class _NoSyntax:
-    def whole_block(self, source: Source, cursor: Cursor) -> WholeBlock | None:
-        del source, cursor
 
 
 def test_a_router_s_question_is_judged_by_the_rules_of_each_file_that_it_shows(
