@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
 
     from coai_agents.completion.cursor import Cursor
-    from coai_agents.context_selection import Piece
+    from coai_agents.context_selection import ContextFile, Piece
     from coai_agents.exclusions import Exclusions
     from coai_agents.source import Source
 
@@ -228,11 +228,12 @@ class WorkspaceContext:
 
     # ------------------------------------------------------------------ prompts
 
-    def files(self, source: Source, cursor: Cursor, budget: int) -> Sequence[tuple[str, str]]:
-        """Return paths and texts of at most so many characters together, most stable first.
+    def files(self, source: Source, cursor: Cursor, budget: int) -> Sequence[ContextFile]:
+        """Return pieces of other files, the most stable first.
 
-        The same question gets the same answer, byte for byte, until something relevant changes. A
-        smaller budget gets a beginning of what a larger one does. Empty where nothing is relevant.
+        Their paths and texts have at most so many characters together. The same question gets the
+        same answer, byte for byte, until something relevant changes. A smaller budget gets a
+        beginning of what a larger one does. Empty where nothing is relevant.
         """
         document = self._view.documents.get(source.uri)
         if document is None or budget < LEAST_BUDGET:

@@ -132,8 +132,7 @@ class Reader:
     def document(self, source: Source) -> Document:
         """Read an open document, and find what it imports."""
         path = path_to_judge(source.uri)
-        judged = None if path is None else self._exclusions.refusal(path, "context")
-        shareable = judged is None
+        shareable = path is None or not self._is_refused_document(source.uri, path)
         text = _shareable_text(source)
         name = "" if path is None else os.fspath(path)
         root = None if path is None else self._root(name)
@@ -173,12 +172,17 @@ class Reader:
         """Return the lines around a place that was edited; None if they may not be shown."""
         source = place.source
         path = path_to_judge(source.uri)
-        if path is not None and self.is_refused(os.fspath(path)):
+        if path is not None and self._is_refused_document(source.uri, path):
             return None
         name = "" if path is None else os.fspath(path)
         shown = _shown(path, self._root(name) if name else None)
         text = _shareable_text(source)
         return chunk_around(source.uri, name, shown, text, place.line)
+
+    def _is_refused_document(self, uri: str, path: Path) -> bool:
+        # By the path too, under which it is asked about once more when it is shown.
+        refused = self._exclusions.refusal(uri, "context") is not None
+        return self.is_refused(os.fspath(path)) or refused
 
     def is_refused(self, path: str) -> bool:
         """Say whether prompts must not show a file."""

@@ -202,6 +202,7 @@ def _definitions(view: View, document: Document, around: Surroundings) -> list[P
             steadiness=Steadiness.DEFINITION,
             smallest=symbol.smallest,
             line=symbol.line,
+            origin=document.uri if file is document.file else file.path,
         )
     return sorted(best.values(), key=lambda piece: -piece.score)[:MOST_DEFINITIONS]
 
@@ -212,7 +213,6 @@ _Use = tuple[float, "FileCode", "Symbol", "Hashable"]
 
 def _used(view: View, document: Document, around: Surroundings) -> Iterator[_Use]:
     """Yield definitions that the lines around the cursor use."""
-    own = document.file
     own = document.file
     for name, weight in around.names.items():
         for number, symbol in enumerate(own.code.by_name.get(name, ())):
@@ -309,6 +309,7 @@ def _piece_of(chunk: Chunk, score: float, steadiness: Steadiness) -> Piece:
         steadiness=steadiness,
         smallest=SMALLEST_CHUNK,
         line=chunk.line,
+        origin=chunk.uri,
     )
 
 
@@ -325,6 +326,7 @@ def _outline(document: Document) -> list[Piece]:
             score=OUTLINE,
             steadiness=Steadiness.OUTLINE,
             smallest=SMALLEST_CHUNK,
+            origin=document.uri,
         )
     ]
 

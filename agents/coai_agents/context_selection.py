@@ -8,9 +8,9 @@ that is shown is no longer true, is everything put in order anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -47,13 +47,25 @@ class Piece:
     """Characters of it that must have room for it to be of use."""
     line: int = 0
     """Where it stands in its file; pieces of one file are shown in this order."""
+    origin: str = ""
+    """The URI or the path of its file."""
+
+
+class ContextFile(NamedTuple):
+    """What a prompt shows of another file."""
+
+    path: str
+    """As the prompt names it: relative to its workspace folder."""
+    text: str
+    origin: str
+    """The file's URI or whole path: whether it may leave is judged by this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
     """Pieces made to fit a budget."""
 
-    files: tuple[tuple[str, str], ...]
+    files: tuple[ContextFile, ...]
     pieces: int
     """How many of the pieces are in it."""
     score: float
@@ -65,12 +77,12 @@ def pack(pieces: Sequence[Piece], budget: int) -> Packed:
 
     A smaller budget shows a beginning of what a larger one shows.
     """
-    files: list[tuple[str, list[str]]] = []
+    files: list[tuple[Piece, list[str]]] = []
     left = budget
     score = 0.0
     count = 0
     for piece in pieces:
-        follows = bool(files) and files[-1][0] == piece.path
+        follows = bool(files) and _same_file(files[-1][0], piece)
         room = left - (1 if follows else len(piece.path) + ENTRY)
         text = _cut(piece, room)
         if not text:
@@ -78,14 +90,18 @@ def pack(pieces: Sequence[Piece], budget: int) -> Packed:
         if follows:
             files[-1][1].append(text)
         else:
-            files.append((piece.path, [text]))
+            files.append((piece, [text]))
         left = room - len(text)
         score += piece.score * len(text) / len(piece.text)
         count += 1
         if len(text) < len(piece.text):
             break
-    shown = tuple((path, "\n".join(texts)) for path, texts in files)
+    shown = tuple(ContextFile(piece.path, "\n".join(texts), piece.origin) for piece, texts in files)
     return Packed(shown, count, score, budget - left)
+
+
+def _same_file(one: Piece, other: Piece) -> bool:
+    return (one.path, one.origin) == (other.path, other.origin)
 
 
 def _cut(piece: Piece, room: int) -> str:
@@ -113,7 +129,7 @@ def select(
     if not all(text_of(piece.key) == piece.text for piece in shown):
         return fresh
     scores = {piece.key: piece.score for piece in ranked}
-    kept = [_scored(piece, scores.get(piece.key, 0.0)) for piece in shown]
+    kept = [replace(piece, score=scores.get(piece.key, 0.0)) for piece in shown]
     if not pack(kept, budget).score:
         return fresh
     known = {piece.key for piece in kept}
@@ -126,18 +142,6 @@ def select(
     if pack(fresh, budget).score > MARGIN * pack(kept, budget).score:
         return fresh
     return tuple(kept)
-
-
-def _scored(piece: Piece, score: float) -> Piece:
-    return Piece(
-        piece.key,
-        piece.path,
-        piece.text,
-        score,
-        piece.steadiness,
-        piece.smallest,
-        piece.line,
-    )
 
 
 def _affordable(ranked: Sequence[Piece], budget: int) -> list[Piece]:

@@ -8,39 +8,45 @@ Four things exclude a file, in this order:
 - for a prompt about another file: git ignores it, unless `completion.gitignored_context`, or it
   lies outside of the workspace.
 
-A symbolic link is judged by its own path and by that of what it points to; either excludes.
+A file is judged on every name that it has (`coai_routing.file_names`), and any of them excludes.
 
 What was decided is kept, so that asking again costs a look into a dictionary. A path that was never
 asked about is judged at once, because a `.coaiignore` must not be missed for not having been read
-yet. That costs a `realpath`, and for each directory above it that is new five `stat` calls and the
-reading of the ignore files that are there, of at most 256 KB each. Paths are at most 64 directories
-deep; deeper ones are refused. `refresh` reads again what changed on disk and judges all known
-paths anew, in a thread; `forget` makes the next question look at the disk again.
+yet: by `refusal` where it is asked, by `judged` in a thread. That takes a look at each link on the
+way, and for each directory above it that is new five `stat` calls and the reading of the ignore
+files that are there. Their size, their patterns and the time that these take have limits; what lies
+beyond is refused, because nobody knows what it says. Paths are at most 64 directories deep; deeper
+ones are refused. `refresh` reads again what changed on disk and judges all known paths anew, in a
+thread; `forget` makes the next question look at the disk again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-import sys
 from dataclasses import dataclass
-from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
-from urllib.parse import urlsplit
 
-from coai_agents.exclusions_folder import COAIIGNORE, GITIGNORE, Folder, read_folder
-from coai_agents.exclusions_gitignore import LAST, judge, parse_ignore_file
-from coai_agents.source import path_of
+from coai_agents.exclusions_files import Ground, Refusal, by_coaiignore, by_git
+from coai_agents.exclusions_folder import COAIIGNORE, GITIGNORE, read_folder
+from coai_routing.file_names import FOLDS_CASE, FileNames, Root, look_up, roots_of, spellings_of
+from coai_routing.ignore_patterns import PatternsError, judge, parse_ignore_file
 from coai_routing.secret_files import secret_file_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from coai_agents.exclusions_folder import Folder
+    from coai_routing.ignore_patterns import IgnoreFile
     from coai_routing.settings import Settings
 
 Use = Literal["completion", "context"]
 """Completing in a file, or showing it in the prompt for another one."""
+
+__all__ = ["ExclusionRules", "Exclusions", "Ground", "Refusal", "Use", "path_to_judge"]
 
 DEEPEST: Final = 64
 """Directories above a file that are looked at; what lies deeper is refused."""
@@ -48,53 +54,18 @@ DEEPEST: Final = 64
 MOST_DECISIONS: Final = 8192
 """Decisions kept; with more, all are forgotten and made again when asked for."""
 
-IGNORE_CASE: Final = sys.platform in ("win32", "darwin")
-"""Whether file systems usually take `Build` and `build` for the same."""
+MOST_PATTERNS: Final = 16_384
+"""Patterns of all ignore files above one file together; with more, it is refused."""
 
 _ATTEMPTS: Final = 3
 
+logger = logging.getLogger(__name__)
+
+_MOST_TOLD: Final = 100
+"""Ignore files that the log names."""
+
 _WATCHED: Final = frozenset({COAIIGNORE, GITIGNORE, ".git", "exclude"})
 _USES: Final[tuple[Use, ...]] = ("completion", "context")
-
-
-class Ground(StrEnum):
-    """Why a file is refused."""
-
-    SECRET_FILE = "secret_file"  # noqa: S105 - the name of a reason, no password
-    COAIIGNORE = "coaiignore"
-    SETTING = "setting"
-    GITIGNORE = "gitignore"
-    OUTSIDE = "outside"
-    """The file, or what it points to, is in no folder of the workspace."""
-    UNREADABLE = "unreadable"
-    """An ignore file that is there could not be read, so nobody knows what it says."""
-    NOT_JUDGED = "not_judged"
-    """Nobody has looked at the file yet, and this is no moment to do it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a file must be left alone, and what says so."""
-
-    reason: Ground
-    pattern: str = ""
-    file: str = ""
-    """The ignore file or the setting that has the pattern."""
-
-    @property
-    def sentence(self) -> str:
-        """What excludes the file, for a reader."""
-        match self.reason:
-            case Ground.SECRET_FILE:
-                return f"It matches `{self.pattern}`, as files with secrets do."
-            case Ground.OUTSIDE:
-                return "It is outside of the workspace's folders."
-            case Ground.UNREADABLE:
-                return f"{self.file} cannot be read."
-            case Ground.NOT_JUDGED:
-                return "It has not been looked at yet."
-            case _:
-                return f"It matches `{self.pattern}` in {self.file}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +90,10 @@ class ExclusionRules:
 
 
 @dataclass(frozen=True, slots=True)
-class _Root:
-    path: str
-    real: str
-
-
-@dataclass(frozen=True, slots=True)
 class _Decision:
-    root: Path | None
-    rules: ExclusionRules
+    names: FileNames
+    rules: tuple[tuple[Path | None, ExclusionRules], ...]
+    """Those that it was made by, to see whether they still hold."""
     refusal: Refusal | None
 
 
@@ -135,69 +101,114 @@ class _Decision:
 class _State:
     """All that was read and decided; replaced as a whole when it is out of date."""
 
-    roots: tuple[_Root, ...]
-    folders: dict[str, Folder]
+    roots: tuple[Root, ...]
+    folders: dict[tuple[str, bool], Folder]
+    """By path, and whether case is ignored there."""
     decisions: dict[tuple[str, Use], _Decision]
 
 
 class Exclusions:
-    """Decides about files. May be asked from any thread."""
+    """Decides about files, named by a path or a URI. May be asked from any thread."""
 
     def __init__(
         self,
         rules: Callable[[Path | None], ExclusionRules],
         *,
         roots: Iterable[Path] = (),
-        ignore_case: bool = IGNORE_CASE,
+        ignore_case: bool = FOLDS_CASE,
     ) -> None:
         """`rules` gives the settings of a workspace folder, of None outside of any.
 
         A change of them takes effect by itself: they are asked for with every question, so the
-        answer must be at hand.
+        answer must be at hand. `ignore_case` where the file system tells cases apart and rules
+        should not.
         """
         self._rules = rules
         self._ignore_case = ignore_case
-        self._state = _State(_roots(roots), {}, {})
+        self._state = _State(roots_of(roots), {}, {})
+        self._judging: dict[tuple[str, Use], asyncio.Task[_Decision]] = {}
+        self._told: set[str] = set()
 
     @property
     def roots(self) -> tuple[Path, ...]:
         """The workspace's folders."""
         return tuple(Path(root.path) for root in self._state.roots)
 
+    @property
+    def known_roots(self) -> tuple[Root, ...]:
+        """The same with where they really are, as it was when they were set or refreshed."""
+        return self._state.roots
+
     def set_roots(self, roots: Iterable[Path]) -> None:
         """Take the workspace's folders as they are now."""
-        self._state = _State(_roots(roots), self._state.folders, {})
+        self._state = _State(roots_of(roots), self._state.folders, {})
 
     def refusal(self, path: Path | str, for_: Use) -> Refusal | None:
-        """Return why a file must not be used, or None if it may be."""
-        state = self._state
+        """Return why a file must not be used, or None if it may be; may look at the disk."""
+        return self._decided((os.fspath(path), for_)).refusal
+
+    async def judged(self, path: Path | str, for_: Use) -> Refusal | None:
+        """Return the same, and look at the disk, if that is needed, in a thread.
+
+        Who asks first for a file is answered first.
+        """
         key = (os.fspath(path), for_)
-        decision = state.decisions.get(key)
-        if decision is None or self._rules(decision.root) != decision.rules:
+        known = self._known(key)
+        if known is not None:
+            return known.refusal
+        task = self._judging.get(key)
+        if task is None:
+            task = asyncio.create_task(asyncio.to_thread(self._decided, key))
+            self._judging[key] = task
+            task.add_done_callback(lambda _: self._judging.pop(key, None))
+        return (await asyncio.shield(task)).refusal
+
+    def known_refusal(self, path: Path | str, for_: Use) -> Refusal | None:
+        """Return the same without ever looking at the disk: what is not known is refused."""
+        decision = self._known((os.fspath(path), for_))
+        return Refusal(Ground.NOT_JUDGED) if decision is None else decision.refusal
+
+    def known_names(self, path: Path | str) -> FileNames | None:
+        """Return all names of a file that was judged before; reads only memory."""
+        for use in _USES:
+            decision = self._state.decisions.get((os.fspath(path), use))
+            if decision is not None:
+                return decision.names
+        return None
+
+    def _known(self, key: tuple[str, Use]) -> _Decision | None:
+        decision = self._state.decisions.get(key)
+        if decision is None or any(self._rules(root) != held for root, held in decision.rules):
+            return None
+        return decision
+
+    def _decided(self, key: tuple[str, Use]) -> _Decision:
+        state = self._state
+        decision = self._known(key)
+        if decision is None:
             decision = self._decide(state, key, self._rules)
             if len(state.decisions) >= MOST_DECISIONS:
                 state.decisions.clear()
             state.decisions[key] = decision
-        return decision.refusal
+        return decision
 
-    def known_refusal(self, path: Path | str, for_: Use) -> Refusal | None:
-        """Return the same without ever looking at the disk: what is not known is refused."""
-        decision = self._state.decisions.get((os.fspath(path), for_))
-        if decision is None or self._rules(decision.root) != decision.rules:
-            return Refusal(Ground.NOT_JUDGED)
-        return decision.refusal
-
-    def forget(self, path: Path) -> None:
-        """Take note that a file or directory appeared, changed or went away.
+    def forget(self, path: Path | str) -> None:
+        """Take note that a file or directory appeared, changed or went away, or was opened.
 
         Only ignore files, `.git` and symbolic links matter; for any other file nothing changes.
         """
         state = self._state
-        if path.name in _WATCHED:
+        name = os.fspath(path)
+        if os.path.basename(name) in _WATCHED:  # noqa: PTH119 - the name of a file in a URI, too
             self._state = _State(state.roots, {}, {})
-        else:
-            for use in _USES:
-                state.decisions.pop((os.fspath(path), use), None)
+            return
+        gone = [
+            key
+            for key, decision in tuple(state.decisions.items())
+            if key[0] == name or name in decision.names.paths
+        ]
+        for key in gone:
+            state.decisions.pop(key, None)
 
     async def refresh(self) -> None:
         """Read again what changed on disk, and judge all known paths anew, in a thread.
@@ -215,10 +226,10 @@ class Exclusions:
                 return
 
     def _reread(self, state: _State, rules: Mapping[Path | None, ExclusionRules]) -> _State:
-        roots = _roots(Path(root.path) for root in state.roots)
+        roots = roots_of(root.path for root in state.roots)
         fresh = _State(roots, {}, {})
         for root in roots:
-            _folder(fresh, root.path, ignore_case=self._ignore_case)
+            self._folder(fresh, root.path, ignore_case=self._ignore_case)
         secret_file_pattern(Path())
         for key in tuple(state.decisions):
             fresh.decisions[key] = self._decide(fresh, key, rules.__getitem__)
@@ -227,103 +238,117 @@ class Exclusions:
     def _decide(
         self, state: _State, key: tuple[str, Use], rules_of: Callable[[Path | None], ExclusionRules]
     ) -> _Decision:
-        name, use = key
-        path = os.path.abspath(name)  # noqa: PTH100 - it takes `..` out without asking the disk
-        real = os.path.realpath(path)
-        root = _root_of(path, [root.path for root in state.roots])
-        real_root = _root_of(real, [root.real for root in state.roots])
-        owner = None if root is None else Path(root)
-        rules = rules_of(owner)
-        refusal = self._judge(state, path, root, rules, use)
-        if refusal is None and real != path:
-            refusal = self._judge(state, real, real_root, rules, use)
-        if refusal is None and use == "context" and (root is None or real_root is None):
+        address, use = key
+        names = look_up(address, state.roots)
+        owners = tuple(map(Path, names.roots)) or (None,)
+        rules = tuple((owner, rules_of(owner)) for owner in owners)
+        refusal = _as_secret(names) or self._by_settings(names, rules, use)
+        for path in names.paths:
+            refusal = refusal or self._by_files(state, path, names, rules, use)
+        if refusal is None and use == "context" and not _is_inside(names, state.roots):
             refusal = Refusal(Ground.OUTSIDE)
-        return _Decision(owner, rules, refusal)
+        if refusal is not None and refusal.reason is Ground.UNREADABLE:
+            self._tell(refusal)
+        return _Decision(names, rules, refusal)
 
-    def _judge(
-        self, state: _State, path: str, root: str | None, rules: ExclusionRules, use: Use
+    def _tell(self, refusal: Refusal) -> None:
+        """Note in the log, once, that an ignore file is not heeded but taken for excluding all."""
+        if refusal.file not in self._told and len(self._told) < _MOST_TOLD:
+            self._told.add(refusal.file)
+            logger.warning("%s What it speaks of is left alone.", refusal.sentence)
+
+    def _by_files(
+        self,
+        state: _State,
+        path: str,
+        names: FileNames,
+        rules: Sequence[tuple[Path | None, ExclusionRules]],
+        use: Use,
     ) -> Refusal | None:
-        if (pattern := secret_file_pattern(Path(path))) is not None:
-            return Refusal(Ground.SECRET_FILE, pattern)
-        names = Path(path).parts
-        if len(names) - 1 > DEEPEST:
+        """Judge one name by the ignore files in the folders above it."""
+        parts = Path(path).parts
+        if len(parts) - 1 > DEEPEST:
             return Refusal(Ground.UNREADABLE, file=f"What is {DEEPEST} directories deep")
-        above = [str(Path(*names[:count])) for count in range(1, len(names))]
-        folders = [_folder(state, name, ignore_case=self._ignore_case) for name in above]
-        inside = len(names) if root is None else len(Path(root).parts)
-        return (
-            _by_coaiignore(names, folders, inside)
-            or self._by_settings(names if root is None else names[inside:], root, rules, use)
-            or (_by_git(names, folders, inside) if _heeds_git(use, rules) else None)
-        )
+        ignore_case = self._ignore_case or names.folds_case
+        folders: list[Folder] = []
+        patterns = 0
+        for count in range(1, len(parts)):
+            folder = self._folder(state, str(Path(*parts[:count])), ignore_case=ignore_case)
+            folders.append(folder)
+            patterns += folder.patterns
+            if patterns > MOST_PATTERNS:
+                why = f"with those above it, it has more than {MOST_PATTERNS:,} patterns"
+                return Refusal(Ground.UNREADABLE, file=str(Path(*parts[:count])), why=why)
+        root = _root_of(path, [each for root in state.roots for each in (root.path, root.real)])
+        inside = len(parts) if root is None else len(Path(root).parts)
+        heeds_git = use == "context" and not all(each.gitignored_context for _, each in rules)
+        try:
+            return by_coaiignore(parts, folders, inside) or (
+                by_git(parts, folders, inside) if heeds_git else None
+            )
+        except PatternsError as error:
+            return Refusal(Ground.UNREADABLE, file=f"What is said of {path}", why=str(error))
 
     def _by_settings(
-        self, parts: Sequence[str], root: str | None, rules: ExclusionRules, use: Use
+        self,
+        names: FileNames,
+        rules: Sequence[tuple[Path | None, ExclusionRules]],
+        use: Use,
     ) -> Refusal | None:
-        # A pattern is relative to a workspace folder. Outside of any, only the name is compared.
-        parts = parts[-1:] if root is None else parts
-        asked = {"privacy.exclude": rules.privacy}
-        if use == "completion":
-            asked["completion.exclude"] = rules.completion
-        for name, patterns in asked.items():
-            if not patterns:
-                continue
-            file = parse_ignore_file(name, "\n".join(patterns), ignore_case=self._ignore_case)
-            if (found := judge(parts, {0: file})) is not None:
-                return Refusal(Ground.SETTING, found[1], name)
+        """Judge by the settings of each folder that the file is in by one of its names."""
+        for owner, held in rules:
+            asked = {"privacy.exclude": held.privacy}
+            if use == "completion":
+                asked["completion.exclude"] = held.completion
+            # A pattern is relative to a workspace folder. Outside of any, only a name is compared.
+            relative = (
+                tuple(Path(path).name for path in names.paths)
+                if owner is None
+                else names.relative_to(os.fspath(owner))
+            )
+            ignore_case = self._ignore_case or names.folds_case
+            for setting, patterns in asked.items():
+                for name in relative if patterns else ():
+                    refusal = _by_patterns(name, setting, patterns, ignore_case=ignore_case)
+                    if refusal is not None:
+                        return refusal
         return None
 
+    def _folder(self, state: _State, name: str, *, ignore_case: bool) -> Folder:
+        folder = state.folders.get((name, ignore_case))
+        if folder is None:
+            folder = read_folder(name, ignore_case=ignore_case)
+            state.folders[name, ignore_case] = folder
+        return folder
 
-def _heeds_git(use: Use, rules: ExclusionRules) -> bool:
-    return use == "context" and not rules.gitignored_context
 
-
-def _by_coaiignore(names: Sequence[str], folders: Sequence[Folder], inside: int) -> Refusal | None:
-    """Judge by `.coaiignore` files; `inside` is the number of names that lead to the workspace.
-
-    What is above the workspace is the user's, what is in it may be anybody's: so the files within
-    cannot take back what those above exclude.
-    """
-    for folder in folders:
-        for file in folder.unreadable:
-            if file.endswith(COAIIGNORE):
-                return Refusal(Ground.UNREADABLE, file=file)
-    top = inside - 1
-    outer = {n: f.coaiignore for n, f in enumerate(folders[:top]) if f.coaiignore is not None}
-    inner = {n: f.coaiignore for n, f in enumerate(folders[top:]) if f.coaiignore is not None}
-    for parts, files in ((names[1:], outer), (names[inside:], inner)):
-        if files and parts and (found := judge(parts, files)) is not None:
-            return Refusal(Ground.COAIIGNORE, found[1], found[0].name)
+def _as_secret(names: FileNames) -> Refusal | None:
+    for name in (*names.paths, *(name for _, name in names.below)):
+        if (pattern := secret_file_pattern(Path(name))) is not None:
+            return Refusal(Ground.SECRET_FILE, pattern)
     return None
 
 
-def _by_git(names: Sequence[str], folders: Sequence[Folder], inside: int) -> Refusal | None:
-    """Judge by the `.gitignore` files of the innermost repository, or else of the workspace."""
-    if ".git" in names[:-1]:
-        return Refusal(Ground.GITIGNORE, ".git", "git itself")
-    repositories = [n for n, folder in enumerate(folders) if folder.is_repository]
-    top = repositories[-1] if repositories else min(inside, len(folders)) - 1
-    for folder in folders[top:]:
-        for file in folder.unreadable:
-            return Refusal(Ground.UNREADABLE, file=file)
-    files = {n: f.gitignore for n, f in enumerate(folders[top:]) if f.gitignore is not None}
-    if (exclude := folders[top].git_exclude) is not None:
-        files[LAST] = exclude
-    found = judge(names[top + 1 :], files) if files else None
-    return None if found is None else Refusal(Ground.GITIGNORE, found[1], found[0].name)
+def _by_patterns(
+    name: str, setting: str, patterns: tuple[str, ...], *, ignore_case: bool
+) -> Refusal | None:
+    parts = [part for part in name.split("/") if part]
+    try:
+        found = judge(parts, {0: _parsed(setting, patterns, ignore_case)})
+    except PatternsError as error:
+        return Refusal(Ground.UNREADABLE, file=f"`{setting}`", why=str(error))
+    return None if found is None else Refusal(Ground.SETTING, found[1], setting)
 
 
-def _folder(state: _State, name: str, *, ignore_case: bool) -> Folder:
-    folder = state.folders.get(name)
-    if folder is None:
-        folder = state.folders[name] = read_folder(name, ignore_case=ignore_case)
-    return folder
+@lru_cache(maxsize=64)
+def _parsed(setting: str, patterns: tuple[str, ...], ignore_case: bool) -> IgnoreFile:  # noqa: FBT001
+    return parse_ignore_file(setting, "\n".join(patterns), ignore_case=ignore_case)
 
 
-def _roots(paths: Iterable[Path]) -> tuple[_Root, ...]:
-    absolute = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - links stay as they are
-    return tuple(_Root(path, os.path.realpath(path)) for path in absolute)
+def _is_inside(names: FileNames, roots: Sequence[Root]) -> bool:
+    """Say whether each name of a file is in some folder of the workspace."""
+    folders = [folder for root in roots for folder in (root.path, root.real)]
+    return bool(names.likely) and all(_root_of(path, folders) for path in names.likely)
 
 
 def _root_of(path: str, roots: Sequence[str]) -> str | None:
@@ -333,16 +358,10 @@ def _root_of(path: str, roots: Sequence[str]) -> str | None:
 
 
 def path_to_judge(uri: str) -> Path | None:
-    """Return the path by which a document is judged; None if it has none.
+    """Return the path by which a document is known; None if it has none.
 
     Other schemes than `file:` name the same files: a notebook's cell, an older version, a file that
     is not saved yet. A document without a path, such as `untitled:Untitled-1`, is nobody's secret.
     """
-    path = path_of(uri)
-    if path is not None:
-        return path
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return None
-    return path_of(f"file://{parts.path}") if parts.path.startswith("/") else None
+    spelled = spellings_of(uri)
+    return Path(spelled[0]) if spelled and os.path.isabs(spelled[0]) else None  # noqa: PTH117

@@ -6,17 +6,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.exclusions_gitignore import parse_ignore_file
+from coai_routing.ignore_patterns import parse_ignore_file
 from coai_routing.workspace_files import read_file
 
 if TYPE_CHECKING:
-    from coai_agents.exclusions_gitignore import IgnoreFile
+    from coai_routing.ignore_patterns import IgnoreFile
 
 COAIIGNORE: Final = ".coaiignore"
 GITIGNORE: Final = ".gitignore"
 
-MOST_BYTES: Final = 256 * 1024
+MOST_BYTES: Final = 128 * 1024
 """A longer ignore file is not read, and what it speaks of is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An ignore file that is there and could not be read, or has more in it than people write."""
+
+    file: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +35,31 @@ class Folder:
     gitignore: IgnoreFile | None
     git_exclude: IgnoreFile | None
     is_repository: bool
-    unreadable: tuple[str, ...]
+    unreadable: tuple[Unreadable, ...]
     """The ignore files that are there and could not be read."""
+
+    @property
+    def patterns(self) -> int:
+        """How many patterns its files have."""
+        files = (self.coaiignore, self.gitignore, self.git_exclude)
+        return sum(len(file.patterns) for file in files if file is not None)
 
 
 def read_folder(name: str, *, ignore_case: bool) -> Folder:
     """Read a directory's ignore files; one that is there and cannot be read is named."""
     folder = Path(name)
     git = folder / ".git"
-    unreadable: list[str] = []
+    unreadable: list[Unreadable] = []
     files: list[IgnoreFile | None] = []
     for path in (folder / COAIIGNORE, folder / GITIGNORE, git / "info" / "exclude"):
         file = None
         try:
             text = _text_of(path)
-        except (OSError, ValueError):
-            unreadable.append(str(path))
-        else:
             if text is not None:
                 file = parse_ignore_file(str(path), text, ignore_case=ignore_case)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or str(error)
+            unreadable.append(Unreadable(str(path), why))
         files.append(file)
     return Folder(*files, is_repository=_is_repository(git), unreadable=tuple(unreadable))
 

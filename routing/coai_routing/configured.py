@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from coai_routing.discovery import EndpointSettings
 from coai_routing.engine.store import ModelStore
 from coai_routing.privacy import Egress
+from coai_routing.settings import CustomEndpoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,6 +50,8 @@ def configured_endpoints(settings: Settings) -> tuple[EndpointSettings, ...]:
             kind=endpoint.kind,
             base_url=endpoint.url,
             api_key=None if (key := endpoint.key()) is None else SecretStr(key),
+            model=endpoint.model,
+            configured=isinstance(endpoint, CustomEndpoint) or "url" in endpoint.model_fields_set,
         )
         for name, endpoint in settings.endpoints.by_name().items()
         if endpoint.enabled

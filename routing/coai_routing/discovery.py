@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
 from coai_routing.addresses import http_address
-from coai_routing.errors import ProviderError
-from coai_routing.privacy import Egress
+from coai_routing.errors import ProviderError, StrangersServerError
+from coai_routing.privacy import Egress, is_loopback
 from coai_routing.providers.backend import (
     describe_llama_server,
     describe_ollama,
@@ -62,6 +62,16 @@ class EndpointSettings(BaseModel):
     kind: Kind
     base_url: Annotated[str, AfterValidator(http_address)]
     api_key: SecretStr | None = None
+    model: str | None = None
+    """The only model to use there; None for any."""
+    configured: bool = True
+    """Whether the user named its address; else COAI looks there by itself, and a server on this
+    machine is used only if it is the user's (`neighbours.py`)."""
+
+    @property
+    def is_found(self) -> bool:
+        """Whether who listens at its address has to be looked at."""
+        return not self.configured and is_loopback(self.base_url)
 
 
 class Found(BaseModel):
@@ -80,15 +90,30 @@ class Found(BaseModel):
     models: tuple[ModelDescription, ...] = ()
     fills_in: frozenset[str] = frozenset()
     """Models that the server itself says can fill in the middle; most servers do not say."""
+    strangers: bool = False
+    """Whether a server answers that belongs to another user, who was not agreed to."""
 
 
 WELL_KNOWN: Final = (
-    EndpointSettings(name="ollama", kind="ollama", base_url=_OLLAMA),
+    EndpointSettings(name="ollama", kind="ollama", base_url=_OLLAMA, configured=False),
     EndpointSettings(
-        name="lmstudio", kind="openai_compatible", base_url="http://127.0.0.1:1234/v1"
+        name="lmstudio",
+        kind="openai_compatible",
+        base_url="http://127.0.0.1:1234/v1",
+        configured=False,
     ),
-    EndpointSettings(name="llama_server", kind="llama_server", base_url="http://127.0.0.1:8080"),
-    EndpointSettings(name="vllm", kind="openai_compatible", base_url="http://127.0.0.1:8000/v1"),
+    EndpointSettings(
+        name="llama_server",
+        kind="llama_server",
+        base_url="http://127.0.0.1:8080",
+        configured=False,
+    ),
+    EndpointSettings(
+        name="vllm",
+        kind="openai_compatible",
+        base_url="http://127.0.0.1:8000/v1",
+        configured=False,
+    ),
 )
 """Where model servers are unless somebody put them elsewhere."""
 
@@ -124,8 +149,17 @@ def placed(
 
 def provider_for(endpoint: EndpointSettings, *, egress: Egress | None = None) -> Provider:
     """Return the provider that speaks to an endpoint; connects to nothing yet."""
-    # Imported here, because each brings a library of its own.
     endpoint = placed(endpoint)
+    provider = _provider_for(endpoint, egress)
+    if not endpoint.is_found:
+        return provider
+    from coai_routing.neighbours import CheckedProvider  # noqa: PLC0415 - on first use
+
+    return CheckedProvider(provider)
+
+
+def _provider_for(endpoint: EndpointSettings, egress: Egress | None) -> Provider:
+    # Imported here, because each brings a library of its own.
     key = None if endpoint.api_key is None else endpoint.api_key.get_secret_value()
     name, url = endpoint.name, endpoint.base_url
     match endpoint.kind:
@@ -172,6 +206,11 @@ async def _seen(endpoint: EndpointSettings, backend: Backend, egress: Egress) ->
         egress.check(None, backend.base_url, provider=endpoint.name)
         if not await _somebody_answers(backend.base_url):
             raise backend.unreachable()
+        if endpoint.is_found:
+            from coai_routing.neighbours import check_owner  # noqa: PLC0415 - if anybody answers
+
+            # Before anything is sent: the question which models there are carries a key.
+            await asyncio.to_thread(check_owner, backend.base_url, provider=endpoint.name)
         # Whoever answers will be used by these, and importing them takes too long for the loop.
         await asyncio.to_thread(import_module, f"coai_routing.providers.{endpoint.kind}")
         from coai_routing.providers.recognition import recognise  # noqa: PLC0415 - as above
@@ -185,16 +224,29 @@ async def _seen(endpoint: EndpointSettings, backend: Backend, egress: Egress) ->
         return _absent(endpoint, error)
     except TimeoutError:
         return _absent(endpoint, backend.timed_out(ASK_SECONDS))
+    models = tuple(model for model in recognised.models if _is_wanted(model.name, endpoint.model))
+    missing = recognised.models and not models
     return Found(
         name=endpoint.name,
         kind=endpoint.kind,
         base_url=endpoint.base_url,
-        ok=True,
-        detail=recognised.detail,
+        ok=not missing,
+        detail=f"It has no model `{endpoint.model}`." if missing else recognised.detail,
+        remedy=f"Set `endpoints.{_setting(endpoint)}.model` to one that it has." if missing else "",
         version=recognised.version,
-        models=recognised.models,
+        models=models,
         fills_in=recognised.fills_in,
     )
+
+
+def _is_wanted(name: str, wanted: str | None) -> bool:
+    """Say whether a model is the one that is asked for; Ollama leaves `:latest` out."""
+    return wanted is None or name in (wanted, f"{wanted}:latest")
+
+
+def _setting(endpoint: EndpointSettings) -> str:
+    well_known = endpoint.name in {each.name for each in WELL_KNOWN}
+    return endpoint.name if well_known else f"custom.{endpoint.name}"
 
 
 def _absent(endpoint: EndpointSettings, error: ProviderError) -> Found:
@@ -205,6 +257,7 @@ def _absent(endpoint: EndpointSettings, error: ProviderError) -> Found:
         ok=False,
         detail=error.message,
         remedy=error.remedy,
+        strangers=isinstance(error, StrangersServerError),
     )
 
 

@@ -152,6 +152,10 @@ class EgressRefusedError(ProviderError):
     """The request may not leave this machine and the backend is not on it."""
 
 
+class StrangersServerError(EgressRefusedError):
+    """The server is on this machine, but it is another user's, and the user did not agree to it."""
+
+
 class LedgerError(CoaiError):
     """The local record of requests and suggestions cannot be read or written."""
 

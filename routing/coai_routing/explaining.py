@@ -31,8 +31,11 @@ from coai_routing.route import Circumstances, RoutePlan, affinity_of, plan_route
 from coai_routing.sensitivity import Sensitivity, assess, texts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from coai_routing.capabilities import Objective
     from coai_routing.providers.base import Provider
+    from coai_routing.sensitivity import ShownFile
     from coai_routing.settings import Settings
 
 
@@ -54,30 +57,31 @@ async def explain_route(
     *,
     question: str,
     capability: Capability,
-    shown: tuple[str, str] | None = None,
+    shown: str | None = None,
+    files: Sequence[ShownFile] = (),
     objective: Objective | None = None,
     complexity: float | None = None,
 ) -> Explanation:
-    """Plan a request that shows a file, its path and text, and asks a question about it.
+    """Plan a request that shows a file's text and asks a question about it.
 
-    Only model servers are asked, for what they are; nothing of the request goes anywhere.
+    `files` are the file's names with the rules of each project that it belongs to. Only model
+    servers are asked, for what they are; nothing of the request goes anywhere.
     """
     models = registry()
     policy = models.policy(capability)
-    text = question if shown is None else f"{question}\n\n{shown[1]}"
+    text = question if shown is None else f"{question}\n\n{shown}"
     request = ModelRequest(
         capability=capability,
         messages=(Message(role="user", content=text or "?"),),
         max_tokens=1024,
     )
-    paths = () if shown is None else (shown[0],)
-    sensitivity = assess(request, sensitivity_rules(settings), paths=paths)
+    sensitivity = assess(request, sensitivity_rules(settings), paths=files)
     scored = score_of(
         RequestFeatures(
             kind=capability,
             question=question,
-            span_lines=0 if shown is None else shown[1].count("\n") + 1,
-            files=len(paths),
+            span_lines=0 if shown is None else shown.count("\n") + 1,
+            files=0 if shown is None else 1,
         )
     )
     if complexity is not None:

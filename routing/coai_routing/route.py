@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_routing.capabilities import Objective
 from coai_routing.health import HEALTHY, BackendHealth
-from coai_routing.sensitivity import Sensitivity
+from coai_routing.sensitivity import Sensitivity, ShownFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,8 +54,9 @@ class Question:
     """`request.timeout` is the deadline of the whole, retries and fallbacks included."""
     objective: Objective | None = None
     """None for the capability's own."""
-    paths: tuple[str, ...] = ()
-    """Files of which the request shows something, relative to their workspace folder."""
+    paths: tuple[str | ShownFile, ...] = ()
+    """Files of which the request shows something: relative to their workspace folder and judged by
+    the user's settings, or with all their names and the settings of their own projects."""
     complexity: float = 0.0
     """From 0 to 1; `complexity.py` makes it of what the caller knows."""
     priority: Priority = Priority.INTERACTIVE

@@ -11,16 +11,19 @@ import functools
 import json
 import re
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from coai_routing.file_names import FOLDS_CASE, spellings_of
+from coai_routing.ignore_patterns import PatternsError, judge, parse_ignore_file
 from coai_routing.personal import find_personal
 from coai_routing.secret_files import secret_file_pattern
 from coai_routing.secrets import find_secrets, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from coai_routing.ignore_patterns import IgnoreFile
     from coai_routing.request import ModelRequest
 
 MOST_REASONS: Final = 8
@@ -39,6 +42,20 @@ class SensitivityRules:
     """Regular expressions of the user's own."""
     private_files: tuple[str, ...] = ()
     """Gitignore patterns of files whose content must stay here."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFile:
+    """A file of which a request shows something, with the rules that its own project sets."""
+
+    names: tuple[str, ...]
+    """All that it goes by (`file_names.py`), relative to the folder that the rules are for, and
+    with slashes. That any of them is private is enough."""
+    rules: SensitivityRules
+    folds_case: bool = FOLDS_CASE
+    """Whether its file system takes `A` and `a` for the same."""
+    hard_linked: bool = False
+    """Whether it has names that nobody can tell, of which one may be private."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,38 +87,68 @@ class Sensitivity:
 
 
 def assess(
-    request: ModelRequest, rules: SensitivityRules, *, paths: Iterable[str] = ()
+    request: ModelRequest, rules: SensitivityRules, *, paths: Iterable[str | ShownFile] = ()
 ) -> Sensitivity:
-    """Say what is sensitive about a request that shows parts of the files at `paths`."""
+    """Say what is sensitive about a request that shows parts of the files at `paths`.
+
+    A path is judged by the rules of the request. A ShownFile brings its own, and what the request
+    says is judged by these too.
+    """
+    files = [
+        path if isinstance(path, ShownFile) else ShownFile(_slashed(spellings_of(path)), rules)
+        for path in paths
+    ]
     found: dict[Reason, None] = {}
-    for reason in _reasons(request, rules, tuple(paths)):
+    for reason in _reasons(request, rules, files):
         found[reason] = None
         if len(found) == MOST_REASONS:
             break
     return Sensitivity(tuple(found))
 
 
+def _slashed(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name.replace("\\", "/") for name in names)
+
+
 def _reasons(
-    request: ModelRequest, rules: SensitivityRules, paths: tuple[str, ...]
+    request: ModelRequest, rules: SensitivityRules, files: Sequence[ShownFile]
 ) -> Iterator[Reason]:
-    if rules.privacy_mode:
+    everyone = tuple(dict.fromkeys((rules, *(file.rules for file in files))))
+    if any(each.privacy_mode for each in everyone):
         yield Reason("privacy_mode", "privacy mode is on")
     if request.sensitive:
         yield Reason("caller", "whoever asked marked it as sensitive")
-    for path in paths:
-        if (pattern := secret_file_pattern(PurePath(path))) is not None:
-            yield Reason("file", f"a file that usually holds secrets ({pattern})")
-        elif rules.private_files and _is_private(path, rules.private_files):
-            yield Reason("file", "a file that is marked private")
+    for file in files:
+        yield from _about_file(file)
+    emails_of = dict.fromkeys(each.emails for each in everyone if each.personal_data)
     for text in texts_of(request):
         for secret in find_secrets(text):
             yield Reason("secret", f"a secret ({secret.kind})")
-        if rules.personal_data:
-            for datum in find_personal(text, emails=rules.emails):
+        for emails in emails_of:
+            for datum in find_personal(text, emails=emails):
                 yield Reason("personal", f"personal data ({datum.kind})")
-        for number, pattern in enumerate(rules.patterns, start=1):
-            if _compiled(pattern).search(text):
-                yield Reason("pattern", f"your pattern number {number} of `privacy.patterns`")
+        for each in everyone:
+            for number, pattern in enumerate(each.patterns, start=1):
+                if _compiled(pattern).search(text):
+                    yield Reason("pattern", f"your pattern number {number} of `privacy.patterns`")
+
+
+def _about_file(file: ShownFile) -> Iterator[Reason]:
+    for name in file.names:
+        if (pattern := secret_file_pattern(PurePosixPath(name))) is not None:
+            yield Reason("file", f"a file that usually holds secrets ({pattern})")
+    patterns = file.rules.private_files
+    if not patterns:
+        return
+    if file.hard_linked:
+        yield Reason("file", "a file with more than one name (hard links), and some are private")
+    try:
+        private = any(_is_private(name, patterns, file.folds_case) for name in file.names)
+    except PatternsError as error:
+        yield Reason("file", f"a file that `privacy.private` may mean: {error}")
+        return
+    if private:
+        yield Reason("file", "a file that is marked private")
 
 
 def texts_of(request: ModelRequest) -> tuple[str, ...]:
@@ -140,12 +187,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _is_private(path: str, patterns: tuple[str, ...]) -> bool:
-    return _spec(patterns).match_file(path.replace("\\", "/").lstrip("/"))
+def _is_private(name: str, patterns: tuple[str, ...], ignore_case: bool) -> bool:  # noqa: FBT001
+    parts = [part for part in name.split("/") if part]
+    return judge(parts, {0: _patterns(patterns, ignore_case)}) is not None
 
 
-@functools.lru_cache(maxsize=16)
-def _spec(patterns: tuple[str, ...]) -> Any:  # noqa: ANN401 - pathspec's class is imported late
-    import pathspec  # noqa: PLC0415 - only where a user has such patterns
-
-    return pathspec.GitIgnoreSpec.from_lines(patterns)
+@functools.lru_cache(maxsize=64)
+def _patterns(patterns: tuple[str, ...], ignore_case: bool) -> IgnoreFile:  # noqa: FBT001
+    return parse_ignore_file("privacy.private", "\n".join(patterns), ignore_case=ignore_case)

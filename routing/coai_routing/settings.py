@@ -223,7 +223,7 @@ class Endpoint(Section):
     url: HttpAddress = Field(description="The address under which its API begins.")
     model: Annotated[str | None, Field(min_length=1)] = Field(
         default=None,
-        description="The model to use there. Not set, the best one that it has.",
+        description="The only model to use there, by the server's own name. Not set, any it has.",
     )
 
 
@@ -371,10 +371,6 @@ class PrivacySettings(Section):
             "Hosts, alone or as `host:port`, that may see what is sensitive, such as a GPU server "
             "of your own."
         ),
-    )
-    redact: Annotated[bool, SWITCH_ON] = Field(
-        default=True,
-        description="Whether secrets found in a prompt are replaced before a model sees it.",
     )
     personal_data: Annotated[bool, SWITCH_ON] = Field(
         default=True,

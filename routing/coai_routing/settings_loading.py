@@ -10,9 +10,10 @@ workspace, is not trusted and may only narrow.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -77,6 +78,8 @@ class Folder:
     paths: tuple[str, ...]
     """Its absolute paths, as the editor writes it and with links resolved."""
     resolved: Resolved
+    projects: tuple[CheckedLayer, ...] = ()
+    """What narrows the user's own settings to these, outer projects first."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,39 @@ class LoadedSettings:
     """What holds outside of every workspace folder: the user's own settings."""
     folders: tuple[Folder, ...]
     """The workspace folders, inner ones before those that contain them."""
+    base: Mapping[KeyPath, Assigned] = field(default_factory=dict["KeyPath", Assigned], repr=False)
+    """What the user's own settings were made of."""
+    _combined: dict[tuple[int, ...], Settings] = field(
+        default_factory=dict[tuple[int, ...], Settings], repr=False, compare=False
+    )
+
+    def for_names(self, paths: Iterable[str | Path]) -> Settings:
+        """Return what holds for a file that goes by several paths, as every project narrows it.
+
+        A file is in each workspace folder that one of its names is in. Reads only memory; what
+        holds for no file if there is no path.
+        """
+        normal = [_normal(path) for path in paths]
+        if not normal:
+            return self.settings
+        inner = {self._innermost(path) for path in normal}
+        owners = tuple(sorted(number for number in inner if number is not None))
+        if len(owners) <= 1:
+            return self.folders[owners[0]].resolved.settings if owners else self.own.settings
+        if owners not in self._combined:
+            values: Values = dict(self.base)
+            for number in reversed(owners):
+                for project in self.folders[number].projects:
+                    values = narrowed(values, project)
+            self._combined[owners] = _resolved(values).settings
+        return self._combined[owners]
+
+    def _innermost(self, normal: str) -> int | None:
+        """Return the number of the innermost folder that a path lies in."""
+        for number, folder in enumerate(self.folders):
+            if any(_contains(root, normal) for root in folder.paths):
+                return number
+        return None
 
     def for_path(self, path: str | Path | None) -> Settings:
         """Return what holds for a file, without looking at the disk; `settings` for no file."""
@@ -101,11 +137,8 @@ class LoadedSettings:
         """Return what holds for a file with the origins; see `for_path`."""
         if path is None:
             return Resolved(self.settings, self.origins)
-        normal = _normal(path)
-        for folder in self.folders:
-            if any(_contains(root, normal) for root in folder.paths):
-                return folder.resolved
-        return self.own
+        number = self._innermost(_normal(path))
+        return self.own if number is None else self.folders[number].resolved
 
 
 def load(
@@ -141,12 +174,11 @@ def load(
     values = _merged(layers, problems)
     problems += [*beside.problems, *refusals(values, beside)]
 
-    projects = {root: project for root in roots if (project := check_project(root)) is not None}
-    for project in projects.values():
-        problems += [*project.problems, *refusals(values, project)]
+    projects = {root: _projects_of(root) for root in roots}
     base = narrowed(values, beside)
     everywhere = base
-    for project in projects.values():
+    for project in itertools.chain(*projects.values()):
+        problems += [*project.problems, *refusals(values, project)]
         everywhere = narrowed(everywhere, project)
     overall = _resolved(everywhere)
     return LoadedSettings(
@@ -155,6 +187,7 @@ def load(
         problems=tuple(dict.fromkeys(problems)),
         own=_resolved(base),
         folders=_folders(base, roots, projects),
+        base=base,
     )
 
 
@@ -172,19 +205,46 @@ def rows(loaded: LoadedSettings, path: str | Path | None = None) -> list[Row]:
     ]
 
 
+def _projects_of(root: Path) -> tuple[CheckedLayer, ...]:
+    """Return the settings of the project that a folder belongs to, as it is written and as it is.
+
+    What is above a folder depends on whether it was reached through a link.
+    """
+    found = [check_project(root)]
+    real = Path(os.path.realpath(root))
+    if real != root:
+        found.append(check_project(real))
+    there = [project for project in found if project is not None]
+    if len(there) > 1 and _said(there[0]) == _said(there[1]):
+        there.pop()
+    return tuple(there)
+
+
+def _said(project: CheckedLayer) -> dict[KeyPath, Any]:
+    return {path: held.value for path, held in project.values.items()}
+
+
 def _folders(
-    base: Values, roots: Sequence[Path], projects: Mapping[Path, CheckedLayer]
+    base: Values, roots: Sequence[Path], projects: Mapping[Path, Sequence[CheckedLayer]]
 ) -> tuple[Folder, ...]:
     """Return the folders; what holds in one is narrowed by each that contains it."""
     outer_first = sorted(dict.fromkeys(roots), key=lambda root: len(root.parts))
+    paths = {
+        root: tuple(dict.fromkeys((_normal(root), _normal(os.path.realpath(root)))))
+        for root in outer_first
+    }
     folders: list[Folder] = []
     for root in outer_first:
+        around = [
+            other
+            for other in outer_first
+            if any(_contains(folder, path) for folder in paths[other] for path in paths[root])
+        ]
+        narrowing = tuple(itertools.chain.from_iterable(projects[other] for other in around))
         values = base
-        for other in outer_first:
-            if other in projects and _contains(_normal(other), _normal(root)):
-                values = narrowed(values, projects[other])
-        paths = dict.fromkeys((_normal(root), _normal(os.path.realpath(root))))
-        folders.append(Folder(tuple(paths), _resolved(values)))
+        for project in narrowing:
+            values = narrowed(values, project)
+        folders.append(Folder(paths[root], _resolved(values), narrowing))
     return tuple(reversed(folders))
 
 

@@ -28,18 +28,21 @@ def rebased(pattern: str, below: Sequence[str]) -> tuple[str, ...]:
     parts = whole.removeprefix("/").split("/")
     remainders: dict[str, None] = {}
     # Pairs of how many parts and how many names are matched; `**` matches any number of names.
-    reached = [(0, 0)]
-    for part, name in reached:
+    waiting = [(0, 0)]
+    reached: set[tuple[int, int]] = set()
+    while waiting:
+        part, name = waiting.pop()
+        if (part, name) in reached:
+            continue
+        reached.add((part, name))
         if parts[part:] in ([], ["**"]):
             return (EVERYTHING,)
         if name == len(below):
             remainders["/" + "/".join(parts[part:]) + slash] = None
         elif parts[part] == "**":
-            reached += [
-                step for step in ((part + 1, name), (part, name + 1)) if step not in reached
-            ]
+            waiting += [(part, name + 1), (part + 1, name)]
         elif _may_match(below[name], parts[part]):
-            reached += [step for step in ((part + 1, name + 1),) if step not in reached]
+            waiting.append((part + 1, name + 1))
     return tuple(remainders)
 
 

@@ -14,7 +14,7 @@ from coai_agents.completion.notebook import cells_above
 from coai_agents.completion.structure import SyntaxTrees
 from coai_agents.context import WorkspaceContext
 from coai_agents.exclusions import ExclusionRules, Exclusions
-from coai_agents.source import path_of
+from coai_routing.file_names import written
 from coai_routing.local import LocalModels
 from coai_routing.machine import Machine
 from coai_routing.settings import LogSettings
@@ -25,7 +25,7 @@ from coai_server.recording import Recorder
 from coai_server.status import describe_event, describe_models, describe_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from coai_agents.source import Source
@@ -53,7 +53,7 @@ class Services:
         self._keys: dict[str, str] = {}
         self._log = LogSettings()
         self._loading = asyncio.Lock()
-        self._of_documents: dict[str, CompletionSettings] = {}
+        self._of_documents: dict[str, Settings] = {}
         self.loaded = self._load()
         self._write_log()
         self.on_status: Callable[[], None] | None = None
@@ -79,7 +79,7 @@ class Services:
             gate=self.gate,
             context=self.context,
             syntax=self.trees,
-            border=PrivacyBorder(self.settings_of, self._roots),
+            border=PrivacyBorder(self._settings_for, lambda: self.exclusions.known_roots),
             listener=self.recorder,
             tuning=self.recorder.tuning,
             above=lambda source: cells_above(source, documents.open_sources()),
@@ -98,19 +98,30 @@ class Services:
 
     def completion_settings(self, uri: str) -> CompletionSettings:
         """Return what holds for completions in a document; reads only memory."""
-        known = self._of_documents.get(uri)
-        if known is None:
-            # Taking a URI apart costs more than anything else that a keystroke decides.
-            known = self._of_documents[uri] = self.loaded.for_path(path_of(uri)).completion
-        return known
+        return self.settings_of(uri).completion
 
     def settings_of(self, uri: str) -> Settings:
-        """Return what holds for a document, as its project narrows it; reads only memory."""
-        return self.loaded.for_path(path_of(uri))
+        """Return what holds for a document, as the projects that it belongs to narrow it.
+
+        It belongs to each that it is in by any of its names, as far as these are known: reads only
+        memory.
+        """
+        known = self._of_documents.get(uri)
+        if known is None:
+            names = self.exclusions.known_names(uri)
+            names_now = names or written(uri, self.exclusions.known_roots)
+            known = self._settings_for((*names_now.paths, *names_now.roots))
+            if names is not None:
+                # Taking a URI apart costs more than anything else that a keystroke decides.
+                self._of_documents[uri] = known
+        return known
+
+    def _settings_for(self, paths: Sequence[str]) -> Settings:
+        return self.loaded.for_names(paths)
 
     def ledger_settings(self, uri: str) -> LedgerSettings:
         """Return what holds for recording a document's requests; reads only memory."""
-        return self.loaded.for_path(path_of(uri)).ledger
+        return self.settings_of(uri).ledger
 
     def document(self, uri: str) -> Source | None:
         """Return the snapshot of an open document."""
@@ -177,8 +188,10 @@ class Services:
         self.completer.forget_suggestions()
         self._status_changed()
         await self.recorder.apply()
-        self.exclusions.set_roots(self._roots())
+        await asyncio.to_thread(self.exclusions.set_roots, self._roots())
         await self.exclusions.refresh()
+        # What was asked meanwhile was answered by the names in the folders of before.
+        self._of_documents.clear()
         await self.context.refresh()
         await self.models.apply()
         self._status_changed()
@@ -190,6 +203,9 @@ class Services:
     # ----------------------------------------------------------- documents
 
     def _opened(self, source: Source) -> None:
+        # Links may lead elsewhere than when it was open before.
+        self._of_documents.pop(source.uri, None)
+        self.exclusions.forget(source.uri)
         self.context.opened(source)
         self.completer.opened(source)
 

@@ -67,9 +67,9 @@ class Editor:
         source = self.sources[name]
         at = source.text.index(after) + len(after) if after else len(source.text)
         found = self.context.files(source, Cursor.at(source, at), budget)
-        assert sum(len(path) + len(text) for path, text in found) <= budget
-        assert len({path for path, _ in found}) <= len(found)
-        return dict(found)
+        assert sum(len(file.path) + len(file.text) for file in found) <= budget
+        assert all(file.origin.endswith(file.path) or "untitled" in file.origin for file in found)
+        return {file.path: file.text for file in found}
 
     def shown(self, name: str, after: str = "", budget: int = 4000) -> str:
         return "\n".join(f"{p}\n{t}" for p, t in self.files(name, after, budget).items())

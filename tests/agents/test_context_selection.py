@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coai_agents.context_selection import MARGIN, Piece, Steadiness, pack, select
+from coai_agents.context_selection import MARGIN, Packed, Piece, Steadiness, pack, select
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -33,6 +34,10 @@ def choose(
 ) -> tuple[Piece, ...]:
     texts = {each.key: each.text for each in (*shown, *candidates) if each.key not in gone}
     return select(shown, candidates, budget, text_of=texts.get)
+
+
+def said(packed: Packed) -> list[tuple[str, str]]:
+    return [(file.path, file.text) for file in packed.files]
 
 
 def names(pieces: Sequence[Piece]) -> list[Hashable]:
@@ -63,15 +68,15 @@ many = st.lists(pieces_of_any_kind(), max_size=10, unique_by=lambda each: each.k
 @given(many, st.integers(0, 400))
 def test_the_budget_is_never_exceeded(candidates: list[Piece], budget: int) -> None:
     packed = pack(choose((), candidates, budget), budget)
-    length = sum(len(path) + len(text) for path, text in packed.files)
+    length = sum(len(file.path) + len(file.text) for file in packed.files)
     assert length <= packed.characters <= budget
 
 
 @given(many, st.integers(0, 400), st.integers(0, 400))
 def test_a_smaller_budget_shows_a_beginning(pieces: list[Piece], one: int, other: int) -> None:
     small, large = sorted((one, other))
-    few = "".join(path + text for path, text in pack(pieces, small).files)
-    more = "".join(path + text for path, text in pack(pieces, large).files)
+    few = "".join(file.path + file.text for file in pack(pieces, small).files)
+    more = "".join(file.path + file.text for file in pack(pieces, large).files)
     assert more.startswith(few)
 
 
@@ -109,13 +114,18 @@ def test_the_steadiest_come_first_and_then_the_most_relevant_files() -> None:
 
 def test_pieces_of_one_file_are_shown_together() -> None:
     packed = pack([piece("f"), piece("g"), piece("h", path="b.py")], 100)
-    assert packed.files == (("a.py", "def f()\ndef g()"), ("b.py", "def h()"))
+    assert said(packed) == [("a.py", "def f()\ndef g()"), ("b.py", "def h()")]
+
+
+def test_files_of_one_name_in_two_folders_are_told_apart() -> None:
+    pieces = [replace(piece(name), origin=f"/{name}/a.py") for name in ("f", "g")]
+    assert [file.origin for file in pack(pieces, 100).files] == ["/f/a.py", "/g/a.py"]
 
 
 def test_what_does_not_fit_is_cut_at_a_line_or_left_out() -> None:
     long = piece("f", path="a", text="12345\n67890\nabc", smallest=5)
-    assert pack([long], 8).files == (("a", "12345"),)
-    assert pack([long], 14).files == (("a", "12345\n67890"),)
+    assert said(pack([long], 8)) == [("a", "12345")]
+    assert said(pack([long], 14)) == [("a", "12345\n67890")]
     assert pack([long], 7).files == ()
     assert pack([piece("f", path="a", text="12345\n67890", smallest=11)], 10).files == ()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import ValidationError
 
+from coai_routing.configured import configured_endpoints
 from coai_routing.discovery import (
     WELL_KNOWN,
     EndpointSettings,
@@ -24,6 +25,7 @@ from coai_routing.privacy import Egress
 from coai_routing.providers import recognition
 from coai_routing.providers.recognition import Recognised
 from coai_routing.request import ModelRequest
+from coai_routing.settings import Settings
 from tests.support import faulty_server
 from tests.support.faulty_server import FaultyServer, refused_url, respond
 from tests.support.ollama_stand_in import CLOUD_MODEL, MODEL, REMOTE_MODEL, OllamaStandIn
@@ -423,3 +425,25 @@ def test_no_sdk_is_imported_before_it_is_needed() -> None:
     assert not imported & (sdks | carriers)
     assert not knocked & (sdks | carriers)
     assert not with_providers & sdks
+
+
+@pytest.mark.parametrize(
+    ("wanted", "models", "ok"),
+    [
+        (None, ["codellama:7b-code", "llama3:8b"], True),
+        ("llama3:8b", ["llama3:8b"], True),
+        ("qwen", [], False),
+    ],
+)
+async def test_the_model_that_the_settings_name_is_the_only_one(
+    *, wanted: str | None, models: list[str], ok: bool
+) -> None:
+    async with FaultyServer(NO_PATH, OLLAMA) as ollama:
+        settings = Settings.model_validate(
+            {"endpoints": {"ollama": {"url": ollama.base_url, "model": wanted}}}
+        )
+        (endpoint,) = (e for e in configured_endpoints(settings) if e.name == "ollama")
+        (found,) = await discover([endpoint])
+    assert found.ok is ok
+    assert [model.name for model in found.models] == models
+    assert ok or "endpoints.ollama.model" in found.remedy

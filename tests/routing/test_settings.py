@@ -207,7 +207,7 @@ def test_defaults_keep_code_here_and_fit_a_laptop() -> None:
         model="qwen2.5-coder-0.5b", context_tokens=4096, idle_unload_minutes=15, download="ask"
     )
     assert settings.models == ModelSettings(sources=("path", "huggingface", "wheels"))
-    assert settings.privacy == PrivacySettings(redact=True)
+    assert settings.privacy == PrivacySettings(mode=False, personal_data=True)
     assert settings.log == LogSettings(level="info")
 
 

@@ -40,7 +40,6 @@ NARROWABLE = {
     "completion.allow_cloud",
     "privacy.mode",
     "privacy.exclude",
-    "privacy.redact",
     "ledger.enabled",
     "static.at_least.<name>",
     "privacy.personal_data",
@@ -69,7 +68,7 @@ exclude = ["mine/", "!mine/not"]
 [completion.languages]
 markdown = false
 [privacy]
-redact = false
+personal_data = false
 """
 
 
@@ -112,7 +111,7 @@ def test_a_project_may_narrow(machine: Machine, text: str, key: str, value: obje
     ("text", "key", "value"),
     [
         ("privacy.mode = true", "mode", True),
-        ("privacy.redact = true", "redact", True),
+        ("privacy.personal_data = true", "personal_data", True),
         ('privacy.exclude = ["a"]', "exclude", ("a",)),
     ],
 )
@@ -163,7 +162,7 @@ ONLY = "a project file may only "
             "switch entries off",
         ),
         ("privacy.mode = false", "privacy.mode", "switch it on"),
-        ("privacy.redact = false", "privacy.redact", "switch it on"),
+        ("privacy.personal_data = false", "privacy.personal_data", "switch it on"),
     ],
 )
 def test_a_project_may_not_widen(machine: Machine, text: str, key: str, why: str) -> None:
@@ -448,7 +447,6 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     assert after.completion.max_tokens <= before.completion.max_tokens
     assert LINES.index(after.completion.multiline) >= LINES.index(before.completion.multiline)
     assert after.privacy.mode >= before.privacy.mode
-    assert after.privacy.redact >= before.privacy.redact
     assert after.ledger.enabled <= before.ledger.enabled
     assert after.privacy.personal_data >= before.privacy.personal_data
     assert after.privacy.emails >= before.privacy.emails
@@ -467,7 +465,7 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     completion_keys = (*SWITCHES, "languages", "max_tokens", "multiline", "exclude")
     assert_equal_but(after.completion, before.completion, completion_keys)
     assert_equal_but(after.ledger, before.ledger, ("enabled",))
-    privacy_keys = ("mode", "redact", "exclude", "personal_data", "emails", "private")
+    privacy_keys = ("mode", "exclude", "personal_data", "emails", "private")
     assert_equal_but(after.privacy, before.privacy, privacy_keys)
     assert_equal_but(after.routing, before.routing, ("allow_cloud",))
     assert not after.telemetry.enabled or before.telemetry.enabled
@@ -500,7 +498,6 @@ RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "endpoints.vllm.api_key": st.just("key"),
     "endpoints.custom.box.url": st.just("http://box"),
     "privacy.mode": st.booleans(),
-    "privacy.redact": st.booleans(),
     "ledger.enabled": st.booleans(),
     "privacy.personal_data": st.booleans(),
     "privacy.emails": st.booleans(),

@@ -10,8 +10,10 @@ import asyncio
 import logging
 import random
 import string
+import tempfile
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.cache import AnswerCache
@@ -19,15 +21,15 @@ from coai_routing.egress_log import EgressLog, read_departures
 from coai_routing.errors import CoaiError
 from coai_routing.privacy import Egress
 from coai_routing.router import RouterSettings
-from coai_routing.sensitivity import SensitivityRules
+from coai_routing.sensitivity import SensitivityRules, ShownFile
 from tests.routing.providers.dialects import LLAMA_SERVER
 from tests.support import faulty_server
 from tests.support.faulty_server import FaultyServer, respond, stream
+from tests.support.many_names import TwoFolders, write_two_folders
 from tests.support.routing import place, question, routing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from coai_routing.route import Question
     from coai_routing.router import Router
@@ -48,6 +50,8 @@ _BEHAVIOURS: Final = (
 )
 _ALPHABET: Final = string.ascii_letters + string.digits
 _BATCH: Final = 50
+_OF_FILES: Final = 0.3
+"""The share of questions that show a file on disk, with the rules of its own project."""
 _PATTERN: Final = "PROJECT-[A-Z]{8}"
 
 
@@ -105,10 +109,27 @@ _SENSITIVE: Final[tuple[Callable[[random.Random], str], ...]] = (
 )
 
 
-def _case(draw: random.Random, number: int, leaks: Leaks) -> Question:
+_PRIVATE_NAMES: Final = (
+    "deploy/.env",
+    ".ssh/id_rsa",
+    "internal/plan.md",
+    "src/../internal/plan.md",
+    "./internal//plan.md",
+    "internal\\plan.md",
+    "internal%2Fplan.md",
+    "%2569nternal/plan.md",
+    "file:///internal/plan.md",
+    "vscode-notebook-cell:/internal/plan.ipynb#W0",
+    "untitled:internal/plan.md",
+)
+
+
+def _case(draw: random.Random, number: int, leaks: Leaks, folders: TwoFolders) -> Question:
     """Make a question; what is sensitive about it is noted as a canary."""
     lines = [f"value_{draw.randrange(10**9)} = {draw.random()}" for _ in range(draw.randrange(6))]
-    paths: tuple[str, ...] = (draw.choice(["src/a.py", "README.md", "lib/util.go"]),)
+    paths: tuple[str | ShownFile, ...] = (draw.choice(["src/a.py", "README.md", "lib/util.go"]),)
+    if draw.random() < _OF_FILES:
+        paths = folders.own(folders.open["plain"]).files
     marked = False
     match draw.randrange(10):
         case 0 | 1 | 2 | 3:
@@ -119,7 +140,7 @@ def _case(draw: random.Random, number: int, leaks: Leaks) -> Question:
             canary = f"canary_{number}_{draw.randrange(10**9)}"
             lines.append(canary)
             leaks.canaries.append(canary)
-            paths = (draw.choice(["deploy/.env", ".ssh/id_rsa", "internal/plan.md"]),)
+            paths = (*paths, *_private(draw, folders))
         case 5:
             canary = f"canary_{number}_{draw.randrange(10**9)}"
             lines.append(canary)
@@ -137,6 +158,17 @@ def _case(draw: random.Random, number: int, leaks: Leaks) -> Question:
         hedge=draw.random() < 0.3,
         complexity=draw.random(),
     )
+
+
+def _private(draw: random.Random, folders: TwoFolders) -> tuple[str | ShownFile, ...]:
+    """Return a file that must stay here, by one of its names."""
+    match draw.randrange(3):
+        case 0:
+            return (draw.choice(_PRIVATE_NAMES),)
+        case 1:
+            return folders.own(f"file://{folders.top}/b/z.py").files
+        case _:
+            return folders.own(draw.choice(list(folders.private.values()))).files
 
 
 async def _ask(router: Router, asked: Question, *, streamed: bool) -> None:
@@ -165,9 +197,12 @@ async def run_cases(count: int, folder: Path, *, seed: int = 0) -> Leaks:
         await draw.choice(_BEHAVIOURS)(exchange)
 
     try:
-        async with FaultyServer(behave) as away, FaultyServer(behave) as here:
-            while leaks.cases < count:
-                await _batch(leaks, draw, folder, (away.base_url, here.base_url))
+        with tempfile.TemporaryDirectory() as apart:
+            folders = write_two_folders(Path(apart))
+            async with FaultyServer(behave) as away, FaultyServer(behave) as here:
+                while leaks.cases < count:
+                    addresses = away.base_url, here.base_url
+                    await _batch(leaks, draw, folder, addresses, folders)
             for received in away.received:
                 leaks.outside.extend(repr(received).encode() + received.body)
             leaks.departed = len(away.received)
@@ -186,7 +221,11 @@ def _read_all(folder: Path, leaks: Leaks) -> None:
 
 
 async def _batch(
-    leaks: Leaks, draw: random.Random, folder: Path, addresses: tuple[str, str]
+    leaks: Leaks,
+    draw: random.Random,
+    folder: Path,
+    addresses: tuple[str, str],
+    folders: TwoFolders,
 ) -> None:
     """Ask some questions of a new router with settings of its own."""
     rules = SensitivityRules(
@@ -210,7 +249,7 @@ async def _batch(
     async with routing(
         *places, egress=egress, settings=settings, cache=cache, departures=log
     ) as router:
-        cases = [_case(draw, leaks.cases + number, leaks) for number in range(_BATCH)]
+        cases = [_case(draw, leaks.cases + number, leaks, folders) for number in range(_BATCH)]
         await asyncio.gather(
             *(_ask(router, asked, streamed=draw.random() < 0.3) for asked in cases)
         )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from coai_agents.completion.cursor import Cursor
     from coai_agents.completion.outcome import Reason, Trigger
+    from coai_agents.context_selection import ContextFile
 
 FIM = load_catalog().families[0].fim
 MIDDLE = FIM.middle
@@ -135,10 +136,14 @@ class ScriptedBackends:
 class OpenBorder:
     """Lets everything through, so that what else decides is seen."""
 
-    async def check(
-        self, source: Source, files: Sequence[tuple[str, str]], *, backend: str
-    ) -> None:
+    async def check(self, source: Source, above: str, *, backend: str) -> None:
         """Refuse nothing."""
+
+    async def permitted(
+        self, source: Source, files: Sequence[ContextFile], *, backend: str
+    ) -> tuple[ContextFile, ...]:
+        """Return all."""
+        return tuple(files)
 
 
 class OpenGate:
@@ -147,7 +152,7 @@ class OpenGate:
     def __init__(self) -> None:
         self.refused: tuple[Reason, str] | None = None
 
-    def refusal(
+    async def refusal(
         self, source: Source, cursor: Cursor, trigger: Trigger
     ) -> tuple[Reason, str] | None:
         """Return what the test set."""
@@ -157,7 +162,7 @@ class OpenGate:
 class NoContext:
     """Shows the model nothing but the document."""
 
-    def files(self, source: Source, cursor: Cursor, budget: int) -> Sequence[tuple[str, str]]:
+    def files(self, source: Source, cursor: Cursor, budget: int) -> Sequence[ContextFile]:
         """Return nothing."""
         return ()
 

@@ -1,109 +1,146 @@
 """Whether code may be shown to a model elsewhere: asked only where one would be.
 
-The gate says in which files code is completed at all. This looks at what would leave: the whole
-file at hand, not only the part that a prompt shows of it, because who has a secret in a file does
-not want to think about where the cursor is. The settings are those of the file, so that a project
-that forbids it is heeded.
+The gate says in which files code is completed at all. This looks at what would leave. Of the
+document it is the whole text, not only the part that a prompt shows of it, because who has a secret
+in a file does not want to think about where the cursor is. What a prompt shows of other files is
+judged piece by piece, each by the settings of the projects that its own file belongs to; a piece
+that may not leave is left out.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Protocol
+import logging
+from typing import TYPE_CHECKING, Protocol
 
-from coai_agents.exclusions import path_to_judge
 from coai_routing.errors import EgressRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
+    from coai_agents.context_selection import ContextFile
     from coai_agents.source import Source
+    from coai_routing.file_names import Root
     from coai_routing.sensitivity import Sensitivity
     from coai_routing.settings import Settings
+    from coai_routing.shown_files import OwnRules
 
-LARGE: Final = 32_768
-"""Characters above which a file is searched in a thread."""
+logger = logging.getLogger(__name__)
 
 
 class Border(Protocol):
     """Decides what may be shown to a model that is not on this machine."""
 
-    async def check(
-        self, source: Source, files: Sequence[tuple[str, str]], *, backend: str
-    ) -> None:
-        """Raise EgressRefusedError if a document, or one of the files shown with it, must stay."""
+    async def check(self, source: Source, above: str, *, backend: str) -> None:
+        """Raise EgressRefusedError if a document, or what stands above it, must stay.
+
+        `above` are other cells of the same notebook.
+        """
+        ...
+
+    async def permitted(
+        self, source: Source, files: Sequence[ContextFile], *, backend: str
+    ) -> tuple[ContextFile, ...]:
+        """Return what may be shown beside a document, of the pieces of other files."""
         ...
 
 
 class ClosedBorder:
     """Lets nothing through."""
 
-    async def check(
-        self, source: Source, files: Sequence[tuple[str, str]], *, backend: str
-    ) -> None:
+    async def check(self, source: Source, above: str, *, backend: str) -> None:
         """Raise EgressRefusedError."""
-        del source, files
+        del source, above
         raise EgressRefusedError("Nothing may leave this machine.", provider=backend)
+
+    async def permitted(
+        self, source: Source, files: Sequence[ContextFile], *, backend: str
+    ) -> tuple[ContextFile, ...]:
+        """Return nothing."""
+        del source, files, backend
+        return ()
 
 
 class PrivacyBorder:
-    """Decides by a file's settings, its name and what is in it."""
+    """Decides by files' settings, their names and what is in them."""
 
     def __init__(
-        self, settings: Callable[[str], Settings], roots: Callable[[], Sequence[Path]]
+        self,
+        settings: Callable[[Sequence[str]], Settings],
+        roots: Callable[[], Sequence[Root]],
     ) -> None:
-        """Take what says a document's settings by its URI, and the workspace's folders."""
+        """Take what says a file's settings by its paths, and the workspace's folders."""
         self._settings = settings
         self._roots = roots
 
-    async def check(
-        self, source: Source, files: Sequence[tuple[str, str]], *, backend: str
-    ) -> None:
-        """Raise EgressRefusedError if a document, or one of the files shown with it, must stay."""
-        settings = self._settings(source.uri)
-        if settings.privacy.mode:
-            raise _refused("Privacy mode is on here.", backend, "Switch `privacy.mode` off.")
-        if not settings.completion.allow_cloud:
-            raise _refused(
-                "`completion.allow_cloud` is off here.", backend, "`coai config show` says why."
-            )
-        if backend == "cloud" and not settings.routing.allow_cloud:
-            raise _refused(
-                "`routing.allow_cloud` is off here.", backend, "`coai config show` says why."
-            )
-        if len(source.text) + sum(len(text) for _, text in files) > LARGE:
-            found = await asyncio.to_thread(self._assess, settings, source, files)
-        else:
-            found = self._assess(settings, source, files)
+    async def check(self, source: Source, above: str, *, backend: str) -> None:
+        """Raise EgressRefusedError if a document, or what stands above it, must stay."""
+        text = above + source.text
+        forbidden, found = await asyncio.to_thread(self._judge_document, source.uri, text, backend)
+        if forbidden is not None:
+            raise EgressRefusedError(forbidden[0], provider=backend, remedy=forbidden[1])
         if found:
-            raise _refused(
+            raise EgressRefusedError(
                 f"This file must stay here: {found}.",
-                backend,
-                "Use a model on this machine: `coai models pull`.",
+                provider=backend,
+                remedy="Use a model on this machine: `coai models pull`.",
             )
 
-    def _assess(
-        self, settings: Settings, source: Source, files: Sequence[tuple[str, str]]
-    ) -> Sensitivity:
-        # Imported here, because it is needed only where completions may leave the machine.
-        from coai_routing.configured_routing import sensitivity_rules  # noqa: PLC0415
-        from coai_routing.request import Message, ModelRequest  # noqa: PLC0415
-        from coai_routing.sensitivity import assess  # noqa: PLC0415
-
-        texts = [source.text, *(text for _, text in files)]
-        shown = ModelRequest(messages=tuple(Message(role="user", content=text) for text in texts))
-        paths = (*self._names(source.uri), *(name for name, _ in files))
-        return assess(shown, sensitivity_rules(settings), paths=paths)
-
-    def _names(self, uri: str) -> tuple[str, ...]:
-        """Return a document's path, relative to the folders that it lies in."""
-        path = path_to_judge(uri)
-        if path is None:
+    async def permitted(
+        self, source: Source, files: Sequence[ContextFile], *, backend: str
+    ) -> tuple[ContextFile, ...]:
+        """Return what may be shown beside a document, of the pieces of other files."""
+        if not files:
             return ()
-        inside = [root for root in self._roots() if path.is_relative_to(root)]
-        return tuple(path.relative_to(root).as_posix() for root in inside) or (path.as_posix(),)
+        return await asyncio.to_thread(self._judge_pieces, source, files, backend)
+
+    def _own(self, address: str) -> OwnRules:
+        # Imported here, because it is needed only where completions may leave the machine.
+        from coai_routing.shown_files import own_rules  # noqa: PLC0415
+
+        return own_rules(address, self._roots(), self._settings)
+
+    def _judge_document(
+        self, uri: str, text: str, backend: str
+    ) -> tuple[tuple[str, str] | None, Sensitivity]:
+        own = self._own(uri)
+        return _forbidden(own, backend), _assess(text, own, own)
+
+    def _judge_pieces(
+        self, source: Source, files: Sequence[ContextFile], backend: str
+    ) -> tuple[ContextFile, ...]:
+        document = self._own(source.uri)
+        kept: list[ContextFile] = []
+        for file in files:
+            own = self._own(file.origin)
+            forbidden, found = _forbidden(own, backend), _assess(file.text, own, document)
+            if forbidden is None and not found:
+                kept.append(file)
+            else:
+                why = found if forbidden is None else forbidden[0]
+                logger.info("A piece of another file is not shown to %s: %s", backend, why)
+        return tuple(kept)
 
 
-def _refused(message: str, backend: str, remedy: str) -> EgressRefusedError:
-    return EgressRefusedError(message, provider=backend, remedy=remedy)
+def _forbidden(own: OwnRules, backend: str) -> tuple[str, str] | None:
+    """Return why nothing of a file may leave, and what to do, if a setting forbids it."""
+    for settings in own.settings:
+        if settings.privacy.mode:
+            return "Privacy mode is on here.", "Switch `privacy.mode` off."
+        for name, allowed in (
+            ("completion.allow_cloud", settings.completion.allow_cloud),
+            ("routing.allow_cloud", backend != "cloud" or settings.routing.allow_cloud),
+        ):
+            if not allowed:
+                return f"`{name}` is off here.", "`coai config show` says why."
+    return None
+
+
+def _assess(text: str, own: OwnRules, beside: OwnRules) -> Sensitivity:
+    """Assess a text by the rules of its own file, and by those of the document that it is for."""
+    from coai_routing.request import Message, ModelRequest  # noqa: PLC0415 - as above
+    from coai_routing.sensitivity import ShownFile, assess  # noqa: PLC0415 - as above
+
+    shown = ModelRequest(messages=(Message(role="user", content=text),))
+    rules = [ShownFile((), file.rules) for file in beside.files]
+    return assess(shown, own.files[0].rules, paths=(*own.files, *rules))

@@ -76,10 +76,10 @@ HISTORY: Final = 200
 class Gate(Protocol):
     """Decides whether code may be completed in a document at all, before any model is asked."""
 
-    def refusal(
+    async def refusal(
         self, source: Source, cursor: Cursor, trigger: Trigger
     ) -> tuple[Reason, str] | None:
-        """Return why not, with details; None if it may."""
+        """Return why not, with details; None if it may. Waits for nothing if the file is known."""
         ...
 
 
@@ -177,7 +177,7 @@ class Completer:
         self, document: Source, source: Source, cursor: Cursor, trigger: Trigger
     ) -> Outcome:
         """Complete in `source`: the open document, or what it would be with an item taken."""
-        if (refusal := self._gate.refusal(source, cursor, trigger)) is not None:
+        if (refusal := await self._gate.refusal(source, cursor, trigger)) is not None:
             return NoSuggestion(*refusal)
         desk = self._desk(cursor.uri)
         superseded = desk.newest_request()
@@ -367,14 +367,15 @@ class Completer:
 
     def opened(self, source: Source) -> None:
         """Have the backend read a document before anybody asks or tells where the cursor is."""
+        desk = self._desk(source.uri)
+        desk.rests(
+            self._background.spawn(self._reads_anywhere(desk, source), name="read a document ahead")
+        )
+
+    async def _reads_anywhere(self, desk: Desk, source: Source) -> None:
         end = Cursor.at(source, len(source.text))
-        if self._gate.refusal(source, end, Trigger.INVOKED) is None:
-            desk = self._desk(source.uri)
-            desk.rests(
-                self._background.spawn(
-                    self._foresight.anywhere(desk, source, end), name="read a document ahead"
-                )
-            )
+        if await self._gate.refusal(source, end, Trigger.INVOKED) is None:
+            await self._foresight.anywhere(desk, source, end)
 
     def rested(self, source: Source, offset: int) -> None:
         """Have the backend read what will be asked where the cursor has come to rest."""
@@ -382,13 +383,16 @@ class Completer:
         cursor = Cursor.at(source, offset)
         if desk.flight is not None or desk.shown is not None or desk.rests_at == cursor:
             return  # there is something better to do, or it is being done
-        if self._gate.refusal(source, cursor, Trigger.INVOKED) is None:
-            desk.rests(
-                self._background.spawn(
-                    self._foresight.at_cursor(desk, source, cursor), name="read ahead at the cursor"
-                ),
-                cursor,
-            )
+        desk.rests(
+            self._background.spawn(
+                self._reads_at_cursor(desk, source, cursor), name="read ahead at the cursor"
+            ),
+            cursor,
+        )
+
+    async def _reads_at_cursor(self, desk: Desk, source: Source, cursor: Cursor) -> None:
+        if await self._gate.refusal(source, cursor, Trigger.INVOKED) is None:
+            await self._foresight.at_cursor(desk, source, cursor)
 
     # ----------------------------------------------------------- documents
 

@@ -7,11 +7,10 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.outcome import Reason, Trigger
-from coai_agents.exclusions import Ground, path_to_judge
+from coai_agents.exclusions import Ground
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from coai_agents.completion.cursor import Cursor
     from coai_agents.exclusions import Exclusions
@@ -25,12 +24,10 @@ LONGEST_LINE: Final = 20_000
 """Code points. Nobody writes a longer line by hand; one elsewhere in a file does no harm."""
 
 _MINUTE: Final = 60
-_REMEMBERED: Final = 256
-"""Documents whose path is remembered; taking a URI apart costs more than everything else."""
 
 
 class CompletionGate:
-    """Says why not, or nothing. It reads no disk but for a file that it never saw before."""
+    """Says why not, or nothing. A file that it never saw before is looked at in a thread."""
 
     def __init__(
         self,
@@ -50,7 +47,6 @@ class CompletionGate:
         self._in_comment = in_comment
         self._clock = clock
         self._snoozed_until = -math.inf
-        self._paths: dict[str, Path | None] = {}
 
     def snooze(self, until: float) -> None:
         """Hold all completions back until a time of the clock, in seconds; a past one ends it."""
@@ -61,13 +57,16 @@ class CompletionGate:
         """The time of the clock at which completions come back, or None if they are not away."""
         return self._snoozed_until if self._clock() < self._snoozed_until else None
 
-    def refusal(
+    async def refusal(
         self, source: Source, cursor: Cursor, trigger: Trigger
     ) -> tuple[Reason, str] | None:
         """Return why not, with details; None if it may.
 
-        In comments and in the middle of words only what the user asks for is completed.
+        In comments and in the middle of words only what the user asks for is completed. Waits for
+        nothing if the file is known.
         """
+        # By which names a file goes decides what its settings are, too.
+        excluded = await self._excluded(source.uri)
         settings = self._settings(source.uri)
         if not settings.enabled:
             return Reason.DISABLED, ""
@@ -75,7 +74,7 @@ class CompletionGate:
             return Reason.DISABLED_FOR_LANGUAGE, f"It is `{source.language or 'not known'}`."
         if (until := self.snoozed_until) is not None:
             return Reason.SNOOZED, _remaining(until - self._clock())
-        if (excluded := self._excluded(source.uri)) is not None:
+        if excluded is not None:
             return excluded
         if (size := _too_large(source.text, cursor)) is not None:
             return Reason.TOO_LARGE, size
@@ -86,13 +85,8 @@ class CompletionGate:
                 return Reason.IN_COMMENT, ""
         return None
 
-    def _excluded(self, uri: str) -> tuple[Reason, str] | None:
-        if uri not in self._paths:
-            if len(self._paths) >= _REMEMBERED:
-                self._paths.clear()
-            self._paths[uri] = path_to_judge(uri)
-        path = self._paths[uri]
-        refusal = None if path is None else self._exclusions.refusal(path, "completion")
+    async def _excluded(self, uri: str) -> tuple[Reason, str] | None:
+        refusal = await self._exclusions.judged(uri, "completion")
         if refusal is None:
             return None
         secret = refusal.reason is Ground.SECRET_FILE

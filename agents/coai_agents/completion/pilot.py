@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -170,8 +171,7 @@ class Pilot:
         for again in (False, True):
             session = await self._fitting(desk, source, cursor, settings, backend, waits=waits)
             if not backend.local:
-                files = session.files if backend.fim.files is not None else ()
-                await self._border.check(source, files, backend=backend.name)
+                session = await self._fit_to_leave(desk, source, session, backend)
             try:
                 await self._converse(
                     desk,
@@ -249,6 +249,20 @@ class Pilot:
             primed = likely_indentation(cursor)
             if not primed or flight.text.startswith(primed):
                 return
+
+    async def _fit_to_leave(
+        self, desk: Desk, source: Source, session: PromptSession, backend: Backend
+    ) -> PromptSession:
+        """Return the prompt without what must stay here; raises EgressRefusedError if all must."""
+        await self._border.check(source, session.above, backend=backend.name)
+        shown = session.files if backend.fim.files is not None else ()
+        files = await self._border.permitted(source, shown, backend=backend.name)
+        if files == session.files:
+            return session
+        fit = replace(session, files=files)
+        if desk.session is session:
+            desk.session = fit
+        return fit
 
     async def _fill_in(
         self,

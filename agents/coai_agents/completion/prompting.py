@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from coai_agents.completion.cursor import Cursor
     from coai_agents.completion.desk import Desk
     from coai_agents.completion.session import PromptSession
+    from coai_agents.context_selection import ContextFile
     from coai_agents.source import Source
     from coai_routing.backends import Backend
     from coai_routing.errors import PromptTooLongError
@@ -52,8 +53,11 @@ OUTPUT_SHARE: Final = 0.25
 class Context(Protocol):
     """Finds what else a prompt should show."""
 
-    def files(self, source: Source, cursor: Cursor, budget: int) -> Sequence[tuple[str, str]]:
-        """Return paths and texts of at most so many characters together, most stable first."""
+    def files(self, source: Source, cursor: Cursor, budget: int) -> Sequence[ContextFile]:
+        """Return pieces of other files, the most stable first.
+
+        Their paths and texts have at most so many characters together.
+        """
         ...
 
 
@@ -244,7 +248,7 @@ class Prompting:
             session.above,
             session.window,
             session.suffix_window,
-            *(text for _, text in session.files),
+            *(file.text for file in session.files),
         )
         tokens = sum(self.lengths.tokens(backend, source.language, text) for text in shown)
         return replace(session, tokens=tokens)

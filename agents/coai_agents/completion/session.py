@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from coai_agents.completion.budget import Budget
     from coai_agents.completion.cursor import Cursor
+    from coai_agents.context_selection import ContextFile
     from coai_routing.catalog import FimFormat
 
 LONGEST_TAIL: Final = 1200
@@ -46,8 +47,8 @@ class PromptSession:
     """The part of the prefix that the prompt shows."""
     suffix_window: str
     """The part of the suffix that the prompt shows."""
-    files: tuple[tuple[str, str], ...]
-    """Path and text of what else the prompt shows, most stable first."""
+    files: tuple[ContextFile, ...]
+    """What else the prompt shows, most stable first."""
     above: str = ""
     """What stands above the document: the cells of its notebook."""
     idle: bool = False
@@ -64,7 +65,8 @@ class PromptSession:
 
     def prompt(self, fim: FimFormat, tail: str) -> str:
         """Return the prompt with `tail` typed after the anchor."""
-        return fim.prompt(self.above + self.window, self.suffix_window, tail=tail, files=self.files)
+        files = [(file.path, file.text) for file in self.files]
+        return fim.prompt(self.above + self.window, self.suffix_window, tail=tail, files=files)
 
 
 def freeze(
@@ -72,14 +74,14 @@ def freeze(
     *,
     backend: str,
     budget: Budget,
-    files: Sequence[tuple[str, str]] = (),
+    files: Sequence[ContextFile] = (),
     above: str = "",
     idle: bool = False,
 ) -> PromptSession:
     """Freeze a prompt at the cursor; of what stands above the document, what there is room for."""
     prefix = _before_anchor(cursor)
     taken = min(len(prefix), budget.prefix) + min(len(cursor.suffix), budget.suffix)
-    taken += sum(len(text) for _, text in files)
+    taken += sum(len(file.text) for file in files)
     return PromptSession(
         uri=cursor.uri,
         backend=backend,

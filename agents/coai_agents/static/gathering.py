@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.exclusions_folder import read_folder
-from coai_agents.exclusions_gitignore import LAST, judge
 from coai_agents.source import normal_language
+from coai_routing.ignore_patterns import LAST, PatternsError, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from coai_agents.exclusions_folder import Folder
-    from coai_agents.exclusions_gitignore import IgnoreFile
+    from coai_routing.ignore_patterns import IgnoreFile
 
 TEXTS: Final = frozenset(
     {".env", ".json", ".toml", ".yaml", ".yml", ".ini", ".cfg", ".conf", ".properties", ".xml"}
@@ -90,8 +90,11 @@ class _Ignored:
             (self._outer, self._names),
             (self._inner, self._names),
         ):
-            if files and judge((*parts, name), files) is not None:
-                return True
+            try:
+                if files and judge((*parts, name), files) is not None:
+                    return True
+            except PatternsError:
+                continue  # What nobody can say of a file is no reason not to look at it.
         return False
 
 

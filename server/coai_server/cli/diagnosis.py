@@ -275,6 +275,7 @@ def fixes(embedded: Offer, found: tuple[Found, ...], plan: CompletionPlan) -> tu
 
 def _start(server: Found) -> str:
     program = _PROGRAMS.get(server.name)
-    if program is None or find_program(program) is not None:
+    answers = server.strangers or server.version is not None
+    if program is None or answers or find_program(program) is not None:
         return server.remedy
     return _INSTALL[server.name].get(sys.platform, server.remedy)

@@ -111,7 +111,8 @@ def _show_found(diagnosis: Diagnosis, to: Console) -> None:
             names = ", ".join(model.name for model in server.models) or "no model"
             table.add_row(f"  {server.name}", "ready", names, server.base_url)
         else:
-            table.add_row(f"  {server.name}", "not there", "", server.base_url)
+            state = "not used" if server.strangers else "not there"
+            table.add_row(f"  {server.name}", state, "", server.base_url)
     to.print(table)
 
 

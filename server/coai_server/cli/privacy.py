@@ -1,19 +1,24 @@
-"""`coai privacy`: what has left this machine."""
+"""`coai privacy`: what has left this machine, and which servers on it are trusted."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from coai_routing.errors import CoaiError
 from coai_server.cli.console import console, write_json
+from coai_server.cli.settings import load_settings
 
-commands = typer.Typer(no_args_is_help=True, help="See what has left this machine.")
+commands = typer.Typer(
+    no_args_is_help=True, help="See what has left this machine, and trust servers on it."
+)
 
 
 @commands.callback()
 def _group() -> None:  # pyright: ignore[reportUnusedFunction] - registered
-    """See what has left this machine."""
+    """See what has left this machine, and trust servers on it."""
 
 
 @commands.command()
@@ -55,3 +60,45 @@ def log(
         when = one.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
         table.add_row(when, one.host, one.model, one.capability, f"{one.content_bytes:,}", one.why)
     to.print(table)
+
+
+@commands.command()
+def trust(
+    server: Annotated[str, typer.Argument(help="Its name, as `coai doctor` lists it.")],
+    *,
+    forget: Annotated[
+        bool, typer.Option("--forget", help="Take it back, and ask again in future.")
+    ] = False,
+) -> None:
+    """Use a model server that belongs to another user of this machine.
+
+    Who runs it can read what is sent to it. It is trusted at its address and with its owner: if
+    another user listens there later, it is not used.
+    """
+    from coai_routing.configured import configured_endpoints  # noqa: PLC0415 (as above)
+    from coai_routing.consents import withdraw  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.discovery import placed  # noqa: PLC0415 (as above)
+    from coai_routing.listeners import UNKNOWN, address_of  # noqa: PLC0415 (as above)
+    from coai_routing.neighbours import consent_to  # noqa: PLC0415 (as above)
+
+    settings = load_settings(Path.cwd()).settings
+    known = {endpoint.name: placed(endpoint) for endpoint in configured_endpoints(settings)}
+    endpoint = known.get(server)
+    if endpoint is None:
+        raise CoaiError(
+            f"There is no server `{server}`.", remedy=f"One of: {', '.join(sorted(known))}."
+        )
+    address = address_of(endpoint.base_url)
+    to = console()
+    if forget:
+        withdraw(address)
+        to.print(f"{server} ({address}) is used only if it is yours.", soft_wrap=True)
+        return
+    if not endpoint.is_found:
+        to.print(f"{server} is in your settings, so it is used whoever it belongs to.")
+        return
+    owner = consent_to(endpoint.base_url)
+    if owner.key == UNKNOWN:
+        to.print(f"{server} ({address}) is used, whoever it belongs to.", soft_wrap=True)
+    else:
+        to.print(f"{server} ({address}) belongs to {owner.name}, and is used.", soft_wrap=True)

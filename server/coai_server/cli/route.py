@@ -49,15 +49,21 @@ def explain(
     Model servers are looked for, as `coai doctor` does. Exit code 1 if no model may answer.
     """
     from coai_routing.explaining import explain_route  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.file_names import roots_of  # noqa: PLC0415 (as above)
+    from coai_routing.shown_files import own_rules  # noqa: PLC0415 (as above)
 
-    settings = load_settings(Path.cwd()).settings
-    shown = None if file is None else (str(file), read_text(file))
+    loaded = load_settings(Path.cwd())
+    shown, files = None, ()
+    if file is not None:
+        shown = read_text(file)
+        files = own_rules(str(file.absolute()), roots_of([Path.cwd()]), loaded.for_names).files
     explanation = run(
         explain_route(
-            settings,
+            loaded.settings,
             question=question,
             capability=capability,
             shown=shown,
+            files=files,
             objective=objective,
             complexity=complexity,
         )

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from coai_agents.source import path_of
 from coai_agents.static.preferences import Preferences, unknown_names
 from coai_agents.static.rules import catalogue, own_concepts
 from coai_agents.static.worker import AnalysisError, AnalysisWorker
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
     from coai_agents.source import Source
     from coai_agents.static.findings import Analysis
+    from coai_routing.settings_static import StaticSettings
     from coai_server.server import Server
 
 logger = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class Diagnostics:
         """As they were made: the settings are applied at each look."""
         self._waiting: dict[str, Source] = {}
         self._shown: set[str] = set()
-        self._preferences: dict[str, Preferences] = {}
+        self._preferences: dict[str, tuple[StaticSettings, Preferences]] = {}
         self._written: set[str] = set()
         """The rules whose pages are there."""
         self.pulled_whole = False
@@ -72,11 +72,11 @@ class Diagnostics:
 
     def preferences(self, uri: str) -> Preferences:
         """Return what the settings say of findings in a document; reads only memory."""
+        settings = self._server.services.settings_of(uri).static
         known = self._preferences.get(uri)
-        if known is None:
-            settings = self._server.services.loaded.for_path(path_of(uri)).static
-            known = self._preferences[uri] = Preferences.of(settings)
-        return known
+        if known is None or known[0] is not settings:
+            known = self._preferences[uri] = settings, Preferences.of(settings)
+        return known[1]
 
     def preferences_of(self, path: Path) -> Preferences:
         """Return what the settings say of findings in a file that is not open."""

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from coai_agents.completion.border import LARGE, PrivacyBorder
+from coai_agents.completion.border import PrivacyBorder
 from coai_agents.source import Source
 from coai_routing.errors import EgressRefusedError
+from coai_routing.file_names import roots_of
 from coai_routing.settings import Settings
 
 ROOT = Path("/work").absolute()
@@ -21,17 +22,17 @@ async def refusal(
     text: str = "x = 1\n",
     *,
     path: str = "src/a.py",
-    files: tuple[tuple[str, str], ...] = (),
     uri: str | None = None,
+    above: str = "",
     backend: str = "cloud",
     **settings: Any,  # noqa: ANN401 - a part of the settings
 ) -> str:
     """Return why a file may not be shown; empty if it may."""
     known = Settings.model_validate({**ON, **settings})
-    border = PrivacyBorder(lambda _: known, lambda: (ROOT,))
+    border = PrivacyBorder(lambda _: known, lambda: roots_of([ROOT]))
     source = Source(uri or (ROOT / path).as_uri(), text)
     try:
-        await border.check(source, files, backend=backend)
+        await border.check(source, above, backend=backend)
     except EgressRefusedError as error:
         return error.message if error.remedy else "no remedy"
     return ""
@@ -44,10 +45,9 @@ async def refusal(
         ({"uri": "untitled:Untitled-1"}, ""),
         ({"uri": "file:///elsewhere/a.py"}, ""),
         ({"text": f"x = 1\n# {SECRET}\n"}, "a secret"),
-        ({"text": "x\n" * LARGE + SECRET}, "a secret"),
-        ({"text": "x\n" * LARGE}, ""),
-        ({"files": (("b.py", f"y = '{SECRET}'"),)}, "a secret"),
-        ({"files": (("deploy/.env", "A=1"),)}, "usually holds secrets"),
+        ({"text": "x\n" * 32_768 + SECRET}, "a secret"),
+        ({"text": "x\n" * 32_768}, ""),
+        ({"above": f"y = '{SECRET}'"}, "a secret"),
         ({"path": "deploy/.env"}, "usually holds secrets"),
         ({"path": "internal/a.py", "privacy": {"private": ["/internal/"]}}, "private"),
         ({"path": "src/internal/a.py", "privacy": {"private": ["/internal/"]}}, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -57,7 +58,7 @@ class Asked:
         offset = text.index("|")
         whole = text[:offset] + text[offset + 1 :]
         source = Source(uri or (self.folder / name).as_uri(), whole)
-        return self.gate.refusal(source, Cursor.at(source, offset), trigger)
+        return asyncio.run(self.gate.refusal(source, Cursor.at(source, offset), trigger))
 
     def reason(self, text: str = "|", **place: str) -> Reason | None:
         refusal = self.refusal(text, name=place.get("name", "main.py"), uri=place.get("uri"))

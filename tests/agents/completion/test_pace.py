@@ -17,6 +17,7 @@ from coai_agents.completion.budget import (
 from coai_agents.completion.cursor import Cursor
 from coai_agents.completion.debounce import LONGEST_MS, Rhythm, delay_ms
 from coai_agents.completion.session import LONGEST_TAIL, PromptSession, freeze, move
+from coai_agents.context_selection import ContextFile
 from coai_routing.catalog import load_catalog
 
 URI = "file:///a.py"
@@ -185,7 +186,8 @@ def test_a_prompt_is_frozen_anew_with_the_same_beginning(
 ) -> None:
     room = Budget(80, 40, 0)
     at = Cursor(URI, LINES[: 30 * 8] + "x = ", "\n")
-    session = freeze(at, backend="b/m", budget=room, files=(("a.py", "a"),), idle=True)
+    files = (ContextFile("a.py", "a", "/a.py"),)
+    session = freeze(at, backend="b/m", budget=room, files=files, idle=True)
     moved = move(session, Cursor(URI, LINES[: line * 8] + "y", suffix), budget=room, most=200)
     assert (moved is not None) is moves
     if moved is not None:

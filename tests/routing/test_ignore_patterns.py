@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from coai_agents.exclusions_gitignore import judge, parse_ignore_file, parse_line
+from coai_routing.ignore_patterns import judge, parse_ignore_file, parse_line
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,20 +9,37 @@ Differences: paths are text and not bytes, so that `?` stands for one character 
 encoding; and `**` that does not stand between slashes is always the same as `*`, as the manual has
 it, where git makes an exception after text without wildcards.
 
-Matching takes time in proportion to pattern times path, whatever the pattern: it comes from a
-workspace that nobody trusts. Wildcards take the first match and never come back to it, except for
-the last one, which is right because each part between two wildcards has a fixed length.
+Letters that Unicode can write in several ways are the same in all of them (normal form C), as file
+systems take them.
+
+Patterns come from a workspace that nobody trusts, so everything about them has a limit. Matching
+takes time in proportion to pattern times path, whatever the pattern: wildcards take the first match
+and never come back to it, except for the last one, which is right because each part between two
+wildcards has a fixed length. What a whole list costs for a path is known before it is matched. A
+list that has too many patterns, or too long ones, raises `PatternsError`: half of what somebody
+excludes is not what they exclude.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from functools import lru_cache
+import unicodedata
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+
+MOST_PATTERNS: Final = 4096
+"""Patterns of one file or setting. The longest templates that are collected for git have 2,000."""
+
+LONGEST_PATTERN: Final = 1024
+"""Characters; no file system takes a longer name, and no path that people write is longer."""
+
+MOST_WORK: Final = 50_000_000
+"""Comparisons of characters that judging one path may take at most: half a second of matching. A
+thousand patterns with wildcards and a path of eight folders come to a fifth of it."""
 
 _CLASSES: Final = {
     "alnum": "a-zA-Z0-9",
@@ -49,6 +66,34 @@ _ANY_DEPTH: Final = None
 """A segment `**`, which stands for any number of directories."""
 
 
+class PatternsError(ValueError):
+    """Patterns that are more, or longer, than anybody writes; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What a pattern says of one part of a path."""
+
+    tokens: tuple[str, ...]
+    """`*`, or an expression for one character each."""
+    ignore_case: bool
+
+    @property
+    def cost(self) -> int:
+        """Comparisons for each character of a name, at most."""
+        return len(self.tokens) if _STAR in self.tokens else 1
+
+    @cached_property
+    def _expression(self) -> re.Pattern[str]:
+        # Compiled when a name is first held against it: most patterns never are.
+        flags = re.DOTALL | (re.IGNORECASE if self.ignore_case else 0)
+        return re.compile(_expression(self.tokens), flags)
+
+    def fits(self, name: str) -> bool:
+        """Say whether a name is what the segment says."""
+        return self._expression.fullmatch(name) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class IgnorePattern:
     """One line of an ignore file."""
@@ -60,8 +105,13 @@ class IgnorePattern:
     directories_only: bool
     by_name: bool
     """Whether it speaks of a name in any directory below the file, and not of a path."""
-    segments: tuple[re.Pattern[str] | None, ...]
+    segments: tuple[Segment | None, ...]
     """One for each part of the path; None stands for any number of them."""
+
+    @property
+    def cost(self) -> int:
+        """Comparisons for each character of a path, at most."""
+        return sum(1 if segment is None else segment.cost for segment in self.segments)
 
     def matches(self, parts: Sequence[str], *, is_directory: bool) -> bool:
         """Say whether a path, relative to the file's directory, is what the pattern names."""
@@ -69,7 +119,7 @@ class IgnorePattern:
             return False
         if self.by_name:
             segment = self.segments[0]
-            return segment is None or segment.fullmatch(parts[-1]) is not None
+            return segment is None or segment.fits(parts[-1])
         return _match_segments(self.segments, parts)
 
 
@@ -80,6 +130,14 @@ class IgnoreFile:
     name: str
     """What a user calls it: the file's path, or the setting's name."""
     patterns: tuple[IgnorePattern, ...]
+    cost: int = field(default=0, compare=False)
+    """Comparisons for each character of a path, at most."""
+
+    @classmethod
+    def of(cls, name: str, patterns: Iterable[IgnorePattern]) -> IgnoreFile:
+        """Put patterns together."""
+        kept = tuple(patterns)
+        return cls(name, kept, sum(pattern.cost for pattern in kept))
 
     def verdict(self, parts: Sequence[str], *, is_directory: bool) -> IgnorePattern | None:
         """Return the last pattern that matches a path relative to the file's directory."""
@@ -90,10 +148,32 @@ class IgnoreFile:
 
 
 def parse_ignore_file(name: str, text: str, *, ignore_case: bool = False) -> IgnoreFile:
-    """Read an ignore file's text. Lines that can never match are left out, as git does."""
+    """Read an ignore file's text. Lines that can never match are left out, as git does.
+
+    Raises PatternsError if there are too many, or one that is too long.
+    """
     lines = text.removeprefix("\ufeff").split("\n")
-    found = (parse_line(line.removesuffix("\r"), ignore_case=ignore_case) for line in lines)
-    return IgnoreFile(name, tuple(pattern for pattern in found if pattern is not None))
+    found: list[IgnorePattern] = []
+    for number, line in enumerate(lines, start=1):
+        if len(line) > LONGEST_PATTERN:
+            raise PatternsError(f"line {number} has more than {LONGEST_PATTERN:,} characters")
+        pattern = parse_line(normal(line.removesuffix("\r")), ignore_case=ignore_case)
+        if pattern is not None:
+            found.append(pattern)
+        if len(found) > MOST_PATTERNS:
+            raise PatternsError(f"it has more than {MOST_PATTERNS:,} patterns")
+    return IgnoreFile.of(name, found)
+
+
+def normal(text: str) -> str:
+    """Return a text in Unicode's normal form C."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def work(parts: Sequence[str], files: Iterable[IgnoreFile]) -> int:
+    """Return how many comparisons judging a path by ignore files takes at most."""
+    characters = sum(len(part) + 1 for part in parts)
+    return sum(file.cost for file in files) * characters * len(parts)
 
 
 def judge(parts: Sequence[str], files: Mapping[int, IgnoreFile]) -> tuple[IgnoreFile, str] | None:
@@ -102,7 +182,12 @@ def judge(parts: Sequence[str], files: Mapping[int, IgnoreFile]) -> tuple[Ignore
     `parts` leads from a top directory to a file, `files` has the ignore files by the number of
     parts that their directory is below the top; `LAST` is one at the top that the others overrule.
     Deeper files go first. An excluded directory excludes all that is in it.
+
+    Raises PatternsError if that would take too long.
     """
+    if work(parts, files.values()) > MOST_WORK:
+        raise PatternsError("they would take too long to match")
+    parts = [normal(part) for part in parts]
     for level in range(1, len(parts) + 1):
         is_directory = level < len(parts)
         for depth in range(level - 1, LAST - 1, -1):
@@ -118,7 +203,7 @@ def judge(parts: Sequence[str], files: Mapping[int, IgnoreFile]) -> tuple[Ignore
     return None
 
 
-def _match_segments(segments: Sequence[re.Pattern[str] | None], parts: Sequence[str]) -> bool:
+def _match_segments(segments: Sequence[Segment | None], parts: Sequence[str]) -> bool:
     """Match a path part by part; of several places for what is between two `**`, the first."""
     at = place = 0
     retry: tuple[int, int] | None = None
@@ -139,8 +224,8 @@ def _match_segments(segments: Sequence[re.Pattern[str] | None], parts: Sequence[
     return at == len(segments)
 
 
-def _fits(segment: re.Pattern[str] | None, part: str) -> bool:
-    return segment is not None and segment.fullmatch(part) is not None
+def _fits(segment: Segment | None, part: str) -> bool:
+    return segment is not None and segment.fits(part)
 
 
 @lru_cache(maxsize=4096)
@@ -162,14 +247,13 @@ def parse_line(line: str, *, ignore_case: bool = False) -> IgnorePattern | None:
     by_name = _SLASH not in body
     if not by_name and tokens[0] == _SLASH:
         tokens = tokens[1:]
-    flags = re.DOTALL | (re.IGNORECASE if ignore_case else 0)
-    segments: list[re.Pattern[str] | None] = []
+    segments: list[Segment | None] = []
     for segment in _split(tokens, _SLASH):
         if segment and len(segment) > 1 and all(token == _STAR for token in segment):
             if not segments or segments[-1] is not _ANY_DEPTH:
                 segments.append(_ANY_DEPTH)
         else:
-            segments.append(re.compile(_expression(segment), flags))
+            segments.append(Segment(tuple(segment), ignore_case))
     return IgnorePattern(text, negated, directories_only, by_name, tuple(segments))
 
 
