@@ -10,9 +10,19 @@ from coai_agents.static import ir
 from coai_agents.static.assigning import Assigning
 from coai_agents.static.conditions import Occasion
 from coai_agents.static.expressions import SELF, Passed
+from coai_agents.static.folding import fold_method
 from coai_agents.static.lowering.base import unescape
 from coai_agents.static.matching import words_of
-from coai_agents.static.pieces import ENCODING, built, extended, extended_call, formatted, kept_lead
+from coai_agents.static.pieces import (
+    ENCODING,
+    built,
+    constant,
+    extended,
+    extended_call,
+    formatted,
+    is_settled,
+    kept_lead,
+)
 from coai_agents.static.values import NOTHING, Kind, Taint, Value, merged
 
 if TYPE_CHECKING:
@@ -117,26 +127,24 @@ class Calls(Assigning):
         """Functions that are called once for each item of something."""
         self._opening: set[int] = set()
         """Calls that open what has to be closed."""
+        self.proven: tuple[tuple[tuple[Node, ...], frozenset[str]], ...] = ()
+        """What the function of this file has proven that was called last, by its arguments'
+        origins: it has raised an error otherwise."""
 
     def _call(self, expr: ir.Call, scope: Scope) -> Value:
         callee = self._callee(expr.callee, scope)
         receiver, target, paths = callee.receiver, callee.target, callee.paths
-        passed = self._passed(expr.arguments, scope)
+        passed = self.passed(expr.arguments, scope)
         if not target.functions:
-            occasion = Occasion(
-                expr.node, passed.positional, passed.named, receiver, passed.open_ended
-            )
-            for clause in self.rules.calls.matching(*paths):
-                self.report.check(clause, occasion)
-            if self.rules.opening.first(*paths):
-                self._opening.add(id(expr))
-            if passed.named:
-                for clause in self.rules.calls.anything:
-                    self.report.check(clause, occasion)
+            self._check_call(expr, callee, passed)
             source = self.rules.source_calls.first(*paths)
             if source is not None:
                 return self.tainted(source, expr.node, f"{paths[0]}()", f"{paths[1]}()")
         self.callbacks(paths[0], passed, receiver, expr.node)
+        if target.items is not None and (expr.creates or isinstance(expr.callee, ir.Name)):
+            made = self.instance(target, passed, expr.node)
+            if made is not None:
+                return made
         if target.functions:
             returned = self.apply(target.functions, passed, receiver, expr.node)
             if returned is not None:
@@ -147,12 +155,30 @@ class Calls(Assigning):
                 return changed
         return self._unknown_call(expr, callee, passed)
 
+    def _check_call(self, expr: ir.Call, callee: Callee, passed: Passed) -> None:
+        """Report what is wrong with a call of what is not in the file."""
+        rules, paths = self.rules, callee.paths
+        occasion = Occasion(
+            expr.node, passed.positional, passed.named, callee.receiver, passed.open_ended
+        )
+        for clause in rules.calls.matching(*paths):
+            self.report.check(clause, occasion)
+        if rules.opening.first(*paths):
+            self._opening.add(id(expr))
+        if any(value.built for value in passed.values()):
+            for clause in rules.shaped(paths[0]):
+                self.report.check(clause, occasion)
+        if passed.named:
+            for clause in rules.calls.anything:
+                self.report.check(clause, occasion)
+
     def _callee(self, callee: ir.Expr, scope: Scope) -> Callee:
         if not isinstance(callee, ir.Member):
             target = self.eval(callee, scope)
             written = callee.name if isinstance(callee, ir.Name) else ""
             name = target.qual.rpartition(".")[2] or written
-            return Callee((name, target.qual, written), target, None)
+            # A class by its whole name is the same class.
+            return Callee((name, target.qual, written.rpartition(".")[2]), target, None)
         receiver = self.eval(callee.object, scope)
         name, of = callee.name, callee.object
         target = NOTHING
@@ -183,9 +209,13 @@ class Calls(Assigning):
         items: dict[object, Value] | None = {} if self._stores(result) else None
         if rules.inert.first(*callee.paths) is not None:
             return Value(qual=result, items=items)
+        if expr.creates and not passed.positional and self._lists(result):
+            return Value(qual=result, items={}, length=0)
+        if receiver is not None and receiver.known:
+            folded = fold_method(name, receiver.const, passed.consts())
+            if folded is not ir.UNKNOWN:
+                return constant(folded)
         taints = self._returned_taints(expr, callee, passed)
-        if expr.creates and callee.target.items is not None:
-            items = dict(callee.target.items)
         # Named arguments stay readable on what a constructor makes.
         if passed.named and items is None and (expr.creates or name[:1].isupper()):
             items = {}
@@ -201,13 +231,22 @@ class Calls(Assigning):
         if name == "URL" and passed.positional:
             # A base comes second, and counts only where the first does not say the host.
             lead = built(passed.positional[:1]).lead
-        return Value(
-            taints=taints,
-            items=items,
-            qual=result,
-            built=made.built or (receiver is not None and receiver.built),
-            lead=lead,
-        )
+        if made.built or (receiver is not None and receiver.built):
+            loose = made.loose or (receiver is not None and receiver.loose)
+            return Value(
+                taints=taints, items=items, qual=result, built=True, lead=lead, loose=loose
+            )
+        loose = not taints and items is None and self._is_loose(callee, passed)
+        return Value(taints=taints, items=items, qual=result, lead=lead, loose=loose)
+
+    def _is_loose(self, callee: Callee, passed: Passed) -> bool:
+        """Say whether nothing is known of what a call returns, not even that it is harmless."""
+        rules, paths, given = self.rules, callee.paths, passed.values()
+        if is_settled(paths[0]) or rules.is_scalar(paths[0]):
+            return False
+        if given and not any(value.loose for value in given):
+            return callee.receiver is not None and callee.receiver.loose
+        return rules.sanitizers.first(*paths) is None and rules.cleaned_by_name(paths[0]) is None
 
     def _returned_taints(self, expr: ir.Call, callee: Callee, passed: Passed) -> tuple[Taint, ...]:
         rules, name = self.rules, callee.paths[0]
@@ -226,26 +265,9 @@ class Calls(Assigning):
             cleared = rules.cleaned_by_name(name)
         if cleared is None and name in _REPLACING and passed.positional:
             const = passed.positional[0].const
-            rejected = _rejected(const) if isinstance(const, str) else frozenset[str]()
-            cleared = rejected - {"path"} | self._all_but(passed)
+            without = rejected(const) if isinstance(const, str) else frozenset[str]()
+            cleared = without - {"path"} | _replaced(passed, self.rules)
         return tuple(taint.without(cleared) for taint in taints) if cleared else taints
-
-    def _all_but(self, passed: Passed) -> frozenset[str]:
-        """Return what is harmless once all characters but those of a set were replaced."""
-        for value in passed.positional:
-            const = value.const
-            match = _ALL_BUT.fullmatch(const) if isinstance(const, str) else None
-            if match is None:
-                continue
-            allowed = re.sub(r"\\[wds]|[0-9a-zA-Z]-[0-9a-zA-Z]", "", match[1] or "")
-            kept: set[str] = set()
-            for text, categories in REJECTED.items():
-                if len(text) == 1 and text in allowed:
-                    kept |= categories
-            if "." in allowed or "/" in allowed:
-                kept |= _PLAIN_NAMES
-            return frozenset({each.category for each in self.rules.concepts.values()} - kept)
-        return frozenset()
 
     def _carried(self, name: str, passed: Passed, node: Node) -> tuple[Taint, ...]:
         """Return the taints of what wraps a request, by the name of the function that does."""
@@ -257,12 +279,16 @@ class Calls(Assigning):
                 return (Taint(Kind.REMOTE, node, f"the request ({name})", frozenset()),)
         return ()
 
+    def _lists(self, qual: str) -> bool:
+        return qual.removesuffix("()").rpartition(".")[2] in self.rules.containers.lists
+
     def _stores(self, qual: str) -> bool:
         name = qual.removesuffix("()")
         last = name.rpartition(".")[2]
         return name in self.rules.containers.stores or last in self.rules.containers.stores
 
-    def _passed(self, arguments: Sequence[ir.Argument], scope: Scope) -> Passed:
+    def passed(self, arguments: Sequence[ir.Argument], scope: Scope) -> Passed:
+        """Return the arguments of a call, evaluated."""
         positional: list[Value] = []
         named: dict[str, Value] = {}
         open_ended = False
@@ -300,7 +326,32 @@ class Calls(Assigning):
             self.apply(value.functions, given, None, node)
 
 
-def _rejected(pattern: str) -> frozenset[str]:
+def _replaced(passed: Passed, rules: RuleSet) -> frozenset[str]:
+    for value in passed.positional:
+        if isinstance(value.const, str) and (found := all_but(value.const, rules)):
+            return found
+    return frozenset()
+
+
+def all_but(pattern: str, rules: RuleSet) -> frozenset[str]:
+    """Return what text is harmless for that has none of what a pattern matches.
+
+    Only where the pattern is of all characters but those of a set.
+    """
+    match = _ALL_BUT.fullmatch(pattern)
+    if match is None:
+        return frozenset()
+    allowed = re.sub(r"\\[wds]|[0-9a-zA-Z]-[0-9a-zA-Z]", "", match[1] or "")
+    kept: set[str] = set()
+    for text, categories in REJECTED.items():
+        if len(text) == 1 and text in allowed:
+            kept |= categories
+    if "." in allowed or "/" in allowed:
+        kept |= _PLAIN_NAMES
+    return frozenset({each.category for each in rules.concepts.values()} - kept)
+
+
+def rejected(pattern: str) -> frozenset[str]:
     """Return what is harmless once a text, or every character of a set, was replaced."""
     match = _ANY_OF.fullmatch(pattern)
     if match is None:

@@ -8,19 +8,27 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.matching import PathPattern
 from coai_agents.static.rules import MOST_SEARCHED
-from coai_agents.static.values import EVERYTHING, Kind, Taint, Value, equal
+from coai_agents.static.values import EVERYTHING, NOTHING, Kind, Taint, Value, equal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tree_sitter import Node
 
-    from coai_agents.static.rules import Clause, Condition
+    from coai_agents.static.rules import Clause, Concept, Condition
 
 _HOST: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/?#\\]+[/?#]|/(?![/\\])|[?#]", re.IGNORECASE)
 """Text after whose beginning nothing decides any more which host a URL names."""
 
 _HOST_MATTERS: Final = frozenset({"redirect", "ssrf"})
+
+SHELLS: Final = re.compile(
+    r"(?:^|[/\\])(?:(?:ba|z|k|c|tc|da|a)?sh|fish|cmd|powershell|pwsh|env|xargs|sudo|python[0-9.]*|node|perl|ruby|php|eval)(?:\.exe)?$",
+    re.IGNORECASE,
+)
+"""Programs that run what they are told to."""
+
+_COMMAND_OPTION: Final = re.compile(r"-[a-z]*[ce]|/[cCkK]|-[Cc]ommand|-EncodedCommand")
 
 _STRENGTH: Final = (Kind.REMOTE, Kind.LOCAL, Kind.STORED, Kind.PARAMETER)
 
@@ -90,11 +98,24 @@ class Occasion:
             self.holds(each) for each in clause.unless
         )
 
-    def threat(self, clause: Clause, category: str) -> Taint | None:
-        """Return the taint by which a clause's arguments are harmful, or None."""
+    def threat(self, clause: Clause, concept: Concept) -> Taint | None:
+        """Return the taint by which a clause's arguments are harmful, or None.
+
+        Where the concept is a strong one, that is also what the caller passes.
+        """
+        category = concept.category
+        kinds = clause.kinds
+        if concept.strong and clause.open:
+            kinds = (*kinds, Kind.PARAMETER)
         found: list[Taint] = []
         for selector in clause.tainted:
             for value in self.select(selector):
+                if (
+                    category == "command"
+                    and selector != "1"
+                    and (program := _program(value)) is not None
+                ):
+                    value = program  # noqa: PLW2901 - the part of it that counts
                 if category in _HOST_MATTERS and _HOST.match(value.lead):
                     continue
                 # A response given as a tuple: its body comes first, its headers are no page.
@@ -102,9 +123,30 @@ class Occasion:
                 found += [
                     taint
                     for taint in (body or value).all_taints()
-                    if taint.kind in clause.kinds and taint.threatens(category)
+                    if taint.kind in kinds and taint.threatens(category)
                 ]
         return min(found, key=lambda taint: _STRENGTH.index(taint.kind), default=None)
+
+
+def _program(arguments: Value) -> Value | None:
+    """Return what of a list of arguments is run; None for what is no such list.
+
+    A program whose name is known gets the others as data, unless it is a shell that reads the one
+    behind its option as a command.
+    """
+    items = arguments.items
+    if not items or arguments.length < 1 or not all(isinstance(key, int) for key in items):
+        return None
+    first = items.get(0)
+    if first is None or not isinstance(first.const, str):
+        return first
+    if SHELLS.search(first.const) is None:
+        return NOTHING
+    for at in range(1, arguments.length - 1):
+        option = items[at].const if at in items else None
+        if isinstance(option, str) and _COMMAND_OPTION.fullmatch(option):
+            return items.get(at + 1, NOTHING)
+    return None
 
 
 def _item(value: Value, name: str) -> Value | None:

@@ -10,7 +10,14 @@ from coai_agents.static.conditions import Occasion
 from coai_agents.static.containers import Methods, elements, key_of, lookup, sequence, store
 from coai_agents.static.folding import AND, COMPARISONS, OR, fold, truth
 from coai_agents.static.ir import UNKNOWN
-from coai_agents.static.pieces import built, extended, formatted, item_node, written_of
+from coai_agents.static.pieces import (
+    built,
+    extended,
+    formatted,
+    is_settled,
+    item_node,
+    written_of,
+)
 from coai_agents.static.values import NOTHING, Taint, Value, join, merged
 
 if TYPE_CHECKING:
@@ -27,6 +34,9 @@ SELF: Final = frozenset({"self", "this", "cls", "$this"})
 
 _FORMAT: Final = "%"
 
+_REPEATED: Final = (ir.Member, ir.Index, ir.Call)
+"""Expressions of which it is remembered what a test has shown, for where they are written again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passed:
@@ -35,6 +45,10 @@ class Passed:
     positional: tuple[Value, ...]
     named: dict[str, Value]
     open_ended: bool
+
+    def consts(self) -> list[object]:
+        """Return what those are that have no names."""
+        return [value.const for value in self.positional]
 
     def values(self) -> tuple[Value, ...]:
         """Return all of them."""
@@ -77,6 +91,10 @@ class Expressions:
         """Return what a call of functions of this file returns; None if that is not known."""
         raise NotImplementedError
 
+    def instance(self, made: Value, passed: Passed, node: Node) -> Value | None:
+        """Return an object of a class of this file; None if `made` is no such class."""
+        raise NotImplementedError
+
     def define(self, function: ir.Function, scope: Scope) -> Value:
         """Take note of a function, to be looked at in its own right."""
         raise NotImplementedError
@@ -100,6 +118,10 @@ class Expressions:
     def eval(self, expr: ir.Expr, scope: Scope) -> Value:
         """Return what is known of an expression's value."""
         self.tick()
+        if scope.learnt and isinstance(expr, _REPEATED):
+            known = scope.known(expr.node)
+            if known is not None:
+                return known
         return self._evaluate[type(expr)](expr, scope)
 
     def _const(self, expr: ir.Const, scope: Scope) -> Value:
@@ -140,7 +162,8 @@ class Expressions:
             return self.tainted(source, expr.node, written or name, qual)
         if base.taints and rules.inert.first(name, qual) is not None:
             return Value(qual=qual)
-        return Value(taints=merged((base.taints, base.rest)), qual=qual)
+        taints = merged((base.taints, base.rest))
+        return Value(taints=taints, qual=qual, loose=not taints and not is_settled(name))
 
     def _index(self, expr: ir.Index, scope: Scope) -> Value:
         base = self.eval(expr.object, scope)

@@ -96,6 +96,35 @@ def _fold_arithmetic(
     return UNKNOWN
 
 
+_METHODS: Final[dict[str, Callable[..., object]]] = {
+    "charAt": lambda text, at=0: text[at] if 0 <= at < len(text) else UNKNOWN,
+    "at": lambda text, at: text[at],
+    "substring": lambda text, start, end=None: text[start:end],
+    "substr": lambda text, start, count=None: text[start:][:count],
+    "Substring": lambda text, start, count=None: text[start:][:count],
+    "length": len,
+    **dict.fromkeys(("toUpperCase", "upper", "ToUpper", "upcase"), lambda text: text.upper()),
+    **dict.fromkeys(("toLowerCase", "lower", "ToLower", "downcase"), lambda text: text.lower()),
+    **dict.fromkeys(("trim", "strip", "Trim"), lambda text: text.strip()),
+    **dict.fromkeys(
+        ("equals", "Equals", "eql?"),
+        lambda text, other: text == other if isinstance(other, str) else UNKNOWN,
+    ),
+}
+"""Methods of text whose results are computed."""
+
+
+def fold_method(name: str, text: object, arguments: Sequence[object]) -> object:
+    """Return the constant that a method of a constant text makes of constants, or UNKNOWN."""
+    method = _METHODS.get(name)
+    if method is None or not isinstance(text, str) or any(each is UNKNOWN for each in arguments):
+        return UNKNOWN
+    try:
+        return method(text, *arguments)
+    except (TypeError, ValueError, IndexError):
+        return UNKNOWN
+
+
 def _folded(compute: Callable[[Any, Any], Any], one: object, other: object) -> object:
     try:
         return cast("object", compute(one, other))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from coai_agents.static import ir
 from coai_agents.static.defaults import changed_defaults
@@ -40,7 +40,14 @@ CONVERTED: Final = frozenset({"int", "float", "bool", "UUID", "uuid.UUID", "date
 
 Python holds nobody to them elsewhere, so they are not among the `scalars` of its rules."""
 
+CONSTRUCTORS: Final = ("__init__", "constructor", "__construct", "initialize")
+"""Names of functions that make an object ready; in Java and C# it is the class's own."""
+
 SELF_NAMES: Final = frozenset({"self", "cls"})
+
+
+Proofs: TypeAlias = "tuple[tuple[tuple[Node, ...], frozenset[str]], ...]"
+"""What was proven: of what comes from which places, the categories it is harmless for."""
 
 
 class Functions(Guards):
@@ -52,11 +59,15 @@ class Functions(Guards):
         self._pending: list[tuple[ir.Function, Scope]] = []
         self._seen: set[int] = set()
         self._readings: dict[tuple[object, ...], Value] = {}
+        self._confirmed: dict[tuple[object, ...], Proofs] = {}
+        """What readings have proven of their arguments, where a function ends by itself."""
         self._times_read: dict[int, int] = {}
         self._active: list[int] = []
         self._returned: list[list[Value]] = []
         self._routes: list[list[Clause]] = []
         self._loops = 0
+        self.classes: dict[str, Scope] = {}
+        """The file's classes: what is known within them."""
         self._exits: list[list[dict[str, Value]]] = []
 
     def _predefine(self, statements: Sequence[ir.Statement], scope: Scope) -> None:
@@ -221,6 +232,7 @@ class Functions(Guards):
         reading = (id(function), given)
         known = self._readings.get(reading)
         if known is not None:
+            self.proven = self._confirmed.get(reading, ())
             return known
         times = self._times_read.get(id(function), 0)
         strong = any(
@@ -231,9 +243,50 @@ class Functions(Guards):
         if times >= (MAX_READINGS if strong else MAX_PLAIN_READINGS):
             return None
         self._times_read[id(function)] = times + 1
+        before = {each.name: scope.values[each.name] for each in function.parameters}
         value = self._execute(function, scope, [])
         self._readings[reading] = value
+        if not any(isinstance(each, ir.Return) for each in function.body):
+            self._confirmed[reading] = _told(before, scope.values)
+        self.proven = self._confirmed.get(reading, ())
         return value
+
+    def tested(
+        self, callee: ir.Expr, passed: Passed, scope: Scope, *, holds: bool
+    ) -> Proofs | None:
+        """Return what a test by a function of this file tells; None if it is no such function."""
+        target = self._callee(callee, scope)
+        if len(target.target.functions) != 1:
+            return None
+        function, around = target.target.functions[0]
+        if not self._follow or len(self._active) > MAX_CALLS or id(function) in self._active:
+            return None
+        inner = Scope(around)
+        self._bind(function, passed, target.receiver, callee.node, inner)
+        before = {each.name: inner.values[each.name] for each in function.parameters}
+        self._active.append(id(function))
+        try:
+            self._narrow_body(function.body, inner, holds=holds)
+        finally:
+            self._active.pop()
+        return _told(before, inner.values)
+
+    def _narrow_body(self, body: Sequence[ir.Statement], scope: Scope, *, holds: bool) -> None:
+        """Take into account that a function returns what counts as true, or does not."""
+        for statement in body:
+            match statement:
+                case ir.Assign():
+                    self._body([statement], scope)
+                case ir.If(test=test, yes=[ir.Return(value=ir.Const(value=const))], no=[]):
+                    if bool(const) != holds:
+                        self.narrow(test, scope, holds=False)
+                    elif not holds:
+                        return
+                case ir.Return(value=value) if value is not None:
+                    self.narrow(value, scope, holds=holds)
+                    return
+                case _:
+                    return
 
     def _bind(
         self,
@@ -270,6 +323,23 @@ class Functions(Guards):
                 value = through(value, node, f"passed to {function.name or 'a function'}")
             scope.values[name] = value
 
+    def instance(self, made: Value, passed: Passed, node: Node) -> Value | None:
+        """Return an object of a class of this file: its methods, and what its constructor sets."""
+        inner = self.classes.get(made.qual)
+        if inner is None or inner.members is None:
+            return None
+        own = Scope(inner)
+        own.bare = inner.bare
+        own.members = {name: _moved(value, inner, own) for name, value in inner.members.items()}
+        constructor = next(
+            (own.members[name] for name in CONSTRUCTORS if name in own.members), None
+        )
+        if constructor is None and made.qual in own.members:
+            constructor = own.members[made.qual]
+        if constructor is not None and constructor.functions:
+            self.apply(constructor.functions, passed, Value(qual="self"), node)
+        return Value(qual=made.qual, items=dict(own.members.items()))
+
     def define(self, function: ir.Function, scope: Scope) -> Value:
         """Take note of a function, to be read in its own right when what is around it was."""
         if id(function) not in self._seen:
@@ -293,3 +363,29 @@ def _signature(value: Value) -> object:
     taints = tuple((taint.origin.id, taint.kind, taint.cleared) for taint in value.all_taints())
     functions = tuple(id(function) for function, _ in value.functions)
     return known, const, taints, functions, value.qual, value.length
+
+
+def _moved(value: Value, inner: Scope, own: Scope) -> Value:
+    """Return a member of a class as one of an object, whose methods know that object's fields."""
+    if not any(around is inner for _, around in value.functions):
+        return value
+    return replace(
+        value,
+        functions=tuple(
+            (each, own if around is inner else around) for each, around in value.functions
+        ),
+    )
+
+
+def _told(before: dict[str, Value], after: dict[str, Value]) -> Proofs:
+    """Return what has become harmless of some variables that still have their values."""
+    proofs: list[tuple[tuple[Node, ...], frozenset[str]]] = []
+    for name, value in before.items():
+        now = after.get(name, value)
+        for taint in value.all_taints():
+            proofs += [
+                ((taint.origin,), other.cleared - taint.cleared)
+                for other in now.all_taints()
+                if other.origin == taint.origin and other.cleared > taint.cleared
+            ]
+    return tuple(proofs)

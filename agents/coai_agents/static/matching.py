@@ -128,6 +128,8 @@ class RuleSet:
         self.uses = PathIndex((path, clause) for clause in find for path in clause.use)
         self.returns = PathIndex((path, clause) for clause in find for path in clause.returned_by)
         self.queries: tuple[Clause, ...] = tuple(clause for clause in find if clause.query)
+        self.shapes: tuple[Clause, ...] = tuple(clause for clause in find if clause.named)
+        self._shaped: dict[str, tuple[Clause, ...]] = {}
         self.growing: tuple[Clause, ...] = tuple(clause for clause in find if clause.grows)
         sources = rules.sources
         self.source_calls = PathIndex((path, each) for each in sources for path in each.call)
@@ -166,6 +168,18 @@ class RuleSet:
         self.opening = PathIndex((path, True) for path in rules.resources.open)
         self.results = PathIndex(rules.containers.results.items())
         self._cleaned: dict[str, frozenset[str] | None] = {}
+
+    def shaped(self, name: str) -> tuple[Clause, ...]:
+        """Return the clauses for calls of whatever has such words in its name."""
+        known = self._shaped.get(name)
+        if known is None:
+            words = words_of(name)
+            known = self._shaped[name] = tuple(
+                clause
+                for clause in self.shapes
+                if not words.isdisjoint(clause.named) and words.isdisjoint(clause.not_named)
+            )
+        return known
 
     def cleaned_by_name(self, name: str) -> frozenset[str] | None:
         """Return what a function makes harmless if its name says so; None if it says nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Final, cast
 
 from coai_agents.static import ir
@@ -27,7 +28,28 @@ _KEEPING: Final = frozenset(
 ENCODING: Final = frozenset({"GetBytes", "FromBase64String", "FromHexString"})
 """Methods whose result is another form of the text that they are passed."""
 
+_WORD: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
+
 _PLACEHOLDER: Final = re.compile(r"[%{]")
+
+
+_SETTLED: Final = frozenset(
+    {
+        "table", "tables", "tablename", "column", "columns", "schema", "prefix", "suffix", "alias",
+        "placeholder", "placeholders", "dialect", "collection", "keyspace", "database", "dbname",
+        "pk", "len", "length", "size", "count", "version", "index", "idx", "config", "settings",
+        "options", "constant", "constants",
+    }
+)  # fmt: skip
+"""Words in the names of what a program decides by itself, as a rule: its tables, its settings."""
+
+
+@cache
+def is_settled(name: str) -> bool:
+    """Say whether a name says that the program itself decides its value: constants, tables."""
+    if name.isupper():
+        return True
+    return not {word.lower() for word in _WORD.findall(name)}.isdisjoint(_SETTLED)
 
 
 def item_node(item: ir.Item) -> Node:
@@ -70,6 +92,11 @@ def extended_call(path: str) -> str:
     return f"{path}()" if path else "?()"
 
 
+def constant(value: object) -> Value:
+    """Return a constant's value."""
+    return Value(const=value, lead=value if isinstance(value, str) else "")
+
+
 def built(parts: Sequence[Value]) -> Value:
     """Return text put together from parts."""
     consts = [part.const for part in parts]
@@ -84,7 +111,9 @@ def built(parts: Sequence[Value]) -> Value:
             continue
         lead += part.lead
         break
-    return Value(taints=merged(part.all_taints() for part in parts), lead=lead, built=True)
+    loose = any(part.loose for part in parts)
+    taints = merged(part.all_taints() for part in parts)
+    return Value(taints=taints, lead=lead, built=True, loose=loose)
 
 
 def formatted(parts: Sequence[Value]) -> Value:

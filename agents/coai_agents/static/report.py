@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.static.findings import Finding, Severity, Step
-from coai_agents.static.values import Kind
+from coai_agents.static.findings import Confidence, Finding, Severity, Step
+from coai_agents.static.values import DOUBTED, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +34,18 @@ _OWN_MACHINE: Final = frozenset({"path", "regex", "ssrf", "reflection"})
 """Categories in which whoever starts a program may decide: it is their machine, and their right."""
 
 
+_LOOKS: Final = {
+    "sql": re.compile(
+        r"\s*\(?\s*(SELECT\s|(?i:select\s+(\*|.{1,400}\sfrom\b)|insert\s+(into|or|ignore)\s|update\s+\S{1,80}\s+set\s"
+        r"|delete\s+from\s|replace\s+into\s|merge\s+into\s|with\s+\w{1,80}\s+as\s*\(|(create|drop|alter|truncate)\s+"
+        r"(table|database|user|view|index|role|schema)\s|grant\s|exec(ute)?\s+\w|call\s+\w|match\s*\())",
+        re.DOTALL,
+    ),
+    "html": re.compile(r"\s*<(?:!doctype|/?[a-z][a-z0-9-]{0,20}[\s/>])", re.IGNORECASE),
+}
+"""What text begins with that is what a category is about, where nothing else says that it is."""
+
+
 @dataclass(slots=True)
 class Place:
     """Where the interpreter is just now, as far as rules ask for it; a function begins anew."""
@@ -50,6 +62,16 @@ class Place:
         if "async" in clause.within and not self.asynchronous:
             return False
         return clause.function is None or re.search(clause.function, self.function) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is a finding."""
+
+    severity: Severity
+    message: str
+    confidence: Confidence = Confidence.HIGH
+    taint: Taint | None = None
 
 
 class Reporter:
@@ -90,9 +112,18 @@ class Reporter:
         if not clause.tainted:
             self.add(concept, clause, occasion.node)
             return
-        taint = occasion.threat(clause, concept.category)
+        taint = occasion.threat(clause, concept)
         if taint is not None:
             self.add(concept, clause, occasion.node, taint)
+        elif concept.strong and clause.open and _is_loose(clause, concept, occasion):
+            self._add_loose(concept, clause, occasion.node)
+
+    def _add_loose(self, concept: Concept, clause: Clause, node: Node) -> None:
+        message = f"{clause.message or concept.message} A part of it comes from elsewhere."
+        severity = max(
+            clause.severity or concept.severity, Severity.INFORMATION, key=lambda each: each.rank
+        )
+        self._keep(concept, node, Reason(severity, message, Confidence.LOW))
 
     def add(self, concept: Concept, clause: Clause, node: Node, taint: Taint | None = None) -> None:
         """Report a finding."""
@@ -106,31 +137,34 @@ class Reporter:
         message = clause.message or concept.message
         if taint is not None:
             message = f"{message} The value comes from {taint.label}."
-        self._keep(concept, node, severity, message, taint)
+        confidence = clause.confidence or _confidence(taint, clause)
+        self._keep(concept, node, Reason(severity, message, confidence, taint))
 
     def add_of(self, rule: str, node: Node, message: str) -> None:
         """Report a finding of a rule that no clause describes."""
         concept = self._rules.concepts[rule]
-        self._keep(concept, node, concept.severity, message or concept.message, None)
+        self._keep(concept, node, Reason(concept.severity, message or concept.message))
 
-    def _keep(
-        self, concept: Concept, node: Node, severity: Severity, message: str, taint: Taint | None
-    ) -> None:
+    def _keep(self, concept: Concept, node: Node, reason: Reason) -> None:
         span = self._tree.span(node)
         key = (concept.id, span.start, span.end)
         before = self._findings.get(key)
-        if before is not None and before.severity.rank <= severity.rank:
+        if before is not None and (before.severity.rank, before.confidence.rank) <= (
+            reason.severity.rank,
+            reason.confidence.rank,
+        ):
             return
         source = self._tree.source
         self._findings[key] = Finding(
             rule=concept.id,
             span=span,
-            message=message,
-            severity=severity,
+            message=reason.message,
+            severity=reason.severity,
             uri=source.uri,
             version=source.version,
             cwe=concept.cwe,
-            path=() if taint is None else self._path(taint, span),
+            path=() if reason.taint is None else self._path(reason.taint, span),
+            confidence=reason.confidence,
         )
 
     def _path(self, taint: Taint, sink: Span) -> tuple[Step, ...]:
@@ -142,3 +176,26 @@ class Reporter:
         steps.append(Step(self._tree.span(taint.origin), f"comes from {taint.label}"))
         steps.reverse()
         return (*steps, Step(sink, "used here"))
+
+
+def _confidence(taint: Taint | None, clause: Clause) -> Confidence:
+    """Return how sure a finding is by what was seen of the value's way."""
+    if taint is None:
+        return Confidence.HIGH
+    if taint.kind is Kind.PARAMETER:
+        return Confidence.LOW if clause.open else Confidence.MEDIUM
+    return Confidence.MEDIUM if DOUBTED in taint.cleared else Confidence.HIGH
+
+
+def _is_loose(clause: Clause, concept: Concept, occasion: Occasion) -> bool:
+    """Say whether text is built in sight, for a place that it does harm in, of what is not known.
+
+    Only where its beginning says what it is: text that begins with what is not known may be
+    anything.
+    """
+    looks = _LOOKS.get(concept.category)
+    for selector in clause.tainted:
+        for value in occasion.select(selector):
+            if value.built and value.loose and value.lead:
+                return looks is None or looks.match(value.lead) is not None
+    return False

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
@@ -24,7 +24,7 @@ from pydantic import (
     model_validator,
 )
 
-from coai_agents.static.findings import Severity
+from coai_agents.static.findings import Confidence, Severity
 from coai_agents.static.values import Kind
 from coai_routing.errors import CoaiError
 
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(__file__).with_name("data")
 
 CATALOGUE: Final = "catalogue.toml"
+
+SHAPES: Final = "shapes.toml"
+"""Clauses that hold in every language, because names and texts say what they are."""
 
 WEAKNESS: Final = "https://cwe.mitre.org/data/definitions/{}.html"
 """The page of a weakness, by its number."""
@@ -108,6 +111,9 @@ class Concept(_Model):
     topic: Literal["security", "correctness", "performance"] = "security"
     category: str = ""
     """What a sanitizer must be good for to make a value harmless here."""
+    strong: bool = False
+    """Whether a value does such harm here that it is a finding, of low confidence, although it is
+    only known that the caller of the function passes it, or that text is built of it."""
     why: str = Field(min_length=10)
     """What can happen."""
     advice: str = Field(min_length=8)
@@ -152,6 +158,10 @@ class Clause(_Model):
     """Calls of these: `os.system`; `*.execute` is a method of anything."""
     assign: tuple[Path_, ...] = ()
     """Assignments to these."""
+    named: tuple[str, ...] = ()
+    """Calls of whatever has one of these words in its name, where text is built for them."""
+    not_named: tuple[str, ...] = ()
+    """Words that none of these names may have."""
     use: tuple[Path_, ...] = ()
     """Any use of these names."""
     grows: bool = False
@@ -164,6 +174,8 @@ class Clause(_Model):
     when: tuple[Condition, ...] = ()
     unless: tuple[Condition, ...] = ()
     severity: Severity | None = None
+    confidence: Confidence | None = None
+    """How sure a finding is, where it is not the way of the value that says so."""
     message: str = ""
     within: tuple[Literal["loop", "async"], ...] = ()
     """Where the place must be: the body of a loop, an asynchronous function."""
@@ -178,10 +190,21 @@ class Clause(_Model):
     not_file: InOrder = ()
     """What the file's text must not have in it."""
 
+    @cached_property
+    def open(self) -> bool:
+        """Whether nothing says whose values count, so that a strong rule may ask for more."""
+        return "kinds" not in self.model_fields_set
+
     @model_validator(mode="after")
     def _has_a_place(self) -> Clause:
         if not (
-            self.call or self.assign or self.use or self.returned_by or self.query or self.grows
+            self.call
+            or self.named
+            or self.assign
+            or self.use
+            or self.returned_by
+            or self.query
+            or self.grows
         ):
             raise ValueError("nothing says where it shows")
         return self
@@ -246,6 +269,8 @@ class Containers(_Model):
     clear: tuple[str, ...] = ()
     stores: tuple[str, ...] = ()
     """Types that hold things by their keys."""
+    lists: tuple[str, ...] = ()
+    """Types that hold things in a row, and none when they are made."""
     results: dict[str, str] = Field(default_factory=dict)
     """What calls of these return, as a path."""
 
@@ -283,6 +308,8 @@ class LanguageRules(_Model):
     confirmations: tuple[ConfirmationRule, ...] = ()
     containers: Containers = Containers()
     resources: Resources = Resources()
+    bare_fields: bool = False
+    """Whether a class's methods know its fields by their bare names."""
     carriers: tuple[Path_, ...] = ()
     """Objects that hold data from outside; what wraps one holds it too."""
     inert: tuple[Path_, ...] = ()
@@ -352,8 +379,11 @@ def load(language: str, folder: Path = FOLDER) -> LanguageRules:
     path = folder / f"{language}.toml"
     if not path.exists():
         return LanguageRules()
+    table = _merged(path)
+    if (folder / SHAPES).exists():
+        table["find"] = [*table.get("find", []), *_read(folder / SHAPES).get("find", [])]
     try:
-        rules = LanguageRules.model_validate({**_merged(path), "file": path.name})
+        rules = LanguageRules.model_validate({**table, "file": path.name})
     except ValidationError as error:
         raise _invalid(path.name, error) from error
     known = catalogue(folder)
