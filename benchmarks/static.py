@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import random
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -23,26 +21,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.auditing import audit_speed, fixers
 from benchmarks.hostile import hostile
+from benchmarks.static_clean import false_alarms, files_of, good_files, sample
 from benchmarks.static_sets import LANGUAGES, Share, findings, rows, score
 from benchmarks.support.figures import Spread
 from benchmarks.support.report import SPREAD, Bar, Report, options_parser, spread_row
 from coai_agents.source import Source
 from coai_agents.static.analyzer import analyse
-from coai_agents.static.findings import Severity
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Sequence
-
-
-PACKAGES: Final = ("pydantic", "rich", "aiohttp", "openai", "httpx")
-
-SAMPLE: Final = 56
-"""So many findings in good code are shown to be judged."""
-
-MOST_OF_A_RULE: Final = 6
-
-_EXCLUDED: Final = {"site-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__"}
+    from collections.abc import Callable, Sequence
 
 
 def pairs(report: Report, folder: Path, share: Share) -> None:
@@ -114,65 +102,6 @@ _OTHERS: Final[dict[str, Callable[[Sequence[dict[str, Any]]], float]]] = {
 }
 
 
-def good_files() -> list[Path]:
-    """Return the files of the standard library and of some installed packages."""
-    library = Path(sysconfig.get_paths()["stdlib"])
-    found = [path for path in library.rglob("*.py") if _EXCLUDED.isdisjoint(path.parts)]
-    for name in PACKAGES:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            found += Path(spec.origin).parent.rglob("*.py")
-    return sorted(found)
-
-
-def false_alarms(report: Report, paths: Iterable[Path]) -> None:
-    """Count what is found in good code."""
-    severities: Counter[str] = Counter()
-    rules: Counter[str] = Counter()
-    errors: list[str] = []
-    lines = 0
-    for path in paths:
-        text = path.read_bytes().decode("utf-8", "replace")
-        lines += text.count("\n")
-        for finding in findings(text, "python"):
-            severities[finding.severity.value] += 1
-            rules[finding.rule] += 1
-            if finding.severity is Severity.ERROR:
-                line = text.count("\n", 0, finding.span.start) + 1
-                errors.append(f"{path.parent.name}/{path.name}:{line} {finding.rule}")
-    counted = [(name, str(severities[name])) for name in Severity]
-    report.table(f"Findings in {lines:,} lines of good code", ("severity", "findings"), counted)
-    report.table("By rule", ("rule", "findings"), [(n, str(c)) for n, c in rules.most_common(15)])
-    report.keep("errors in good code", errors)
-    rate = severities[Severity.ERROR.value] * 2_000 / max(1, lines)
-    report.hold(Bar("errors in 2,000 lines of good code", rate, 1.0))
-
-
-def sample(report: Report, paths: Iterable[Path], seed: int) -> None:
-    """Show what a person should judge: every error, and warnings by chance, six of a rule."""
-    chance = random.Random(seed)
-    errors: list[tuple[str, ...]] = []
-    warnings: list[tuple[str, ...]] = []
-    for path in paths:
-        text = path.read_bytes().decode("utf-8", "replace")
-        for finding in findings(text, "python"):
-            line = text.count("\n", 0, finding.span.start) + 1
-            start = text[finding.span.start : finding.span.end].partition("\n")[0]
-            row = (finding.severity.value, finding.rule, f"{path.parent.name}/{path.name}:{line}")
-            if finding.severity is Severity.ERROR:
-                errors.append((*row, start[:60]))
-            elif finding.severity is Severity.WARNING:
-                warnings.append((*row, start[:60]))
-    chance.shuffle(warnings)
-    of_rule: Counter[str] = Counter()
-    chosen = list(errors)
-    for row in warnings:
-        of_rule[row[1]] += 1
-        if of_rule[row[1]] <= MOST_OF_A_RULE and len(chosen) < SAMPLE:
-            chosen.append(row)
-    report.table(f"A sample, seed {seed}", ("severity", "rule", "place", "code"), sorted(chosen))
-
-
 def speed(report: Report, paths: Sequence[Path]) -> None:
     """Measure files of about 300 and 2,000 lines, parsing included."""
     sizes: dict[int, list[float]] = defaultdict(list)
@@ -217,11 +146,13 @@ def measure(options: argparse.Namespace) -> int:
         pairs(report, options.data, share)
         if share is not Share.ALL:
             return report.finish(options)
-    paths = good_files()[:: options.every]
+    chosen = good_files() if options.clean is None else files_of(options.clean)
+    paths = chosen[:: options.every]
     if options.sample is not None:
         sample(report, paths, options.sample)
         return report.finish(options)
-    speed(report, paths)
+    if options.clean is None:
+        speed(report, paths)
     false_alarms(report, paths)
     return report.finish(options)
 
@@ -238,6 +169,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="only each Nth file of good code"
+    )
+    parser.add_argument(
+        "--clean", type=Path, metavar="DIR", help="this folder is good code, in place of Python's"
     )
     parser.add_argument("--hostile", action="store_true", help="only texts made to break it")
     parser.add_argument(

@@ -28,6 +28,11 @@ SHELLS: Final = re.compile(
 )
 """Programs that run what they are told to."""
 
+_OBEYING: Final = re.compile(r"(?:^|/)(?:git|hg|svn|bzr|ssh|scp|rsync|tar|find|zip|sed|awk|ftp)$")
+"""Programs that have options with which they run others, so that what begins as one does harm."""
+
+_OPTION: Final = re.compile(r"[-/]")
+
 _COMMAND_OPTION: Final = re.compile(r"-[a-z]*[ce]|/[cCkK]|-[Cc]ommand|-EncodedCommand")
 
 _STRENGTH: Final = (Kind.REMOTE, Kind.LOCAL, Kind.STORED, Kind.PARAMETER)
@@ -98,6 +103,18 @@ class Occasion:
             self.holds(each) for each in clause.unless
         )
 
+    def _harmed(self, selector: str, category: str) -> Iterator[Value]:
+        """Yield the values that a selector means; a program and its arguments are one."""
+        if category != "command" or selector != "*" or len(self.positional) < 2:  # noqa: PLR2004
+            yield from self.select(selector)
+            return
+        given = list(self.positional)
+        if not isinstance(given[0].const, str) and isinstance(given[1].const, str):
+            # What is called with a context has it first.
+            given = given[1:]
+        yield Value(items=dict(enumerate(given)), length=len(given))
+        yield from self.named.values()
+
     def threat(self, clause: Clause, concept: Concept) -> Taint | None:
         """Return the taint by which a clause's arguments are harmful, or None.
 
@@ -138,15 +155,30 @@ def _program(arguments: Value) -> Value | None:
     if not items or arguments.length < 1 or not all(isinstance(key, int) for key in items):
         return None
     first = items.get(0)
-    if first is None or not isinstance(first.const, str):
+    if first is None or first.all_taints():
         return first
+    if not isinstance(first.const, str):
+        # Nobody knows whether it is a shell, unless the next one is no option.
+        second = items.get(1, NOTHING).const
+        return NOTHING if isinstance(second, str) and not _OPTION.match(second) else None
     if SHELLS.search(first.const) is None:
-        return NOTHING
+        return _option(items, arguments.length) if _OBEYING.search(first.const) else NOTHING
     for at in range(1, arguments.length - 1):
         option = items[at].const if at in items else None
         if isinstance(option, str) and _COMMAND_OPTION.fullmatch(option):
             return items.get(at + 1, NOTHING)
     return None
+
+
+def _option(items: Mapping[object, Value], length: int) -> Value:
+    """Return the first argument that may be an option although a value was meant."""
+    for at in range(1, length):
+        value = items.get(at, NOTHING)
+        if value.const == "--":
+            break
+        if not value.known and not value.lead and value.all_taints():
+            return value
+    return NOTHING
 
 
 def _item(value: Value, name: str) -> Value | None:

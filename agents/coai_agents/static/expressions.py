@@ -34,6 +34,9 @@ SELF: Final = frozenset({"self", "this", "cls", "$this"})
 
 _FORMAT: Final = "%"
 
+_ARITHMETIC: Final = frozenset({"add", "-", "**", "u-", "u+", "~", "u~", ">>", ">>>"})
+"""Operators whose results are numbers, whatever they are given."""
+
 _REPEATED: Final = (ir.Member, ir.Index, ir.Call)
 """Expressions of which it is remembered what a test has shown, for where they are written again."""
 
@@ -189,7 +192,7 @@ class Expressions:
     def _text(self, expr: ir.Text, scope: Scope) -> Value:
         return built([self.eval(part, scope) for part in expr.parts])
 
-    def _operation(self, expr: ir.Operation, scope: Scope) -> Value:
+    def _operation(self, expr: ir.Operation, scope: Scope) -> Value:  # noqa: PLR0911 - one for each kind
         name = expr.operator
         if name in AND or name in OR:
             return self._logical(expr, scope)
@@ -209,6 +212,8 @@ class Expressions:
             return self._added(operands)
         if name == _FORMAT and isinstance(operands[0].const, str):
             return formatted(operands)
+        if name in _ARITHMETIC:
+            return NOTHING
         return Value(taints=merged(operand.all_taints() for operand in operands))
 
     def _compared(self, name: str, operands: Sequence[Value]) -> Value:

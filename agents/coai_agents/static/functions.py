@@ -33,6 +33,9 @@ MAX_PLAIN_READINGS: Final = 1
 MAX_READINGS: Final = 12
 """So many kinds of arguments a function is read with."""
 
+_HOLDERS: Final = frozenset({"List", "Set", "Collection", "Optional", "IEnumerable", "Iterable"})
+"""Types that are harmless if their arguments are."""
+
 SHARED_DEFAULT: Final = "mutable-default"
 
 CONVERTED: Final = frozenset({"int", "float", "bool", "UUID", "uuid.UUID", "datetime"})
@@ -66,6 +69,8 @@ class Functions(Guards):
         self._returned: list[list[Value]] = []
         self._routes: list[list[Clause]] = []
         self._loops = 0
+        self.enumerations: set[str] = set()
+        """The file's enumerations: their values are harmless."""
         self.classes: dict[str, Scope] = {}
         """The file's classes: what is known within them."""
         self._exits: list[list[dict[str, Value]]] = []
@@ -132,7 +137,7 @@ class Functions(Guards):
     ) -> Value:
         rules = self.rules
         declared = self.resolve(parameter.type, scope) if parameter.type else ""
-        if rules.is_scalar(parameter.type):
+        if self._is_harmless(parameter):
             return Value(qual=declared)
         qual = declared or parameter.name
         items: dict[object, Value] | None = {} if self._stores(qual) else None
@@ -155,6 +160,16 @@ class Functions(Guards):
         label = f"the parameter {name}"
         taint = Taint(Kind.PARAMETER, parameter.node, label, frozenset())
         return Value(taints=(taint,), qual=qual, items=items)
+
+    def _is_harmless(self, parameter: ir.Parameter) -> bool:
+        """Say whether a parameter's type holds only what does no harm: numbers, enumerations."""
+        held = parameter.arguments or (parameter.type,)
+        return all(
+            self.rules.is_scalar(each)
+            or each in self.enumerations
+            or (bool(parameter.arguments) and each in _HOLDERS)
+            for each in held
+        )
 
     def _annotation_paths(self, annotation: ir.Expr, scope: Scope) -> list[str]:
         found = [self._path_of(annotation, scope)]

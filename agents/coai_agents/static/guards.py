@@ -53,6 +53,13 @@ TEXT_SEARCHES: Final = frozenset(
 )
 """Functions of a text and of what is looked for in it."""
 
+PREFIXES: Final = frozenset(
+    {"startsWith", "startswith", "StartsWith", "start_with?", "HasPrefix", "str_starts_with"}
+)
+
+_RELATIVE: Final = re.compile(r"(?i)rel(ative)?(path|_path|_to|_path_from)?\(\)$")
+"""How the paths of calls end that return the way from a folder to a file."""
+
 SAME: Final = frozenset(
     {"equals", "equalsIgnoreCase", "Equals", "eql?", "EqualFold", "contentEquals"}
 )
@@ -88,14 +95,30 @@ class Guards(Calls):
         for origins, categories in self.proven:
             self.clear(origins, categories, scope)
         self.proven = ()
-        callee = expr.callee
-        if isinstance(callee, ir.Member) and self.rules.confirming.knows(callee.name):
-            receiver = self.eval(callee.object, scope)
-            path = extended(receiver.qual, callee.name)
-            cleared = self.rules.confirming.first(callee.name, path, callee.written)
-            if cleared is not None:
-                self.prove(callee.object, cleared, scope)
+        self._confirm(expr, scope)
         return value
+
+    def _confirm(self, expr: ir.Call, scope: Scope) -> None:
+        """Take into account what a call has shown by coming to its end."""
+        callee, rules = expr.callee, self.rules
+        name = callee.name if isinstance(callee, ir.Name | ir.Member) else ""
+        confirms, asserts = rules.confirming.knows(name), rules.asserting.knows(name)
+        if not name or not (confirms or asserts):
+            return
+        path = name
+        if isinstance(callee, ir.Member):
+            path = extended(self.eval(callee.object, scope).qual, name)
+        paths = (name, path, written_of(callee))
+        if expr.arguments and asserts and rules.asserting.first(*paths):
+            self.narrow(expr.arguments[0].value, scope, holds=True)
+        confirmed = rules.confirming.first(*paths)
+        if confirmed is None:
+            return
+        cleared = frozenset(confirmed.clears)
+        if confirmed.argument and expr.arguments:
+            self.prove(expr.arguments[0].value, cleared, scope)
+        elif isinstance(callee, ir.Member):
+            self.prove(callee.object, cleared, scope)
 
     def tested(
         self, callee: ir.Expr, passed: Passed, scope: Scope, *, holds: bool
@@ -239,6 +262,8 @@ class Guards(Calls):
         ):
             self.narrow(arguments[0], scope, holds=holds)
             return True
+        if self._narrow_relative(name, path, receiver, arguments, scope, holds=holds):
+            return True
         if receiver is None or not arguments:
             return False
         if name in SAME:
@@ -253,6 +278,29 @@ class Guards(Calls):
         elif name in MEMBERSHIP:
             self._narrow_membership(arguments[0], receiver, scope)
         return name in MEMBERSHIP or not holds
+
+    def _narrow_relative(
+        self,
+        name: str,
+        path: str,
+        receiver: ir.Expr | None,
+        arguments: Sequence[ir.Expr],
+        scope: Scope,
+        *,
+        holds: bool,
+    ) -> bool:
+        """Take into account that a way from a folder does not begin with the way out of it."""
+        subject, others = receiver, arguments
+        if path == "strings.HasPrefix" or subject is None:
+            subject, others = (arguments[0], arguments[1:]) if arguments else (None, ())
+        if holds or subject is None or name not in PREFIXES or not others:
+            return False
+        given = self.eval(others[0], scope).const
+        if not isinstance(given, str) or not given.startswith(".."):
+            return False
+        if _RELATIVE.search(self.eval(subject, scope).qual):
+            self.prove(subject, frozenset({"path"}), scope)
+        return True
 
     def _narrow_match(
         self,
@@ -312,6 +360,7 @@ class Guards(Calls):
         """Take into account that what comes from somewhere is harmless from here on."""
         if not origins:
             return
+        self.report.withdraw(origins, categories)
         for name, value in scope.values.items():
             cleared = _cleared(value, origins, categories)
             if cleared is not value:

@@ -365,6 +365,8 @@ class Interpreter(Functions):
             self.eval(decorator, scope)
         inner = Scope(scope)
         inner.members = {}
+        if ir.ENUM in statement.bases:
+            self.enumerations.add(statement.name)
         inner.bare = self.rules.rules.bare_fields
         for base in statement.bases:
             known = scope.get(base)

@@ -156,8 +156,9 @@ class RuleSet:
         )
         self._guarding_words = [(set(each.words), frozenset(each.clears)) for each in rules.guards]
         self.confirming = PathIndex(
-            (path, frozenset(each.clears)) for each in rules.confirmations for path in each.call
+            (path, each) for each in rules.confirmations for path in each.call
         )
+        self.asserting = PathIndex((path, True) for path in rules.asserts)
         self.inert = PathIndex((path, True) for path in rules.inert)
         self.keeps = PathIndex((path, True) for path in rules.keeps)
         self._scalars = frozenset(rules.scalars)
@@ -199,16 +200,16 @@ class RuleSet:
 
     def is_scalar(self, declared: str) -> bool:
         """Say whether values of a type do no harm, whoever chose them."""
-        return declared in self._scalars or declared.endswith(self._scalar_ends)
+        last = declared.rpartition(".")[2]
+        return last in self._scalars or last.endswith(self._scalar_ends)
 
     def counts(self, clause: Clause, text: str) -> bool:
         """Say whether a clause counts in a file of this text, of which the beginning decides."""
-        if clause.file and not _in_order(clause.file, text):
-            return False
-        return not (clause.not_file and _in_order(clause.not_file, text))
+        return not clause.file or in_order(clause.file, text)
 
 
-def _in_order(patterns: Sequence[str], text: str) -> bool:
+def in_order(patterns: Sequence[str], text: str) -> bool:
+    """Say whether a text has something of each pattern, each behind the one before it."""
     end = 0
     for pattern in patterns:
         match = re.compile(pattern).search(text, end, DECIDING)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from coai_agents.static.findings import Confidence, Finding, Severity, Step
-from coai_agents.static.values import DOUBTED, Kind
+from coai_agents.static.matching import in_order
+from coai_agents.static.surroundings import Surroundings
+from coai_agents.static.values import DOUBTED, EVERYTHING, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +66,10 @@ class Place:
         return clause.function is None or re.search(clause.function, self.function) is not None
 
 
+Key: TypeAlias = tuple[str, int, int]
+"""A rule and a place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why something is a finding."""
@@ -81,8 +87,11 @@ class Reporter:
         self._tree = tree
         self._flows = flows
         self._rules = rules
-        self._findings: dict[tuple[str, int, int], Finding] = {}
+        self._findings: dict[Key, Finding] = {}
         self._counts: dict[int, bool] = {}
+        self._early: dict[Key, tuple[Node, str]] = {}
+        """Of findings that a later test may take back, where the value is from and the category."""
+        self._surroundings = Surroundings(tree)
         self.place = Place()
 
     @property
@@ -94,13 +103,27 @@ class Reporter:
 
     def counts(self, clause: Clause) -> bool:
         """Say whether a clause counts in this file."""
-        if not clause.file and not clause.not_file:
+        if not clause.file:
             return True
         known = self._counts.get(id(clause))
         if known is None:
             known = self._rules.counts(clause, self._tree.source.text)
             self._counts[id(clause)] = known
         return known
+
+    def is_excused(self, clause: Clause, node: Node) -> bool:
+        """Say whether what is around a place makes it harmless."""
+        if not clause.not_around:
+            return False
+        return in_order(clause.not_around, self._surroundings.code(node, clause.around))
+
+    def withdraw(self, origins: Sequence[Node], categories: frozenset[str]) -> None:
+        """Take back what was reported early of values that have been shown to be harmless."""
+        for key, (origin, category) in list(self._early.items()):
+            proven = category in categories or EVERYTHING in categories
+            if origin in origins and (proven or f"{category}:begins" in categories):
+                self._findings.pop(key, None)
+                del self._early[key]
 
     def check(self, clause: Clause, occasion: Occasion) -> None:
         """Report a finding if a clause holds at a place."""
@@ -109,6 +132,8 @@ class Reporter:
         if not self.place.suits(clause) or not occasion.fits(clause) or not self.counts(clause):
             return
         concept = self._rules.concepts[clause.rule]
+        if self.is_excused(clause, occasion.node):
+            return
         if not clause.tainted:
             self.add(concept, clause, occasion.node)
             return
@@ -138,14 +163,17 @@ class Reporter:
         if taint is not None:
             message = f"{message} The value comes from {taint.label}."
         confidence = clause.confidence or _confidence(taint, clause)
-        self._keep(concept, node, Reason(severity, message, confidence, taint))
+        key = self._keep(concept, node, Reason(severity, message, confidence, taint))
+        if clause.early and key is not None and taint is not None:
+            self._early[key] = taint.origin, concept.category
 
     def add_of(self, rule: str, node: Node, message: str) -> None:
         """Report a finding of a rule that no clause describes."""
         concept = self._rules.concepts[rule]
         self._keep(concept, node, Reason(concept.severity, message or concept.message))
 
-    def _keep(self, concept: Concept, node: Node, reason: Reason) -> None:
+    def _keep(self, concept: Concept, node: Node, reason: Reason) -> Key | None:
+        """Keep a finding, unless one at the same place says more; return what it is kept by."""
         span = self._tree.span(node)
         key = (concept.id, span.start, span.end)
         before = self._findings.get(key)
@@ -153,7 +181,7 @@ class Reporter:
             reason.severity.rank,
             reason.confidence.rank,
         ):
-            return
+            return None
         source = self._tree.source
         self._findings[key] = Finding(
             rule=concept.id,
@@ -166,6 +194,7 @@ class Reporter:
             path=() if reason.taint is None else self._path(reason.taint, span),
             confidence=reason.confidence,
         )
+        return key
 
     def _path(self, taint: Taint, sink: Span) -> tuple[Step, ...]:
         steps: list[Step] = []

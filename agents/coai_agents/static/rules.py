@@ -25,6 +25,7 @@ from pydantic import (
 )
 
 from coai_agents.static.findings import Confidence, Severity
+from coai_agents.static.surroundings import Around
 from coai_agents.static.values import Kind
 from coai_routing.errors import CoaiError
 
@@ -187,8 +188,20 @@ class Clause(_Model):
     """What `@text` of the query must have in it."""
     file: InOrder = ()
     """What the file's text must have in it for the clause to count."""
-    not_file: InOrder = ()
-    """What the file's text must not have in it."""
+    not_around: InOrder = ()
+    """What the code around the place must not have in it, comments left out."""
+    around: Around = "function"
+    """How much is around it: its function, its class, or what the function does with the object
+    that the place makes or works on."""
+    early: bool = False
+    """Whether the place comes before the harm, so that a test behind it may still prevent it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_silences_a_file(cls, table: Any) -> Any:  # noqa: ANN401 - what is not checked yet
+        if isinstance(table, dict) and "not_file" in table:
+            raise ValueError("a word elsewhere in a file excuses nothing: not_around")
+        return cast("Any", table)
 
     @cached_property
     def open(self) -> bool:
@@ -216,6 +229,8 @@ class SourceRule(_Model):
     kind: Kind = Kind.REMOTE
     label: str
     call: tuple[Path_, ...] = ()
+    unless: tuple[Condition, ...] = ()
+    """What makes the result of such a call harmless."""
     member: tuple[Path_, ...] = ()
     decorators: tuple[Path_, ...] = ()
     """The parameters of functions with these decorators."""
@@ -252,6 +267,8 @@ class ConfirmationRule(_Model):
 
     call: tuple[Path_, ...] = Field(min_length=1)
     clears: tuple[str, ...] = Field(min_length=1)
+    argument: bool = False
+    """Whether it is not its object that it is about but its first argument."""
 
 
 class Containers(_Model):
@@ -308,6 +325,8 @@ class LanguageRules(_Model):
     confirmations: tuple[ConfirmationRule, ...] = ()
     containers: Containers = Containers()
     resources: Resources = Resources()
+    asserts: tuple[Path_, ...] = ()
+    """Calls that end the function unless their first argument holds."""
     bare_fields: bool = False
     """Whether a class's methods know its fields by their bare names."""
     carriers: tuple[Path_, ...] = ()

@@ -48,6 +48,7 @@ class _Ruby(Adapter):
     def __init__(self, tree: SyntaxTree, deadline: float) -> None:
         super().__init__(tree, deadline)
         self.expressions = {
+            "case": self._chosen,
             "identifier": self.identifier,
             "constant": self.identifier,
             "instance_variable": self._instance_variable,
@@ -303,6 +304,21 @@ class _Ruby(Adapter):
         value = node.child_by_field_name("value")
         iterable = Several(node, []) if value is None else self.first(value)
         return [Loop(node, body, target=self.field(node, "pattern"), iterable=iterable)]
+
+    def _chosen(self, node: Node) -> Expr:
+        """Lower a choice whose value is used."""
+        arms: list[tuple[list[Expr], Expr]] = []
+        for child in node.named_children:
+            if child.type == "when":
+                patterns = [self.first(each) for each in child.children_by_field_name("pattern")]
+                arms.append((patterns, self._last_of(child.child_by_field_name("body"))))
+            elif child.type == "else":
+                arms.append(([], self._last_of(child)))
+        return self.choice(node, self.field(node, "value"), arms)
+
+    def _last_of(self, node: Node | None) -> Expr:
+        inner = [] if node is None else self.meaning(node)
+        return self.expr(inner[-1]) if inner else Several(node or self.root, [])
 
     def _case(self, node: Node) -> list[Statement]:
         cases: list[Case] = []
