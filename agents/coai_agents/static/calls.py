@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static import ir
@@ -22,6 +22,7 @@ from coai_agents.static.pieces import (
     formatted,
     is_settled,
     kept_lead,
+    without_numbers,
 )
 from coai_agents.static.values import NOTHING, Kind, Taint, Value, merged
 
@@ -32,11 +33,27 @@ if TYPE_CHECKING:
 
     from coai_agents.static.matching import RuleSet
     from coai_agents.static.report import Reporter
+    from coai_agents.static.rules import SourceRule
     from coai_agents.static.scope import Scope
 
 _FORMATTING: Final = frozenset(
     {"format", "sprintf", "Sprintf", "formatted", "Format", "concat", "Concat"}
 )
+
+_VERBS: Final = frozenset(
+    {
+        "sprintf",
+        "printf",
+        "Sprintf",
+        "Printf",
+        "Fprintf",
+        "fprintf",
+        "format",
+        "formatted",
+        "vsprintf",
+    }
+)
+"""Functions whose formats have verbs, as C's do."""
 
 _REPLACING: Final = frozenset(
     {
@@ -61,6 +78,12 @@ _ANY_OF: Final = re.compile(
 )
 """A regular expression that matches any character of a set."""
 
+_CLIMBING: Final = re.compile(r"[/~#]?\^\(?(?:\?:)?\(?(?:\\\.\\\.|\[.\]\[.\])")
+"""A regular expression of what climbs out of a folder, at the beginning of a path."""
+
+INSIDE: Final = "path:inside"
+"""What is cleared where a path is made normal."""
+
 _CHARACTER: Final = re.compile(r"\\?.", re.DOTALL)
 
 _REPEATING: Final = frozenset(
@@ -79,6 +102,20 @@ _REPEATING: Final = frozenset(
     }
 )
 """Functions that call what they are passed once for each item."""
+
+_MAPPING: Final = frozenset(
+    {
+        "map",
+        "flatMap",
+        "collect",
+        "Select",
+        "SelectMany",
+        "array_map",
+        "filter_map",
+        "collect_concat",
+    }
+)
+"""Functions that make a sequence of what a function makes of each item."""
 
 REJECTED: Final[dict[str, set[str]]] = {
     "'": {"sql", "xpath", "code:inside"},
@@ -104,6 +141,29 @@ REJECTED: Final[dict[str, set[str]]] = {
 
 _PLAIN_NAMES: Final = frozenset({"path", "redirect", "ssrf"})
 """Categories for which a dot or a slash does harm."""
+
+_READING: Final = frozenset(
+    {
+        "get",
+        "read",
+        "fetch",
+        "load",
+        "input",
+        "current",
+        "param",
+        "params",
+        "receive",
+        "ask",
+        "next",
+    }
+)
+"""Words in the names of functions that bring something from elsewhere."""
+
+DYNAMIC: Final = "()"
+"""The path of a call of what a value names."""
+
+_WRAPPERS: Final = frozenset({"promisify", "callbackify", "memoize", "lru_cache", "partial"})
+"""Functions that make a function of another one, which does the same."""
 
 _WRAPPING: Final = frozenset({"wrap", "wrapper", "wrapped", "request", "params", "input", "proxy"})
 """Words in the name of a function that makes another object of a request."""
@@ -135,12 +195,16 @@ class Calls(Assigning):
         callee = self._callee(expr.callee, scope)
         receiver, target, paths = callee.receiver, callee.target, callee.paths
         passed = self.passed(expr.arguments, scope)
+        if paths[0] in _VERBS:
+            passed = replace(passed, positional=tuple(without_numbers(passed.positional)))
         if not target.functions:
             self._check_call(expr, callee, passed)
             source = self.rules.source_calls.first(*paths)
-            if source is not None:
+            if source is not None and not self._is_converted(source, expr, passed):
                 return self.tainted(source, expr.node, f"{paths[0]}()", f"{paths[1]}()")
-        self.callbacks(paths[0], passed, receiver, expr.node)
+        mapped = self.callbacks(paths[0], passed, receiver, expr.node)
+        if mapped is not None:
+            return mapped
         if target.items is not None and (expr.creates or isinstance(expr.callee, ir.Name)):
             made = self.instance(target, passed, expr.node)
             if made is not None:
@@ -155,9 +219,19 @@ class Calls(Assigning):
                 return changed
         return self._unknown_call(expr, callee, passed)
 
+    def _is_converted(self, source: SourceRule, expr: ir.Call, passed: Passed) -> bool:
+        """Say whether a call of a source makes a harmless value of what comes from outside."""
+        if not source.unless:
+            return False
+        occasion = Occasion(expr.node, passed.positional, passed.named)
+        return any(occasion.holds(each) for each in source.unless)
+
     def _check_call(self, expr: ir.Call, callee: Callee, passed: Passed) -> None:
         """Report what is wrong with a call of what is not in the file."""
         rules, paths = self.rules, callee.paths
+        if callee.target.taints:
+            for clause in rules.calls.matching(DYNAMIC, DYNAMIC):
+                self.report.check(clause, Occasion(expr.node, receiver=callee.target))
         occasion = Occasion(
             expr.node, passed.positional, passed.named, callee.receiver, passed.open_ended
         )
@@ -207,6 +281,8 @@ class Calls(Assigning):
             qual if expr.creates else extended_call(qual)
         )
         items: dict[object, Value] | None = {} if self._stores(result) else None
+        if name in _WRAPPERS and passed.positional and passed.positional[0].qual:
+            return replace(passed.positional[0], taints=())
         if rules.inert.first(*callee.paths) is not None:
             return Value(qual=result, items=items)
         if expr.creates and not passed.positional and self._lists(result):
@@ -244,8 +320,11 @@ class Calls(Assigning):
         rules, paths, given = self.rules, callee.paths, passed.values()
         if is_settled(paths[0]) or rules.is_scalar(paths[0]):
             return False
-        if given and not any(value.loose for value in given):
-            return callee.receiver is not None and callee.receiver.loose
+        if not any(value.loose for value in given):
+            if callee.receiver is not None and callee.receiver.loose:
+                # A class's own function makes something of what it is given, which is known.
+                return not callee.receiver.qual.rpartition(".")[2][:1].isupper()
+            return not given and not words_of(paths[0]).isdisjoint(_READING)
         return rules.sanitizers.first(*paths) is None and rules.cleaned_by_name(paths[0]) is None
 
     def _returned_taints(self, expr: ir.Call, callee: Callee, passed: Passed) -> tuple[Taint, ...]:
@@ -261,12 +340,18 @@ class Calls(Assigning):
         kept = rules.keeps.first(*callee.paths) is not None
         found = [] if kept else list(rules.sanitizers.matching(*callee.paths))
         cleared = frozenset[str]().union(*found) if found else None
+        if cleared and "path:inside" in cleared and _is_rooted(passed):
+            cleared |= {"path"}
         if cleared is None and not callee.target.functions:
             cleared = rules.cleaned_by_name(name)
         if cleared is None and name in _REPLACING and passed.positional:
             const = passed.positional[0].const
             without = rejected(const) if isinstance(const, str) else frozenset[str]()
             cleared = without - {"path"} | _replaced(passed, self.rules)
+            if isinstance(const, str) and _CLIMBING.match(const) and INSIDE in taints[0].cleared:
+                cleared |= {"path"}
+        if cleared and "path" in cleared:
+            self.report.withdraw([taint.origin for taint in taints], cleared)
         return tuple(taint.without(cleared) for taint in taints) if cleared else taints
 
     def _carried(self, name: str, passed: Passed, node: Node) -> tuple[Taint, ...]:
@@ -298,6 +383,8 @@ class Calls(Assigning):
                 open_ended = open_ended or value.items is None
                 if value.items is not None and value.length < 0:
                     named.update({str(key): item for key, item in value.items.items()})
+                    if value.rest:
+                        named["**"] = Value(taints=value.rest)
                 elif value.items is not None:
                     positional += value.items.values()
                 else:
@@ -308,11 +395,19 @@ class Calls(Assigning):
                 positional.append(value)
         return Passed(tuple(positional), named, open_ended)
 
-    def callbacks(self, name: str, passed: Passed, receiver: Value | None, node: Node) -> None:
-        """Call the functions that are passed, with what they may be called with."""
+    def callbacks(
+        self, name: str, passed: Passed, receiver: Value | None, node: Node
+    ) -> Value | None:
+        """Call the functions that are passed, with what they may be called with.
+
+        What they return is the result where each item of something becomes another one; None where
+        it is not.
+        """
         functions = [value for value in passed.positional if value.functions]
+        if name in _MAPPING:
+            return self._mapped(functions, passed, receiver, node)
         if not functions:
-            return
+            return None
         if name in _REPEATING:
             self._repeated.update(id(each) for value in functions for each, _ in value.functions)
         groups = [value.all_taints() for value in passed.values() if not value.functions]
@@ -320,10 +415,42 @@ class Calls(Assigning):
             groups.append(receiver.all_taints())
         taints = tuple(taint for taint in merged(groups) if taint.kind is not Kind.PARAMETER)
         if not taints:
-            return
+            return None
         given = Passed((Value(taints=taints),) * 2, {}, open_ended=True)
         for value in functions:
             self.apply(value.functions, given, None, node)
+        return None
+
+    def _mapped(
+        self, functions: Sequence[Value], passed: Passed, receiver: Value | None, node: Node
+    ) -> Value | None:
+        """Return what each item of something becomes; None if that is not known."""
+        rules = self.rules
+        others = [value for value in passed.positional if not value.functions]
+        groups = [value.all_taints() for value in others]
+        if receiver is not None:
+            groups.append(receiver.all_taints())
+        taints = merged(groups)
+        if len(functions) == 1:
+            self._repeated.update(id(each) for each, _ in functions[0].functions)
+            given = Passed((Value(taints=taints), Value(qual="int")), {}, open_ended=True)
+            returned = self.apply(functions[0].functions, given, None, node)
+            if returned is None:
+                return None
+            return Value(items={}, rest=returned.all_taints(), loose=returned.loose)
+        for value in passed.positional:
+            name = value.const if isinstance(value.const, str) else value.qual
+            last = name.lstrip("&:").rpartition(".")[2].rpartition("::")[2]
+            cleared = rules.sanitizers.first(last, name, f"?.{last}") if last else None
+            if cleared:
+                kept = tuple(taint.without(cleared) for taint in taints)
+                return Value(items={}, rest=kept)
+        return None
+
+
+def _is_rooted(passed: Passed) -> bool:
+    """Say whether it is a path from the top that is made normal, so that nothing climbs out."""
+    return any(value.built and value.lead in ("/", "\\") for value in passed.positional)
 
 
 def _replaced(passed: Passed, rules: RuleSet) -> frozenset[str]:

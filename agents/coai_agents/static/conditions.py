@@ -104,8 +104,17 @@ class Occasion:
         )
 
     def _harmed(self, selector: str, category: str) -> Iterator[Value]:
-        """Yield the values that a selector means; a program and its arguments are one."""
-        if category != "command" or selector != "*" or len(self.positional) < 2:  # noqa: PLR2004
+        """Yield the values that a selector means; of a program and its arguments what is run."""
+        if category != "command" or selector == "1":
+            yield from self.select(selector)
+            return
+        for value in self._commands(selector):
+            run = _program(value)
+            yield value if run is None else run
+
+    def _commands(self, selector: str) -> Iterator[Value]:
+        """Yield commands; a program and its arguments are one."""
+        if selector != "*" or len(self.positional) < 2:  # noqa: PLR2004 - one is not several
             yield from self.select(selector)
             return
         given = list(self.positional)
@@ -126,13 +135,7 @@ class Occasion:
             kinds = (*kinds, Kind.PARAMETER)
         found: list[Taint] = []
         for selector in clause.tainted:
-            for value in self.select(selector):
-                if (
-                    category == "command"
-                    and selector != "1"
-                    and (program := _program(value)) is not None
-                ):
-                    value = program  # noqa: PLW2901 - the part of it that counts
+            for value in self._harmed(selector, category):
                 if category in _HOST_MATTERS and _HOST.match(value.lead):
                     continue
                 # A response given as a tuple: its body comes first, its headers are no page.

@@ -16,6 +16,7 @@ from coai_agents.static.pieces import (
     formatted,
     is_settled,
     item_node,
+    without_numbers,
     written_of,
 )
 from coai_agents.static.values import NOTHING, Taint, Value, join, merged
@@ -166,6 +167,8 @@ class Expressions:
         if base.taints and rules.inert.first(name, qual) is not None:
             return Value(qual=qual)
         taints = merged((base.taints, base.rest))
+        if taints and (cleared := rules.sanitizers.first(name, qual)):
+            taints = tuple(taint.without(cleared) for taint in taints)
         return Value(taints=taints, qual=qual, loose=not taints and not is_settled(name))
 
     def _index(self, expr: ir.Index, scope: Scope) -> Value:
@@ -211,7 +214,7 @@ class Expressions:
         if name in ("+", ".", "<<") and len(operands) == 2:  # noqa: PLR2004 - both sides
             return self._added(operands)
         if name == _FORMAT and isinstance(operands[0].const, str):
-            return formatted(operands)
+            return formatted(without_numbers(_spread(operands)))
         if name in _ARITHMETIC:
             return NOTHING
         return Value(taints=merged(operand.all_taints() for operand in operands))
@@ -299,8 +302,11 @@ class Expressions:
                     rest = merged((made.rest, value.all_taints()))
                     made = replace(made, items=items, length=-1, rest=rest)
             elif item.key is not None:
-                key = key_of(self.eval(item.key, scope))
+                named = self.eval(item.key, scope)
+                key = key_of(named)
                 made = store(made, key, value)
+                if named.taints:
+                    made = replace(made, rest=merged((made.rest, named.taints)))
                 if isinstance(key, str) and self.rules.assignments:
                     path = (key, f"{{}}.{key}", "")
                     self._check_assignment(path, value, item_node(item))
@@ -345,3 +351,11 @@ class Expressions:
         """Return a value that comes from a source."""
         label = source.label.replace("{}", what)
         return Value(taints=(Taint(source.kind, node, label, frozenset()),), qual=qual or what)
+
+
+def _spread(operands: Sequence[Value]) -> list[Value]:
+    """Return a format and what is put into it, where that is a tuple."""
+    given = operands[1]
+    if given.items is None or given.length != len(given.items):
+        return list(operands)
+    return [operands[0], *given.items.values()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -35,6 +36,8 @@ MAX_READINGS: Final = 12
 
 _HOLDERS: Final = frozenset({"List", "Set", "Collection", "Optional", "IEnumerable", "Iterable"})
 """Types that are harmless if their arguments are."""
+
+_CONVERTER: Final = re.compile(r"<(int|float|uuid)(?:\([^)]{0,80}\))?:(\w{1,80})>")
 
 SHARED_DEFAULT: Final = "mutable-default"
 
@@ -85,8 +88,12 @@ class Functions(Guards):
         """Read a function in its own right: who calls it is not known."""
         scope = Scope(around)
         source = self._entry(function, around)
+        converted = _converted(function)
         for parameter in function.parameters:
-            scope.values[parameter.name] = self._unknown(parameter, source, function, scope)
+            if parameter.name in converted:
+                scope.values[parameter.name] = Value(qual=converted[parameter.name])
+            else:
+                scope.values[parameter.name] = self._unknown(parameter, source, function, scope)
         decorated = [self._path_of(each, around) for each in function.decorators]
         routes = [
             clause
@@ -332,6 +339,8 @@ class Functions(Guards):
                 value = self.eval(parameter.default, scope)
             else:
                 value = NOTHING
+            if parameter.type and self._is_harmless(parameter):
+                value = Value(const=value.const, qual=parameter.type)
             if parameter.type and not value.qual:
                 value = replace(value, qual=self.resolve(parameter.type, scope))
             if value.taints:
@@ -404,3 +413,14 @@ def _told(before: dict[str, Value], after: dict[str, Value]) -> Proofs:
                 if other.origin == taint.origin and other.cleared > taint.cleared
             ]
     return tuple(proofs)
+
+
+def _converted(function: ir.Function) -> dict[str, str]:
+    """Return the parameters that a route makes numbers of, such as `n` of `/page/<int:n>`."""
+    found: dict[str, str] = {}
+    for decorator in function.decorators:
+        for argument in decorator.arguments if isinstance(decorator, ir.Call) else ():
+            value = argument.value
+            if isinstance(value, ir.Const) and isinstance(value.value, str):
+                found.update((name, kind) for kind, name in _CONVERTER.findall(value.value))
+    return found

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static import ir
-from coai_agents.static.calls import REJECTED, Calls, all_but, rejected
+from coai_agents.static.calls import INSIDE, REJECTED, Calls, all_but, rejected
 from coai_agents.static.folding import AND, NOT, OR
 from coai_agents.static.pieces import extended, written_of
+from coai_agents.static.rules import MOST_SEARCHED
 from coai_agents.static.values import DOUBTED, EVERYTHING, NOTHING, Taint, Value
 
 if TYPE_CHECKING:
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from coai_agents.static.expressions import Passed
+    from coai_agents.static.rules import GuardRule
     from coai_agents.static.scope import Scope
+
+BEGINS: Final = "path:begins"
 
 ALL: Final = frozenset({EVERYTHING})
 
@@ -203,13 +207,13 @@ class Guards(Calls):
             path = extended(of.qual, name)
         else:
             name = path = callee.name if isinstance(callee, ir.Name) else ""
-        if self._narrow_search(name, path, receiver, arguments, scope, holds=holds):
-            return
-        if name in PATTERN_TESTS and self._narrow_match(
-            name, receiver, arguments, scope, holds=holds
-        ):
+        if self._is_narrowed(name, path, receiver, arguments, scope, holds=holds):
             return
         written = written_of(callee)
+        rejecting = self.rules.rejecting.first(name, path, written)
+        if rejecting is not None and not holds:
+            self._narrow_rejecting(rejecting, test, receiver or test, scope)
+            return
         cleared = self.rules.guards.first(name, path, written)
         if cleared is not None and values and values[0].const in ("'", '"'):
             cleared |= {"code:begins"}
@@ -226,6 +230,34 @@ class Guards(Calls):
             return
         for each in arguments if receiver is None else (receiver, *arguments):
             self.prove(each, cleared, scope)
+
+    def _is_narrowed(
+        self,
+        name: str,
+        path: str,
+        receiver: ir.Expr | None,
+        arguments: Sequence[ir.Expr],
+        scope: Scope,
+        *,
+        holds: bool,
+    ) -> bool:
+        """Take a test of a known kind into account; say whether it is one."""
+        if name == "isset" and len(arguments) == 1 and isinstance(arguments[0], ir.Index):
+            self.narrow(arguments[0], scope, holds=holds)
+            return True
+        if self._narrow_search(name, path, receiver, arguments, scope, holds=holds):
+            return True
+        return name in PATTERN_TESTS and self._narrow_match(
+            name, receiver, arguments, scope, holds=holds
+        )
+
+    def _narrow_rejecting(
+        self, guard: GuardRule, test: ir.Call, subject: ir.Expr, scope: Scope
+    ) -> None:
+        """Take into account that a test for what does harm has found nothing."""
+        code = (test.node.text or b"").decode("utf-8", "replace")
+        if guard.text is None or re.search(guard.text, code[:MOST_SEARCHED]):
+            self.prove(subject, frozenset(guard.clears), scope)
 
     def _tells_nothing(self, *paths: str) -> bool:
         rules = self.rules
@@ -255,13 +287,6 @@ class Guards(Calls):
             if not holds:
                 self._clear_rejected(self.eval(arguments[1], scope), arguments[0], scope)
             return not holds
-        if (
-            name in ("isset", "exists?")
-            and len(arguments) == 1
-            and isinstance(arguments[0], ir.Index)
-        ):
-            self.narrow(arguments[0], scope, holds=holds)
-            return True
         if self._narrow_relative(name, path, receiver, arguments, scope, holds=holds):
             return True
         if receiver is None or not arguments:
@@ -352,6 +377,9 @@ class Guards(Calls):
         origins = tuple(taint.origin for taint in value.all_taints())
         if not origins:
             return
+        if BEGINS in categories and any(INSIDE in taint.cleared for taint in value.all_taints()):
+            # What was made normal and begins in its folder shows the same of what it was made of.
+            categories |= {"path"}
         self.clear(origins, categories, scope)
         if isinstance(expr, ir.Member | ir.Index | ir.Call):
             scope.learn(expr.node, _cleared(value, origins, categories))

@@ -52,10 +52,17 @@ _ENDS: Final = frozenset(
         "abort",
         "flask.abort",
         "panic",
+        "raise",
+        "fail",
+        "halt",
         "Environment.Exit",
     }
 )
 """Functions that do not return."""
+
+
+_NUMBERED: Final = ("array_values()", "explode()", "preg_split()", "str_split()", "array_map()")
+"""How the paths of sequences end whose keys are numbers."""
 
 
 class Interpreter(Functions):
@@ -308,7 +315,15 @@ class Interpreter(Functions):
         element = elements(iterable)
         if statement.type:
             element = self.typed(element, statement.type, scope)
-        if isinstance(target, ir.Container) and (statement.pairs or iterable.items is None):
+        if (
+            statement.pairs
+            and iterable.qual.endswith(_NUMBERED)
+            and isinstance(target, ir.Container)
+        ):
+            self.assign(target.items[0].value, Value(qual="int"), scope, statement.node)
+            for item in target.items[1:]:
+                self.assign(item.value, element, scope, statement.node)
+        elif taken_apart and (statement.pairs or iterable.items is None):
             for item in target.items:
                 self.assign(item.value, element, scope, statement.node)
         else:

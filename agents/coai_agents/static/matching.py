@@ -152,7 +152,13 @@ class RuleSet:
         )
         self._cleaning_words = [(set(each.words), frozenset(each.clears)) for each in cleaners]
         self.guards = PathIndex(
-            (path, frozenset(each.clears)) for each in rules.guards for path in each.call
+            (path, frozenset(each.clears))
+            for each in rules.guards
+            for path in each.call
+            if not each.negative
+        )
+        self.rejecting = PathIndex(
+            (path, each) for each in rules.guards for path in each.call if each.negative
         )
         self._guarding_words = [(set(each.words), frozenset(each.clears)) for each in rules.guards]
         self.confirming = PathIndex(

@@ -113,9 +113,12 @@ class Reporter:
 
     def is_excused(self, clause: Clause, node: Node) -> bool:
         """Say whether what is around a place makes it harmless."""
-        if not clause.not_around:
+        if not clause.not_around and clause.needs_around is None:
             return False
-        return in_order(clause.not_around, self._surroundings.code(node, clause.around))
+        code = self._surroundings.code(node, clause.around)
+        if clause.needs_around is not None and not re.search(clause.needs_around, code):
+            return True
+        return bool(clause.not_around) and in_order(clause.not_around, code)
 
     def withdraw(self, origins: Sequence[Node], categories: frozenset[str]) -> None:
         """Take back what was reported early of values that have been shown to be harmless."""

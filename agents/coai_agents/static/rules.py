@@ -190,6 +190,8 @@ class Clause(_Model):
     """What the file's text must have in it for the clause to count."""
     not_around: InOrder = ()
     """What the code around the place must not have in it, comments left out."""
+    needs_around: Regex | None = None
+    """What that code must have in it."""
     around: Around = "function"
     """How much is around it: its function, its class, or what the function does with the object
     that the place makes or works on."""
@@ -260,6 +262,10 @@ class GuardRule(_Model):
     call: tuple[Path_, ...] = ()
     words: tuple[str, ...] = ()
     clears: tuple[str, ...] = Field(min_length=1)
+    negative: bool = False
+    """Whether it is harmless where the test does not hold."""
+    text: Regex | None = None
+    """What the test's code must have in it."""
 
 
 class ConfirmationRule(_Model):

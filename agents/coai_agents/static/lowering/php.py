@@ -192,6 +192,9 @@ class _Php(Adapter):
 
     def _creation(self, node: Node) -> Expr:
         named = [each for each in node.named_children if each.type in ("name", "qualified_name")]
+        variables = [each for each in node.named_children if each.type == "variable_name"]
+        if not named and variables:
+            return Call(node, self.expr(variables[0]), self._arguments(node), creates=True)
         name = self.text(named[0]).rpartition("\\")[2] if named else ""
         return Call(node, Name(node, name), self._arguments(node), creates=True)
 

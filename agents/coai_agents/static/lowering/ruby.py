@@ -64,7 +64,7 @@ class _Ruby(Adapter):
             "bare_string": self._string,
             "chained_string": lambda node: joined(node, self.parts(node)),
             "heredoc_beginning": lambda node: Several(node, []),
-            "regex": self._string,
+            "regex": self._regex,
             "subshell": self._subshell,
             "simple_symbol": lambda node: Const(node, self.text(node).lstrip(":")),
             "hash_key_symbol": lambda node: Const(node, self.text(node)),
@@ -124,6 +124,13 @@ class _Ruby(Adapter):
 
     def _instance_variable(self, node: Node) -> Expr:
         return self.member(node, Name(node, "self"), self.text(node))
+
+    def _regex(self, node: Node) -> Expr:
+        """Lower a regular expression; one with values in it is made when it is reached."""
+        made = self._string(node)
+        if isinstance(made, Const):
+            return made
+        return Call(node, Name(node, "Regexp.new"), [Argument(made)], creates=True)
 
     def _string(self, node: Node) -> Expr:
         parts: list[Expr] = []
