@@ -159,6 +159,9 @@ _READING: Final = frozenset(
 )
 """Words in the names of functions that bring something from elsewhere."""
 
+_SAME_VALUE: Final = frozenset({"freeze", "unmodifiableMap", "unmodifiableSet", "unmodifiableList"})
+"""Functions that return what they are given, so that nobody changes it."""
+
 DYNAMIC: Final = "()"
 """The path of a call of what a value names."""
 
@@ -283,6 +286,8 @@ class Calls(Assigning):
         items: dict[object, Value] | None = {} if self._stores(result) else None
         if name in _WRAPPERS and passed.positional and passed.positional[0].qual:
             return replace(passed.positional[0], taints=())
+        if name in _SAME_VALUE:
+            return receiver if receiver is not None and not passed.positional else first_of(passed)
         if rules.inert.first(*callee.paths) is not None:
             return Value(qual=result, items=items)
         if expr.creates and not passed.positional and self._lists(result):
@@ -446,6 +451,11 @@ class Calls(Assigning):
                 kept = tuple(taint.without(cleared) for taint in taints)
                 return Value(items={}, rest=kept)
         return None
+
+
+def first_of(passed: Passed) -> Value:
+    """Return the first argument."""
+    return passed.positional[0] if passed.positional else NOTHING
 
 
 def _is_rooted(passed: Passed) -> bool:

@@ -154,6 +154,8 @@ class Expressions:
             kept = scope.members.get(name)
             if kept is not None:
                 return kept
+        if name == "freeze":
+            return base
         qual = extended(base.qual, name)
         written = expr.written
         rules = self.rules

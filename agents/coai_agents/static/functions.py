@@ -86,7 +86,7 @@ class Functions(Guards):
 
     def _read_function(self, function: ir.Function, around: Scope) -> None:
         """Read a function in its own right: who calls it is not known."""
-        scope = Scope(around)
+        scope = self._scope_of(function, around)
         source = self._entry(function, around)
         converted = _converted(function)
         for parameter in function.parameters:
@@ -112,6 +112,12 @@ class Functions(Guards):
         found = leaks(function, self._opening, known.close, known.borrow, strict=known.strict)
         for leak in found:
             self.report.add_of(known.rule, leak.node, known.some if leak.some else "")
+
+    def _scope_of(self, function: ir.Function, around: Scope) -> Scope:
+        """Return the scope in which a function is read."""
+        scope = Scope(around)
+        scope.closes = self.rules.rules.closures and not function.method
+        return scope
 
     def _entry(self, function: ir.Function, around: Scope) -> SourceRule | None:
         """Return the rule by which a function's parameters come from outside, if any does."""
@@ -248,7 +254,7 @@ class Functions(Guards):
     ) -> Value | None:
         if not self._follow or len(self._active) > MAX_CALLS or id(function) in self._active:
             return None
-        scope = Scope(around)
+        scope = self._scope_of(function, around)
         self._bind(function, passed, receiver, node, scope)
         given = tuple(_signature(scope.values[each.name]) for each in function.parameters)
         reading = (id(function), given)
@@ -283,7 +289,7 @@ class Functions(Guards):
         function, around = target.target.functions[0]
         if not self._follow or len(self._active) > MAX_CALLS or id(function) in self._active:
             return None
-        inner = Scope(around)
+        inner = self._scope_of(function, around)
         self._bind(function, passed, target.receiver, callee.node, inner)
         before = {each.name: inner.values[each.name] for each in function.parameters}
         self._active.append(id(function))

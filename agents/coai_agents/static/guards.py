@@ -33,7 +33,7 @@ MEMBERSHIP: Final = frozenset(
     {
         "includes", "contains", "Contains", "include?", "has", "containsKey", "ContainsKey", "key?",
         "member?", "has_key?", "containsValue", "ContainsValue", "hasOwnProperty", "contains_key",
-        "__contains__", "in?",
+        "__contains__",
     }
 )  # fmt: skip
 """Methods of a container, or of a text, that say whether something is in it."""
@@ -245,6 +245,13 @@ class Guards(Calls):
         if name == "isset" and len(arguments) == 1 and isinstance(arguments[0], ir.Index):
             self.narrow(arguments[0], scope, holds=holds)
             return True
+        if receiver is not None and arguments and (name in SAME or name == "in?"):
+            if holds and name == "in?":
+                self._narrow_membership(receiver, arguments[0], scope)
+            elif holds:
+                pair = [(each, self.eval(each, scope)) for each in (receiver, arguments[0])]
+                self._narrow_equal(pair[0], pair[1], scope)
+            return True
         if self._narrow_search(name, path, receiver, arguments, scope, holds=holds):
             return True
         return name in PATTERN_TESTS and self._narrow_match(
@@ -291,11 +298,6 @@ class Guards(Calls):
             return True
         if receiver is None or not arguments:
             return False
-        if name in SAME:
-            if holds:
-                pair = [(each, self.eval(each, scope)) for each in (receiver, arguments[0])]
-                self._narrow_equal(pair[0], pair[1], scope)
-            return True
         if name not in SEARCHES:
             return False
         if not holds:

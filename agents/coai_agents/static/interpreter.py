@@ -315,17 +315,11 @@ class Interpreter(Functions):
         element = elements(iterable)
         if statement.type:
             element = self.typed(element, statement.type, scope)
-        if (
-            statement.pairs
-            and iterable.qual.endswith(_NUMBERED)
-            and isinstance(target, ir.Container)
-        ):
-            self.assign(target.items[0].value, Value(qual="int"), scope, statement.node)
-            for item in target.items[1:]:
-                self.assign(item.value, element, scope, statement.node)
-        elif taken_apart and (statement.pairs or iterable.items is None):
-            for item in target.items:
-                self.assign(item.value, element, scope, statement.node)
+        if isinstance(target, ir.Container) and (statement.pairs or iterable.items is None):
+            numbered = statement.pairs and iterable.qual.endswith(_NUMBERED)
+            for at, item in enumerate(target.items):
+                part = Value(qual="int") if numbered and at == 0 else element
+                self.assign(item.value, part, scope, statement.node)
         else:
             self.assign(target, element, scope, statement.node)
 

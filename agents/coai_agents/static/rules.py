@@ -335,6 +335,8 @@ class LanguageRules(_Model):
     """Calls that end the function unless their first argument holds."""
     bare_fields: bool = False
     """Whether a class's methods know its fields by their bare names."""
+    closures: bool = False
+    """Whether a function within another one changes its variables by assigning to them."""
     carriers: tuple[Path_, ...] = ()
     """Objects that hold data from outside; what wraps one holds it too."""
     inert: tuple[Path_, ...] = ()

@@ -25,7 +25,7 @@ def _fact(node: Node) -> str:
 class Scope:
     """Variables by name, within those of what is around."""
 
-    __slots__ = ("around", "bare", "learnt", "members", "tests", "values")
+    __slots__ = ("around", "bare", "closes", "learnt", "members", "tests", "values")
 
     def __init__(self, around: Scope | None = None) -> None:
         self.values: dict[str, Value] = {}
@@ -36,6 +36,8 @@ class Scope:
         """Tests whose results are kept in variables."""
         self.learnt = False
         """Whether anything is known of expressions that are no variables."""
+        self.closes = False
+        """Whether what is assigned here may be a variable of the function around it."""
         self.bare = False
         """Whether these members are known by their bare names, as in Java's and C#'s classes."""
 
@@ -57,6 +59,9 @@ class Scope:
             for fact in [each for each in self.values if each[:1] == FACT and name in each]:
                 del self.values[fact]
         if name not in self.values:
+            if self.closes and (outer := self._outer(name)) is not None:
+                outer.values[name] = join(outer.values[name], value)
+                return
             scope = self.around
             while scope is not None:
                 if scope.bare and scope.members is not None and name in scope.members:
@@ -66,6 +71,15 @@ class Scope:
                     break
                 scope = scope.around
         self.values[name] = value
+
+    def _outer(self, name: str) -> Scope | None:
+        """Return the function around this one that has a variable; None for the file's own."""
+        scope = self.around
+        while scope is not None and scope.around is not None:
+            if name in scope.values:
+                return scope
+            scope = scope.around
+        return None
 
     def learn(self, node: Node, value: Value) -> None:
         """Know an expression's value, here and wherever it is written again."""

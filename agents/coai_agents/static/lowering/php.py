@@ -291,6 +291,8 @@ class _Php(Adapter):
             operator = self.name_of(inner, "operator").removesuffix("=")
             left, right = self.field(inner, "left"), self.field(inner, "right")
             return [Assign(inner, left, right, operator)]
+        if inner.type == "name" and self.text(inner) in ("die", "exit"):
+            return [Leave(inner, "throw")]
         if inner.type == "throw_expression":
             return [Leave(inner, "throw", self.first(inner))]
         lowered: list[Statement] = [Evaluate(node, self.expr(inner))]

@@ -101,6 +101,7 @@ class _Ruby(Adapter):
             "body_statement": self._body_statement,
             "assignment": self._assignment,
             "operator_assignment": self.assignment,
+            "binary": self._put_into,
             "if": self._if,
             "unless": self._unless,
             "if_modifier": self._if_modifier,
@@ -311,6 +312,14 @@ class _Ruby(Adapter):
         value = node.child_by_field_name("value")
         iterable = Several(node, []) if value is None else self.first(value)
         return [Loop(node, body, target=self.field(node, "pattern"), iterable=iterable)]
+
+    def _put_into(self, node: Node) -> list[Statement]:
+        """Lower `<<` as what it is for a variable: it adds to it."""
+        left = node.child_by_field_name("left")
+        adds = self.name_of(node, "operator") == "<<"
+        if left is None or not adds or left.type not in ("identifier", "instance_variable"):
+            return [Evaluate(node, self.expr(node))]
+        return [Assign(node, self.expr(left), self.field(node, "right"), "<<")]
 
     def _chosen(self, node: Node) -> Expr:
         """Lower a choice whose value is used."""
