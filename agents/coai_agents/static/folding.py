@@ -96,20 +96,43 @@ def _fold_arithmetic(
     return UNKNOWN
 
 
+def _char(text: str, at: int = 0) -> object:
+    return text[at] if 0 <= at < len(text) else UNKNOWN
+
+
+def _part(text: str, start: int, end: int | None = None) -> object:
+    return text[start:end]
+
+
+def _counted(text: str, start: int, count: int | None = None) -> object:
+    return text[start:][:count]
+
+
+def _same(text: str, other: object) -> object:
+    return text == other if isinstance(other, str) else UNKNOWN
+
+
 _METHODS: Final[dict[str, Callable[..., object]]] = {
-    "charAt": lambda text, at=0: text[at] if 0 <= at < len(text) else UNKNOWN,
-    "at": lambda text, at: text[at],
-    "substring": lambda text, start, end=None: text[start:end],
-    "substr": lambda text, start, count=None: text[start:][:count],
-    "Substring": lambda text, start, count=None: text[start:][:count],
+    "charAt": _char,
+    "at": _char,
+    "substring": _part,
+    "substr": _counted,
+    "Substring": _counted,
     "length": len,
-    **dict.fromkeys(("toUpperCase", "upper", "ToUpper", "upcase"), lambda text: text.upper()),
-    **dict.fromkeys(("toLowerCase", "lower", "ToLower", "downcase"), lambda text: text.lower()),
-    **dict.fromkeys(("trim", "strip", "Trim"), lambda text: text.strip()),
-    **dict.fromkeys(
-        ("equals", "Equals", "eql?"),
-        lambda text, other: text == other if isinstance(other, str) else UNKNOWN,
-    ),
+    "toUpperCase": str.upper,
+    "upper": str.upper,
+    "ToUpper": str.upper,
+    "upcase": str.upper,
+    "toLowerCase": str.lower,
+    "lower": str.lower,
+    "ToLower": str.lower,
+    "downcase": str.lower,
+    "trim": str.strip,
+    "strip": str.strip,
+    "Trim": str.strip,
+    "equals": _same,
+    "Equals": _same,
+    "eql?": _same,
 }
 """Methods of text whose results are computed."""
 

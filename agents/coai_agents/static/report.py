@@ -160,6 +160,9 @@ class Reporter:
             weaker = _WEAKER[taint.kind]
             if taint.kind is Kind.LOCAL and concept.category in _OWN_MACHINE:
                 weaker = Severity.INFORMATION
+            if weaker is not None and DOUBTED in taint.cleared:
+                # Those who may do more anyway, and a test that may keep even them from it.
+                weaker = Severity.INFORMATION
             if weaker is not None and weaker.rank > severity.rank:
                 severity = weaker
         message = clause.message or concept.message

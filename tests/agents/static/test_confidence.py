@@ -35,6 +35,10 @@ def _axes(body: str) -> list[tuple[str, str, str]]:
             [("sql-injection", "error", "medium")],
         ),
         ("os.system(os.environ['v'])", [("command-injection", "warning", "high")]),
+        (
+            "w = os.environ['v']\nif helpers.looks_good(w):\n    db.execute('SELECT ' + w)",
+            [("sql-injection", "information", "medium")],
+        ),
         # It is not known who decides.
         (
             "import other\ndb.execute('SELECT * FROM t WHERE a = ' + other.part)",

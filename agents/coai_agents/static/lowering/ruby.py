@@ -327,14 +327,14 @@ class _Ruby(Adapter):
         for child in node.named_children:
             if child.type == "when":
                 patterns = [self.first(each) for each in child.children_by_field_name("pattern")]
-                arms.append((patterns, self._last_of(child.child_by_field_name("body"))))
+                arms.append((patterns, self._last_of(child.child_by_field_name("body") or child)))
             elif child.type == "else":
                 arms.append(([], self._last_of(child)))
         return self.choice(node, self.field(node, "value"), arms)
 
-    def _last_of(self, node: Node | None) -> Expr:
-        inner = [] if node is None else self.meaning(node)
-        return self.expr(inner[-1]) if inner else Several(node or self.root, [])
+    def _last_of(self, node: Node) -> Expr:
+        inner = self.meaning(node)
+        return self.expr(inner[-1]) if inner else Several(node, [])
 
     def _case(self, node: Node) -> list[Statement]:
         cases: list[Case] = []
