@@ -280,7 +280,7 @@ class Functions(Guards):
         return value
 
     def tested(
-        self, callee: ir.Expr, passed: Passed, scope: Scope, *, holds: bool
+        self, callee: ir.Expr, arguments: Sequence[ir.Argument], scope: Scope, *, holds: bool
     ) -> Proofs | None:
         """Return what a test by a function of this file tells; None if it is no such function."""
         target = self._callee(callee, scope)
@@ -290,7 +290,7 @@ class Functions(Guards):
         if not self._follow or len(self._active) > MAX_CALLS or id(function) in self._active:
             return None
         inner = self._scope_of(function, around)
-        self._bind(function, passed, target.receiver, callee.node, inner)
+        self._bind(function, self.passed(arguments, scope), target.receiver, callee.node, inner)
         before = {each.name: inner.values[each.name] for each in function.parameters}
         self._active.append(id(function))
         try:

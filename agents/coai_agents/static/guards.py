@@ -11,16 +11,19 @@ from coai_agents.static.calls import INSIDE, REJECTED, Calls, all_but, rejected
 from coai_agents.static.folding import AND, NOT, OR
 from coai_agents.static.pieces import extended, written_of
 from coai_agents.static.rules import MOST_SEARCHED
-from coai_agents.static.values import DOUBTED, EVERYTHING, NOTHING, Taint, Value
+from coai_agents.static.values import DOUBTED, EVERYTHING, NOTHING, Kind, Taint, Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tree_sitter import Node
 
-    from coai_agents.static.expressions import Passed
+    from coai_agents.static.matching import RuleSet
+    from coai_agents.static.report import Reporter
     from coai_agents.static.rules import GuardRule
     from coai_agents.static.scope import Scope
+
+_DOUBT: Final = frozenset({DOUBTED})
 
 BEGINS: Final = "path:begins"
 
@@ -94,6 +97,10 @@ _ANYTHING: Final = re.compile(r"(?<!\\)\.[*+]|\[\^|\\[SWD][*+]")
 class Guards(Calls):
     """Adds what tests tell."""
 
+    def __init__(self, rules: RuleSet, report: Reporter) -> None:
+        super().__init__(rules, report)
+        self._looked: dict[int, Value] = {}
+
     def _call(self, expr: ir.Call, scope: Scope) -> Value:
         value = super()._call(expr, scope)
         for origins, categories in self.proven:
@@ -125,13 +132,14 @@ class Guards(Calls):
             self.prove(callee.object, cleared, scope)
 
     def tested(
-        self, callee: ir.Expr, passed: Passed, scope: Scope, *, holds: bool
+        self, callee: ir.Expr, arguments: Sequence[ir.Argument], scope: Scope, *, holds: bool
     ) -> tuple[tuple[tuple[Node, ...], frozenset[str]], ...] | None:
         """Return what a test by a function of this file tells; None if it is no such function."""
         raise NotImplementedError
 
     def narrow(self, test: ir.Expr, scope: Scope, *, holds: bool) -> None:
         """Take into account that a test holds, or that it does not."""
+        self._looked.clear()
         match test:
             case ir.Operation(operator=name, operands=[operand]) if name in NOT:
                 self.narrow(operand, scope, holds=not holds)
@@ -154,15 +162,22 @@ class Guards(Calls):
             case _:
                 pass
 
+    def look(self, expr: ir.Expr, scope: Scope) -> Value:
+        """Return an expression's value; while one test is looked at it is evaluated once."""
+        known = self._looked.get(id(expr))
+        if known is None:
+            known = self._looked[id(expr)] = self.eval(expr, scope)
+        return known
+
     def _narrow_membership(self, one: ir.Expr, where: ir.Expr, scope: Scope) -> None:
         """Take into account that something is in a container, which outside data do not fill."""
-        if not self.eval(where, scope).all_taints() and not self.eval(one, scope).known:
+        if not self.look(where, scope).all_taints() and not self.look(one, scope).known:
             self.prove(one, ALL, scope)
 
     def _narrow_comparison(
         self, name: str, one: ir.Expr, other: ir.Expr, scope: Scope, *, holds: bool
     ) -> None:
-        left, right = self.eval(one, scope), self.eval(other, scope)
+        left, right = self.look(one, scope), self.look(other, scope)
         if name in ("in", "not in"):
             inside = (name == "in") == holds
             if left.known:
@@ -198,12 +213,12 @@ class Guards(Calls):
     def _narrow_call(self, test: ir.Call, scope: Scope, *, holds: bool) -> None:
         callee = test.callee
         arguments = [argument.value for argument in test.arguments]
-        values = [self.eval(each, scope) for each in arguments]
+        values = [self.look(each, scope) for each in arguments]
         receiver: ir.Expr | None = None
         of = NOTHING
         if isinstance(callee, ir.Member):
             receiver, name = callee.object, callee.name
-            of = self.eval(receiver, scope)
+            of = self.look(receiver, scope)
             path = extended(of.qual, name)
         else:
             name = path = callee.name if isinstance(callee, ir.Name) else ""
@@ -219,13 +234,13 @@ class Guards(Calls):
             cleared |= {"code:begins"}
         proven = None
         if cleared is None:
-            proven = self.tested(callee, self.passed(test.arguments, scope), scope, holds=holds)
+            proven = self.tested(callee, test.arguments, scope, holds=holds)
             for origins, categories in proven or ():
                 self.clear(origins, categories, scope)
         if cleared is None and not isinstance(callee, ir.Function):
             cleared = self.rules.guarded_by_name(f"{written}.{name}")
         if cleared is None and proven is None and not self._tells_nothing(name, path, written):
-            cleared = frozenset({DOUBTED})
+            cleared = _DOUBT
         if not holds or cleared is None:
             return
         for each in arguments if receiver is None else (receiver, *arguments):
@@ -249,7 +264,7 @@ class Guards(Calls):
             if holds and name == "in?":
                 self._narrow_membership(receiver, arguments[0], scope)
             elif holds:
-                pair = [(each, self.eval(each, scope)) for each in (receiver, arguments[0])]
+                pair = [(each, self.look(each, scope)) for each in (receiver, arguments[0])]
                 self._narrow_equal(pair[0], pair[1], scope)
             return True
         if self._narrow_search(name, path, receiver, arguments, scope, holds=holds):
@@ -292,7 +307,7 @@ class Guards(Calls):
             return True
         if path in TEXT_SEARCHES and len(arguments) > 1:
             if not holds:
-                self._clear_rejected(self.eval(arguments[1], scope), arguments[0], scope)
+                self._clear_rejected(self.look(arguments[1], scope), arguments[0], scope)
             return not holds
         if self._narrow_relative(name, path, receiver, arguments, scope, holds=holds):
             return True
@@ -301,7 +316,7 @@ class Guards(Calls):
         if name not in SEARCHES:
             return False
         if not holds:
-            self._clear_rejected(self.eval(arguments[0], scope), receiver, scope)
+            self._clear_rejected(self.look(arguments[0], scope), receiver, scope)
         elif name in MEMBERSHIP:
             self._narrow_membership(arguments[0], receiver, scope)
         return name in MEMBERSHIP or not holds
@@ -322,10 +337,10 @@ class Guards(Calls):
             subject, others = (arguments[0], arguments[1:]) if arguments else (None, ())
         if holds or subject is None or name not in PREFIXES or not others:
             return False
-        given = self.eval(others[0], scope).const
+        given = self.look(others[0], scope).const
         if not isinstance(given, str) or not given.startswith(".."):
             return False
-        if _RELATIVE.search(self.eval(subject, scope).qual):
+        if _RELATIVE.search(self.look(subject, scope).qual):
             self.prove(subject, frozenset({"path"}), scope)
         return True
 
@@ -341,9 +356,9 @@ class Guards(Calls):
         """Take a test by a regular expression into account; say whether it is one."""
         some = [*(() if receiver is None else (receiver,)), *arguments]
         patterns = [
-            value.const for each in some if isinstance((value := self.eval(each, scope)).const, str)
+            value.const for each in some if isinstance((value := self.look(each, scope)).const, str)
         ]
-        subjects = [each for each in some if self.eval(each, scope).all_taints()]
+        subjects = [each for each in some if self.look(each, scope).all_taints()]
         if len(patterns) != 1 or len(subjects) != 1:
             return False
         cleared = self._told_by(str(patterns[0]), holds=holds, whole=name in WHOLE)
@@ -361,8 +376,8 @@ class Guards(Calls):
         if not holds:
             return all_but(pattern, self.rules) or rejected(pattern)
         if not whole and not (_BEGINS.search(pattern) and _ENDS.search(pattern)):
-            return frozenset({DOUBTED})
-        return frozenset({DOUBTED}) if _ANYTHING.search(pattern) else ALL
+            return _DOUBT
+        return _DOUBT if _ANYTHING.search(pattern) else ALL
 
     def _clear_rejected(self, text: Value, subject: ir.Expr, scope: Scope) -> None:
         """Take into account that a value has a text nowhere in it."""
@@ -375,23 +390,31 @@ class Guards(Calls):
 
         So is all that comes from where it does, and the same expression written again.
         """
-        value = self.eval(expr, scope)
+        value = self.look(expr, scope)
         origins = tuple(taint.origin for taint in value.all_taints())
         if not origins:
+            return
+        if categories == _DOUBT and all(
+            taint.kind is Kind.PARAMETER for taint in value.all_taints()
+        ):
+            # Nobody is sure of these anyway.
             return
         if BEGINS in categories and any(INSIDE in taint.cleared for taint in value.all_taints()):
             # What was made normal and begins in its folder shows the same of what it was made of.
             categories |= {"path"}
         self.clear(origins, categories, scope)
-        if isinstance(expr, ir.Member | ir.Index | ir.Call):
+        if categories != _DOUBT and isinstance(expr, ir.Member | ir.Index | ir.Call):
             scope.learn(expr.node, _cleared(value, origins, categories))
 
     def clear(self, origins: Sequence[Node], categories: frozenset[str], scope: Scope) -> None:
         """Take into account that what comes from somewhere is harmless from here on."""
         if not origins:
             return
+        self._looked.clear()
         self.report.withdraw(origins, categories)
         for name, value in scope.values.items():
+            if not value.taints and not value.items and not value.rest:
+                continue
             cleared = _cleared(value, origins, categories)
             if cleared is not value:
                 scope.values[name] = cleared

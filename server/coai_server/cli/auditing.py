@@ -316,7 +316,12 @@ def _frame(row: Row) -> list[list[tuple[str, str]]]:
     column = finding.span.start - source.line_start(row.line - 1)
     place = one_line(f"{source.path}:{row.line}:{column + 1}")
     lines = [
-        [(place, "bold"), (" ", ""), (finding.severity.value, style), (f" {finding.rule}{sure}", "")],
+        [
+            (place, "bold"),
+            (" ", ""),
+            (finding.severity.value, style),
+            (f" {finding.rule}{sure}", ""),
+        ],
         [(f"  {one_line(finding.message)}", "")],
     ]
     shown: set[int] = set()
