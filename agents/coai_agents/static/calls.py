@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +10,6 @@ from coai_agents.static.assigning import Assigning
 from coai_agents.static.conditions import Occasion
 from coai_agents.static.expressions import SELF, Passed
 from coai_agents.static.folding import fold_method
-from coai_agents.static.lowering.base import unescape
 from coai_agents.static.matching import words_of
 from coai_agents.static.pieces import (
     ENCODING,
@@ -24,6 +22,7 @@ from coai_agents.static.pieces import (
     kept_lead,
     without_numbers,
 )
+from coai_agents.static.replacing import CLIMBING, INSIDE, REPLACING, all_but, rejected
 from coai_agents.static.values import NOTHING, Kind, Taint, Value, merged
 
 if TYPE_CHECKING:
@@ -55,37 +54,6 @@ _VERBS: Final = frozenset(
 )
 """Functions whose formats have verbs, as C's do."""
 
-_REPLACING: Final = frozenset(
-    {
-        "replace",
-        "replaceAll",
-        "replace_all",
-        "gsub",
-        "Replace",
-        "ReplaceAll",
-        "ReplaceAllString",
-        "preg_replace",
-        "sub",
-        "tr",
-    }
-)
-
-_ALL_BUT: Final = re.compile(r"[/~#]?(?:\[\^((?:[^\]\\]|\\.)+)\]|\\([WD]))[+*]?[/~#]?[a-z]*")
-"""A regular expression that matches whatever is not in a set of characters."""
-
-_ANY_OF: Final = re.compile(
-    r"\[([^\^\]\\](?:[^\]\\]|\\.)*|(?:\\.)(?:[^\]\\]|\\.)*)\][+*]?", re.DOTALL
-)
-"""A regular expression that matches any character of a set."""
-
-_CLIMBING: Final = re.compile(r"[/~#]?\^\(?(?:\?:)?\(?(?:\\\.\\\.|\[.\]\[.\])")
-"""A regular expression of what climbs out of a folder, at the beginning of a path."""
-
-INSIDE: Final = "path:inside"
-"""What is cleared where a path is made normal."""
-
-_CHARACTER: Final = re.compile(r"\\?.", re.DOTALL)
-
 _REPEATING: Final = frozenset(
     {
         "forEach",
@@ -116,31 +84,6 @@ _MAPPING: Final = frozenset(
     }
 )
 """Functions that make a sequence of what a function makes of each item."""
-
-REJECTED: Final[dict[str, set[str]]] = {
-    "'": {"sql", "xpath", "code:inside"},
-    '"': {"sql", "xpath", "code:inside"},
-    "..": {"path"},
-    "../": {"path"},
-    "/": {"path"},
-    "\\": {"path"},
-    "<": {"html"},
-    ">": {"html"},
-    ";": {"command"},
-    "&": {"command"},
-    "|": {"command"},
-    "(": {"ldap"},
-    ")": {"ldap"},
-    "*": {"ldap"},
-    "\n": {"log", "header"},
-    "\r": {"log", "header"},
-    "\r\n": {"log", "header"},
-    "//": {"redirect"},
-}
-"""What a value without this text in it is harmless for."""
-
-_PLAIN_NAMES: Final = frozenset({"path", "redirect", "ssrf"})
-"""Categories for which a dot or a slash does harm."""
 
 _READING: Final = frozenset(
     {
@@ -349,11 +292,11 @@ class Calls(Assigning):
             cleared |= {"path"}
         if cleared is None and not callee.target.functions:
             cleared = rules.cleaned_by_name(name)
-        if cleared is None and name in _REPLACING and passed.positional:
+        if cleared is None and name in REPLACING and passed.positional:
             const = passed.positional[0].const
             without = rejected(const) if isinstance(const, str) else frozenset[str]()
             cleared = without - {"path"} | _replaced(passed, self.rules)
-            if isinstance(const, str) and _CLIMBING.match(const) and INSIDE in taints[0].cleared:
+            if isinstance(const, str) and CLIMBING.match(const) and INSIDE in taints[0].cleared:
                 cleared |= {"path"}
         if cleared and "path" in cleared:
             self.report.withdraw([taint.origin for taint in taints], cleared)
@@ -468,33 +411,6 @@ def _replaced(passed: Passed, rules: RuleSet) -> frozenset[str]:
         if isinstance(value.const, str) and (found := all_but(value.const, rules)):
             return found
     return frozenset()
-
-
-def all_but(pattern: str, rules: RuleSet) -> frozenset[str]:
-    """Return what text is harmless for that has none of what a pattern matches.
-
-    Only where the pattern is of all characters but those of a set.
-    """
-    match = _ALL_BUT.fullmatch(pattern)
-    if match is None:
-        return frozenset()
-    allowed = re.sub(r"\\[wds]|[0-9a-zA-Z]-[0-9a-zA-Z]", "", match[1] or "")
-    kept: set[str] = set()
-    for text, categories in REJECTED.items():
-        if len(text) == 1 and text in allowed:
-            kept |= categories
-    if "." in allowed or "/" in allowed:
-        kept |= _PLAIN_NAMES
-    return frozenset({each.category for each in rules.concepts.values()} - kept)
-
-
-def rejected(pattern: str) -> frozenset[str]:
-    """Return what is harmless once a text, or every character of a set, was replaced."""
-    match = _ANY_OF.fullmatch(pattern)
-    if match is None:
-        return frozenset(REJECTED.get(pattern, ()))
-    found = (REJECTED.get(unescape(each), ()) for each in _CHARACTER.findall(match[1]))
-    return frozenset[str]().union(*found)
 
 
 def _joined(receiver: Value | None, passed: Passed) -> Value | None:

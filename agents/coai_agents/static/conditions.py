@@ -124,6 +124,13 @@ class Occasion:
         yield Value(items=dict(enumerate(given)), length=len(given))
         yield from self.named.values()
 
+    def _has_text(self, clause: Clause) -> bool:
+        """Say whether one of a clause's arguments is a text, so that another is no text at all."""
+        several = len(clause.tainted) > 1
+        return several and any(
+            isinstance(value.const, str) for each in clause.tainted for value in self.select(each)
+        )
+
     def threat(self, clause: Clause, concept: Concept) -> Taint | None:
         """Return the taint by which a clause's arguments are harmful, or None.
 
@@ -131,11 +138,14 @@ class Occasion:
         """
         category = concept.category
         kinds = clause.kinds
-        if concept.strong and clause.open:
+        if concept.strong and clause.open and not self._has_text(clause):
             kinds = (*kinds, Kind.PARAMETER)
         found: list[Taint] = []
         for selector in clause.tainted:
             for value in self._harmed(selector, category):
+                if clause.named and not value.built:
+                    # What is bound to the text, and not the text.
+                    continue
                 if category in _HOST_MATTERS and _HOST.match(value.lead):
                     continue
                 # A response given as a tuple: its body comes first, its headers are no page.

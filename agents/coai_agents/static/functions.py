@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.static import ir
 from coai_agents.static.defaults import changed_defaults
@@ -13,6 +12,7 @@ from coai_agents.static.leaks import leaks
 from coai_agents.static.pieces import extended, extended_call, through
 from coai_agents.static.report import Place
 from coai_agents.static.scope import Scope
+from coai_agents.static.summaries import Proofs, converted, moved, signature, told
 from coai_agents.static.values import NOTHING, Kind, Taint, Value, join, merged
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ MAX_READINGS: Final = 12
 _HOLDERS: Final = frozenset({"List", "Set", "Collection", "Optional", "IEnumerable", "Iterable"})
 """Types that are harmless if their arguments are."""
 
-_CONVERTER: Final = re.compile(r"<(int|float|uuid)(?:\([^)]{0,80}\))?:(\w{1,80})>")
-
 SHARED_DEFAULT: Final = "mutable-default"
 
 CONVERTED: Final = frozenset({"int", "float", "bool", "UUID", "uuid.UUID", "datetime"})
@@ -50,10 +48,6 @@ CONSTRUCTORS: Final = ("__init__", "constructor", "__construct", "initialize")
 """Names of functions that make an object ready; in Java and C# it is the class's own."""
 
 SELF_NAMES: Final = frozenset({"self", "cls"})
-
-
-Proofs: TypeAlias = "tuple[tuple[tuple[Node, ...], frozenset[str]], ...]"
-"""What was proven: of what comes from which places, the categories it is harmless for."""
 
 
 class Functions(Guards):
@@ -88,10 +82,10 @@ class Functions(Guards):
         """Read a function in its own right: who calls it is not known."""
         scope = self._scope_of(function, around)
         source = self._entry(function, around)
-        converted = _converted(function)
+        numbers = converted(function)
         for parameter in function.parameters:
-            if parameter.name in converted:
-                scope.values[parameter.name] = Value(qual=converted[parameter.name])
+            if parameter.name in numbers:
+                scope.values[parameter.name] = Value(qual=numbers[parameter.name])
             else:
                 scope.values[parameter.name] = self._unknown(parameter, source, function, scope)
         decorated = [self._path_of(each, around) for each in function.decorators]
@@ -256,7 +250,7 @@ class Functions(Guards):
             return None
         scope = self._scope_of(function, around)
         self._bind(function, passed, receiver, node, scope)
-        given = tuple(_signature(scope.values[each.name]) for each in function.parameters)
+        given = tuple(signature(scope.values[each.name]) for each in function.parameters)
         reading = (id(function), given)
         known = self._readings.get(reading)
         if known is not None:
@@ -275,7 +269,7 @@ class Functions(Guards):
         value = self._execute(function, scope, [])
         self._readings[reading] = value
         if not any(isinstance(each, ir.Return) for each in function.body):
-            self._confirmed[reading] = _told(before, scope.values)
+            self._confirmed[reading] = told(before, scope.values)
         self.proven = self._confirmed.get(reading, ())
         return value
 
@@ -297,7 +291,7 @@ class Functions(Guards):
             self._narrow_body(function.body, inner, holds=holds)
         finally:
             self._active.pop()
-        return _told(before, inner.values)
+        return told(before, inner.values)
 
     def _narrow_body(self, body: Sequence[ir.Statement], scope: Scope, *, holds: bool) -> None:
         """Take into account that a function returns what counts as true, or does not."""
@@ -360,7 +354,7 @@ class Functions(Guards):
             return None
         own = Scope(inner)
         own.bare = inner.bare
-        own.members = {name: _moved(value, inner, own) for name, value in inner.members.items()}
+        own.members = {name: moved(value, inner, own) for name, value in inner.members.items()}
         constructor = next(
             (own.members[name] for name in CONSTRUCTORS if name in own.members), None
         )
@@ -384,49 +378,3 @@ class Functions(Guards):
         if known is None or not known.qual:
             return name
         return f"{known.qual}{dot}{others}"
-
-
-def _signature(value: Value) -> object:
-    """Return what two arguments must have in common to lead through a function the same way."""
-    const = value.const if isinstance(value.const, (str, int, bool)) else None
-    known = value.known
-    taints = tuple((taint.origin.id, taint.kind, taint.cleared) for taint in value.all_taints())
-    functions = tuple(id(function) for function, _ in value.functions)
-    return known, const, taints, functions, value.qual, value.length
-
-
-def _moved(value: Value, inner: Scope, own: Scope) -> Value:
-    """Return a member of a class as one of an object, whose methods know that object's fields."""
-    if not any(around is inner for _, around in value.functions):
-        return value
-    return replace(
-        value,
-        functions=tuple(
-            (each, own if around is inner else around) for each, around in value.functions
-        ),
-    )
-
-
-def _told(before: dict[str, Value], after: dict[str, Value]) -> Proofs:
-    """Return what has become harmless of some variables that still have their values."""
-    proofs: list[tuple[tuple[Node, ...], frozenset[str]]] = []
-    for name, value in before.items():
-        now = after.get(name, value)
-        for taint in value.all_taints():
-            proofs += [
-                ((taint.origin,), other.cleared - taint.cleared)
-                for other in now.all_taints()
-                if other.origin == taint.origin and other.cleared > taint.cleared
-            ]
-    return tuple(proofs)
-
-
-def _converted(function: ir.Function) -> dict[str, str]:
-    """Return the parameters that a route makes numbers of, such as `n` of `/page/<int:n>`."""
-    found: dict[str, str] = {}
-    for decorator in function.decorators:
-        for argument in decorator.arguments if isinstance(decorator, ir.Call) else ():
-            value = argument.value
-            if isinstance(value, ir.Const) and isinstance(value.value, str):
-                found.update((name, kind) for kind, name in _CONVERTER.findall(value.value))
-    return found

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from coai_agents.static import ir
-from coai_agents.static.calls import INSIDE, REJECTED, Calls, all_but, rejected
+from coai_agents.static.calls import Calls
 from coai_agents.static.folding import AND, NOT, OR
 from coai_agents.static.pieces import extended, written_of
+from coai_agents.static.predicates import (
+    ALL,
+    ANYTHING,
+    BEGINS,
+    DOUBT,
+    EQUAL,
+    FUNCTION_MEMBERSHIP,
+    MEMBERSHIP,
+    PATTERN_TESTS,
+    PREFIXES,
+    RELATIVE,
+    SAME,
+    SEARCHES,
+    STARTS,
+    STOPS,
+    TEXT_SEARCHES,
+    UNEQUAL,
+    WHOLE,
+    found_by,
+)
+from coai_agents.static.replacing import INSIDE, REJECTED, all_but, rejected
 from coai_agents.static.rules import MOST_SEARCHED
-from coai_agents.static.values import DOUBTED, EVERYTHING, NOTHING, Kind, Taint, Value
+from coai_agents.static.values import NOTHING, Kind, Taint, Value
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,76 +43,6 @@ if TYPE_CHECKING:
     from coai_agents.static.report import Reporter
     from coai_agents.static.rules import GuardRule
     from coai_agents.static.scope import Scope
-
-_DOUBT: Final = frozenset({DOUBTED})
-
-BEGINS: Final = "path:begins"
-
-ALL: Final = frozenset({EVERYTHING})
-
-EQUAL: Final = frozenset({"==", "===", "is", "eq"})
-UNEQUAL: Final = frozenset({"!=", "!==", "<>", "is not", "ne"})
-
-MEMBERSHIP: Final = frozenset(
-    {
-        "includes", "contains", "Contains", "include?", "has", "containsKey", "ContainsKey", "key?",
-        "member?", "has_key?", "containsValue", "ContainsValue", "hasOwnProperty", "contains_key",
-        "__contains__",
-    }
-)  # fmt: skip
-"""Methods of a container, or of a text, that say whether something is in it."""
-
-SEARCHES: Final = MEMBERSHIP | {"indexOf", "IndexOf", "find", "index", "lastIndexOf", "search"}
-
-FUNCTION_MEMBERSHIP: Final = {
-    "in_array": (0, 1),
-    "array_key_exists": (0, 1),
-    "key_exists": (0, 1),
-    "array_search": (0, 1),
-    "slices.Contains": (1, 0),
-    "slices.Index": (1, 0),
-    "Object.hasOwn": (1, 0),
-    "lo.Contains": (1, 0),
-}
-"""Functions that say so, with the places of what is looked for and of where."""
-
-TEXT_SEARCHES: Final = frozenset(
-    {"strings.Contains", "strings.Index", "strpos", "stripos", "str_contains"}
-)
-"""Functions of a text and of what is looked for in it."""
-
-PREFIXES: Final = frozenset(
-    {"startsWith", "startswith", "StartsWith", "start_with?", "HasPrefix", "str_starts_with"}
-)
-
-_RELATIVE: Final = re.compile(r"(?i)rel(ative)?(path|_path|_to|_path_from)?\(\)$")
-"""How the paths of calls end that return the way from a folder to a file."""
-
-SAME: Final = frozenset(
-    {"equals", "equalsIgnoreCase", "Equals", "eql?", "EqualFold", "contentEquals"}
-)
-
-PATTERN_TESTS: Final = frozenset(
-    {
-        "test",
-        "match",
-        "match?",
-        "fullmatch",
-        "matches",
-        "IsMatch",
-        "preg_match",
-        "MatchString",
-        "search",
-        "=~",
-    }
-)
-
-WHOLE: Final = frozenset({"fullmatch", "matches"})
-"""Of these, those that match a whole text."""
-
-_BEGINS: Final = re.compile(r"^[/~#(]?(?:\(\?[a-z]+\))?(?:\^|\\A)")
-_ENDS: Final = re.compile(r"(?:\$|\\[zZ])\)?[/~#]?[a-z]*$")
-_ANYTHING: Final = re.compile(r"(?<!\\)\.[*+]|\[\^|\\[SWD][*+]")
 
 
 class Guards(Calls):
@@ -188,7 +139,7 @@ class Guards(Calls):
             elif inside:
                 self._narrow_membership(one, other, scope)
             return
-        if isinstance(one, ir.Call) and (found := _found(one, name, right.const)) is not None:
+        if isinstance(one, ir.Call) and (found := found_by(one, name, right.const)) is not None:
             self._narrow_call(one, scope, holds=found == holds)
             return
         if name not in EQUAL and name not in UNEQUAL:
@@ -240,7 +191,7 @@ class Guards(Calls):
         if cleared is None and not isinstance(callee, ir.Function):
             cleared = self.rules.guarded_by_name(f"{written}.{name}")
         if cleared is None and proven is None and not self._tells_nothing(name, path, written):
-            cleared = _DOUBT
+            cleared = DOUBT
         if not holds or cleared is None:
             return
         for each in arguments if receiver is None else (receiver, *arguments):
@@ -340,7 +291,7 @@ class Guards(Calls):
         given = self.look(others[0], scope).const
         if not isinstance(given, str) or not given.startswith(".."):
             return False
-        if _RELATIVE.search(self.look(subject, scope).qual):
+        if RELATIVE.search(self.look(subject, scope).qual):
             self.prove(subject, frozenset({"path"}), scope)
         return True
 
@@ -375,9 +326,9 @@ class Guards(Calls):
         """Return what a text is harmless for that matches a pattern, or does not."""
         if not holds:
             return all_but(pattern, self.rules) or rejected(pattern)
-        if not whole and not (_BEGINS.search(pattern) and _ENDS.search(pattern)):
-            return _DOUBT
-        return _DOUBT if _ANYTHING.search(pattern) else ALL
+        if not whole and not (STARTS.search(pattern) and STOPS.search(pattern)):
+            return DOUBT
+        return DOUBT if ANYTHING.search(pattern) else ALL
 
     def _clear_rejected(self, text: Value, subject: ir.Expr, scope: Scope) -> None:
         """Take into account that a value has a text nowhere in it."""
@@ -394,7 +345,7 @@ class Guards(Calls):
         origins = tuple(taint.origin for taint in value.all_taints())
         if not origins:
             return
-        if categories == _DOUBT and all(
+        if categories == DOUBT and all(
             taint.kind is Kind.PARAMETER for taint in value.all_taints()
         ):
             # Nobody is sure of these anyway.
@@ -403,7 +354,7 @@ class Guards(Calls):
             # What was made normal and begins in its folder shows the same of what it was made of.
             categories |= {"path"}
         self.clear(origins, categories, scope)
-        if categories != _DOUBT and isinstance(expr, ir.Member | ir.Index | ir.Call):
+        if categories != DOUBT and isinstance(expr, ir.Member | ir.Index | ir.Call):
             scope.learn(expr.node, _cleared(value, origins, categories))
 
     def clear(self, origins: Sequence[Node], categories: frozenset[str], scope: Scope) -> None:
@@ -418,31 +369,6 @@ class Guards(Calls):
             cleared = _cleared(value, origins, categories)
             if cleared is not value:
                 scope.values[name] = cleared
-
-
-def _found(call: ir.Call, name: str, const: object) -> bool | None:
-    """Say whether a comparison of a test's result with a constant means that the test holds.
-
-    None where it says neither.
-    """
-    if const is True or const is False:
-        return None if name not in EQUAL | UNEQUAL else (name in EQUAL) == const
-    if not isinstance(const, int):
-        return None
-    called = call.callee.name if isinstance(call.callee, ir.Name | ir.Member) else ""
-    if called.lower().endswith(("pos", "indexof", "index", "find")):
-        return {
-            (">", -1): True, (">=", 0): True, ("!=", -1): True, ("!==", -1): True,
-            ("==", 0): True, ("===", 0): True, ("!==", 0): False, ("!=", 0): False,
-            ("<", 0): False, ("==", -1): False, ("===", -1): False, (">", 0): True,
-        }.get((name, const))  # fmt: skip
-    if called in PATTERN_TESTS:
-        return {
-            ("==", 1): True, ("===", 1): True, (">", 0): True, ("!=", 0): True, ("!==", 0): True,
-            ("!==", 1): False, ("!=", 1): False, ("==", 0): False, ("===", 0): False,
-            ("<", 1): False,
-        }.get((name, const))  # fmt: skip
-    return None
 
 
 def _is_type_test(test: ir.Expr) -> bool:
