@@ -1,21 +1,18 @@
 """Findings without a model: how many are right, how many are wrong, and how fast they are.
 
-`--data DIR` has the development or the held-back half of OWASP BenchmarkPython
-(`benchmarkpython.jsonl.gz`) and of amazon-q-detectors (`q_detectors.jsonl.gz`). The standard
-library and packages of the running Python are good code: what is found there is a false alarm
-until somebody has looked.
+`--data DIR` has the development or the held-back half of the sets that `static_sets` knows; with
+`--open` two thirds of their rows count, with `--held-out` the third that nobody looks at. The
+standard library and packages of the running Python are good code: what is found there is a false
+alarm until somebody has looked.
 """
 
 from __future__ import annotations
 
-import gzip
 import importlib.util
 import json
-import random
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -24,102 +21,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.auditing import audit_speed, fixers
 from benchmarks.hostile import hostile
+from benchmarks.static_clean import false_alarms, files_of, good_files, sample
+from benchmarks.static_sets import LANGUAGES, Share, findings, rows, score
 from benchmarks.support.figures import Spread
 from benchmarks.support.report import SPREAD, Bar, Report, options_parser, spread_row
 from coai_agents.source import Source
 from coai_agents.static.analyzer import analyse
-from coai_agents.static.findings import Severity
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Sequence
-
-    from coai_agents.static.findings import Finding
-
-FAMILIES: Final = {
-    "cmdi": {78, 77, 88},
-    "codeinj": {94, 95, 96},
-    "deserialization": {502},
-    "hash": {326, 327, 328, 916},
-    "ldapi": {90},
-    "pathtraver": {22, 23, 36, 73},
-    "redirect": {601},
-    "securecookie": {614},
-    "sqli": {89},
-    "trustbound": {501},
-    "weakrand": {330, 331, 338},
-    "xpathi": {643},
-    "xss": {79, 80},
-    "xxe": {611, 776},
-}
-"""By BenchmarkPython's categories: the weaknesses that count as found."""
-
-LANGUAGES: Final = {
-    "python": ("python", 0.40),
-    "javascript": ("javascript", 0.30),
-    "typescript": ("typescript", 0.30),
-    "java": ("java", 0.30),
-    "golang": ("go", 0.30),
-    "php": ("php", 0.30),
-    "ruby": ("ruby", 0.30),
-    "csharp": ("csharp", 0.30),
-}
-"""By the data's name of a language: LSP's, and the bar for pairs told apart."""
-
-PACKAGES: Final = ("pydantic", "rich", "aiohttp", "openai", "httpx")
-
-SAMPLE: Final = 56
-"""So many findings in good code are shown to be judged."""
-
-MOST_OF_A_RULE: Final = 6
-
-_EXCLUDED: Final = {"site-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__"}
+    from collections.abc import Callable, Sequence
 
 
-def rows(folder: Path, name: str) -> list[dict[str, Any]]:
-    """Return a data set; raises FileNotFoundError if it is not there."""
-    with gzip.open(folder / name, "rt", encoding="utf-8") as stream:
-        return [json.loads(line) for line in stream]
-
-
-def findings(text: str, language: str) -> tuple[Finding, ...]:
-    """Return what is found in a text."""
-    return analyse(Source("untitled:row", text, language)).findings
-
-
-def youden(report: Report, folder: Path) -> None:
-    """Score BenchmarkPython: true alarms less false ones, by category and their mean."""
-    hits: Counter[tuple[str, bool]] = Counter()
-    total: Counter[tuple[str, bool]] = Counter()
-    for row in rows(folder, "benchmarkpython.jsonl.gz"):
-        kind = (str(row["category"]), bool(row["vulnerable"]))
-        family = FAMILIES[kind[0]]
-        total[kind] += 1
-        hits[kind] += any(family & set(each.cwe) for each in findings(row["source"], "python"))
-    scores: dict[str, float] = {}
-    table: list[tuple[str, ...]] = []
-    for category in sorted({name for name, _ in total}):
-        bad, good = (category, True), (category, False)
-        right = hits[bad] / max(1, total[bad])
-        wrong = hits[good] / max(1, total[good])
-        scores[category] = right - wrong
-        found, alarmed = f"{hits[bad]}/{total[bad]}", f"{hits[good]}/{total[good]}"
-        table.append((category, found, alarmed, f"{scores[category]:.2f}"))
-    report.table("BenchmarkPython", ("category", "found", "false alarms", "Youden"), table)
-    report.keep("youden", scores)
-    mean = sum(scores.values()) / len(scores)
-    report.hold(
-        Bar("BenchmarkPython, macro Youden", mean, 0.70, at_least=True),
-        Bar("BenchmarkPython, worst category", min(scores.values()), 0.30, at_least=True),
-    )
-
-
-def pairs(report: Report, folder: Path) -> None:
+def pairs(report: Report, folder: Path, share: Share) -> None:
     """Score amazon-q-detectors: pairs whose bad half alone is flagged."""
     told: Counter[str] = Counter()
     total: Counter[str] = Counter()
     python: list[dict[str, Any]] = []
-    for row in rows(folder, "q_detectors.jsonl.gz"):
+    for row in rows(folder, "q_detectors.jsonl.gz", share):
         name = str(row["language"])
         if name not in LANGUAGES:
             continue
@@ -183,65 +102,6 @@ _OTHERS: Final[dict[str, Callable[[Sequence[dict[str, Any]]], float]]] = {
 }
 
 
-def good_files() -> list[Path]:
-    """Return the files of the standard library and of some installed packages."""
-    library = Path(sysconfig.get_paths()["stdlib"])
-    found = [path for path in library.rglob("*.py") if _EXCLUDED.isdisjoint(path.parts)]
-    for name in PACKAGES:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            found += Path(spec.origin).parent.rglob("*.py")
-    return sorted(found)
-
-
-def false_alarms(report: Report, paths: Iterable[Path]) -> None:
-    """Count what is found in good code."""
-    severities: Counter[str] = Counter()
-    rules: Counter[str] = Counter()
-    errors: list[str] = []
-    lines = 0
-    for path in paths:
-        text = path.read_bytes().decode("utf-8", "replace")
-        lines += text.count("\n")
-        for finding in findings(text, "python"):
-            severities[finding.severity.value] += 1
-            rules[finding.rule] += 1
-            if finding.severity is Severity.ERROR:
-                line = text.count("\n", 0, finding.span.start) + 1
-                errors.append(f"{path.parent.name}/{path.name}:{line} {finding.rule}")
-    counted = [(name, str(severities[name])) for name in Severity]
-    report.table(f"Findings in {lines:,} lines of good code", ("severity", "findings"), counted)
-    report.table("By rule", ("rule", "findings"), [(n, str(c)) for n, c in rules.most_common(15)])
-    report.keep("errors in good code", errors)
-    rate = severities[Severity.ERROR.value] * 2_000 / max(1, lines)
-    report.hold(Bar("errors in 2,000 lines of good code", rate, 1.0))
-
-
-def sample(report: Report, paths: Iterable[Path], seed: int) -> None:
-    """Show what a person should judge: every error, and warnings by chance, six of a rule."""
-    chance = random.Random(seed)
-    errors: list[tuple[str, ...]] = []
-    warnings: list[tuple[str, ...]] = []
-    for path in paths:
-        text = path.read_bytes().decode("utf-8", "replace")
-        for finding in findings(text, "python"):
-            line = text.count("\n", 0, finding.span.start) + 1
-            start = text[finding.span.start : finding.span.end].partition("\n")[0]
-            row = (finding.severity.value, finding.rule, f"{path.parent.name}/{path.name}:{line}")
-            if finding.severity is Severity.ERROR:
-                errors.append((*row, start[:60]))
-            elif finding.severity is Severity.WARNING:
-                warnings.append((*row, start[:60]))
-    chance.shuffle(warnings)
-    of_rule: Counter[str] = Counter()
-    chosen = list(errors)
-    for row in warnings:
-        of_rule[row[1]] += 1
-        if of_rule[row[1]] <= MOST_OF_A_RULE and len(chosen) < SAMPLE:
-            chosen.append(row)
-    report.table(f"A sample, seed {seed}", ("severity", "rule", "place", "code"), sorted(chosen))
-
-
 def speed(report: Report, paths: Sequence[Path]) -> None:
     """Measure files of about 300 and 2,000 lines, parsing included."""
     sizes: dict[int, list[float]] = defaultdict(list)
@@ -281,13 +141,18 @@ def measure(options: argparse.Namespace) -> int:
         report.say(f"There is no benchmarkpython.jsonl.gz in {options.data}.")
         return 2
     else:
-        youden(report, options.data)
-        pairs(report, options.data)
-    paths = good_files()[:: options.every]
+        share = Share.HELD_OUT if options.held_out else Share.OPEN if options.open else Share.ALL
+        score(report, options.data, share)
+        pairs(report, options.data, share)
+        if share is not Share.ALL:
+            return report.finish(options)
+    chosen = good_files() if options.clean is None else files_of(options.clean)
+    paths = chosen[:: options.every]
     if options.sample is not None:
         sample(report, paths, options.sample)
         return report.finish(options)
-    speed(report, paths)
+    if options.clean is None:
+        speed(report, paths)
     false_alarms(report, paths)
     return report.finish(options)
 
@@ -297,7 +162,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = options_parser("static", "Findings without a model: right ones, wrong ones, speed.")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the data sets")
     parser.add_argument(
+        "--held-out", action="store_true", help="of the data sets only the third nobody looks at"
+    )
+    parser.add_argument(
+        "--open", action="store_true", help="of the data sets only the two thirds to look at"
+    )
+    parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="only each Nth file of good code"
+    )
+    parser.add_argument(
+        "--clean", type=Path, metavar="DIR", help="this folder is good code, in place of Python's"
     )
     parser.add_argument("--hostile", action="store_true", help="only texts made to break it")
     parser.add_argument(

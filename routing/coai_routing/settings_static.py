@@ -10,6 +10,8 @@ from coai_routing.settings_types import AbsolutePath
 
 SeverityName = Literal["hint", "information", "warning", "error"]
 
+ConfidenceName = Literal["low", "medium", "high"]
+
 _RULES = Expected(
     'a list of rules such as ["weak-hash"], weaknesses such as "cwe-327", or "security", '
     '"correctness", "performance" and "*"'
@@ -33,6 +35,14 @@ class StaticSettings(Section):
     )
     minimum_severity: SeverityName = Field(
         default="hint", description="The least severity that is shown."
+    )
+    confidence: ConfidenceName = Field(
+        default="medium",
+        description=(
+            "How sure a finding is at least that the editor shows. `low` shows also what may do "
+            "harm although it is not known who decides the value. `coai audit` has `--confidence` "
+            "instead."
+        ),
     )
     disabled: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], _RULES] = Field(
         default=(),

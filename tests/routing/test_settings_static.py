@@ -24,6 +24,7 @@ def machine(tmp_path: Path) -> Machine:
         "static.enabled = false",
         "static.workspace = false",
         'static.minimum_severity = "error"',
+        'static.confidence = "high"',
         'static.disabled = ["*"]',
         'static.severity = {security = "hint"}',
         'static.rules = ["/somewhere"]',

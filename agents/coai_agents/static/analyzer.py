@@ -113,14 +113,13 @@ def _ordered(findings: list[Finding]) -> list[Finding]:
 def without_doubles(findings: list[Finding]) -> list[Finding]:
     """Leave out what another finding says better.
 
-    A guess at a secret where the detector is sure, the detector's guess where a rule knows, and a
-    pattern where the flow of a value is known to be as bad. Takes time in proportion to the number
-    of findings, of which a generated file may have tens of thousands.
+    A guess at a secret where the detector is sure, the detector's guess where a rule knows, and all
+    but one of several that name the same weakness of the same place. Takes time in proportion to
+    the number of findings, of which a generated file may have tens of thousands.
     """
-    flows: dict[Span, list[Finding]] = {}
+    places: dict[Span, list[Finding]] = {}
     for finding in findings:
-        if finding.path:
-            flows.setdefault(finding.span, []).append(finding)
+        places.setdefault(finding.span, []).append(finding)
     sure = [each for each in findings if each.rule == SECRET and each.severity is Severity.ERROR]
     known = [each for each in findings if each.rule == HARDCODED]
     guessed = [
@@ -131,14 +130,22 @@ def without_doubles(findings: list[Finding]) -> list[Finding]:
         finding
         for finding in findings
         if id(finding) not in doubles
-        and not any(_says_better(flow, finding) for flow in flows.get(finding.span, ()))
+        and not any(_says_better(other, finding) for other in places[finding.span])
     ]
 
 
-def _says_better(flow: Finding, other: Finding) -> bool:
-    if flow is other:
+def _says_better(one: Finding, other: Finding) -> bool:
+    """Say whether one finding of a place makes another one of the same weakness needless."""
+    if one is other or set(one.cwe).isdisjoint(other.cwe):
         return False
-    return flow.severity.rank < other.severity.rank and not set(flow.cwe).isdisjoint(other.cwe)
+    return _weight(one) < _weight(other)
+
+
+def _weight(finding: Finding) -> tuple[int, int, int, bool, str]:
+    """Return what orders findings of one fault: the one that says most comes first."""
+    severity, confidence = finding.severity.rank, finding.confidence.rank
+    # What names fewer weaknesses says more of this one.
+    return severity, confidence, len(finding.cwe), not finding.path, finding.rule
 
 
 def _covered(some: list[Finding], *, by: list[Finding]) -> set[int]:

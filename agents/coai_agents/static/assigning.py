@@ -30,7 +30,7 @@ class Assigning(Expressions):
             case ir.Name(name=name):
                 if value.taints:
                     value = through(value, node, f"assigned to {name}")
-                scope.values[name] = value
+                scope.put(name, value)
                 if self.rules.assignments:
                     self._check_assignment((name, name, name), value, node)
             case ir.Member():

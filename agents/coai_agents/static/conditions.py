@@ -8,19 +8,32 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.matching import PathPattern
 from coai_agents.static.rules import MOST_SEARCHED
-from coai_agents.static.values import EVERYTHING, Kind, Taint, Value, equal
+from coai_agents.static.values import EVERYTHING, NOTHING, Kind, Taint, Value, equal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from tree_sitter import Node
 
-    from coai_agents.static.rules import Clause, Condition
+    from coai_agents.static.rules import Clause, Concept, Condition
 
 _HOST: Final = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//[^/?#\\]+[/?#]|/(?![/\\])|[?#]", re.IGNORECASE)
 """Text after whose beginning nothing decides any more which host a URL names."""
 
 _HOST_MATTERS: Final = frozenset({"redirect", "ssrf"})
+
+SHELLS: Final = re.compile(
+    r"(?:^|[/\\])(?:(?:ba|z|k|c|tc|da|a)?sh|fish|cmd|powershell|pwsh|env|xargs|sudo|python[0-9.]*|node|perl|ruby|php|eval)(?:\.exe)?$",
+    re.IGNORECASE,
+)
+"""Programs that run what they are told to."""
+
+_OBEYING: Final = re.compile(r"(?:^|/)(?:git|hg|svn|bzr|ssh|scp|rsync|tar|find|zip|sed|awk|ftp)$")
+"""Programs that have options with which they run others, so that what begins as one does harm."""
+
+_OPTION: Final = re.compile(r"[-/]")
+
+_COMMAND_OPTION: Final = re.compile(r"-[a-z]*[ce]|/[cCkK]|-[Cc]ommand|-EncodedCommand")
 
 _STRENGTH: Final = (Kind.REMOTE, Kind.LOCAL, Kind.STORED, Kind.PARAMETER)
 
@@ -90,11 +103,49 @@ class Occasion:
             self.holds(each) for each in clause.unless
         )
 
-    def threat(self, clause: Clause, category: str) -> Taint | None:
-        """Return the taint by which a clause's arguments are harmful, or None."""
+    def _harmed(self, selector: str, category: str) -> Iterator[Value]:
+        """Yield the values that a selector means; of a program and its arguments what is run."""
+        if category != "command" or selector == "1":
+            yield from self.select(selector)
+            return
+        for value in self._commands(selector):
+            run = _program(value)
+            yield value if run is None else run
+
+    def _commands(self, selector: str) -> Iterator[Value]:
+        """Yield commands; a program and its arguments are one."""
+        if selector != "*" or len(self.positional) < 2:  # noqa: PLR2004 - one is not several
+            yield from self.select(selector)
+            return
+        given = list(self.positional)
+        if not isinstance(given[0].const, str) and isinstance(given[1].const, str):
+            # What is called with a context has it first.
+            given = given[1:]
+        yield Value(items=dict(enumerate(given)), length=len(given))
+        yield from self.named.values()
+
+    def _has_text(self, clause: Clause) -> bool:
+        """Say whether one of a clause's arguments is a text, so that another is no text at all."""
+        several = len(clause.tainted) > 1
+        return several and any(
+            isinstance(value.const, str) for each in clause.tainted for value in self.select(each)
+        )
+
+    def threat(self, clause: Clause, concept: Concept) -> Taint | None:
+        """Return the taint by which a clause's arguments are harmful, or None.
+
+        Where the concept is a strong one, that is also what the caller passes.
+        """
+        category = concept.category
+        kinds = clause.kinds
+        if concept.strong and clause.open and not self._has_text(clause):
+            kinds = (*kinds, Kind.PARAMETER)
         found: list[Taint] = []
         for selector in clause.tainted:
-            for value in self.select(selector):
+            for value in self._harmed(selector, category):
+                if clause.named and not value.built:
+                    # What is bound to the text, and not the text.
+                    continue
                 if category in _HOST_MATTERS and _HOST.match(value.lead):
                     continue
                 # A response given as a tuple: its body comes first, its headers are no page.
@@ -102,9 +153,45 @@ class Occasion:
                 found += [
                     taint
                     for taint in (body or value).all_taints()
-                    if taint.kind in clause.kinds and taint.threatens(category)
+                    if taint.kind in kinds and taint.threatens(category)
                 ]
         return min(found, key=lambda taint: _STRENGTH.index(taint.kind), default=None)
+
+
+def _program(arguments: Value) -> Value | None:
+    """Return what of a list of arguments is run; None for what is no such list.
+
+    A program whose name is known gets the others as data, unless it is a shell that reads the one
+    behind its option as a command.
+    """
+    items = arguments.items
+    if not items or arguments.length < 1 or not all(isinstance(key, int) for key in items):
+        return None
+    first = items.get(0)
+    if first is None or first.all_taints():
+        return first
+    if not isinstance(first.const, str):
+        # Nobody knows whether it is a shell, unless the next one is no option.
+        second = items.get(1, NOTHING).const
+        return NOTHING if isinstance(second, str) and not _OPTION.match(second) else None
+    if SHELLS.search(first.const) is None:
+        return _option(items, arguments.length) if _OBEYING.search(first.const) else NOTHING
+    for at in range(1, arguments.length - 1):
+        option = items[at].const if at in items else None
+        if isinstance(option, str) and _COMMAND_OPTION.fullmatch(option):
+            return items.get(at + 1, NOTHING)
+    return None
+
+
+def _option(items: Mapping[object, Value], length: int) -> Value:
+    """Return the first argument that may be an option although a value was meant."""
+    for at in range(1, length):
+        value = items.get(at, NOTHING)
+        if value.const == "--":
+            break
+        if not value.known and not value.lead and value.all_taints():
+            return value
+    return NOTHING
 
 
 def _item(value: Value, name: str) -> Value | None:

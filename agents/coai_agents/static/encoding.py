@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from coai_agents.source import Span
-from coai_agents.static.findings import Analysis, Finding, Severity, Step
+from coai_agents.static.findings import Analysis, Confidence, Finding, Severity, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,6 +28,7 @@ def to_document(analysis: Analysis) -> dict[str, Any]:
                 "cwe": list(finding.cwe),
                 "path": [[step.span.start, step.span.end, step.words] for step in finding.path],
                 "origin": finding.origin,
+                "confidence": finding.confidence.value,
             }
             for finding in analysis.findings
         ],
@@ -51,6 +52,7 @@ def from_document(document: Mapping[str, Any]) -> Analysis:
                 cwe=tuple(each["cwe"]),
                 path=tuple(Step(Span(start, end), words) for start, end, words in each["path"]),
                 origin=each["origin"],
+                confidence=Confidence(each["confidence"]),
             )
             for each in document["findings"]
         ),

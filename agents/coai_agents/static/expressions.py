@@ -10,7 +10,15 @@ from coai_agents.static.conditions import Occasion
 from coai_agents.static.containers import Methods, elements, key_of, lookup, sequence, store
 from coai_agents.static.folding import AND, COMPARISONS, OR, fold, truth
 from coai_agents.static.ir import UNKNOWN
-from coai_agents.static.pieces import built, extended, formatted, item_node, written_of
+from coai_agents.static.pieces import (
+    built,
+    extended,
+    formatted,
+    is_settled,
+    item_node,
+    without_numbers,
+    written_of,
+)
 from coai_agents.static.values import NOTHING, Taint, Value, join, merged
 
 if TYPE_CHECKING:
@@ -27,6 +35,12 @@ SELF: Final = frozenset({"self", "this", "cls", "$this"})
 
 _FORMAT: Final = "%"
 
+_ARITHMETIC: Final = frozenset({"add", "-", "**", "u-", "u+", "~", "u~", ">>", ">>>"})
+"""Operators whose results are numbers, whatever they are given."""
+
+_REPEATED: Final = (ir.Member, ir.Index, ir.Call)
+"""Expressions of which it is remembered what a test has shown, for where they are written again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passed:
@@ -35,6 +49,10 @@ class Passed:
     positional: tuple[Value, ...]
     named: dict[str, Value]
     open_ended: bool
+
+    def consts(self) -> list[object]:
+        """Return what those are that have no names."""
+        return [value.const for value in self.positional]
 
     def values(self) -> tuple[Value, ...]:
         """Return all of them."""
@@ -77,6 +95,10 @@ class Expressions:
         """Return what a call of functions of this file returns; None if that is not known."""
         raise NotImplementedError
 
+    def instance(self, made: Value, passed: Passed, node: Node) -> Value | None:
+        """Return an object of a class of this file; None if `made` is no such class."""
+        raise NotImplementedError
+
     def define(self, function: ir.Function, scope: Scope) -> Value:
         """Take note of a function, to be looked at in its own right."""
         raise NotImplementedError
@@ -100,6 +122,10 @@ class Expressions:
     def eval(self, expr: ir.Expr, scope: Scope) -> Value:
         """Return what is known of an expression's value."""
         self.tick()
+        if scope.learnt and isinstance(expr, _REPEATED):
+            known = scope.known(expr.node)
+            if known is not None:
+                return known
         return self._evaluate[type(expr)](expr, scope)
 
     def _const(self, expr: ir.Const, scope: Scope) -> Value:
@@ -128,6 +154,8 @@ class Expressions:
             kept = scope.members.get(name)
             if kept is not None:
                 return kept
+        if name == "freeze":
+            return base
         qual = extended(base.qual, name)
         written = expr.written
         rules = self.rules
@@ -140,7 +168,10 @@ class Expressions:
             return self.tainted(source, expr.node, written or name, qual)
         if base.taints and rules.inert.first(name, qual) is not None:
             return Value(qual=qual)
-        return Value(taints=merged((base.taints, base.rest)), qual=qual)
+        taints = merged((base.taints, base.rest))
+        if taints and (cleared := rules.sanitizers.first(name, qual)):
+            taints = tuple(taint.without(cleared) for taint in taints)
+        return Value(taints=taints, qual=qual, loose=not taints and not is_settled(name))
 
     def _index(self, expr: ir.Index, scope: Scope) -> Value:
         base = self.eval(expr.object, scope)
@@ -166,7 +197,7 @@ class Expressions:
     def _text(self, expr: ir.Text, scope: Scope) -> Value:
         return built([self.eval(part, scope) for part in expr.parts])
 
-    def _operation(self, expr: ir.Operation, scope: Scope) -> Value:
+    def _operation(self, expr: ir.Operation, scope: Scope) -> Value:  # noqa: PLR0911 - one for each kind
         name = expr.operator
         if name in AND or name in OR:
             return self._logical(expr, scope)
@@ -185,7 +216,9 @@ class Expressions:
         if name in ("+", ".", "<<") and len(operands) == 2:  # noqa: PLR2004 - both sides
             return self._added(operands)
         if name == _FORMAT and isinstance(operands[0].const, str):
-            return formatted(operands)
+            return formatted(without_numbers(_spread(operands)))
+        if name in _ARITHMETIC:
+            return NOTHING
         return Value(taints=merged(operand.all_taints() for operand in operands))
 
     def _compared(self, name: str, operands: Sequence[Value]) -> Value:
@@ -271,8 +304,11 @@ class Expressions:
                     rest = merged((made.rest, value.all_taints()))
                     made = replace(made, items=items, length=-1, rest=rest)
             elif item.key is not None:
-                key = key_of(self.eval(item.key, scope))
+                named = self.eval(item.key, scope)
+                key = key_of(named)
                 made = store(made, key, value)
+                if named.taints:
+                    made = replace(made, rest=merged((made.rest, named.taints)))
                 if isinstance(key, str) and self.rules.assignments:
                     path = (key, f"{{}}.{key}", "")
                     self._check_assignment(path, value, item_node(item))
@@ -317,3 +353,11 @@ class Expressions:
         """Return a value that comes from a source."""
         label = source.label.replace("{}", what)
         return Value(taints=(Taint(source.kind, node, label, frozenset()),), qual=qual or what)
+
+
+def _spread(operands: Sequence[Value]) -> list[Value]:
+    """Return a format and what is put into it, where that is a tuple."""
+    given = operands[1]
+    if given.items is None or given.length != len(given.items):
+        return list(operands)
+    return [operands[0], *given.items.values()]

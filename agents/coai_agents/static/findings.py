@@ -24,6 +24,24 @@ class Severity(StrEnum):
         return list(Severity).index(self) + 1
 
 
+class Confidence(StrEnum):
+    """How sure a finding is: what of it was seen, whoever decides the value."""
+
+    HIGH = "high"
+    """All of it: the way of the value from its source to its sink, or a use that is wrong by
+    itself."""
+    MEDIUM = "medium"
+    """Nearly all: a test on the way that is not understood, or a text that is put together in
+    sight of a value that the caller passes."""
+    LOW = "low"
+    """Where it does harm, but not who decides the value."""
+
+    @property
+    def rank(self) -> int:
+        """1 for the surest."""
+        return list(Confidence).index(self) + 1
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """A place on the way of a value from where it came in to where it does harm."""
@@ -47,6 +65,7 @@ class Finding:
     """From the source to the sink; empty for what needs no flow."""
     origin: str = "coai"
     """What found it."""
+    confidence: Confidence = Confidence.HIGH
 
 
 class Notes(list[str]):

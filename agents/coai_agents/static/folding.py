@@ -96,6 +96,58 @@ def _fold_arithmetic(
     return UNKNOWN
 
 
+def _char(text: str, at: int = 0) -> object:
+    return text[at] if 0 <= at < len(text) else UNKNOWN
+
+
+def _part(text: str, start: int, end: int | None = None) -> object:
+    return text[start:end]
+
+
+def _counted(text: str, start: int, count: int | None = None) -> object:
+    return text[start:][:count]
+
+
+def _same(text: str, other: object) -> object:
+    return text == other if isinstance(other, str) else UNKNOWN
+
+
+_METHODS: Final[dict[str, Callable[..., object]]] = {
+    "charAt": _char,
+    "at": _char,
+    "substring": _part,
+    "substr": _counted,
+    "Substring": _counted,
+    "length": len,
+    "toUpperCase": str.upper,
+    "upper": str.upper,
+    "ToUpper": str.upper,
+    "upcase": str.upper,
+    "toLowerCase": str.lower,
+    "lower": str.lower,
+    "ToLower": str.lower,
+    "downcase": str.lower,
+    "trim": str.strip,
+    "strip": str.strip,
+    "Trim": str.strip,
+    "equals": _same,
+    "Equals": _same,
+    "eql?": _same,
+}
+"""Methods of text whose results are computed."""
+
+
+def fold_method(name: str, text: object, arguments: Sequence[object]) -> object:
+    """Return the constant that a method of a constant text makes of constants, or UNKNOWN."""
+    method = _METHODS.get(name)
+    if method is None or not isinstance(text, str) or any(each is UNKNOWN for each in arguments):
+        return UNKNOWN
+    try:
+        return method(text, *arguments)
+    except (TypeError, ValueError, IndexError):
+        return UNKNOWN
+
+
 def _folded(compute: Callable[[Any, Any], Any], one: object, other: object) -> object:
     try:
         return cast("object", compute(one, other))

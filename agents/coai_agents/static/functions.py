@@ -12,6 +12,7 @@ from coai_agents.static.leaks import leaks
 from coai_agents.static.pieces import extended, extended_call, through
 from coai_agents.static.report import Place
 from coai_agents.static.scope import Scope
+from coai_agents.static.summaries import Proofs, converted, moved, signature, told
 from coai_agents.static.values import NOTHING, Kind, Taint, Value, join, merged
 
 if TYPE_CHECKING:
@@ -33,12 +34,18 @@ MAX_PLAIN_READINGS: Final = 1
 MAX_READINGS: Final = 12
 """So many kinds of arguments a function is read with."""
 
+_HOLDERS: Final = frozenset({"List", "Set", "Collection", "Optional", "IEnumerable", "Iterable"})
+"""Types that are harmless if their arguments are."""
+
 SHARED_DEFAULT: Final = "mutable-default"
 
 CONVERTED: Final = frozenset({"int", "float", "bool", "UUID", "uuid.UUID", "datetime"})
 """Types of parameters whose values Python's frameworks have made of the text, which do no harm.
 
 Python holds nobody to them elsewhere, so they are not among the `scalars` of its rules."""
+
+CONSTRUCTORS: Final = ("__init__", "constructor", "__construct", "initialize")
+"""Names of functions that make an object ready; in Java and C# it is the class's own."""
 
 SELF_NAMES: Final = frozenset({"self", "cls"})
 
@@ -52,11 +59,17 @@ class Functions(Guards):
         self._pending: list[tuple[ir.Function, Scope]] = []
         self._seen: set[int] = set()
         self._readings: dict[tuple[object, ...], Value] = {}
+        self._confirmed: dict[tuple[object, ...], Proofs] = {}
+        """What readings have proven of their arguments, where a function ends by itself."""
         self._times_read: dict[int, int] = {}
         self._active: list[int] = []
         self._returned: list[list[Value]] = []
         self._routes: list[list[Clause]] = []
         self._loops = 0
+        self.enumerations: set[str] = set()
+        """The file's enumerations: their values are harmless."""
+        self.classes: dict[str, Scope] = {}
+        """The file's classes: what is known within them."""
         self._exits: list[list[dict[str, Value]]] = []
 
     def _predefine(self, statements: Sequence[ir.Statement], scope: Scope) -> None:
@@ -67,10 +80,14 @@ class Functions(Guards):
 
     def _read_function(self, function: ir.Function, around: Scope) -> None:
         """Read a function in its own right: who calls it is not known."""
-        scope = Scope(around)
+        scope = self._scope_of(function, around)
         source = self._entry(function, around)
+        numbers = converted(function)
         for parameter in function.parameters:
-            scope.values[parameter.name] = self._unknown(parameter, source, function, scope)
+            if parameter.name in numbers:
+                scope.values[parameter.name] = Value(qual=numbers[parameter.name])
+            else:
+                scope.values[parameter.name] = self._unknown(parameter, source, function, scope)
         decorated = [self._path_of(each, around) for each in function.decorators]
         routes = [
             clause
@@ -89,6 +106,12 @@ class Functions(Guards):
         found = leaks(function, self._opening, known.close, known.borrow, strict=known.strict)
         for leak in found:
             self.report.add_of(known.rule, leak.node, known.some if leak.some else "")
+
+    def _scope_of(self, function: ir.Function, around: Scope) -> Scope:
+        """Return the scope in which a function is read."""
+        scope = Scope(around)
+        scope.closes = self.rules.rules.closures and not function.method
+        return scope
 
     def _entry(self, function: ir.Function, around: Scope) -> SourceRule | None:
         """Return the rule by which a function's parameters come from outside, if any does."""
@@ -121,7 +144,7 @@ class Functions(Guards):
     ) -> Value:
         rules = self.rules
         declared = self.resolve(parameter.type, scope) if parameter.type else ""
-        if rules.is_scalar(parameter.type):
+        if self._is_harmless(parameter):
             return Value(qual=declared)
         qual = declared or parameter.name
         items: dict[object, Value] | None = {} if self._stores(qual) else None
@@ -144,6 +167,16 @@ class Functions(Guards):
         label = f"the parameter {name}"
         taint = Taint(Kind.PARAMETER, parameter.node, label, frozenset())
         return Value(taints=(taint,), qual=qual, items=items)
+
+    def _is_harmless(self, parameter: ir.Parameter) -> bool:
+        """Say whether a parameter's type holds only what does no harm: numbers, enumerations."""
+        held = parameter.arguments or (parameter.type,)
+        return all(
+            self.rules.is_scalar(each)
+            or each in self.enumerations
+            or (bool(parameter.arguments) and each in _HOLDERS)
+            for each in held
+        )
 
     def _annotation_paths(self, annotation: ir.Expr, scope: Scope) -> list[str]:
         found = [self._path_of(annotation, scope)]
@@ -215,12 +248,13 @@ class Functions(Guards):
     ) -> Value | None:
         if not self._follow or len(self._active) > MAX_CALLS or id(function) in self._active:
             return None
-        scope = Scope(around)
+        scope = self._scope_of(function, around)
         self._bind(function, passed, receiver, node, scope)
-        given = tuple(_signature(scope.values[each.name]) for each in function.parameters)
+        given = tuple(signature(scope.values[each.name]) for each in function.parameters)
         reading = (id(function), given)
         known = self._readings.get(reading)
         if known is not None:
+            self.proven = self._confirmed.get(reading, ())
             return known
         times = self._times_read.get(id(function), 0)
         strong = any(
@@ -231,9 +265,50 @@ class Functions(Guards):
         if times >= (MAX_READINGS if strong else MAX_PLAIN_READINGS):
             return None
         self._times_read[id(function)] = times + 1
+        before = {each.name: scope.values[each.name] for each in function.parameters}
         value = self._execute(function, scope, [])
         self._readings[reading] = value
+        if not any(isinstance(each, ir.Return) for each in function.body):
+            self._confirmed[reading] = told(before, scope.values)
+        self.proven = self._confirmed.get(reading, ())
         return value
+
+    def tested(
+        self, callee: ir.Expr, arguments: Sequence[ir.Argument], scope: Scope, *, holds: bool
+    ) -> Proofs | None:
+        """Return what a test by a function of this file tells; None if it is no such function."""
+        target = self._callee(callee, scope)
+        if len(target.target.functions) != 1:
+            return None
+        function, around = target.target.functions[0]
+        if not self._follow or len(self._active) > MAX_CALLS or id(function) in self._active:
+            return None
+        inner = self._scope_of(function, around)
+        self._bind(function, self.passed(arguments, scope), target.receiver, callee.node, inner)
+        before = {each.name: inner.values[each.name] for each in function.parameters}
+        self._active.append(id(function))
+        try:
+            self._narrow_body(function.body, inner, holds=holds)
+        finally:
+            self._active.pop()
+        return told(before, inner.values)
+
+    def _narrow_body(self, body: Sequence[ir.Statement], scope: Scope, *, holds: bool) -> None:
+        """Take into account that a function returns what counts as true, or does not."""
+        for statement in body:
+            match statement:
+                case ir.Assign():
+                    self._body([statement], scope)
+                case ir.If(test=test, yes=[ir.Return(value=ir.Const(value=const))], no=[]):
+                    if bool(const) != holds:
+                        self.narrow(test, scope, holds=False)
+                    elif not holds:
+                        return
+                case ir.Return(value=value) if value is not None:
+                    self.narrow(value, scope, holds=holds)
+                    return
+                case _:
+                    return
 
     def _bind(
         self,
@@ -264,11 +339,30 @@ class Functions(Guards):
                 value = self.eval(parameter.default, scope)
             else:
                 value = NOTHING
+            if parameter.type and self._is_harmless(parameter):
+                value = Value(const=value.const, qual=parameter.type)
             if parameter.type and not value.qual:
                 value = replace(value, qual=self.resolve(parameter.type, scope))
             if value.taints:
                 value = through(value, node, f"passed to {function.name or 'a function'}")
             scope.values[name] = value
+
+    def instance(self, made: Value, passed: Passed, node: Node) -> Value | None:
+        """Return an object of a class of this file: its methods, and what its constructor sets."""
+        inner = self.classes.get(made.qual)
+        if inner is None or inner.members is None:
+            return None
+        own = Scope(inner)
+        own.bare = inner.bare
+        own.members = {name: moved(value, inner, own) for name, value in inner.members.items()}
+        constructor = next(
+            (own.members[name] for name in CONSTRUCTORS if name in own.members), None
+        )
+        if constructor is None and made.qual in own.members:
+            constructor = own.members[made.qual]
+        if constructor is not None and constructor.functions:
+            self.apply(constructor.functions, passed, Value(qual="self"), node)
+        return Value(qual=made.qual, items=dict(own.members.items()))
 
     def define(self, function: ir.Function, scope: Scope) -> Value:
         """Take note of a function, to be read in its own right when what is around it was."""
@@ -284,12 +378,3 @@ class Functions(Guards):
         if known is None or not known.qual:
             return name
         return f"{known.qual}{dot}{others}"
-
-
-def _signature(value: Value) -> object:
-    """Return what two arguments must have in common to lead through a function the same way."""
-    const = value.const if isinstance(value.const, (str, int, bool)) else None
-    known = value.known
-    taints = tuple((taint.origin.id, taint.kind, taint.cleared) for taint in value.all_taints())
-    functions = tuple(id(function) for function, _ in value.functions)
-    return known, const, taints, functions, value.qual, value.length

@@ -21,7 +21,7 @@ from coai_agents.static.functions import Functions
 from coai_agents.static.ir import OutOfTimeError
 from coai_agents.static.pieces import written_of
 from coai_agents.static.scope import Scope
-from coai_agents.static.values import EVERYTHING, Kind, Value, join, merged, same
+from coai_agents.static.values import EVERYTHING, NOTHING, Kind, Value, join, merged, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,10 +52,17 @@ _ENDS: Final = frozenset(
         "abort",
         "flask.abort",
         "panic",
+        "raise",
+        "fail",
+        "halt",
         "Environment.Exit",
     }
 )
 """Functions that do not return."""
+
+
+_NUMBERED: Final = ("array_values()", "explode()", "preg_split()", "str_split()", "array_map()")
+"""How the paths of sequences end whose keys are numbers."""
 
 
 class Interpreter(Functions):
@@ -126,8 +133,21 @@ class Interpreter(Functions):
                 self._check_growing(value, statement.node)
         if statement.type:
             value = self.typed(value, statement.type, scope)
+        self._keep_test(statement, scope)
+        if statement.declares and isinstance(statement.target, ir.Name):
+            scope.values[statement.target.name] = NOTHING
         self.assign(statement.target, value, scope, statement.node)
         return False
+
+    def _keep_test(self, statement: ir.Assign, scope: Scope) -> None:
+        """Remember a test whose result is assigned, and what is assigned beside it in Go."""
+        target, value = statement.target, statement.value
+        if isinstance(target, ir.Container) and len(target.items) > 1:
+            target = target.items[-1].value
+        if isinstance(target, ir.Name):
+            scope.tests.pop(target.name, None)
+            if isinstance(value, ir.Call | ir.Operation | ir.Index):
+                scope.tests[target.name] = value
 
     def _check_growing(self, value: Value, node: Node) -> None:
         """Report text that is added to again and again."""
@@ -204,7 +224,7 @@ class Interpreter(Functions):
             if not case.default:
                 for pattern in case.patterns:
                     self.eval(pattern, scope)
-                self._narrow_case(subject, scope)
+                self._narrow_case(statement.subject, scope)
             if not self._cases(statement, at, scope):
                 ends.append(scope.values)
         if not has_default:
@@ -257,9 +277,9 @@ class Interpreter(Functions):
             self._exits[-1] += exits
         return []
 
-    def _narrow_case(self, subject: Value, scope: Scope) -> None:
+    def _narrow_case(self, subject: ir.Expr, scope: Scope) -> None:
         """Take into account that what was compared with constants is one of them."""
-        self._clear(subject.taints, frozenset({EVERYTHING}), scope)
+        self.prove(subject, frozenset({EVERYTHING}), scope)
 
     def _loop(self, statement: ir.Loop, scope: Scope) -> bool:
         if statement.test is not None:
@@ -296,8 +316,10 @@ class Interpreter(Functions):
         if statement.type:
             element = self.typed(element, statement.type, scope)
         if isinstance(target, ir.Container) and (statement.pairs or iterable.items is None):
-            for item in target.items:
-                self.assign(item.value, element, scope, statement.node)
+            numbered = statement.pairs and iterable.qual.endswith(_NUMBERED)
+            for at, item in enumerate(target.items):
+                part = Value(qual="int") if numbered and at == 0 else element
+                self.assign(item.value, part, scope, statement.node)
         else:
             self.assign(target, element, scope, statement.node)
 
@@ -352,6 +374,9 @@ class Interpreter(Functions):
             self.eval(decorator, scope)
         inner = Scope(scope)
         inner.members = {}
+        if ir.ENUM in statement.bases:
+            self.enumerations.add(statement.name)
+        inner.bare = self.rules.rules.bare_fields
         for base in statement.bases:
             known = scope.get(base)
             if known is not None and known.items is not None:
@@ -360,6 +385,7 @@ class Interpreter(Functions):
         for name, value in inner.values.items():
             inner.members.setdefault(name, value)
         members: dict[object, Value] = dict(inner.members.items())
+        self.classes[statement.name] = inner
         scope.values[statement.name] = Value(qual=statement.name, items=members)
         return False
 

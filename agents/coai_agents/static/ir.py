@@ -156,6 +156,8 @@ class Parameter:
     default: Expr | None = None
     rest: bool = False
     annotations: list[Expr] = field(default_factory=list["Expr"])
+    arguments: tuple[str, ...] = ()
+    """The type's arguments, and theirs."""
 
 
 @dataclass(slots=True)
@@ -320,6 +322,10 @@ class Class:
     bases: list[str]
     body: list[Statement]
     decorators: list[Expr] = field(default_factory=list["Expr"])
+
+
+ENUM: Final = "enum"
+"""The base that stands for all enumerations."""
 
 
 @dataclass(slots=True)

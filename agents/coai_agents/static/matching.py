@@ -128,6 +128,8 @@ class RuleSet:
         self.uses = PathIndex((path, clause) for clause in find for path in clause.use)
         self.returns = PathIndex((path, clause) for clause in find for path in clause.returned_by)
         self.queries: tuple[Clause, ...] = tuple(clause for clause in find if clause.query)
+        self.shapes: tuple[Clause, ...] = tuple(clause for clause in find if clause.named)
+        self._shaped: dict[str, tuple[Clause, ...]] = {}
         self.growing: tuple[Clause, ...] = tuple(clause for clause in find if clause.grows)
         sources = rules.sources
         self.source_calls = PathIndex((path, each) for each in sources for path in each.call)
@@ -150,12 +152,19 @@ class RuleSet:
         )
         self._cleaning_words = [(set(each.words), frozenset(each.clears)) for each in cleaners]
         self.guards = PathIndex(
-            (path, frozenset(each.clears)) for each in rules.guards for path in each.call
+            (path, frozenset(each.clears))
+            for each in rules.guards
+            for path in each.call
+            if not each.negative
+        )
+        self.rejecting = PathIndex(
+            (path, each) for each in rules.guards for path in each.call if each.negative
         )
         self._guarding_words = [(set(each.words), frozenset(each.clears)) for each in rules.guards]
         self.confirming = PathIndex(
-            (path, frozenset(each.clears)) for each in rules.confirmations for path in each.call
+            (path, each) for each in rules.confirmations for path in each.call
         )
+        self.asserting = PathIndex((path, True) for path in rules.asserts)
         self.inert = PathIndex((path, True) for path in rules.inert)
         self.keeps = PathIndex((path, True) for path in rules.keeps)
         self._scalars = frozenset(rules.scalars)
@@ -166,6 +175,18 @@ class RuleSet:
         self.opening = PathIndex((path, True) for path in rules.resources.open)
         self.results = PathIndex(rules.containers.results.items())
         self._cleaned: dict[str, frozenset[str] | None] = {}
+
+    def shaped(self, name: str) -> tuple[Clause, ...]:
+        """Return the clauses for calls of whatever has such words in its name."""
+        known = self._shaped.get(name)
+        if known is None:
+            words = words_of(name)
+            known = self._shaped[name] = tuple(
+                clause
+                for clause in self.shapes
+                if not words.isdisjoint(clause.named) and words.isdisjoint(clause.not_named)
+            )
+        return known
 
     def cleaned_by_name(self, name: str) -> frozenset[str] | None:
         """Return what a function makes harmless if its name says so; None if it says nothing."""
@@ -185,16 +206,16 @@ class RuleSet:
 
     def is_scalar(self, declared: str) -> bool:
         """Say whether values of a type do no harm, whoever chose them."""
-        return declared in self._scalars or declared.endswith(self._scalar_ends)
+        last = declared.rpartition(".")[2]
+        return last in self._scalars or last.endswith(self._scalar_ends)
 
     def counts(self, clause: Clause, text: str) -> bool:
         """Say whether a clause counts in a file of this text, of which the beginning decides."""
-        if clause.file and not _in_order(clause.file, text):
-            return False
-        return not (clause.not_file and _in_order(clause.not_file, text))
+        return not clause.file or in_order(clause.file, text)
 
 
-def _in_order(patterns: Sequence[str], text: str) -> bool:
+def in_order(patterns: Sequence[str], text: str) -> bool:
+    """Say whether a text has something of each pattern, each behind the one before it."""
     end = 0
     for pattern in patterns:
         match = re.compile(pattern).search(text, end, DECIDING)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from coai_agents.static.findings import Severity
+from coai_agents.static.findings import Confidence, Severity
 from coai_agents.static.rules import concept_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class Preferences:
 
     enabled: bool = True
     minimum: Severity = Severity.HINT
+    confidence: Confidence = Confidence.LOW
+    """The least that is shown."""
     disabled: frozenset[str] = frozenset()
     severity: tuple[tuple[str, Severity], ...] = ()
     at_least: tuple[tuple[str, Severity], ...] = ()
@@ -38,6 +40,7 @@ class Preferences:
         return cls(
             enabled=settings.enabled,
             minimum=Severity(settings.minimum_severity),
+            confidence=Confidence(settings.confidence),
             disabled=frozenset(name.lower() for name in settings.disabled),
             severity=_severities(settings.severity),
             at_least=_severities(settings.at_least),
@@ -55,6 +58,8 @@ class Preferences:
         return replace(analysis, findings=tuple(each for each in kept if each is not None))
 
     def _shown(self, finding: Finding) -> Finding | None:
+        if finding.confidence.rank > self.confidence.rank:
+            return None
         names = names_of(finding.rule)
         if not self.disabled.isdisjoint(names):
             return None

@@ -160,4 +160,5 @@ def _report(
         if not any(re.search(clause.text, tree.text(node)[:MOST_SEARCHED]) for node in texts):
             return
     for node in captures.get("finding", []):
-        report.add(rules.concepts[clause.rule], clause, node)
+        if not report.is_excused(clause, node):
+            report.add(rules.concepts[clause.rule], clause, node)

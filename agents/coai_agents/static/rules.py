@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
 
@@ -24,7 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from coai_agents.static.findings import Severity
+from coai_agents.static.findings import Confidence, Severity
+from coai_agents.static.surroundings import Around
 from coai_agents.static.values import Kind
 from coai_routing.errors import CoaiError
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 FOLDER: Final = Path(__file__).with_name("data")
 
 CATALOGUE: Final = "catalogue.toml"
+
+SHAPES: Final = "shapes.toml"
+"""Clauses that hold in every language, because names and texts say what they are."""
 
 WEAKNESS: Final = "https://cwe.mitre.org/data/definitions/{}.html"
 """The page of a weakness, by its number."""
@@ -108,6 +112,9 @@ class Concept(_Model):
     topic: Literal["security", "correctness", "performance"] = "security"
     category: str = ""
     """What a sanitizer must be good for to make a value harmless here."""
+    strong: bool = False
+    """Whether a value does such harm here that it is a finding, of low confidence, although it is
+    only known that the caller of the function passes it, or that text is built of it."""
     why: str = Field(min_length=10)
     """What can happen."""
     advice: str = Field(min_length=8)
@@ -152,6 +159,10 @@ class Clause(_Model):
     """Calls of these: `os.system`; `*.execute` is a method of anything."""
     assign: tuple[Path_, ...] = ()
     """Assignments to these."""
+    named: tuple[str, ...] = ()
+    """Calls of whatever has one of these words in its name, where text is built for them."""
+    not_named: tuple[str, ...] = ()
+    """Words that none of these names may have."""
     use: tuple[Path_, ...] = ()
     """Any use of these names."""
     grows: bool = False
@@ -164,6 +175,8 @@ class Clause(_Model):
     when: tuple[Condition, ...] = ()
     unless: tuple[Condition, ...] = ()
     severity: Severity | None = None
+    confidence: Confidence | None = None
+    """How sure a finding is, where it is not the way of the value that says so."""
     message: str = ""
     within: tuple[Literal["loop", "async"], ...] = ()
     """Where the place must be: the body of a loop, an asynchronous function."""
@@ -175,13 +188,38 @@ class Clause(_Model):
     """What `@text` of the query must have in it."""
     file: InOrder = ()
     """What the file's text must have in it for the clause to count."""
-    not_file: InOrder = ()
-    """What the file's text must not have in it."""
+    not_around: InOrder = ()
+    """What the code around the place must not have in it, comments left out."""
+    needs_around: Regex | None = None
+    """What that code must have in it."""
+    around: Around = "function"
+    """How much is around it: its function, its class, or what the function does with the object
+    that the place makes or works on."""
+    early: bool = False
+    """Whether the place comes before the harm, so that a test behind it may still prevent it."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_silences_a_file(cls, table: Any) -> Any:  # noqa: ANN401 - what is not checked yet
+        if isinstance(table, dict) and "not_file" in table:
+            raise ValueError("a word elsewhere in a file excuses nothing: not_around")
+        return cast("Any", table)
+
+    @cached_property
+    def open(self) -> bool:
+        """Whether nothing says whose values count, so that a strong rule may ask for more."""
+        return "kinds" not in self.model_fields_set
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Clause:
         if not (
-            self.call or self.assign or self.use or self.returned_by or self.query or self.grows
+            self.call
+            or self.named
+            or self.assign
+            or self.use
+            or self.returned_by
+            or self.query
+            or self.grows
         ):
             raise ValueError("nothing says where it shows")
         return self
@@ -193,6 +231,8 @@ class SourceRule(_Model):
     kind: Kind = Kind.REMOTE
     label: str
     call: tuple[Path_, ...] = ()
+    unless: tuple[Condition, ...] = ()
+    """What makes the result of such a call harmless."""
     member: tuple[Path_, ...] = ()
     decorators: tuple[Path_, ...] = ()
     """The parameters of functions with these decorators."""
@@ -222,6 +262,10 @@ class GuardRule(_Model):
     call: tuple[Path_, ...] = ()
     words: tuple[str, ...] = ()
     clears: tuple[str, ...] = Field(min_length=1)
+    negative: bool = False
+    """Whether it is harmless where the test does not hold."""
+    text: Regex | None = None
+    """What the test's code must have in it."""
 
 
 class ConfirmationRule(_Model):
@@ -229,6 +273,8 @@ class ConfirmationRule(_Model):
 
     call: tuple[Path_, ...] = Field(min_length=1)
     clears: tuple[str, ...] = Field(min_length=1)
+    argument: bool = False
+    """Whether it is not its object that it is about but its first argument."""
 
 
 class Containers(_Model):
@@ -246,6 +292,8 @@ class Containers(_Model):
     clear: tuple[str, ...] = ()
     stores: tuple[str, ...] = ()
     """Types that hold things by their keys."""
+    lists: tuple[str, ...] = ()
+    """Types that hold things in a row, and none when they are made."""
     results: dict[str, str] = Field(default_factory=dict)
     """What calls of these return, as a path."""
 
@@ -283,6 +331,12 @@ class LanguageRules(_Model):
     confirmations: tuple[ConfirmationRule, ...] = ()
     containers: Containers = Containers()
     resources: Resources = Resources()
+    asserts: tuple[Path_, ...] = ()
+    """Calls that end the function unless their first argument holds."""
+    bare_fields: bool = False
+    """Whether a class's methods know its fields by their bare names."""
+    closures: bool = False
+    """Whether a function within another one changes its variables by assigning to them."""
     carriers: tuple[Path_, ...] = ()
     """Objects that hold data from outside; what wraps one holds it too."""
     inert: tuple[Path_, ...] = ()
@@ -352,8 +406,11 @@ def load(language: str, folder: Path = FOLDER) -> LanguageRules:
     path = folder / f"{language}.toml"
     if not path.exists():
         return LanguageRules()
+    table = _merged(path)
+    if (folder / SHAPES).exists():
+        table["find"] = [*table.get("find", []), *_read(folder / SHAPES).get("find", [])]
     try:
-        rules = LanguageRules.model_validate({**_merged(path), "file": path.name})
+        rules = LanguageRules.model_validate({**table, "file": path.name})
     except ValidationError as error:
         raise _invalid(path.name, error) from error
     known = catalogue(folder)

@@ -25,6 +25,10 @@ MAX_STEPS: Final = 12
 EVERYTHING: Final = "*"
 """The category that stands for all of them."""
 
+DOUBTED: Final = "?"
+"""What is cleared, as a category is, by a test that nobody understands: it may make the value
+harmless, or not."""
+
 Key: TypeAlias = "str | int | float | bool | bytes | tuple[object, ...] | None"
 
 
@@ -109,6 +113,9 @@ class Value:
     """The constant text that it begins with."""
     built: bool = False
     """Whether it is text put together from parts of which not all are constant."""
+    loose: bool = False
+    """Whether it, or a part of it, comes from where nothing is known of: another object's field, a
+    function of another file."""
 
     @property
     def known(self) -> bool:
@@ -119,7 +126,7 @@ class Value:
         """Return the value with other taints, what it holds aside."""
         return Value(
             self.const, taints, self.items, self.rest, self.length,
-            self.qual, self.functions, self.lead, self.built,
+            self.qual, self.functions, self.lead, self.built, self.loose,
         )  # fmt: skip
 
     def all_taints(self) -> tuple[Taint, ...]:
@@ -198,6 +205,7 @@ def join(one: Value, other: Value) -> Value:
         functions=functions,
         lead=_common(one.lead, other.lead),
         built=one.built or other.built,
+        loose=one.loose or other.loose,
     )
 
 

@@ -9,7 +9,7 @@ import typer
 
 from coai_routing.errors import CoaiError
 from coai_server.cli import auditing
-from coai_server.cli.auditing import Format, Level, Options
+from coai_server.cli.auditing import Format, Level, Options, Sureness
 from coai_server.cli.console import report
 
 
@@ -25,6 +25,9 @@ def audit(
     level: Annotated[
         Level, typer.Option("--level", help="The least severity that is shown and counts.")
     ] = Level.WARNING,
+    confidence: Annotated[
+        Sureness, typer.Option("--confidence", help="How sure a finding is that counts, at least.")
+    ] = Sureness.LOW,
     baseline: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Leave out what this file, written before, knows."),
@@ -61,6 +64,7 @@ def audit(
         paths=tuple(paths or ()),
         form=form,
         level=level,
+        confidence=confidence,
         baseline=baseline,
         write_baseline=write_baseline,
         diff=diff,

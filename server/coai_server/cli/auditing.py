@@ -54,6 +54,14 @@ class Level(StrEnum):
     HINT = "hint"
 
 
+class Sureness(StrEnum):
+    """From which confidence on findings count; like `findings.Confidence`, which loads more."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
 class AuditError(CoaiError):
     """Something that an audit needs cannot be had."""
 
@@ -79,6 +87,7 @@ class Options:
     paths: tuple[Path, ...] = ()
     form: Format = Format.TEXT
     level: Level = Level.WARNING
+    confidence: Sureness = Sureness.LOW
     baseline: Path | None = None
     write_baseline: Path | None = None
     diff: str = ""
@@ -108,7 +117,9 @@ def run(options: Options) -> int:
     found = survey(files, store, jobs=options.jobs, rules=wishes.rules, within=wanted)
     audited = sorted(_shown_progress(found, len(files)), key=lambda one: one.path)
     known = frozenset[str]() if options.baseline is None else read_baseline(options.baseline)
-    selection = Selection(_rank(options.level), changed, known, wishes)
+    selection = Selection(
+        _rank(options.level), changed, known, wishes, list(Sureness).index(options.confidence) + 1
+    )
     rows = [row for each in audited for row in selection.rows_of(each)]
     if options.write_baseline is not None:
         return _write_baseline(options.write_baseline, rows)
@@ -135,6 +146,8 @@ class Selection:
     changed: dict[Path, list[range]] | None
     known: frozenset[str]
     wishes: Wishes = field(default_factory=Wishes)
+    confidence: int = len(Sureness)
+    """The rank of the least confidence that counts."""
 
     def rows_of(self, audited: Audited) -> list[Row]:
         """Return a file's findings that count."""
@@ -142,6 +155,7 @@ class Selection:
             row
             for row in rows_of(self.wishes.shown(audited))
             if row.finding.severity.rank <= self.rank
+            and row.finding.confidence.rank <= self.confidence
             and row.fingerprint not in self.known
             and (self.changed is None or _touches(row, self.changed.get(audited.path, [])))
         ]
@@ -255,6 +269,7 @@ def _document(row: Row) -> dict[str, Any]:
     return {
         "rule": finding.rule,
         "severity": finding.severity.value,
+        "confidence": finding.confidence.value,
         "message": finding.message,
         "path": str(source.path),
         "line": row.line,
@@ -297,10 +312,16 @@ def _frame(row: Row) -> list[list[tuple[str, str]]]:
     """
     finding, source = row.finding, row.source
     style = _STYLES[finding.severity.value]
+    sure = "" if finding.confidence.rank == 1 else f", {finding.confidence.value} confidence"
     column = finding.span.start - source.line_start(row.line - 1)
     place = one_line(f"{source.path}:{row.line}:{column + 1}")
     lines = [
-        [(place, "bold"), (" ", ""), (finding.severity.value, style), (f" {finding.rule}", "")],
+        [
+            (place, "bold"),
+            (" ", ""),
+            (finding.severity.value, style),
+            (f" {finding.rule}{sure}", ""),
+        ],
         [(f"  {one_line(finding.message)}", "")],
     ]
     shown: set[int] = set()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coai_agents.fixes.fixers import fixes_for
 from coai_agents.fixes.user_fixes import user_fixes_for
 from coai_agents.source import Encoding
-from coai_agents.static.findings import Severity
+from coai_agents.static.findings import Confidence, Severity
 from coai_agents.static.rules import concept_of
 from coai_routing.secrets import redact
 
@@ -30,6 +30,10 @@ _LEVELS: Final = {
     Severity.INFORMATION: "note",
     Severity.HINT: "note",
 }
+
+
+_RANKS: Final = {Confidence.HIGH: 90.0, Confidence.MEDIUM: 60.0, Confidence.LOW: 30.0}
+"""SARIF's priority of a result among those of its level, from 0 to 100 (3.27.25)."""
 
 
 def document(rows: Sequence[Row], audited: Sequence[Audited]) -> dict[str, Any]:
@@ -91,6 +95,8 @@ def _result(row: Row, places: Mapping[str, int], fixes: Sequence[Fix]) -> dict[s
         "message": {"text": finding.message},
         "locations": [{"physicalLocation": _location(source, finding.span)}],
         "partialFingerprints": {"coai/v1": row.fingerprint},
+        "rank": _RANKS[finding.confidence],
+        "properties": {"confidence": finding.confidence.value},
     }
     if finding.path:
         result["codeFlows"] = [_flow(source, finding)]

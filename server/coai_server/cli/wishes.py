@@ -54,16 +54,19 @@ class Wishes:
     def shown(self, audited: Audited) -> Audited:
         """Return a file with the findings that are shown, each as severe as is wanted.
 
-        `static.enabled` does not count: who asks for an audit wants one.
+        `static.enabled` does not count, because who asks for an audit wants one, and
+        `static.confidence` does not, because that is what editors show.
         """
         if self.loaded is None or not audited.analysis.findings:
             return audited
+        from coai_agents.static.findings import Confidence  # noqa: PLC0415 (as above)
         from coai_agents.static.preferences import Preferences  # noqa: PLC0415 (as above)
 
         wanted = Preferences.of(self.loaded.for_path(audited.path).static)
-        if wanted == Preferences(enabled=wanted.enabled):
+        wanted = replace(wanted, enabled=True, confidence=Confidence.LOW)
+        if wanted == Preferences():
             return audited
-        analysis = replace(wanted, enabled=True).applied(audited.analysis)
+        analysis = wanted.applied(audited.analysis)
         return replace(audited, analysis=analysis)
 
 

@@ -123,7 +123,8 @@ def explanation(source: Source, finding: Finding) -> str:
     """Return what a finding is, why it matters, how the value got there and what to do."""
     concept = concept_of(finding.rule)
     parts = [f"**{text(concept.title)}** ({code(concept.id)})"]
-    parts += [text(finding.message), text(concept.why)]
+    axes = f"Severity: {finding.severity.value} · confidence: {finding.confidence.value}"
+    parts += [text(finding.message), axes, text(concept.why)]
     if finding.path:
         steps = [
             f"{number}. line {source.line_at(step.span.start) + 1}: "

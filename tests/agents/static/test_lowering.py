@@ -6,12 +6,15 @@ import pytest
 
 from coai_agents.source import Source
 from coai_agents.static.analyzer import analyse
+from coai_agents.static.findings import Confidence
 
 
 def _reached(language: str, text: str) -> bool:
     analysis = analyse(Source("untitled:form", text, language))
     assert analysis.notes == ()
-    return "command-injection" in {finding.rule for finding in analysis.findings}
+    return "command-injection" in {
+        finding.rule for finding in analysis.findings if finding.confidence is not Confidence.LOW
+    }
 
 
 @pytest.mark.parametrize(
@@ -26,7 +29,8 @@ def _reached(language: str, text: str) -> bool:
         ("RUN(GET as string);", True),
         ("RUN((GET)!);", True),
         ('RUN(true ? "ls" : GET);', False),
-        ('RUN(new[] { "ls", GET });', True),
+        ('RUN(new[] { "ls", GET });', False),
+        ('RUN(new[] { "sh", "-c", GET });', True),
         ('RUN(new string[] { "ls", GET }[1]);', True),
         ('RUN(new string[] { "ls", GET }[0]);', False),
         ("RUN(new byte[4]);", False),

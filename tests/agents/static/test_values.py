@@ -7,13 +7,16 @@ import pytest
 
 from coai_agents.source import Source
 from coai_agents.static.analyzer import analyse
+from coai_agents.static.findings import Confidence
 
 _PYTHON = "import os\nfrom flask import Flask, request\napp = Flask(__name__)\n@app.route('/')\ndef view():\n    v = request.args.get('v')\n"
 
 
 def _reaches(text: str, language: str) -> bool:
     found = analyse(Source("untitled:x", text, language)).findings
-    return any(each.rule == "command-injection" for each in found)
+    return any(
+        each.rule == "command-injection" and each.confidence is not Confidence.LOW for each in found
+    )
 
 
 def _python(body: str) -> str:

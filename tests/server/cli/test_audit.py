@@ -53,6 +53,14 @@ def test_json_has_the_flow(project: Path, coai: InProcess) -> None:
     (finding,) = coai("audit", str(project), "--format", "json").document["findings"]
     assert (finding["rule"], finding["line"], finding["column"]) == ("command-injection", 5, 1)
     assert [step["line"] for step in finding["flow"]] == [4, 4, 5]
+    assert (finding["severity"], finding["confidence"]) == ("error", "high")
+
+
+def test_what_is_less_sure_can_be_left_out(project: Path, coai: InProcess) -> None:
+    (project / "bad.py").write_text("import subprocess\ndef f(a):\n    subprocess.run(a)\n")
+    wanted = ("audit", str(project), "--level", "information")
+    assert "command-injection, low confidence" in coai(*wanted).out
+    assert coai(*wanted, "--confidence", "medium").code == 0
 
 
 def test_sarif_has_rules_places_and_code_flows(project: Path, coai: InProcess) -> None:
@@ -63,6 +71,7 @@ def test_sarif_has_rules_places_and_code_flows(project: Path, coai: InProcess) -
     assert "external/cwe/cwe-78" in rule["properties"]["tags"]
     (found,) = run["results"]
     assert (found["ruleId"], found["level"]) == ("command-injection", "error")
+    assert (found["rank"], found["properties"]) == (90.0, {"confidence": "high"})
     region = found["locations"][0]["physicalLocation"]["region"]
     assert (region["startLine"], region["startColumn"]) == (5, 1)
     assert len(found["codeFlows"][0]["threadFlows"][0]["locations"]) == 3

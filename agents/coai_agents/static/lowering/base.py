@@ -30,7 +30,7 @@ from coai_agents.static.ir import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from tree_sitter import Node
 
@@ -264,6 +264,27 @@ class Adapter:
             node, self.field(node, test), self.field(node, yes), self.field(node, no)
         )
 
+    def choice(self, node: Node, subject: Expr, arms: Sequence[tuple[list[Expr], Expr]]) -> Expr:
+        """Lower a choice among values by what another one is; no patterns for the default."""
+        chosen: Expr = Several(node, [])
+        for patterns, value in arms:
+            if not patterns:
+                chosen = value
+        for patterns, value in reversed(arms):
+            if patterns:
+                tests: list[Expr] = [Operation(node, "==", [subject, each]) for each in patterns]
+                test = tests[0]
+                for other in tests[1:]:
+                    test = Operation(node, "||", [test, other])
+                chosen = Conditional(node, test, value, chosen)
+        return chosen
+
+    def type_arguments(self, node: Node, name: str = "type") -> tuple[str, ...]:
+        """Return the arguments of a declared type, such as those of `Map<String, List<Long>>`."""
+        written = self.name_of(node, name).partition("<")[2]
+        inner = re.split(r"[<>,]", written.rpartition(">")[0])
+        return tuple(each.strip().rstrip("?[]") for each in inner if each.strip())
+
     def binding(self, node: Node) -> Expr:
         """Lower an assignment whose value is used."""
         return Binding(node, self.field(node, "left"), self.field(node, "right"))
@@ -339,6 +360,11 @@ class Adapter:
         """Return the children of what is in a field, none if it is empty."""
         child = node.child_by_field_name(name)
         return [] if child is None else child.named_children
+
+    def inner_parts(self, node: Node, name: str) -> list[Expr]:
+        """Lower what is in a field, nothing if it is empty."""
+        child = node.child_by_field_name(name)
+        return [] if child is None else self.parts(child)
 
     def child_of(self, node: Node, kind: str) -> Node | None:
         """Return the first child of a type."""

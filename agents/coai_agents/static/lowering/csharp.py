@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.ir import (
+    ENUM,
     Argument,
     Assign,
     Call,
@@ -92,7 +93,7 @@ class _CSharp(Adapter):
             "cast_expression": lambda node: self.field(node, "value"),
             "as_expression": lambda node: self.field(node, "left"),
             "is_expression": lambda node: Operation(node, "instanceof", self.parts(node)),
-            "is_pattern_expression": lambda node: Operation(node, "instanceof", self.parts(node)),
+            "is_pattern_expression": self._is_pattern,
             "parenthesized_expression": self.first,
             "await_expression": self.first,
             "lambda_expression": self._lambda,
@@ -100,6 +101,7 @@ class _CSharp(Adapter):
             "typeof_expression": lambda node: Name(node, self.text(node)),
         }
         self.statements = {
+            "enum_declaration": self._enum,
             "class_declaration": self._class,
             "struct_declaration": self._class,
             "record_declaration": self._class,
@@ -212,7 +214,38 @@ class _CSharp(Adapter):
     def _chosen(self, node: Node) -> Expr:
         """Lower a switch between values: its value is one of theirs."""
         arms = [child for child in node.named_children if child.type == "switch_expression_arm"]
-        return Several(node, [self.expr(arm.named_children[-1]) for arm in arms])
+        chosen = [
+            (self._constants(arm.named_children[0]) or [], self.expr(arm.named_children[-1]))
+            for arm in arms
+        ]
+        return self.choice(node, self.first(node), chosen)
+
+    def _constants(self, pattern: Node) -> list[Expr] | None:
+        """Lower a pattern of constants to these; None if it is another one."""
+        match pattern.type:
+            case "constant_pattern":
+                return [self.first(pattern)]
+            case "parenthesized_pattern":
+                return self._constants(pattern.named_children[0])
+            case "or_pattern":
+                both = [self._constants(each) for each in pattern.named_children]
+                return None if None in both else [each for some in both for each in some or ()]
+            case _:
+                return None
+
+    def _is_pattern(self, node: Node) -> Expr:
+        pattern = node.child_by_field_name("pattern")
+        negated = pattern is not None and pattern.type == "negated_pattern"
+        inner = pattern.named_children[0] if pattern is not None and negated else pattern
+        constants = None if inner is None else self._constants(inner)
+        if constants is None:
+            return Operation(node, "instanceof", self.parts(node))
+        where = Container(node, items(constants))
+        value = self.field(node, "expression")
+        return Operation(node, "not in" if negated else "in", [value, where])
+
+    def _enum(self, node: Node) -> list[Statement]:
+        return [Class(node, self.name_of(node), [ENUM], [])]
 
     def _lambda(self, node: Node) -> Expr:
         parameters = node.child_by_field_name("parameters")
@@ -289,6 +322,7 @@ class _CSharp(Adapter):
                 self.name_of(child) or self.text(child),
                 self.type_of(child),
                 annotations=self._attributes(child),
+                arguments=self.type_arguments(child),
             )
             for child in ([] if node is None else node.named_children)
             if child.type in ("parameter", "identifier", "implicit_parameter")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.static.ir import (
+    ENUM,
     Argument,
     Assign,
     Call,
@@ -92,7 +93,7 @@ class _Java(Adapter):
             "array_initializer": lambda node: Container(node, items(self.parts(node))),
             "array_creation_expression": self._array_creation,
             "instanceof_expression": lambda node: Operation(node, "instanceof", self.parts(node)),
-            "switch_expression": lambda node: Several(node, []),
+            "switch_expression": self._chosen,
         }
         self.statements = {
             "class_declaration": self._class,
@@ -184,6 +185,24 @@ class _Java(Adapter):
     def _array_access(self, node: Node) -> Expr:
         return Index(node, self.field(node, "array"), self.field(node, "index"))
 
+    def _chosen(self, node: Node) -> Expr:
+        """Lower a switch between values: its value is one of theirs."""
+        arms: list[tuple[list[Expr], Expr]] = []
+        for rule in self.inner(node, "body"):
+            label = self.child_of(rule, "switch_label")
+            if rule.type != "switch_rule" or label is None:
+                return Several(node, self.parts(node))
+            values = [self._yielded(each) for each in rule.named_children if each != label]
+            arms.append((self.parts(label), Several(rule, values)))
+        return self.choice(node, self.field(node, "condition"), arms)
+
+    def _yielded(self, node: Node) -> Expr:
+        """Lower what an arm gives: an expression, or what a block yields."""
+        if node.type == "block":
+            yields = [each for each in node.named_children if each.type == "yield_statement"]
+            return Several(node, [self.first(each) for each in yields])
+        return self.first(node)
+
     def _unary(self, node: Node) -> Expr:
         operator = self.name_of(node, "operator")
         name = "!" if operator == "!" else f"u{operator}"
@@ -231,6 +250,7 @@ class _Java(Adapter):
         known = Function(node, "valueOf", [Parameter(node, "name")], [], method=True)
         known.body.append(Return(node, Several(node, [])))
         made.body.append(Define(node, known))
+        made.bases.append(ENUM)
         return [made]
 
     def _annotations(self, node: Node) -> list[Expr]:
@@ -264,7 +284,13 @@ class _Java(Adapter):
                 annotations = self._annotations(child)
                 declared = self.type_of(child)
                 found.append(
-                    Parameter(child, self.name_of(child), declared, annotations=annotations)
+                    Parameter(
+                        child,
+                        self.name_of(child),
+                        declared,
+                        annotations=annotations,
+                        arguments=self.type_arguments(child),
+                    )
                 )
             elif child.type == "spread_parameter":
                 name = child.named_children[-1]

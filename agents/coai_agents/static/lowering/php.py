@@ -24,6 +24,7 @@ from coai_agents.static.ir import (
     Leave,
     Loop,
     Name,
+    Operation,
     Parameter,
     Return,
     Several,
@@ -90,9 +91,10 @@ class _Php(Adapter):
             "assignment_expression": self.binding,
             "augmented_assignment_expression": self.updating,
             "reference_assignment_expression": self.binding,
-            "binary_expression": self.binary,
+            "binary_expression": self._binary,
             "unary_op_expression": self.prefixed,
             "cast_expression": self._cast,
+            "match_expression": self._match,
             "conditional_expression": self._conditional,
             "parenthesized_expression": self.first,
             "error_suppression_expression": self.first,
@@ -190,6 +192,9 @@ class _Php(Adapter):
 
     def _creation(self, node: Node) -> Expr:
         named = [each for each in node.named_children if each.type in ("name", "qualified_name")]
+        variables = [each for each in node.named_children if each.type == "variable_name"]
+        if not named and variables:
+            return Call(node, self.expr(variables[0]), self._arguments(node), creates=True)
         name = self.text(named[0]).rpartition("\\")[2] if named else ""
         return Call(node, Name(node, name), self._arguments(node), creates=True)
 
@@ -234,6 +239,20 @@ class _Php(Adapter):
         yes = test if body is None else self.expr(body)
         return Conditional(node, test, yes, self.field(node, "alternative"))
 
+    def _binary(self, node: Node) -> Expr:
+        made = self.binary(node)
+        # Between texts, too, this operator makes a number.
+        if isinstance(made, Operation) and made.operator == "+":
+            made.operator = "add"
+        return made
+
+    def _match(self, node: Node) -> Expr:
+        arms: list[tuple[list[Expr], Expr]] = []
+        for arm in self.inner(node, "body"):
+            value = self.field(arm, "return_expression")
+            arms.append((self.inner_parts(arm, "conditional_expressions"), value))
+        return self.choice(node, self.field(node, "condition"), arms)
+
     def _closure(self, node: Node) -> Expr:
         return self._function(node)
 
@@ -272,6 +291,8 @@ class _Php(Adapter):
             operator = self.name_of(inner, "operator").removesuffix("=")
             left, right = self.field(inner, "left"), self.field(inner, "right")
             return [Assign(inner, left, right, operator)]
+        if inner.type == "name" and self.text(inner) in ("die", "exit"):
+            return [Leave(inner, "throw")]
         if inner.type == "throw_expression":
             return [Leave(inner, "throw", self.first(inner))]
         lowered: list[Statement] = [Evaluate(node, self.expr(inner))]

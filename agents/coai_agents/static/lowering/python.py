@@ -16,6 +16,7 @@ from coai_agents.static.ir import (
     Import,
     Leave,
     Loop,
+    Name,
     Several,
     Switch,
     Try,
@@ -191,6 +192,12 @@ class _Python(PythonExpressions):
                 patterns = [Several(child, [])]
                 default = False
             consequence = self.block(child.child_by_field_name("consequence"))
+            written = self.text(child.named_children[0])
+            if default and written.isidentifier() and written != "_":
+                # A name takes whatever there is.
+                subject = self.field(node, "subject")
+                taken = Assign(child, Name(child, written), subject, declares=True)
+                consequence.insert(0, taken)
             cases.append(Case(patterns, consequence, default))
         return [Switch(node, self.field(node, "subject"), cases)]
 

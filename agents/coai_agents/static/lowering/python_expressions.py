@@ -110,7 +110,7 @@ class PythonExpressions(Adapter):
 
     def _concatenated(self, node: Node) -> Expr:
         parts: list[Expr] = []
-        for child in node.named_children:
+        for child in self.meaning(node):
             part = self.expr(child)
             parts += part.parts if isinstance(part, Text) else [part]
         return joined(node, parts)

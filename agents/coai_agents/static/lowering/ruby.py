@@ -48,6 +48,7 @@ class _Ruby(Adapter):
     def __init__(self, tree: SyntaxTree, deadline: float) -> None:
         super().__init__(tree, deadline)
         self.expressions = {
+            "case": self._chosen,
             "identifier": self.identifier,
             "constant": self.identifier,
             "instance_variable": self._instance_variable,
@@ -63,7 +64,7 @@ class _Ruby(Adapter):
             "bare_string": self._string,
             "chained_string": lambda node: joined(node, self.parts(node)),
             "heredoc_beginning": lambda node: Several(node, []),
-            "regex": self._string,
+            "regex": self._regex,
             "subshell": self._subshell,
             "simple_symbol": lambda node: Const(node, self.text(node).lstrip(":")),
             "hash_key_symbol": lambda node: Const(node, self.text(node)),
@@ -100,6 +101,7 @@ class _Ruby(Adapter):
             "body_statement": self._body_statement,
             "assignment": self._assignment,
             "operator_assignment": self.assignment,
+            "binary": self._put_into,
             "if": self._if,
             "unless": self._unless,
             "if_modifier": self._if_modifier,
@@ -123,6 +125,13 @@ class _Ruby(Adapter):
 
     def _instance_variable(self, node: Node) -> Expr:
         return self.member(node, Name(node, "self"), self.text(node))
+
+    def _regex(self, node: Node) -> Expr:
+        """Lower a regular expression; one with values in it is made when it is reached."""
+        made = self._string(node)
+        if isinstance(made, Const):
+            return made
+        return Call(node, Name(node, "Regexp.new"), [Argument(made)], creates=True)
 
     def _string(self, node: Node) -> Expr:
         parts: list[Expr] = []
@@ -303,6 +312,29 @@ class _Ruby(Adapter):
         value = node.child_by_field_name("value")
         iterable = Several(node, []) if value is None else self.first(value)
         return [Loop(node, body, target=self.field(node, "pattern"), iterable=iterable)]
+
+    def _put_into(self, node: Node) -> list[Statement]:
+        """Lower `<<` as what it is for a variable: it adds to it."""
+        left = node.child_by_field_name("left")
+        adds = self.name_of(node, "operator") == "<<"
+        if left is None or not adds or left.type not in ("identifier", "instance_variable"):
+            return [Evaluate(node, self.expr(node))]
+        return [Assign(node, self.expr(left), self.field(node, "right"), "<<")]
+
+    def _chosen(self, node: Node) -> Expr:
+        """Lower a choice whose value is used."""
+        arms: list[tuple[list[Expr], Expr]] = []
+        for child in node.named_children:
+            if child.type == "when":
+                patterns = [self.first(each) for each in child.children_by_field_name("pattern")]
+                arms.append((patterns, self._last_of(child.child_by_field_name("body") or child)))
+            elif child.type == "else":
+                arms.append(([], self._last_of(child)))
+        return self.choice(node, self.field(node, "value"), arms)
+
+    def _last_of(self, node: Node) -> Expr:
+        inner = self.meaning(node)
+        return self.expr(inner[-1]) if inner else Several(node, [])
 
     def _case(self, node: Node) -> list[Statement]:
         cases: list[Case] = []

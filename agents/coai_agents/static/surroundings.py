@@ -1,0 +1,118 @@
+"""What stands around a place: the code of its function or class, or what is done with an object.
+
+What excuses a finding has to be there. A word elsewhere in the file, or in a comment, does not.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from coai_agents.syntax.tree import SyntaxTree
+
+Around = Literal["function", "class", "object"]
+
+_FUNCTIONS: Final = re.compile(
+    r"^(function_definition|function_declaration|method_definition|method_declaration|method"
+    r"|singleton_method|constructor_declaration|function_expression|local_function_statement"
+    r"|arrow_function|generator_function_declaration|func_literal|anonymous_function"
+    r"|accessor_declaration|compact_constructor_declaration)$"
+)
+_CLASSES: Final = re.compile(
+    r"^(class_definition|class_declaration|class|record_declaration|struct_declaration|module"
+    r"|interface_declaration|trait_declaration|type_declaration)$"
+)
+_COMMENT: Final = re.compile(r"comment$")
+_HOLDERS: Final = re.compile(
+    r"(assignment|assignment_expression|assignment_statement|variable_declarator|named_expression"
+    r"|short_var_declaration|var_spec|resource|variable_declaration|property_element)$"
+)
+_STATEMENT: Final = re.compile(
+    r"(_statement|_declaration|_definition)$|^(assignment|call|method_call)$"
+)
+_NAME: Final = re.compile(r"[$@\w]+")
+
+
+class Surroundings:
+    """Answers for one tree, and remembers what it was asked."""
+
+    def __init__(self, tree: SyntaxTree) -> None:
+        self._tree = tree
+        self._codes: dict[int, str] = {}
+
+    def code(self, node: Node, around: Around) -> str:
+        """Return the code around a place, comments left out."""
+        if around == "object":
+            return self._of_object(node)
+        wanted = _FUNCTIONS if around == "function" else _CLASSES
+        return self._code_of(_enclosing(node, wanted) or self._tree.root)
+
+    def _of_object(self, node: Node) -> str:
+        """Return the lines of the function that name what a place makes or works on."""
+        place = _enclosing(node, _FUNCTIONS) or self._tree.root
+        code = self._code_of(place)
+        name = self._object(node)
+        if not name:
+            return self._code_of(_enclosing(node, _STATEMENT) or node)
+        wanted = _word(name)
+        return "\n".join(line for line in re.split(r"[\n;]", code) if wanted.search(line))
+
+    def _object(self, node: Node) -> str:
+        """Return the variable that keeps what a place makes, or whose method it calls."""
+        holder = node if _HOLDERS.search(node.type) else _enclosing(node, _HOLDERS, _STATEMENT)
+        target = None if holder is None else holder.child_by_field_name("left")
+        if holder is not None and target is None:
+            target = holder.child_by_field_name("name")
+        text = self._tree.text(target if target is not None else node)
+        found = _NAME.search(text)
+        return "" if found is None else found[0]
+
+    def _code_of(self, node: Node) -> str:
+        known = self._codes.get(node.id)
+        if known is None:
+            known = self._codes[node.id] = _without_comments(node)
+        return known
+
+
+@cache
+def _word(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w$]){re.escape(name)}(?![\w$])")
+
+
+def _enclosing(
+    node: Node, wanted: re.Pattern[str], end: re.Pattern[str] | None = None
+) -> Node | None:
+    """Return the nearest node around one that is of a wanted kind, not looking beyond an end."""
+    above = node.parent
+    while above is not None:
+        if wanted.search(above.type):
+            return above
+        if end is not None and end.search(above.type):
+            return None
+        above = above.parent
+    return None
+
+
+def _without_comments(node: Node) -> str:
+    """Return a node's text, each comment of which is a blank."""
+    text = node.text or b""
+    start = node.start_byte
+    kept: list[bytes] = []
+    at = 0
+    waiting = [node]
+    comments: list[Node] = []
+    while waiting:
+        each = waiting.pop()
+        if _COMMENT.search(each.type):
+            comments.append(each)
+        else:
+            waiting.extend(each.children)
+    for comment in sorted(comments, key=lambda each: each.start_byte):
+        kept.append(text[at : comment.start_byte - start])
+        at = comment.end_byte - start
+    kept.append(text[at:])
+    return b" ".join(kept).decode("utf-8", "replace")

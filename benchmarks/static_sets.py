@@ -1,0 +1,169 @@
+"""Sets of samples for which somebody said what is wrong, and how much of it the static tier tells.
+
+Each set is divided by a hash of its rows' ids: two thirds are for whoever writes rules, one third
+(`Third.HELD_OUT`) is only ever scored. What nobody looked at says how the rules do on code that
+nobody tuned them to.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections import Counter
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final
+
+from benchmarks.support.report import Bar
+from coai_agents.source import Source
+from coai_agents.static.analyzer import analyse
+from coai_agents.static.findings import Severity
+from coai_agents.static.rules import concept_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from benchmarks.support.report import Report
+    from coai_agents.static.findings import Finding
+
+FAMILIES: Final = {
+    "cmdi": {78, 77, 88},
+    "codeinj": {94, 95, 96},
+    "crypto": {327, 326, 780},
+    "deserialization": {502},
+    "hash": {326, 327, 328, 916},
+    "ldapi": {90},
+    "pathtraver": {22, 23, 36, 73},
+    "redirect": {601},
+    "securecookie": {614},
+    "sqli": {89},
+    "trustbound": {501},
+    "weakrand": {330, 331, 338},
+    "xpathi": {643},
+    "xss": {79, 80},
+    "xxe": {611, 776},
+}
+"""By the categories of OWASP's benchmarks: the weaknesses that count as found."""
+
+LANGUAGES: Final = {
+    "python": ("python", 0.50),
+    "javascript": ("javascript", 0.50),
+    "typescript": ("typescript", 0.50),
+    "java": ("java", 0.50),
+    "golang": ("go", 0.50),
+    "php": ("php", 0.50),
+    "ruby": ("ruby", 0.50),
+    "csharp": ("csharp", 0.50),
+}
+"""By the data's name of a language: LSP's, and the bar for pairs told apart."""
+
+THIRDS: Final = 3
+
+
+class Share(StrEnum):
+    """Which rows of a set are scored."""
+
+    ALL = "all"
+    OPEN = "open"
+    """Two thirds, which may be looked at."""
+    HELD_OUT = "held-out"
+    """The other third."""
+
+    def has(self, identity: str) -> bool:
+        """Say whether a row belongs to it."""
+        digest = hashlib.sha256(identity.encode()).digest()
+        held_out = int.from_bytes(digest[:4], "big") % THIRDS == 0
+        return self is Share.ALL or held_out == (self is Share.HELD_OUT)
+
+
+def rows(folder: Path, name: str, share: Share = Share.ALL) -> list[dict[str, Any]]:
+    """Return a share of a data set; raises FileNotFoundError if the set is not there."""
+    with gzip.open(folder / name, "rt", encoding="utf-8") as stream:
+        found: list[dict[str, Any]] = [json.loads(line) for line in stream]
+    return [row for row in found if share.has(str(row["id"]))]
+
+
+def findings(text: str, language: str) -> tuple[Finding, ...]:
+    """Return what is found in a text."""
+    return analyse(Source("untitled:row", text, language)).findings
+
+
+def youden(
+    report: Report, title: str, some: Iterable[dict[str, Any]], language: str, least: Severity
+) -> float:
+    """Score one of OWASP's benchmarks: true alarms less false ones, by category; return the mean.
+
+    Only what is at least so severe counts, and only categories of which both kinds are there.
+    """
+    hits: Counter[tuple[str, bool]] = Counter()
+    total: Counter[tuple[str, bool]] = Counter()
+    for row in some:
+        kind = (str(row["category"]), bool(row["vulnerable"]))
+        family = FAMILIES[kind[0]]
+        total[kind] += 1
+        hits[kind] += any(
+            family & set(each.cwe) and each.severity.rank <= least.rank
+            for each in findings(row["source"], language)
+        )
+    scores: dict[str, float] = {}
+    table: list[tuple[str, ...]] = []
+    for category in sorted({name for name, _ in total}):
+        bad, good = (category, True), (category, False)
+        right = hits[bad] / max(1, total[bad])
+        wrong = hits[good] / max(1, total[good])
+        if total[bad] and total[good]:
+            scores[category] = right - wrong
+        found, alarmed = f"{hits[bad]}/{total[bad]}", f"{hits[good]}/{total[good]}"
+        table.append((category, found, alarmed, f"{right - wrong:.2f}"))
+    report.table(title, ("category", "found", "false alarms", "Youden"), table)
+    report.keep(f"youden, {title}", scores)
+    return sum(scores.values()) / max(1, len(scores))
+
+
+def samples(report: Report, some: Iterable[dict[str, Any]]) -> tuple[float, float]:
+    """Score gosec's samples; return the shares of bad ones and of good ones with a finding."""
+    hits: Counter[bool] = Counter()
+    total: Counter[bool] = Counter()
+    for row in some:
+        bad = bool(row["sample"]["Errors"])
+        total[bad] += 1
+        hits[bad] += any(
+            concept_of(each.rule).topic == "security"
+            for text in row["sample"]["Code"]
+            for each in findings(text, "go")
+        )
+    table = [
+        (name, str(total[bad]), f"{hits[bad] / max(1, total[bad]):.2f}")
+        for name, bad in (("something wrong", True), ("nothing wrong", False))
+    ]
+    report.table("gosec's samples", ("kind", "samples", "flagged"), table)
+    return hits[True] / max(1, total[True]), hits[False] / max(1, total[False])
+
+
+def score(report: Report, folder: Path, share: Share) -> None:
+    """Score every set of the folder but the pairs."""
+    report.say(f"Rows scored: {share.value}.")
+    mean = youden(
+        report,
+        "BenchmarkPython",
+        rows(folder, "benchmarkpython.jsonl.gz", share),
+        "python",
+        Severity.HINT,
+    )
+    report.hold(Bar("BenchmarkPython, macro Youden", mean, 0.95, at_least=True))
+    if (folder / "benchmarkjava.jsonl.gz").exists():
+        mean = youden(
+            report,
+            "BenchmarkJava",
+            rows(folder, "benchmarkjava.jsonl.gz", share),
+            "java",
+            Severity.WARNING,
+        )
+        report.hold(Bar("BenchmarkJava, macro Youden", mean, 0.88, at_least=True))
+    if (folder / "gosec_samples.jsonl.gz").exists():
+        right, wrong = samples(report, rows(folder, "gosec_samples.jsonl.gz", share))
+        report.hold(
+            Bar("gosec's samples, recall", right, 0.70, at_least=True),
+            Bar("gosec's samples, false alarms", wrong, 0.06),
+        )
