@@ -16,11 +16,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.support.report import Bar
+from coai_agents.analysis.dataflow.lowering import LANGUAGES
+from coai_agents.analysis.rules.rules import examples
+from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.fixes.fixers import fixable, fixes_for, verify
 from coai_agents.source import Source
-from coai_agents.static.analyzer import analyse
-from coai_agents.static.lowering import LANGUAGES
-from coai_agents.static.rules import examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

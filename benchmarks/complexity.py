@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.support.figures import Spread, mean
 from benchmarks.support.report import Bar, Report, options_parser, quantity
-from coai_routing.complexity import (
+from coai_routing.registry.complexity import (
     WEIGHTS,
     ComplexityWeights,
     Level,

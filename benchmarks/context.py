@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 from coai_agents.completion.cursor import Cursor
 from coai_agents.completion.gate import CompletionGate
 from coai_agents.completion.outcome import Trigger
-from coai_agents.context import WorkspaceContext
-from coai_agents.exclusions import ExclusionRules, Exclusions
+from coai_agents.context.knowledge import WorkspaceContext
+from coai_agents.exclusions.decisions import ExclusionRules, Exclusions
 from coai_agents.source import Source
 from coai_agents.syntax import SyntaxStore, in_comment
-from coai_routing.secrets import find_secrets
-from coai_routing.settings import CompletionSettings
+from coai_routing.privacy.secrets import find_secrets
+from coai_routing.settings.schema import CompletionSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -35,7 +35,7 @@ IMPORTS: Final = (
     ("lsprotocol", "lsprotocol.types"),
     ("pygls", "pygls.lsp.server"),
     ("tree-sitter and Python's grammar", "tree_sitter, tree_sitter_python"),
-    ("the daemon's own", "coai_server.features"),
+    ("the daemon's own", "coai_server.lsp.features"),
     ("the way to llama.cpp", "coai_routing.providers.llama_server"),
 )
 """What the daemon imports, in this order; a step costs what no step before it has imported."""

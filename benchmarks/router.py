@@ -30,15 +30,15 @@ from benchmarks.support.crowds import DELAY_MS, LIMIT, MANY, measure_crowds
 from benchmarks.support.figures import Spread
 from benchmarks.support.quick_model import quick_model
 from benchmarks.support.report import SPREAD, Bar, Report, options_parser, quantity, run, spread_row
-from coai_routing.cache import AnswerCache
-from coai_routing.capabilities import builtin_capabilities
 from coai_routing.errors import CoaiError
-from coai_routing.fleet import Fleet
+from coai_routing.policy.question import Circumstances, plan_route
+from coai_routing.pool.deployments import Deployments
 from coai_routing.pool.place import Place
+from coai_routing.privacy.sensitivity import SensitivityRules, assess
 from coai_routing.providers.llama_server import LlamaServerProvider
+from coai_routing.registry.capabilities import builtin_capabilities
 from coai_routing.request import Capability, ModelReply
-from coai_routing.route import Circumstances, plan_route
-from coai_routing.sensitivity import SensitivityRules, assess
+from coai_routing.router.cache import AnswerCache
 
 if TYPE_CHECKING:
     import argparse
@@ -76,7 +76,7 @@ def measure_planning(report: Report, count: int) -> None:
         )
     )  # fmt: skip
     registry = builtin_capabilities()
-    fleet = Fleet(lambda: places, lambda: registry)
+    fleet = Deployments(lambda: places, lambda: registry)
     draw = random.Random(1)
     times: list[float] = []
     for _ in range(count):
@@ -232,7 +232,7 @@ async def report_crowds(report: Report) -> None:
 
 async def measure_faults(report: Report) -> None:
     """Put each fault before a real llama.cpp server; see what comes of it, and how late."""
-    from tests.routing.test_router import FAULTS, PROVIDERS  # noqa: PLC0415 - brings pytest in
+    from tests.routing.router.test_router import FAULTS, PROVIDERS  # noqa: PLC0415 - brings pytest in
     from tests.support.faulty_server import FaultyServer, refused_url  # noqa: PLC0415 - as above
 
     rows: list[tuple[str, ...]] = []
@@ -298,7 +298,7 @@ async def measure_leaks(report: Report, count: int) -> None:
 
 def measure_kills(report: Report, count: int) -> None:
     """Kill a process that writes books and answers, so many times."""
-    from tests.routing.test_books import assert_whole, kill_while_writing  # noqa: PLC0415 - brings pytest in
+    from tests.routing.records.test_spending import assert_whole, kill_while_writing  # noqa: PLC0415 - brings pytest in
 
     with tempfile.TemporaryDirectory() as folder:
         settled = kill_while_writing(Path(folder), count, random.Random(0))
@@ -313,9 +313,9 @@ def measure_kills(report: Report, count: int) -> None:
 
 
 def sdks_imported() -> int:
-    """Return how many SDKs a fresh `import coai_routing.router` brings in."""
+    """Return how many SDKs a fresh `import coai_routing.router.router` brings in."""
     program = (
-        "import sys, coai_routing, coai_routing.router, coai_routing.assembly; "
+        "import sys, coai_routing, coai_routing.router.router, coai_routing.wiring.assembly; "
         "print(sum(name in sys.modules for name in "
         "('openai', 'anthropic', 'ollama', 'httpx', 'httpx2', 'litellm', 'diskcache')))"
     )

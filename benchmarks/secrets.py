@@ -28,8 +28,8 @@ from tests.support.secret_texts import (
 )
 
 from benchmarks.support.report import Bar, Report, options_parser, quantity
-from coai_routing.personal import find_personal
-from coai_routing.secrets import built_in, find_secrets
+from coai_routing.privacy.personal import find_personal
+from coai_routing.privacy.secrets import built_in, find_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

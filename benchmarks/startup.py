@@ -33,12 +33,12 @@ COSTLY: Final = (
 )
 """Modules whose import takes long enough to be felt."""
 
-# `coai_server.features` is the first thing that the daemon imports once the answer was written.
+# `coai_server.lsp.features` is the first thing that the daemon imports once the answer was written.
 _SPY: Final = """
 import json, runpy, sys
 file = sys.argv.pop(1)
 def look(event, details):
-    if event == "import" and details[0] == "coai_server.features" and not seen:
+    if event == "import" and details[0] == "coai_server.lsp.features" and not seen:
         seen.append(True)
         with open(file, "w", encoding="utf-8") as out:
             json.dump(sorted(sys.modules), out)

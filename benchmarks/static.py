@@ -25,8 +25,8 @@ from benchmarks.static_clean import false_alarms, files_of, good_files, sample
 from benchmarks.static_sets import LANGUAGES, Share, findings, rows, score
 from benchmarks.support.figures import Spread
 from benchmarks.support.report import SPREAD, Bar, Report, options_parser, spread_row
+from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.source import Source
-from coai_agents.static.analyzer import analyse
 
 if TYPE_CHECKING:
     import argparse

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, Final
 
 from benchmarks.static_sets import findings
 from benchmarks.support.report import Bar
+from coai_agents.analysis.findings.findings import Severity
+from coai_agents.analysis.rules.rules import concept_of
 from coai_agents.source import normal_language
-from coai_agents.static.findings import Severity
-from coai_agents.static.rules import concept_of
 from coai_agents.syntax.grammars import grammar_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from benchmarks.support.report import Report
-    from coai_agents.static.findings import Finding
+    from coai_agents.analysis.findings.findings import Finding
 
 PACKAGES: Final = ("pydantic", "rich", "aiohttp", "openai", "httpx")
 

@@ -15,17 +15,17 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.support.report import Bar
+from coai_agents.analysis.findings.findings import Severity
+from coai_agents.analysis.rules.rules import concept_of
+from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.source import Source
-from coai_agents.static.analyzer import analyse
-from coai_agents.static.findings import Severity
-from coai_agents.static.rules import concept_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from benchmarks.support.report import Report
-    from coai_agents.static.findings import Finding
+    from coai_agents.analysis.findings.findings import Finding
 
 FAMILIES: Final = {
     "cmdi": {78, 77, 88},

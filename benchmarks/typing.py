@@ -36,11 +36,11 @@ from benchmarks.support.replay import DaemonReplay, Limits, PlainReplay
 from benchmarks.support.report import Report, options_parser, run
 from benchmarks.support.typing_figures import Side, latencies_by_origin, publish
 from benchmarks.support.typist import CHARACTERS_A_SECOND, Passage, Typist
-from coai_agents.completion.pilot import LINE_TOKENS
-from coai_routing.catalog import builtin_catalog
-from coai_routing.configured import open_store
+from coai_agents.completion.completion_engine import LINE_TOKENS
 from coai_routing.errors import CoaiError
-from coai_routing.settings_loading import load
+from coai_routing.registry.catalog import builtin_catalog
+from coai_routing.settings.loading import load
+from coai_routing.wiring.configured import open_store
 
 if TYPE_CHECKING:
     import argparse

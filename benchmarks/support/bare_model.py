@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Final
 
 import httpx
 
-from coai_routing.catalog import builtin_catalog
-from coai_routing.configured import open_store, state_directory
-from coai_routing.embedded import Embedded
-from coai_routing.engine.gguf import read_header
 from coai_routing.errors import EngineError
-from coai_routing.settings_loading import load
+from coai_routing.registry.catalog import builtin_catalog
+from coai_routing.settings.loading import load
+from coai_routing.weights.gguf import read_header
+from coai_routing.wiring.configured import open_store, state_directory
+from coai_routing.wiring.embedded import Embedded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
     from pathlib import Path
 
-    from coai_routing.catalog import Catalog, FimFormat
     from coai_routing.engine.state import EngineEndpoint
+    from coai_routing.registry.catalog import Catalog, FimFormat
 
 LOAD_SECONDS: Final = 120.0
 

@@ -24,14 +24,14 @@ from tests.support.routing import place, question, routing
 
 from benchmarks.support.quick_model import asked, quick_model
 from coai_routing.providers.llama_server import LlamaServerProvider
-from coai_routing.router import RouterSettings
+from coai_routing.router.router import RouterSettings
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
     from collections.abc import AsyncGenerator, Awaitable, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from coai_routing.route import Question
+    from coai_routing.policy.question import Question
 
     Ask = Callable[[int], Awaitable[object]]
 

@@ -1,5 +1,5 @@
 // Writes the server's settings into package.json:
-//   python -m coai_routing.settings_reference --editor | node scripts/settings.mjs
+//   python -m coai_routing.settings.reference --editor | node scripts/settings.mjs
 // With `--check` it only says whether they are there already. The extension's own settings are here.
 import { readFileSync, writeFileSync } from "node:fs";
 

@@ -25,11 +25,11 @@ def main() -> int:
     keep_private()
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"]:
-        from coai_server.cli import serve  # noqa: PLC0415 (each way imports only what it needs)
+        from coai_server import serve  # noqa: PLC0415 (each way imports only what it needs)
 
         return serve.main(arguments[1:])
     if arguments[:1] == ["audit"]:
-        from coai_server.cli import alone  # noqa: PLC0415 (as above)
+        from coai_server.cli.audit import alone  # noqa: PLC0415 (as above)
 
         return alone.audit(arguments[1:])
     from coai_server.cli import app  # noqa: PLC0415 (as above)

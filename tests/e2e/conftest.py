@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import sync_playwright
 
-from coai_routing.catalog import builtin_catalog
-from coai_routing.configured import data_directory
-from coai_routing.engine.store import ModelStore
+from coai_routing.registry.catalog import builtin_catalog
+from coai_routing.weights.store import ModelStore
+from coai_routing.wiring.configured import data_directory
 from tests.e2e.code_server import CodeServer, code_server
 from tests.e2e.tools import EXTENSION, ROOT, missing, vs_code
 from tests.e2e.workbench import MODEL_SECONDS, PICTURES, Workbench

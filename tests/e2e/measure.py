@@ -19,8 +19,8 @@ from benchmarks.support.figures import Spread
 from benchmarks.support.report import SPREAD, Bar, Report, options_parser, spread_row
 from playwright.sync_api import sync_playwright
 
-from coai_routing.configured import data_directory
-from coai_routing.ledger_reading import reading
+from coai_routing.records.usage_reading import reading
+from coai_routing.wiring.configured import data_directory
 from tests.e2e.code_server import code_server
 from tests.e2e.conftest import CHROMIUM_OPTIONS, MODEL, SAMPLES, server_variables
 from tests.e2e.tools import EXTENSION, vs_code

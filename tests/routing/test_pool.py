@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from coai_routing.backends import Backends
-from coai_routing.catalog import builtin_catalog
-from coai_routing.configured import completion_egress, configured_endpoints
-from coai_routing.discovery import Found
 from coai_routing.errors import (
     EgressRefusedError,
     ProviderError,
     ProviderUnavailableError,
     RequestRejectedError,
 )
-from coai_routing.health import FAILURES_TO_OPEN, Circuit
-from coai_routing.places import server_place
-from coai_routing.plan import Wishes
+from coai_routing.policy.completion import Wishes
+from coai_routing.pool.backends import Backends
+from coai_routing.pool.endpoints import server_place
+from coai_routing.pool.health import FAILURES_TO_OPEN, Circuit
 from coai_routing.pool.place import Place
 from coai_routing.pool.pool import KEPT, ModelPool
-from coai_routing.privacy import Egress
+from coai_routing.pool.speed import Speed
+from coai_routing.privacy.egress import Egress
+from coai_routing.providers.discovery import Found
+from coai_routing.registry.catalog import builtin_catalog
 from coai_routing.request import (
     Capability,
     Delta,
@@ -35,8 +35,8 @@ from coai_routing.request import (
     Timings,
     Usage,
 )
-from coai_routing.settings import Settings
-from coai_routing.speed import Speed
+from coai_routing.settings.schema import Settings
+from coai_routing.wiring.configured import completion_egress, configured_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -309,7 +309,7 @@ async def test_a_connection_is_made_with_what_the_settings_let_leave_now(
         made.append(egress)
         return Scripted(REPLY)
 
-    monkeypatch.setattr("coai_routing.places.provider_for", connect)
+    monkeypatch.setattr("coai_routing.pool.endpoints.provider_for", connect)
     pool = ModelPool()
 
     async def found(_: object) -> tuple[Found, ...]:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
 
-from coai_routing.settings import EndpointSettings
-from coai_routing.settings_environment import DELIMITER, PREFIX
-from coai_routing.settings_fields import (
+from coai_routing.settings.environment import DELIMITER, PREFIX
+from coai_routing.settings.fields import (
     ANY_NAME,
     Branch,
     Entries,
@@ -23,14 +22,15 @@ from coai_routing.settings_fields import (
     leaves,
     settings_tree,
 )
-from coai_routing.settings_routing import CloudSettings
-from coai_routing.settings_types import RESERVED_ENDPOINT_NAMES
+from coai_routing.settings.router_sections import CloudSettings
+from coai_routing.settings.schema import EndpointSettings
+from coai_routing.settings.types import RESERVED_ENDPOINT_NAMES
 from tests.support.settings import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from coai_routing.settings_fields import Node
+    from coai_routing.settings.fields import Node
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (

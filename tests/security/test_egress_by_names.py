@@ -11,21 +11,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coai_agents.completion.border import PrivacyBorder
 from coai_agents.completion.completer import Completer
 from coai_agents.completion.cursor import Cursor
+from coai_agents.completion.egress_gate import PrivacyEgressGate
 from coai_agents.completion.outcome import NoSuggestion, Reason, Suggestion, Trigger
-from coai_agents.completion.structure import SyntaxTrees
-from coai_agents.context import WorkspaceContext
-from coai_agents.context_selection import ContextFile
-from coai_agents.exclusions import ExclusionRules, Exclusions, Ground
+from coai_agents.completion.stop.structure import SyntaxTrees
+from coai_agents.context.knowledge import WorkspaceContext
+from coai_agents.context.selection import ContextFile
+from coai_agents.exclusions.decisions import ExclusionRules, Exclusions, Ground
 from coai_agents.source import Source
 from coai_routing.errors import EgressRefusedError
-from coai_routing.file_names import Root, look_up, roots_of, spellings_of, written
+from coai_routing.privacy.file_names import Root, look_up, roots_of, spellings_of, written
+from coai_routing.privacy.sensitivity import SensitivityRules, assess
 from coai_routing.request import Message, ModelRequest
-from coai_routing.sensitivity import SensitivityRules, assess
-from coai_routing.settings import CompletionSettings
-from coai_routing.settings_loading import load
+from coai_routing.settings.loading import load
+from coai_routing.settings.schema import CompletionSettings
 from tests.support.many_names import TwoFolders, write_two_folders
 from tests.support.scripted import OpenGate, ScriptedBackends
 
@@ -45,8 +45,8 @@ def by_name() -> list[str]:
         return list(write_two_folders(Path(folder)).private)
 
 
-def border_of(folders: TwoFolders) -> PrivacyBorder:
-    return PrivacyBorder(folders.loaded.for_names, lambda: folders.roots)
+def border_of(folders: TwoFolders) -> PrivacyEgressGate:
+    return PrivacyEgressGate(folders.loaded.for_names, lambda: folders.roots)
 
 
 # ---------------------------------------------------------------------------------- by every name
@@ -234,7 +234,7 @@ async def test_a_piece_of_another_folder_leaves_only_if_that_folder_lets_it(
         gate=OpenGate(),
         context=context,
         syntax=SyntaxTrees(),
-        border=PrivacyBorder(loaded.for_names, lambda: roots_of([a, b])),
+        border=PrivacyEgressGate(loaded.for_names, lambda: roots_of([a, b])),
     )
     outcome = await completer.complete(ours, len(ours.text), Trigger.INVOKED)
     assert isinstance(outcome, Suggestion)

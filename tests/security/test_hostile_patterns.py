@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coai_agents import exclusions as module
-from coai_agents.exclusions import MOST_PATTERNS as MOST_TOGETHER
-from coai_agents.exclusions import ExclusionRules, Exclusions, Ground
-from coai_agents.exclusions_folder import MOST_BYTES
-from coai_agents.static.gathering import files_in
-from coai_routing.file_names import look_up
-from coai_routing.ignore_patterns import (
+from coai_agents.analysis.run.gathering import files_in
+from coai_agents.exclusions import decisions as module
+from coai_agents.exclusions.decisions import MOST_PATTERNS as MOST_TOGETHER
+from coai_agents.exclusions.decisions import ExclusionRules, Exclusions, Ground
+from coai_agents.exclusions.folder import MOST_BYTES
+from coai_routing.privacy.file_names import look_up
+from coai_routing.privacy.ignore_patterns import (
     LONGEST_PATTERN,
     MOST_PATTERNS,
     MOST_WORK,
@@ -27,15 +27,15 @@ from coai_routing.ignore_patterns import (
     parse_ignore_file,
     work,
 )
+from coai_routing.privacy.sensitivity import SensitivityRules, assess
 from coai_routing.request import Message, ModelRequest
-from coai_routing.sensitivity import SensitivityRules, assess
-from coai_routing.settings_patterns import rebased
+from coai_routing.settings.patterns import rebased
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from coai_routing.file_names import FileNames, Root
+    from coai_routing.privacy.file_names import FileNames, Root
 
 HOSTILE = {
     "stars": "*a" * 14 + "b",

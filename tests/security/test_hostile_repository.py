@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import coai_server
-from coai_agents.static import analyzer, survey
-from coai_agents.static.findings import Analysis
+from coai_agents.analysis.findings.findings import Analysis
+from coai_agents.analysis.run import analyzer, survey
 from coai_routing import processes
-from coai_server.cli import alone
+from coai_server.cli.audit import alone
 from tests.security.hostile import BAD, COAI, HostileRepository
 from tests.support.lsp_client import ServerProcess
 

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coai_routing import consents
-from coai_routing.configured import configured_endpoints
-from coai_routing.consents import Consent, agree, read_consents, withdraw
-from coai_routing.discovery import EndpointSettings, discover, provider_for
 from coai_routing.errors import StrangersServerError
-from coai_routing.listeners import UNKNOWN, address_of, owner_of
-from coai_routing.local import LocalModels
-from coai_routing.neighbours import consent_to
+from coai_routing.privacy import consents
+from coai_routing.privacy.consents import Consent, agree, read_consents, withdraw
+from coai_routing.privacy.listeners import UNKNOWN, address_of, owner_of
+from coai_routing.privacy.neighbours import consent_to
+from coai_routing.providers.discovery import EndpointSettings, discover, provider_for
 from coai_routing.request import ModelRequest
-from coai_routing.settings import Settings
-from coai_routing.settings_loading import load
-from coai_server.status import describe_plan
+from coai_routing.settings.loading import load
+from coai_routing.settings.schema import Settings
+from coai_routing.wiring.configured import configured_endpoints
+from coai_routing.wiring.local import LocalModels
+from coai_server.daemon.status import describe_plan
 from tests.support.stranger import MODEL, Stranger, needs_root
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from coai_routing.discovery import Found
+    from coai_routing.providers.discovery import Found
 
 NEIGHBOUR = 12_345
 OTHER = 12_346
@@ -99,7 +99,7 @@ def test_what_the_kernel_tells_is_what_proc_prints(monkeypatch: pytest.MonkeyPat
 
     with Stranger(NEIGHBOUR) as server:
         told = owner_of(server.base_url)
-        monkeypatch.setattr("coai_routing.listeners._from_kernel", forbidden)
+        monkeypatch.setattr("coai_routing.privacy.listeners._from_kernel", forbidden)
         assert owner_of(server.base_url) == told
 
 

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.static import rule_pages
-from coai_agents.static.findings import Analysis
-from coai_agents.static.remembered import AnalysisCache
-from coai_routing.books import Books, Budgets
-from coai_routing.cache import DiskAnswers
-from coai_routing.calls import Departure
-from coai_routing.egress_log import EgressLog
+from coai_agents.analysis.findings.findings import Analysis
+from coai_agents.analysis.rules import rule_pages
+from coai_agents.analysis.run.remembered import AnalysisCache
 from coai_routing.engine.record import secure_directory
-from coai_routing.engine.store_files import write_json
-from coai_routing.ledger_file import open_ledger
 from coai_routing.own_files import own_folder
-from coai_server import logs
+from coai_routing.privacy.departures import EgressLog
+from coai_routing.records.spending import Budgets, SpendingLedger
+from coai_routing.records.usage_file import open_ledger
+from coai_routing.router.cache import DiskAnswers
+from coai_routing.router.calls import Departure
+from coai_routing.weights.store_files import write_json
+from coai_server.daemon import logs
 from tests.security.hostile import BAD, COAI, HostileRepository
 from tests.support.lsp_client import ServerProcess
 
@@ -62,7 +62,7 @@ def _answers(folder: Path) -> None:
 
 
 def _books(folder: Path) -> None:
-    books = Books(folder / "books.sqlite3", Budgets)
+    books = SpendingLedger(folder / "books.sqlite3", Budgets)
     books.refresh()
     books.close()
 

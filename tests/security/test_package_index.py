@@ -21,13 +21,13 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from coai_routing.engine import source_wheels, stamps
-from coai_routing.engine.source_http import SourceError
-from coai_routing.engine.source_pip import WheelPlace, locate
-from coai_routing.engine.source_wheels import PackageIndex
-from coai_routing.engine.sources import HuggingFace
-from coai_routing.engine.store import ModelState, ModelStore
 from coai_routing.errors import ModelNotPulledError
+from coai_routing.weights import source_wheels, stamps
+from coai_routing.weights.source_http import SourceError
+from coai_routing.weights.source_pip import WheelPlace, locate
+from coai_routing.weights.source_wheels import PackageIndex
+from coai_routing.weights.sources import HuggingFace
+from coai_routing.weights.store import ModelState, ModelStore
 from tests.support import weights
 from tests.support.file_server import FileServer, file_server
 from tests.support.sources import LIMITS, fetch, isolate, names_in, put

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_agents.analysis.findings import secrets as static_secrets
+from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.source import Source
-from coai_agents.static import secrets as static_secrets
-from coai_agents.static.analyzer import analyse
+from coai_routing.privacy.secrets import built_in, find_secrets, masked, redact
+from coai_routing.privacy.sensitivity import SensitivityRules, assess
 from coai_routing.request import ModelRequest
-from coai_routing.secrets import built_in, find_secrets, masked, redact
-from coai_routing.sensitivity import SensitivityRules, assess
-from coai_server import logs
 from coai_server.cli import app
+from coai_server.daemon import logs
 from tests.support.secret_texts import (
     ALNUM,
     ASSIGNMENTS,
@@ -245,7 +245,7 @@ def test_a_mistake_of_the_detector_is_one_files_note(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize("rule", built_in().rules, ids=lambda rule: rule.kind)
 def test_no_form_is_slow_on_its_own_beginnings(rule: object) -> None:
     """It ends at all: a repetition that multiplied with another one would not."""
-    from coai_routing.secret_forms import SecretRule  # noqa: PLC0415 - for its type alone
+    from coai_routing.privacy.secret_forms import SecretRule  # noqa: PLC0415 - for its type alone
 
     assert isinstance(rule, SecretRule)
     whole = rule.sample(random.Random(1))

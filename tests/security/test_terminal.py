@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coai_server.cli import console
-from coai_server.logs import PrintableFormatter
+from coai_server.daemon.logs import PrintableFormatter
 from coai_server.terminal import one_line, printable
 from tests.security.hostile import BAD, HostileRepository
 

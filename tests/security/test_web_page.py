@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coai_routing.settings_fields import Entries, Leaf, leaves, settings_tree
-from coai_routing.settings_loading import load
-from coai_server.listening import MAX_OPENING_BYTES, MAX_OPENINGS, opening
+from coai_routing.settings.fields import Entries, Leaf, leaves, settings_tree
+from coai_routing.settings.loading import load
+from coai_server.lsp.listening import MAX_OPENING_BYTES, MAX_OPENINGS, opening
 from tests.server.test_serve import Daemon
 from tests.support.lsp_client import SECONDS, LspClient, frame
 

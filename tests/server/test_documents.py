@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 from coai_agents.source import Encoding
-from coai_server.documents import Documents, Folder, folders_at_start, normal_uri
+from coai_server.lsp.documents import Documents, Folder, folders_at_start, normal_uri
 from tests.support.lsp_client import ServerProcess
 from tests.support.reference_text import ENCODINGS, ReferenceDocument, documents, edits
 

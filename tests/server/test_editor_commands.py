@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coai_routing.catalog import builtin_catalog
-from coai_routing.embedded import engine_options
 from coai_routing.engine.speed import keep_speed, speed_key
-from coai_routing.engine.store import ModelState, StoredModelStatus
-from coai_routing.settings import Settings
-from coai_routing.speed import Speed
-from coai_server import status
+from coai_routing.pool.speed import Speed
+from coai_routing.registry.catalog import builtin_catalog
+from coai_routing.settings.schema import Settings
+from coai_routing.weights.store import ModelState, StoredModelStatus
+from coai_routing.wiring.embedded import engine_options
+from coai_server.daemon import status
 from tests.server.test_serve import URI, Daemon
 from tests.support.engine import PATIENCE
 from tests.support.silent_hub import silent_hub

@@ -11,8 +11,8 @@ import pytest
 from lsprotocol import types
 from pygls.protocol import default_converter
 
-from coai_server.decoding import decode_params
-from coai_server.enums import EnumReader, nearest, protocol_enums
+from coai_server.lsp.decoding import decode_params
+from coai_server.lsp.enums import EnumReader, nearest, protocol_enums
 from tests.server.test_serve import URI, Daemon
 
 if TYPE_CHECKING:

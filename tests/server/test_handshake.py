@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from coai_server.handshake import (
+from coai_server.jsonrpc import Request
+from coai_server.lsp.handshake import (
     InvalidInitializeError,
     client_capabilities,
     initialize_answer,
     negotiate_position_encoding,
 )
-from coai_server.jsonrpc import Request
-from coai_server.session import Session
+from coai_server.lsp.session import Session
 from tests.support.lsp_app import APPLICATION
 from tests.support.lsp_client import RecordingWire
 from tests.support.lsp_features import build

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from coai_agents.analysis.run.worker import PIECE, line_of
 from coai_agents.completion.gate import MOST_CHARACTERS
-from coai_agents.context_reader import Reader
-from coai_agents.exclusions import ExclusionRules, Exclusions
+from coai_agents.context.reader import Reader
+from coai_agents.exclusions.decisions import ExclusionRules, Exclusions
 from coai_agents.source import Edit, Source, Span
-from coai_agents.static.worker import PIECE, line_of
 from coai_server.jsonrpc import FrameParser, Malformed, Notification, encode_frame, read_message
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sys
 import psutil
 import pytest
 
-from coai_server.parent import wait_for_exit
+from coai_server.daemon.parent import wait_for_exit
 from tests.support.lsp_client import SECONDS, ServerProcess
 
 
@@ -47,7 +47,7 @@ async def test_a_process_that_got_the_number_later_is_another_one(
     def find(_: int) -> psutil.Process:
         return watched
 
-    monkeypatch.setattr("coai_server.parent._find", find)
+    monkeypatch.setattr("coai_server.daemon.parent._find", find)
     async with asyncio.timeout(SECONDS):
         assert await wait_for_exit(os.getpid(), interval=0.01) is True
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_agents.completion.feedback.tuning import UNTUNED
 from coai_agents.completion.outcome import Event, NoSuggestion, Reason, Suggestion, Trigger
-from coai_agents.completion.tuning import UNTUNED
 from coai_agents.source import Source
-from coai_routing.ledger import Ledger
-from coai_routing.ledger_reading import reading
-from coai_routing.ledger_rows import Fate
-from coai_routing.settings import LedgerSettings
-from coai_server.recording import Recorder, row_of
-from tests.routing.test_ledger import suggestion
+from coai_routing.records.usage_log import UsageLog
+from coai_routing.records.usage_reading import reading
+from coai_routing.records.usage_rows import Fate
+from coai_routing.settings.schema import LedgerSettings
+from coai_server.daemon.recording import Recorder, row_of
+from tests.routing.records.test_usage_log import suggestion
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,7 +147,7 @@ async def test_it_is_switched_off_and_on_while_it_runs(path: Path) -> None:
 
 
 async def test_habits_outlive_the_daemon(path: Path) -> None:
-    first = Ledger(path)
+    first = UsageLog(path)
     first.open()
     for identity in range(60):
         first.record(

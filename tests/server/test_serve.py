@@ -350,7 +350,7 @@ def test_settings_are_asked_for_where_the_client_answers(home: Path, tmp_path: P
 def test_nothing_heavy_is_imported_before_initialize_is_answered(home: Path) -> None:
     heavy = ("openai", "ollama", "anthropic", "httpx", "tree_sitter", "xllamacpp", "pygls")
     probe = (
-        "import sys, runpy, coai_server.session as session\n"
+        "import sys, runpy, coai_server.lsp.session as session\n"
         "send = session.Session.send\n"
         "def spy(self, message, **kw):\n"
         f"    early = [n for n in {heavy!r} if n in sys.modules]\n"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from coai_routing.books import Books
-from coai_routing.egress_log import read_departures
+from coai_routing.privacy.departures import read_departures
+from coai_routing.records.spending import SpendingLedger
 from tests.server.test_serve import Daemon
 from tests.support.cloud_server import CloudServer, cloud_server
 from tests.support.engine import PATIENCE
@@ -84,7 +84,7 @@ def test_where_no_local_model_is_a_completion_comes_from_the_cloud(
             "textDocument/didChange", {"textDocument": document, "contentChanges": [change]}
         )
         daemon.call("workspace/executeCommand", item["command"])
-    books = Books(tmp_path / "state" / "coai" / "books.sqlite3")
+    books = SpendingLedger(tmp_path / "state" / "coai" / "books.sqlite3")
     assert books.read_standings() == {("code_completion", "cloud.fast"): (1.0, 0.0)}
     books.close()
     ((asked_path, headers, body),) = cloud.requests

@@ -4,9 +4,9 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any
 
-from coai_routing.settings_loading import LoadedSettings, load
-from coai_server.documents import Documents
-from coai_server.services import Services
+from coai_routing.settings.loading import LoadedSettings, load
+from coai_server.daemon.services import Services
+from coai_server.lsp.documents import Documents
 
 if TYPE_CHECKING:
     import pytest
@@ -26,7 +26,7 @@ async def test_of_two_changes_of_the_settings_the_later_one_holds(
             assert go_on.wait(30)
         return loaded
 
-    monkeypatch.setattr("coai_server.services.load", slow_at_first)
+    monkeypatch.setattr("coai_server.daemon.services.load", slow_at_first)
     earlier = asyncio.create_task(services.reconfigure({"completion": {"enabled": True}}))
     await asyncio.to_thread(reading.wait, 30)
     later = asyncio.create_task(services.reconfigure({"completion": {"enabled": False}}))

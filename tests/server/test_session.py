@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pygls.protocol import default_converter
 
-from coai_server.decoding import UndecodableError, decode_initialize, prune
-from coai_server.enums import EnumReader
 from coai_server.jsonrpc import Notification, Request, Response, classify
-from coai_server.protocol import CoaiLanguageServer
-from coai_server.session import Application, EndOfInput, Session
+from coai_server.lsp.decoding import UndecodableError, decode_initialize, prune
+from coai_server.lsp.enums import EnumReader
+from coai_server.lsp.protocol import CoaiLanguageServer
+from coai_server.lsp.session import Application, EndOfInput, Session
 from tests.support.lsp_client import SECONDS, Json, RecordingWire
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_server.jsonrpc import Malformed, Notification, encode_frame
-from coai_server.listening import parse_address
-from coai_server.session import EndOfInput
-from coai_server.transport import (
+from coai_server.lsp.listening import parse_address
+from coai_server.lsp.session import EndOfInput
+from coai_server.lsp.transport import (
     MAX_UNHANDLED_MESSAGES,
     ThreadedWire,
     TransportError,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from coai_server.session import Delivery
+    from coai_server.lsp.session import Delivery
 
 posix = pytest.mark.skipif(
     sys.platform == "win32", reason="where a thread writes because a write may wait"

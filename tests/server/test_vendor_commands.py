@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_routing.books import FREE, Books
-from coai_routing.calls import Call, Departure
-from coai_routing.egress_log import EgressLog
-from coai_routing.ledger import Ledger
-from coai_routing.ledger_rows import Fate, RequestRow, SuggestionRow
+from coai_routing.privacy.departures import EgressLog
+from coai_routing.records.spending import FREE, SpendingLedger
+from coai_routing.records.usage_log import UsageLog
+from coai_routing.records.usage_rows import Fate, RequestRow, SuggestionRow
+from coai_routing.router.calls import Call, Departure
 from tests.server.test_editor_commands import run
 from tests.server.test_serve import Daemon
 from tests.support.engine import PATIENCE
@@ -135,7 +135,7 @@ def test_nothing_used_is_an_empty_report(tmp_path: Path) -> None:
 
 def test_what_was_used_spent_and_sent_is_reported(tmp_path: Path) -> None:
     state = tmp_path / "state" / "coai"
-    books = Books(state / "books.sqlite3")
+    books = SpendingLedger(state / "books.sqlite3")
     books.settle_now(FREE, CALL)
     books.close()
     log = EgressLog(state / "egress.sqlite3")
@@ -160,7 +160,7 @@ def test_what_was_used_spent_and_sent_is_reported(tmp_path: Path) -> None:
 
 async def test_what_completions_came_to_is_reported(tmp_path: Path) -> None:
     now = datetime.now(UTC)
-    ledger = Ledger(tmp_path / "state" / "coai" / "ledger.sqlite3", days=lambda: 90)
+    ledger = UsageLog(tmp_path / "state" / "coai" / "ledger.sqlite3", days=lambda: 90)
     ledger.open()
     for number, reason in enumerate(("", "", "disabled")):
         ledger.record(

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from coai_server.features import workspace_audit
-from coai_server.features.work_progress import ProgressBar
-from coai_server.features.workspace_audit import WorkspaceAudit
+from coai_server.lsp.features import workspace_audit
+from coai_server.lsp.features.work_progress import ProgressBar
+from coai_server.lsp.features.workspace_audit import WorkspaceAudit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from coai_server.server import Server
+    from coai_server.lsp.server import Server
 
 
 class NoFiles(WorkspaceAudit):

@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from coai_routing.cache import AnswerCache
-from coai_routing.egress_log import EgressLog, read_departures
 from coai_routing.errors import CoaiError
-from coai_routing.privacy import Egress
-from coai_routing.router import RouterSettings
-from coai_routing.sensitivity import SensitivityRules, ShownFile
+from coai_routing.privacy.departures import EgressLog, read_departures
+from coai_routing.privacy.egress import Egress
+from coai_routing.privacy.sensitivity import SensitivityRules, ShownFile
+from coai_routing.router.cache import AnswerCache
+from coai_routing.router.router import RouterSettings
 from tests.routing.providers.dialects import LLAMA_SERVER
 from tests.support import faulty_server
 from tests.support.faulty_server import FaultyServer, respond, stream
@@ -31,8 +31,8 @@ from tests.support.routing import place, question, routing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coai_routing.route import Question
-    from coai_routing.router import Router
+    from coai_routing.policy.question import Question
+    from coai_routing.router.router import Router
     from tests.support.faulty_server import Exchange
 
 _GOOD: Final = stream([LLAMA_SERVER.piece("ok"), *LLAMA_SERVER.last], LLAMA_SERVER.content_type)

@@ -11,14 +11,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coai_server import transport
-from coai_server.listening import run_tcp
-from coai_server.session import Application
-from coai_server.transport import TransportError, run_stdio
+from coai_server.lsp import transport
+from coai_server.lsp.listening import run_tcp
+from coai_server.lsp.session import Application
+from coai_server.lsp.transport import TransportError, run_stdio
 
 if TYPE_CHECKING:
-    from coai_server.protocol import CoaiLanguageServer
-    from coai_server.session import Session
+    from coai_server.lsp.protocol import CoaiLanguageServer
+    from coai_server.lsp.session import Session
 
 HEAVY_MODULES = ("attrs", "cattrs", "httpx", "lsprotocol", "psutil", "pydantic", "pygls", "typer")
 

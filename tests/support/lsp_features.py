@@ -13,11 +13,11 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from coai_routing.errors import CoaiError
-from coai_server.protocol import CoaiLanguageServer
+from coai_server.lsp.protocol import CoaiLanguageServer
 
 if TYPE_CHECKING:
-    from coai_server.decoding import Params
-    from coai_server.session import Session
+    from coai_server.lsp.decoding import Params
+    from coai_server.lsp.session import Session
 
 
 def build(session: Session, *, stuck_hook: bool = False) -> CoaiLanguageServer:

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
-from coai_routing.file_names import roots_of
-from coai_routing.settings_loading import load
-from coai_routing.shown_files import own_rules
+from coai_routing.privacy.file_names import roots_of
+from coai_routing.privacy.shown_files import own_rules
+from coai_routing.settings.loading import load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from coai_routing.file_names import Root
-    from coai_routing.settings_loading import LoadedSettings
-    from coai_routing.shown_files import OwnRules
+    from coai_routing.privacy.file_names import Root
+    from coai_routing.privacy.shown_files import OwnRules
+    from coai_routing.settings.loading import LoadedSettings
 
 ALLOWED: Final = {"completion": {"allow_cloud": True}, "routing": {"allow_cloud": True}}
 _NFD: Final = unicodedata.normalize("NFD", "größe")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from coai_routing.capabilities import Capabilities, RoutedModel, builtin_capabilities
-from coai_routing.fleet import Fleet
+from coai_routing.policy.question import Question
+from coai_routing.pool.deployments import Deployments
 from coai_routing.pool.place import Place
-from coai_routing.privacy import Egress, is_loopback
+from coai_routing.privacy.egress import Egress, is_loopback
 from coai_routing.providers.llama_server import LlamaServerProvider
+from coai_routing.registry.capabilities import Capabilities, RoutedModel, builtin_capabilities
 from coai_routing.request import Message, ModelRequest
-from coai_routing.route import Question
-from coai_routing.router import Router, RouterSettings
+from coai_routing.router.router import Router, RouterSettings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
@@ -85,9 +85,9 @@ def registry_of(places: Sequence[Place]) -> Capabilities:
     )
 
 
-def fleet_over(places: Sequence[Place], registry: Capabilities) -> Fleet:
+def fleet_over(places: Sequence[Place], registry: Capabilities) -> Deployments:
     """Return the deployments of a registry at places."""
-    return Fleet(lambda: places, lambda: registry)
+    return Deployments(lambda: places, lambda: registry)
 
 
 @asynccontextmanager

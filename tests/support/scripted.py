@@ -7,18 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from coai_agents.source import Edit, Source, Span
-from coai_routing.backends import Absence, Backend
-from coai_routing.catalog import load_catalog
 from coai_routing.errors import ProviderError
+from coai_routing.pool.backends import Absence, Backend
+from coai_routing.pool.speed import Speed
+from coai_routing.registry.catalog import load_catalog
 from coai_routing.request import Delta, ModelReply, ModelRequest, Usage
-from coai_routing.speed import Speed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from coai_agents.completion.cursor import Cursor
     from coai_agents.completion.outcome import Reason, Trigger
-    from coai_agents.context_selection import ContextFile
+    from coai_agents.context.selection import ContextFile
 
 FIM = load_catalog().families[0].fim
 MIDDLE = FIM.middle

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from coai_routing.settings_loading import LoadedSettings, load
+from coai_routing.settings.loading import LoadedSettings, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from coai_routing.engine.source_http import HttpLimits
-from coai_routing.engine.store_files import PartialFile, beside
+from coai_routing.weights.source_http import HttpLimits
+from coai_routing.weights.store_files import PartialFile, beside
 from tests.support import weights
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from coai_routing.engine.sources import Source
-    from coai_routing.engine.store import ModelStore
-    from coai_routing.engine.store_progress import PullPhase
+    from coai_routing.weights.sources import Source
+    from coai_routing.weights.store import ModelStore
+    from coai_routing.weights.store_progress import PullPhase
     from tests.support.file_server import FileServer
 
 LIMITS = HttpLimits(connect=5, stall=5, retries=2, retry_delay=0.01)

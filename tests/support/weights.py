@@ -8,7 +8,7 @@ import random
 import zipfile
 from typing import TYPE_CHECKING
 
-from coai_routing.catalog import (
+from coai_routing.registry.catalog import (
     Catalog,
     HuggingFaceFile,
     StoredModel,

@@ -18,13 +18,13 @@ from collections import OrderedDict, deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from coai_agents.completion.border import ClosedBorder
-from coai_agents.completion.cache import Found, SuggestionCache
+from coai_agents.completion.completion_engine import PATIENCE_INVOKED, CompletionEngine
 from coai_agents.completion.cursor import Cursor, auto_closed
 from coai_agents.completion.debounce import delay_ms
-from coai_agents.completion.desk import Desk
-from coai_agents.completion.flight import Flight
-from coai_agents.completion.foresight import Foresight
+from coai_agents.completion.document_state import DocumentState
+from coai_agents.completion.egress_gate import ClosedEgressGate
+from coai_agents.completion.feedback.tuning import UNTUNED
+from coai_agents.completion.in_flight import InFlightCompletion
 from coai_agents.completion.outcome import (
     Event,
     NoSuggestion,
@@ -33,23 +33,23 @@ from coai_agents.completion.outcome import (
     Suggestion,
     Trigger,
 )
-from coai_agents.completion.pilot import PATIENCE_INVOKED, Pilot
+from coai_agents.completion.prompt.foresight import Foresight
 from coai_agents.completion.signal import Signal, happens
-from coai_agents.completion.tuning import UNTUNED
+from coai_agents.completion.suggestion_cache import Found, SuggestionCache
 from coai_routing.background import Background
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coai_agents.completion.border import Border
+    from coai_agents.completion.completion_engine import Syntax
+    from coai_agents.completion.egress_gate import EgressGate
+    from coai_agents.completion.feedback.tuning import Tuning
     from coai_agents.completion.outcome import Listener, Origin
-    from coai_agents.completion.pilot import Syntax
-    from coai_agents.completion.prompting import Context
+    from coai_agents.completion.prompt.prompting import Context
     from coai_agents.completion.selected import Selected
-    from coai_agents.completion.tuning import Tuning
     from coai_agents.source import Source
-    from coai_routing.backends import Backends
-    from coai_routing.settings import CompletionSettings
+    from coai_routing.pool.backends import Backends
+    from coai_routing.settings.schema import CompletionSettings
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Completer:
         gate: Gate,
         context: Context,
         syntax: Syntax,
-        border: Border | None = None,
+        border: EgressGate | None = None,
         listener: Listener | None = None,
         tuning: Callable[[str], Tuning] = lambda _: UNTUNED,
         above: Callable[[Source], str] = lambda _: "",
@@ -114,14 +114,14 @@ class Completer:
         self._document = document
         self._gate = gate
         self._clock = clock
-        self._desks: OrderedDict[str, Desk] = OrderedDict()
+        self._desks: OrderedDict[str, DocumentState] = OrderedDict()
         self._cache = SuggestionCache(settings("").cache_entries)
         identities = itertools.count(1)
-        self._pilot = Pilot(
+        self._pilot = CompletionEngine(
             backends=backends,
             context=context,
             syntax=syntax,
-            border=border or ClosedBorder(),
+            border=border or ClosedEgressGate(),
             keep=lambda flight, entry: self._cache.put(flight.cursor, entry),
             identity=lambda: next(identities),
             above=above,
@@ -199,7 +199,7 @@ class Completer:
 
     async def _awaited(
         self,
-        desk: Desk,
+        desk: DocumentState,
         source: Source,
         cursor: Cursor,
         trigger: Trigger,
@@ -242,7 +242,7 @@ class Completer:
         return True
 
     def _delay(
-        self, desk: Desk, source: Source, cursor: Cursor, settings: CompletionSettings
+        self, desk: DocumentState, source: Source, cursor: Cursor, settings: CompletionSettings
     ) -> float:
         """Return the pause before the backend is asked, in seconds."""
         backend = self._pilot.next_backend()
@@ -261,15 +261,15 @@ class Completer:
 
     def _take_off(
         self,
-        desk: Desk,
+        desk: DocumentState,
         source: Source,
         cursor: Cursor,
         trigger: Trigger,
         *,
         prepared: bool = False,
-    ) -> Flight:
+    ) -> InFlightCompletion:
         settings = self._settings(cursor.uri)
-        flight = Flight(
+        flight = InFlightCompletion(
             cursor,
             single_line=_single_line(cursor, trigger, settings),
             patient=trigger is Trigger.INVOKED,
@@ -296,14 +296,14 @@ class Completer:
             return settings
         return settings.model_copy(update={"max_tokens": most})
 
-    def _release(self, desk: Desk, flight: Flight, superseded: Signal) -> None:
+    def _release(self, desk: DocumentState, flight: InFlightCompletion, superseded: Signal) -> None:
         """Cancel a flight whose request was cancelled, unless a newer request came for it."""
         if not superseded.is_set() and desk.flight is flight:
             desk.drop_flight()
 
     # ------------------------------------------------------- what is known
 
-    def _known(self, desk: Desk, cursor: Cursor) -> tuple[Found, Origin] | None:
+    def _known(self, desk: DocumentState, cursor: Cursor) -> tuple[Found, Origin] | None:
         """Return what can be shown without asking; what is on screen goes first."""
         if desk.shown is not None:
             anchor, entry = desk.shown
@@ -320,11 +320,11 @@ class Completer:
 
     def _show(
         self,
-        desk: Desk,
+        desk: DocumentState,
         cursor: Cursor,
         found: Found,
         origin: Origin,
-        flight: Flight | None = None,
+        flight: InFlightCompletion | None = None,
     ) -> Suggestion:
         entry = found.entry
         typed = len(cursor.prefix) - found.typed
@@ -349,7 +349,7 @@ class Completer:
 
     # ---------------------------------------------------------- work ahead
 
-    async def _rest(self, desk: Desk, cursor: Cursor, text: str) -> None:
+    async def _rest(self, desk: DocumentState, cursor: Cursor, text: str) -> None:
         """While a suggestion is shown: prepare what follows it, then a better prompt."""
         # The suggestion goes out first; nobody waits for what follows it.
         await asyncio.sleep(BREATH)
@@ -372,7 +372,7 @@ class Completer:
             self._background.spawn(self._reads_anywhere(desk, source), name="read a document ahead")
         )
 
-    async def _reads_anywhere(self, desk: Desk, source: Source) -> None:
+    async def _reads_anywhere(self, desk: DocumentState, source: Source) -> None:
         end = Cursor.at(source, len(source.text))
         if await self._gate.refusal(source, end, Trigger.INVOKED) is None:
             await self._foresight.anywhere(desk, source, end)
@@ -390,7 +390,7 @@ class Completer:
             cursor,
         )
 
-    async def _reads_at_cursor(self, desk: Desk, source: Source, cursor: Cursor) -> None:
+    async def _reads_at_cursor(self, desk: DocumentState, source: Source, cursor: Cursor) -> None:
         if await self._gate.refusal(source, cursor, Trigger.INVOKED) is None:
             await self._foresight.at_cursor(desk, source, cursor)
 
@@ -421,10 +421,10 @@ class Completer:
             desk.session = desk.ahead = None
             desk.drop_flight()
 
-    def _desk(self, uri: str) -> Desk:
+    def _desk(self, uri: str) -> DocumentState:
         desk = self._desks.get(uri)
         if desk is None:
-            desk = self._desks[uri] = Desk(uri)
+            desk = self._desks[uri] = DocumentState(uri)
             if len(self._desks) > DOCUMENTS:
                 self._desks.popitem(last=False)[1].put_away()
         self._desks.move_to_end(uri)

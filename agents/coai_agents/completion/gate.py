@@ -7,15 +7,15 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.outcome import Reason, Trigger
-from coai_agents.exclusions import Ground
+from coai_agents.exclusions.decisions import Ground
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from coai_agents.completion.cursor import Cursor
-    from coai_agents.exclusions import Exclusions
+    from coai_agents.exclusions.decisions import Exclusions
     from coai_agents.source import Source
-    from coai_routing.settings import CompletionSettings
+    from coai_routing.settings.schema import CompletionSettings
 
 MOST_CHARACTERS: Final = 2_000_000
 """Nobody writes a longer file by hand, and every keystroke in it would cost milliseconds."""

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
+    from coai_agents.analysis.findings.findings import Analysis, Finding
     from coai_agents.fixes.site import Site
-    from coai_agents.static.findings import Analysis, Finding
 
 __all__ = ["FixRule", "Wrap", "applied", "fix_rules", "fixable", "fixes_for", "proposed", "verify"]
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
+    from coai_agents.analysis.findings.findings import Finding
     from coai_agents.source import Source
-    from coai_agents.static.findings import Finding
     from coai_agents.syntax.tree import SyntaxTree
 
 COMMENTS: Final = frozenset({"comment", "line_comment", "block_comment"})

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from coai_agents.analysis.rules.user_rules import proposals
 from coai_agents.fixes.fix import Fix
 from coai_agents.fixes.fixers import verify
-from coai_agents.static.user_rules import proposals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from coai_agents.analysis.findings.findings import Analysis, Finding
     from coai_agents.source import Source
-    from coai_agents.static.findings import Analysis, Finding
 
 
 def user_fixes_for(source: Source, findings: Iterable[Finding], before: Analysis) -> list[Fix]:

@@ -10,14 +10,14 @@ import warnings
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from coai_agents.static.analyzer import analyse
+from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from coai_agents.analysis.findings.findings import Analysis, Finding
     from coai_agents.source import Edit, Source, Span
-    from coai_agents.static.findings import Analysis, Finding
     from coai_agents.syntax.tree import SyntaxTree
 
 

@@ -6,6 +6,7 @@ whoever asks for one does without.
 
 from __future__ import annotations
 
+from coai_agents.syntax.block_extent import ExtentVerdict, completion_extent
 from coai_agents.syntax.brackets import OpenBracket, missing_closers, open_brackets
 from coai_agents.syntax.definitions import (
     CLASSES,
@@ -15,7 +16,6 @@ from coai_agents.syntax.definitions import (
     enclosing_function,
     outline,
 )
-from coai_agents.syntax.extent import ExtentVerdict, completion_extent
 from coai_agents.syntax.grammars import Grammar, grammar_for
 from coai_agents.syntax.identifiers import identifiers_near
 from coai_agents.syntax.imports import Import, imports

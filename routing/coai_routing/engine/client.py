@@ -315,7 +315,8 @@ def _find_host(
     model: Path, directory: Path, options: EngineOptions, abandoned: threading.Event
 ) -> tuple[HostFiles, HostRecord]:
     """Check the file, then find or start its host. Blocks."""
-    from coai_routing.engine import gguf, launch, record  # noqa: PLC0415 - not at server start
+    from coai_routing.engine import launch, record  # noqa: PLC0415 - not at server start
+    from coai_routing.weights import gguf  # noqa: PLC0415 - not at server start
 
     options = options.settled()
     gguf.check_file(model)

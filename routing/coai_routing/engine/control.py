@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coai_routing.errors import EngineError
-from coai_routing.speed import Speed
+from coai_routing.pool.speed import Speed
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError
 
 from coai_routing.engine.record import library_version, model_identity
 from coai_routing.own_files import write_own_file
-from coai_routing.speed import Probe, Speed, Timing, probing
+from coai_routing.pool.speed import Probe, Speed, Timing, probing
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from coai_routing.engine.threads import default_threads
-from coai_routing.speed import Speed
+from coai_routing.pool.speed import Speed
 
 
 class EnginePhase(StrEnum):

@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Final
 
 from coai_routing.background import Background
 from coai_routing.errors import ProviderError, ProviderUnavailableError
-from coai_routing.health import HEALTHY, BackendHealth, Circuit
-from coai_routing.pacing import blames_backend
+from coai_routing.pool.health import HEALTHY, BackendHealth, Circuit
+from coai_routing.pool.speed import speed_of
 from coai_routing.request import Capability
+from coai_routing.router.limiter import blames_backend
 from coai_routing.running_mean import blended
-from coai_routing.speed import speed_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 
     from coai_routing.pool.place import Place
+    from coai_routing.pool.speed import Speed
     from coai_routing.providers.base import Provider
     from coai_routing.request import Delta, ModelRequest
-    from coai_routing.speed import Speed
 
 KEPT: Final = 2
 """Providers of one endpoint that are kept: completions and questions may have an egress each."""

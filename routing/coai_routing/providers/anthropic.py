@@ -11,21 +11,26 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from coai_routing.providers.backend import describe_anthropic
-from coai_routing.providers.events import told_by
-from coai_routing.providers.listings import anthropic_models, count, entries, fields, text
-from coai_routing.providers.refusals import LeftOut
+from coai_routing.providers.replies.events import told_by
+from coai_routing.providers.replies.listings import anthropic_models, count, entries, fields, text
+from coai_routing.providers.replies.refusals import LeftOut
+from coai_routing.providers.replies.streams import (
+    StopWords,
+    require_messages,
+    require_prompt,
+    sendable,
+)
 from coai_routing.providers.sdk import client_options
 from coai_routing.providers.sdk_provider import SdkProvider
-from coai_routing.providers.streams import StopWords, require_messages, require_prompt, sendable
 from coai_routing.request import ModelReply, Usage
 
 if TYPE_CHECKING:
     import anthropic  # noqa: TID251 - for its types alone
 
     from coai_routing.errors import RequestRejectedError
-    from coai_routing.privacy import Egress
+    from coai_routing.privacy.egress import Egress
     from coai_routing.providers.backend import Backend
-    from coai_routing.providers.sse import Event
+    from coai_routing.providers.replies.sse import Event
     from coai_routing.request import ModelDescription, ModelRequest
 
 _CACHE: Final = {"type": "ephemeral"}

@@ -6,9 +6,9 @@ import asyncio
 import json
 from typing import TYPE_CHECKING, Final
 
-from coai_routing.providers import failures
-from coai_routing.providers.events import media_type
 from coai_routing.providers.http import MalformedReplyError
+from coai_routing.providers.replies import failures
+from coai_routing.providers.replies.events import media_type
 
 if TYPE_CHECKING:
     from collections.abc import Container

@@ -19,7 +19,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from coai_routing.privacy import is_loopback
+from coai_routing.privacy.egress import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,16 +11,28 @@ import json
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from coai_routing.errors import ProviderError, RequestRejectedError
-from coai_routing.privacy import Egress
-from coai_routing.providers import failures
+from coai_routing.privacy.egress import Egress
 from coai_routing.providers.asking import ask, expect
 from coai_routing.providers.backend import describe_llama_server
-from coai_routing.providers.events import MEDIA_TYPES, told_by
 from coai_routing.providers.http import Client, MalformedReplyError
-from coai_routing.providers.listings import count, fields, first, number, openai_models, text
-from coai_routing.providers.refusals import LeftOut
-from coai_routing.providers.sse import ReplyDecoder
-from coai_routing.providers.streams import collect, require_messages, require_prompt, sendable
+from coai_routing.providers.replies import failures
+from coai_routing.providers.replies.events import MEDIA_TYPES, told_by
+from coai_routing.providers.replies.listings import (
+    count,
+    fields,
+    first,
+    number,
+    openai_models,
+    text,
+)
+from coai_routing.providers.replies.refusals import LeftOut
+from coai_routing.providers.replies.sse import ReplyDecoder
+from coai_routing.providers.replies.streams import (
+    collect,
+    require_messages,
+    require_prompt,
+    sendable,
+)
 from coai_routing.request import Delta, Health, ModelReply, ModelRequest, Timings, Usage
 
 if TYPE_CHECKING:
@@ -28,7 +40,7 @@ if TYPE_CHECKING:
 
     from coai_routing.providers.backend import Backend
     from coai_routing.providers.http import Reply
-    from coai_routing.providers.sse import Event
+    from coai_routing.providers.replies.sse import Event
     from coai_routing.request import ModelDescription
 
 _LISTING_TIMEOUT: Final = 5.0

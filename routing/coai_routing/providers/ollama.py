@@ -15,16 +15,21 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 import httpx
 
 from coai_routing.errors import ModelNotFoundError, ProviderError, RequestRejectedError
-from coai_routing.privacy import Egress
-from coai_routing.providers import failures
+from coai_routing.privacy.egress import Egress
 from coai_routing.providers.backend import describe_ollama
-from coai_routing.providers.events import told_by
-from coai_routing.providers.listings import fields, ollama_models, ollama_remote, text
 from coai_routing.providers.proxies import environment_set_aside
-from coai_routing.providers.refusals import LeftOut
+from coai_routing.providers.replies import failures
+from coai_routing.providers.replies.events import told_by
+from coai_routing.providers.replies.listings import fields, ollama_models, ollama_remote, text
+from coai_routing.providers.replies.refusals import LeftOut
+from coai_routing.providers.replies.sse import ReplyDecoder, decoded
+from coai_routing.providers.replies.streams import (
+    collect,
+    require_messages,
+    require_prompt,
+    sendable,
+)
 from coai_routing.providers.sdk import before, client_options, model_of
-from coai_routing.providers.sse import ReplyDecoder, decoded
-from coai_routing.providers.streams import collect, require_messages, require_prompt, sendable
 from coai_routing.request import Delta, Health, ModelReply, Timings, Usage
 
 if TYPE_CHECKING:

@@ -7,21 +7,28 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from coai_routing.providers.backend import describe_openai_compatible
-from coai_routing.providers.events import told_by
-from coai_routing.providers.listings import count, fields, first, number, openai_models, text
-from coai_routing.providers.refusals import LeftOut, named
+from coai_routing.providers.replies.events import told_by
+from coai_routing.providers.replies.listings import (
+    count,
+    fields,
+    first,
+    number,
+    openai_models,
+    text,
+)
+from coai_routing.providers.replies.refusals import LeftOut, named
+from coai_routing.providers.replies.streams import StopWords, collect, require_prompt, sendable
 from coai_routing.providers.sdk import client_options
 from coai_routing.providers.sdk_provider import SdkProvider
-from coai_routing.providers.streams import StopWords, collect, require_prompt, sendable
 from coai_routing.request import ModelReply, Timings, Usage
 
 if TYPE_CHECKING:
     import openai
 
     from coai_routing.errors import RequestRejectedError
-    from coai_routing.privacy import Egress
+    from coai_routing.privacy.egress import Egress
     from coai_routing.providers.backend import Backend
-    from coai_routing.providers.sse import Event
+    from coai_routing.providers.replies.sse import Event
     from coai_routing.request import ModelDescription, ModelRequest
 
 MOST_STOPS: Final = 4

@@ -19,7 +19,7 @@ from coai_routing.errors import ProviderUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from coai_routing.privacy import Egress
+    from coai_routing.privacy.egress import Egress
     from coai_routing.providers.backend import Backend
 
 logger = logging.getLogger(__name__)

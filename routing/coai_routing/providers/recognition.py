@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from coai_routing.errors import AuthenticationError, BadReplyError, ProviderError
 from coai_routing.providers.asking import ask
 from coai_routing.providers.http import Client, MalformedReplyError
-from coai_routing.providers.listings import (
+from coai_routing.providers.replies.listings import (
     capabilities,
     entries,
     fields,

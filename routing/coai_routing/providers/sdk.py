@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from coai_routing.errors import EgressRefusedError
-from coai_routing.providers import failures
-from coai_routing.providers.events import MEDIA_TYPES, media_type
-from coai_routing.providers.listings import fields, text
 from coai_routing.providers.proxies import proxy_options
+from coai_routing.providers.replies import failures
+from coai_routing.providers.replies.events import MEDIA_TYPES, media_type
+from coai_routing.providers.replies.listings import fields, text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping
 
-    from coai_routing.privacy import Egress
+    from coai_routing.privacy.egress import Egress
     from coai_routing.providers.backend import Backend
 
 _T = TypeVar("_T")

@@ -12,18 +12,18 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 
 from coai_routing.errors import ModelNotFoundError, ProviderError, RequestRejectedError
-from coai_routing.privacy import Egress
-from coai_routing.providers import failures
+from coai_routing.privacy.egress import Egress
+from coai_routing.providers.replies import failures
+from coai_routing.providers.replies.sse import ReplyDecoder
+from coai_routing.providers.replies.streams import collect, require_messages
 from coai_routing.providers.sdk import before
-from coai_routing.providers.sse import ReplyDecoder
-from coai_routing.providers.streams import collect, require_messages
 from coai_routing.request import Delta, Health
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from coai_routing.providers.backend import Backend
-    from coai_routing.providers.sse import Event
+    from coai_routing.providers.replies.sse import Event
     from coai_routing.request import ModelDescription, ModelReply, ModelRequest
 
 _LISTING_TIMEOUT: Final = 5.0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from coai_routing.catalog import FimFormat
+from coai_routing.registry.catalog import FimFormat
 
 if TYPE_CHECKING:
     from coai_routing.request import ModelRequest

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from coai_routing.errors import CoaiError
+from coai_server import serve
 from coai_server.cli import (
-    audit,
     auth,
     cache,
     complete,
     config,
-    demo,
     doctor,
     models,
     privacy,
     route,
     rules,
-    serve,
     stats,
     why,
 )
+from coai_server.cli.audit import command as audit
 from coai_server.cli.console import report, tolerate_any_encoding
+from coai_server.cli.demo import command as demo
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,7 +19,7 @@ def auth(
 
     Keys are set in the environment, or as `cloud.NAME.api_key` in the user's settings file.
     """
-    from coai_routing.places import key_of  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.pool.endpoints import key_of  # noqa: PLC0415 (not for `--help`)
 
     settings = load_settings(Path.cwd()).settings
     vendors = settings.cloud.by_name()

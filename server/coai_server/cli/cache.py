@@ -11,7 +11,7 @@ from coai_server.cli.console import console, notices, run, write_json
 from coai_server.cli.settings import load_settings
 
 if TYPE_CHECKING:
-    from coai_routing.cache import AnswerCache, CacheState
+    from coai_routing.router.cache import AnswerCache, CacheState
 
 commands = typer.Typer(no_args_is_help=True, help="See and forget the answers that are kept.")
 
@@ -52,7 +52,7 @@ def clear() -> None:
 
 
 def _cache() -> AnswerCache | None:
-    from coai_routing.assembly import answer_cache  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.wiring.assembly import answer_cache  # noqa: PLC0415 (not for `--help`)
 
     return answer_cache(load_settings(Path.cwd()).settings)
 

@@ -31,7 +31,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
 ) -> None:
     """Show every setting with its value and its place; problems go to standard error."""
-    from coai_routing.settings_loading import rows  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.settings.loading import rows  # noqa: PLC0415 (not for `--help`)
 
     where = (path or Path.cwd()).absolute()
     loaded = load_settings(where if where.is_dir() else where.parent)

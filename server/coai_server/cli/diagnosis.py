@@ -12,24 +12,24 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
-from coai_routing.cloud_completion import NAME as CLOUD
 from coai_routing.errors import ProviderError
-from coai_routing.local import LocalModels
-from coai_routing.places import key_of
-from coai_routing.plan import EMBEDDED
+from coai_routing.policy.completion import EMBEDDED
+from coai_routing.pool.endpoints import key_of
+from coai_routing.pool.speed import TYPICAL_TOKENS
 from coai_routing.processes import program as find_program
 from coai_routing.request import ModelRequest
-from coai_routing.settings import CustomEndpoint
-from coai_routing.speed import TYPICAL_TOKENS
+from coai_routing.router.cloud_completion import NAME as CLOUD
+from coai_routing.settings.schema import CustomEndpoint
+from coai_routing.wiring.local import LocalModels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from coai_routing.backends import Backend
-    from coai_routing.discovery import Found
-    from coai_routing.plan import CompletionPlan, Offer
-    from coai_routing.settings import Settings
-    from coai_routing.settings_loading import LoadedSettings
+    from coai_routing.policy.completion import CompletionPlan, Offer
+    from coai_routing.pool.backends import Backend
+    from coai_routing.providers.discovery import Found
+    from coai_routing.settings.loading import LoadedSettings
+    from coai_routing.settings.schema import Settings
 
 START_SECONDS: Final = 120.0
 """How long the embedded engine may take to load its model before it is reported as it is."""

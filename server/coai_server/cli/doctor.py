@@ -16,7 +16,7 @@ from coai_server.cli.settings import load_settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coai_routing.plan import Offer
+    from coai_routing.policy.completion import Offer
     from coai_server.cli.diagnosis import Cloud, Diagnosis
 
 

@@ -11,9 +11,9 @@ from coai_server.cli.console import console, notices, run, write_json
 from coai_server.cli.settings import load_settings, store_of
 
 if TYPE_CHECKING:
-    from coai_routing.engine.own_weights import OwnWeights
-    from coai_routing.engine.store import ModelStore, StoredModelStatus
-    from coai_routing.settings import Settings
+    from coai_routing.settings.schema import Settings
+    from coai_routing.weights.own_weights import OwnWeights
+    from coai_routing.weights.store import ModelStore, StoredModelStatus
 
 commands = typer.Typer(
     no_args_is_help=True, help="List, fetch and remove the weights of local models."

@@ -28,7 +28,7 @@ def log(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
 ) -> None:
     """List the requests that left this machine: when, to whom, how much, why it was allowed."""
-    from coai_routing.egress_log import location, read_departures  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.privacy.departures import location, read_departures  # noqa: PLC0415 (not for `--help`)
 
     departed = read_departures(location(), limit=limit)
     if as_json:
@@ -75,11 +75,11 @@ def trust(
     Who runs it can read what is sent to it. It is trusted at its address and with its owner: if
     another user listens there later, it is not used.
     """
-    from coai_routing.configured import configured_endpoints  # noqa: PLC0415 (as above)
-    from coai_routing.consents import withdraw  # noqa: PLC0415 (not for `--help`)
-    from coai_routing.discovery import placed  # noqa: PLC0415 (as above)
-    from coai_routing.listeners import UNKNOWN, address_of  # noqa: PLC0415 (as above)
-    from coai_routing.neighbours import consent_to  # noqa: PLC0415 (as above)
+    from coai_routing.privacy.consents import withdraw  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.privacy.listeners import UNKNOWN, address_of  # noqa: PLC0415 (as above)
+    from coai_routing.privacy.neighbours import consent_to  # noqa: PLC0415 (as above)
+    from coai_routing.providers.discovery import placed  # noqa: PLC0415 (as above)
+    from coai_routing.wiring.configured import configured_endpoints  # noqa: PLC0415 (as above)
 
     settings = load_settings(Path.cwd()).settings
     known = {endpoint.name: placed(endpoint) for endpoint in configured_endpoints(settings)}

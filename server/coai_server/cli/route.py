@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from coai_routing.capabilities import Objective
+from coai_routing.registry.capabilities import Objective
 from coai_routing.request import Capability
 from coai_server.cli.console import console, run, write_json
 from coai_server.cli.files import read_text
@@ -16,8 +16,8 @@ from coai_server.cli.settings import load_settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coai_routing.explaining import Explanation
-    from coai_routing.route import Deployment, RoutePlan
+    from coai_routing.policy.question import Deployment, RoutePlan
+    from coai_routing.wiring.explaining import Explanation
 
 commands = typer.Typer(no_args_is_help=True, help="See which model answers what, and why.")
 
@@ -48,9 +48,9 @@ def explain(
 
     Model servers are looked for, as `coai doctor` does. Exit code 1 if no model may answer.
     """
-    from coai_routing.explaining import explain_route  # noqa: PLC0415 (not for `--help`)
-    from coai_routing.file_names import roots_of  # noqa: PLC0415 (as above)
-    from coai_routing.shown_files import own_rules  # noqa: PLC0415 (as above)
+    from coai_routing.privacy.file_names import roots_of  # noqa: PLC0415 (as above)
+    from coai_routing.privacy.shown_files import own_rules  # noqa: PLC0415 (as above)
+    from coai_routing.wiring.explaining import explain_route  # noqa: PLC0415 (not for `--help`)
 
     loaded = load_settings(Path.cwd())
     shown, files = None, ()
@@ -82,7 +82,7 @@ def models(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
 ) -> None:
     """List the models that requests can be routed to, by their aliases."""
-    from coai_routing.configured_routing import registry  # noqa: PLC0415 (as above)
+    from coai_routing.wiring.configured_routing import registry  # noqa: PLC0415 (as above)
 
     listed = registry().models
     if as_json:

@@ -37,7 +37,7 @@ def list_rules(
     rules: Places = None,
 ) -> None:
     """List all rules, your own ones last: id, severity, weakness, languages, and title."""
-    from coai_agents.static.rules import catalogue, own_concepts  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.analysis.rules.rules import catalogue, own_concepts  # noqa: PLC0415 (not for `--help`)
 
     have_own_rules(rules or ())
     own = own_concepts()
@@ -75,8 +75,8 @@ def explain(
 
     It is the page that an editor opens from a finding's code.
     """
-    from coai_agents.static.rule_pages import rule_page  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.static.rules import catalogue, own_concepts  # noqa: PLC0415
+    from coai_agents.analysis.rules.rule_pages import rule_page  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.analysis.rules.rules import catalogue, own_concepts  # noqa: PLC0415
 
     have_own_rules(rules or ())
     if rule not in catalogue() and rule not in own_concepts():
@@ -96,8 +96,8 @@ def have_own_rules(more: Iterable[Path] = ()) -> None:
     The current directory's own rules (`.coai/rules`) are not among them unless the user's settings
     trust it: they come with the code.
     """
-    from coai_routing.settings_loading import load  # noqa: PLC0415 (not for `--help`)
-    from coai_server.cli.wishes import have, rule_places  # noqa: PLC0415 (as above)
+    from coai_routing.settings.loading import load  # noqa: PLC0415 (not for `--help`)
+    from coai_server.cli.audit.wishes import have, rule_places  # noqa: PLC0415 (as above)
 
     here = Path.cwd()
     places = rule_places(load(workspace_roots=[here]).settings.static, [here])
@@ -110,11 +110,11 @@ def try_examples(*, rules: Places = None) -> None:
 
     Exit code 1 if one does not hold, or if a rule of your own is wrong.
     """
+    from coai_agents.analysis.dataflow.lowering import LANGUAGES  # noqa: PLC0415
+    from coai_agents.analysis.rules import user_rules  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.analysis.rules.rules import examples  # noqa: PLC0415
+    from coai_agents.analysis.run.analyzer import analyse  # noqa: PLC0415
     from coai_agents.source import Source  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.static import user_rules  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.static.analyzer import analyse  # noqa: PLC0415
-    from coai_agents.static.lowering import LANGUAGES  # noqa: PLC0415
-    from coai_agents.static.rules import examples  # noqa: PLC0415
 
     def found(text: str, language: str) -> set[str]:
         name = "typescriptreact" if language == "tsx" else language
@@ -141,7 +141,7 @@ def try_examples(*, rules: Places = None) -> None:
 
 def page() -> str:
     """Return the page of all rules, `docs/rules.md`."""
-    from coai_agents.static.rules import WEAKNESS, catalogue  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.analysis.rules.rules import WEAKNESS, catalogue  # noqa: PLC0415 (not for `--help`)
 
     languages = _languages()
     parts = [_HEADING]
@@ -173,8 +173,8 @@ the program and from files make it a `warning`, values from a function's caller 
 
 def _languages() -> dict[str, list[str]]:
     """Return the languages that each rule knows."""
-    from coai_agents.static.lowering import LANGUAGES  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.static.rules import load  # noqa: PLC0415
+    from coai_agents.analysis.dataflow.lowering import LANGUAGES  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.analysis.rules.rules import load  # noqa: PLC0415
 
     known: dict[str, list[str]] = {"secret-found": ["any"]}
     for language in sorted(LANGUAGES - {"tsx"}):

@@ -15,7 +15,7 @@ from coai_server.cli.settings import load_settings
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from coai_routing.books import ModelStats
+    from coai_routing.records.spending import ModelStats
 
 
 def stats(
@@ -37,18 +37,18 @@ def stats(
     `--prometheus` counts everything that is kept; write it into a folder that a node exporter's
     textfile collector reads. Completions are listed apart, with those by models on this machine.
     """
-    from coai_routing.books import Books, location, read_days, read_stats  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.records.spending import SpendingLedger, location, read_days, read_stats  # noqa: PLC0415 (not for `--help`)
 
     path = location()
     if prometheus:
-        from coai_routing.books import read_totals  # noqa: PLC0415 (as above)
-        from coai_routing.prometheus import render  # noqa: PLC0415 (as above)
+        from coai_routing.records.prometheus import render  # noqa: PLC0415 (as above)
+        from coai_routing.records.spending import read_totals  # noqa: PLC0415 (as above)
 
         typer.echo(render(read_totals(path)), nl=False)
         return
     since = datetime.now(UTC) - timedelta(days=days)
     if models:
-        _show_standings(Books(path), as_json=as_json)
+        _show_standings(SpendingLedger(path), as_json=as_json)
         return
     rows = read_stats(path, since=since)
     if plot is not None:
@@ -98,8 +98,8 @@ def _show(rows: Sequence[ModelStats], days: int) -> None:
 
 def _show_completions(since: datetime) -> None:
     """Show what models were asked for completions, whoever asked them; the ledger has that."""
-    from coai_routing.ledger_file import location  # noqa: PLC0415 (as above)
-    from coai_routing.ledger_reading import reading  # noqa: PLC0415 (as above)
+    from coai_routing.records.usage_file import location  # noqa: PLC0415 (as above)
+    from coai_routing.records.usage_reading import reading  # noqa: PLC0415 (as above)
 
     if not location().exists():
         return
@@ -127,9 +127,9 @@ def _show_completions(since: datetime) -> None:
 
 
 def _show_standings(books: Any, *, as_json: bool) -> None:  # noqa: ANN401 - imported late
-    from coai_routing.learning import Learning  # noqa: PLC0415 (as above)
+    from coai_routing.policy.bandit import BanditStandings  # noqa: PLC0415 (as above)
 
-    learning = Learning(books)
+    learning = BanditStandings(books)
     if books.path.is_file():
         learning.load()
         books.close()

@@ -14,7 +14,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from coai_routing.engine.store_progress import PullPhase
+from coai_routing.weights.store_progress import PullPhase
 from coai_server.cli.console import notices
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from coai_routing.engine.store import ModelStore
-    from coai_routing.engine.store_progress import PullProgress
+    from coai_routing.weights.store import ModelStore
+    from coai_routing.weights.store_progress import PullProgress
 
 STEP_PERCENT: Final = 10
 """Where there is no terminal, a line is written each time so much more has come."""

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from coai_routing.ledger_reading import PastRequest
-    from coai_routing.ledger_rows import Fate, RequestRow
+    from coai_routing.records.usage_reading import PastRequest
+    from coai_routing.records.usage_rows import Fate, RequestRow
 
 _MOST: Final = 100_000
 
@@ -32,7 +32,7 @@ def why(
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
 ) -> None:
     """Say what the last completion requests ended in, newest first, and why there was nothing."""
-    from coai_routing.ledger_file import location  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.records.usage_file import location  # noqa: PLC0415 (not for `--help`)
 
     enabled = load_settings(Path.cwd()).settings.ledger.enabled
     path = location()
@@ -53,7 +53,7 @@ def why(
 
 
 def _read(path: Path, last: int) -> tuple[PastRequest, ...]:
-    from coai_routing.ledger_reading import reading  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.records.usage_reading import reading  # noqa: PLC0415 (not for `--help`)
 
     if not path.exists():
         return ()

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from coai_agents.completion.cleaning import clean
 from coai_agents.completion.cursor import Cursor
-from coai_agents.completion.flight import Flight
+from coai_agents.completion.in_flight import InFlightCompletion
 from coai_agents.completion.outcome import Reason
-from coai_agents.completion.structure import SyntaxTrees
+from coai_agents.completion.stop.cleaning import clean
+from coai_agents.completion.stop.structure import SyntaxTrees
 from coai_agents.source import Source
 from coai_routing.request import Delta
 
@@ -27,7 +27,7 @@ def fitted(
     source = Source("file:///case", before + after, language)
     cursor = Cursor.at(source, len(before))
     trees = SyntaxTrees()
-    flight = Flight(cursor, single_line=single_line, patient=True)
+    flight = InFlightCompletion(cursor, single_line=single_line, patient=True)
     flight.look = lambda: trees.ground(source, cursor)
 
     async def stream() -> AsyncGenerator[Delta]:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from coai_agents.completion.border import PrivacyBorder
+from coai_agents.completion.egress_gate import PrivacyEgressGate
 from coai_agents.source import Source
 from coai_routing.errors import EgressRefusedError
-from coai_routing.file_names import roots_of
-from coai_routing.settings import Settings
+from coai_routing.privacy.file_names import roots_of
+from coai_routing.settings.schema import Settings
 
 ROOT = Path("/work").absolute()
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -29,7 +29,7 @@ async def refusal(
 ) -> str:
     """Return why a file may not be shown; empty if it may."""
     known = Settings.model_validate({**ON, **settings})
-    border = PrivacyBorder(lambda _: known, lambda: roots_of([ROOT]))
+    border = PrivacyEgressGate(lambda _: known, lambda: roots_of([ROOT]))
     source = Source(uri or (ROOT / path).as_uri(), text)
     try:
         await border.check(source, above, backend=backend)

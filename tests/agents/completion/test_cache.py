@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from coai_agents.completion.cache import PER_SUFFIX, WINDOW, Entry, SuggestionCache
 from coai_agents.completion.cursor import Cursor
+from coai_agents.completion.suggestion_cache import PER_SUFFIX, WINDOW, Entry, SuggestionCache
 
 URI = "file:///a.py"
 

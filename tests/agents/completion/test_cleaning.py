@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from coai_agents.completion.cleaning import clean
 from coai_agents.completion.cursor import Cursor
-from coai_agents.completion.extent import find_end
-from coai_agents.completion.fitting import Ground
 from coai_agents.completion.outcome import Reason
+from coai_agents.completion.stop.cleaning import clean
+from coai_agents.completion.stop.fitting import Ground
+from coai_agents.completion.stop.line_extent import find_end
 
 TOKENS = ("<|fim_middle|>", "<|endoftext|>")
 

@@ -11,23 +11,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_agents.completion.completer import BREATH, Completer
-from coai_agents.completion.foresight import REST
 from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
-from coai_agents.completion.structure import SyntaxTrees
-from coai_routing.backends import Absence
+from coai_agents.completion.prompt.foresight import REST
+from coai_agents.completion.stop.structure import SyntaxTrees
 from coai_routing.errors import (
     BadReplyError,
     EgressRefusedError,
     ProviderBusyError,
     ProviderTimeoutError,
 )
-from coai_routing.settings import CompletionSettings
+from coai_routing.pool.backends import Absence
+from coai_routing.settings.schema import CompletionSettings
 from tests.support.scripted import FIM, Editor, NoContext, OpenBorder, OpenGate, ScriptedBackends
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from coai_agents.completion.border import Border
+    from coai_agents.completion.egress_gate import EgressGate
     from coai_routing.errors import ProviderError
     from coai_routing.request import ModelRequest
 
@@ -44,7 +44,7 @@ class Desktop:
         *,
         settings: CompletionSettings = SETTINGS,
         answer: Callable[[ModelRequest], str | None] | None = None,
-        border: Border | None = None,
+        border: EgressGate | None = None,
         strained: Callable[[], bool] = lambda: False,
     ) -> None:
         self.editor = Editor(text)
@@ -77,7 +77,7 @@ async def desktop(
     *,
     settings: CompletionSettings = SETTINGS,
     answer: Callable[[ModelRequest], str | None] | None = None,
-    border: Border | None = None,
+    border: EgressGate | None = None,
     strained: Callable[[], bool] = lambda: False,
 ) -> AsyncGenerator[Desktop]:
     desk = Desktop(text, settings=settings, answer=answer, border=border, strained=strained)
@@ -375,7 +375,7 @@ async def read_ahead(desk: Desktop, *, since: int, pieces: int) -> list[str]:
 async def test_a_rest_has_the_backend_read_more_piece_by_piece(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.01)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.REST", 0.01)
     async with desktop(LONG, answer=lambda _: "sum(items)\n") as desk:
         await desk.answered()
         asked = desk.model.calls[0].request.prompt or ""
@@ -393,7 +393,7 @@ async def test_a_rest_has_the_backend_read_more_piece_by_piece(
 async def test_what_was_read_ahead_is_kept_while_the_user_types(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.01)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.REST", 0.01)
     async with desktop(LONG, answer=lambda _: "sum(items)\n") as desk:
         desk.model.holds_reading = True
         await desk.answered()
@@ -412,7 +412,7 @@ async def test_what_was_read_ahead_is_kept_while_the_user_types(
 async def test_nothing_is_read_ahead_where_there_is_no_more_to_show(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.0)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.REST", 0.0)
     async with desktop(answer=lambda _: "sum(items)\n") as desk:
         await desk.answered()
         await asyncio.sleep(0.05)
@@ -422,7 +422,7 @@ async def test_nothing_is_read_ahead_where_there_is_no_more_to_show(
 async def test_a_long_document_is_not_read_before_the_cursor_is_known(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.foresight.PAUSE", 0.0)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.PAUSE", 0.0)
     async with desktop(LONG) as desk:
         desk.completer.opened(desk.editor.source)
         await asyncio.sleep(0.02)
@@ -432,8 +432,8 @@ async def test_a_long_document_is_not_read_before_the_cursor_is_known(
 async def test_where_the_cursor_rests_a_short_prompt_is_read_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.foresight.PAUSE", 0.0)
-    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.01)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.PAUSE", 0.0)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.REST", 0.01)
     async with desktop(LONG, answer=lambda _: "sum(items)\n") as desk:
         desk.model.holds_reading = True
         desk.completer.rested(desk.editor.source, desk.editor.offset)
@@ -451,8 +451,8 @@ async def test_where_the_cursor_rests_a_short_prompt_is_read_first(
 async def test_after_the_short_prompt_a_longer_one_is_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.foresight.PAUSE", 0.0)
-    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.01)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.PAUSE", 0.0)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.REST", 0.01)
     async with desktop(LONG, answer=lambda _: "sum(items)\n") as desk:
         desk.completer.rested(desk.editor.source, desk.editor.offset)
         await desk.model.called(1)
@@ -478,8 +478,8 @@ class Strain:
 
 
 async def test_on_a_busy_machine_nothing_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coai_agents.completion.foresight.PAUSE", 0.0)
-    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.0)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.PAUSE", 0.0)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.REST", 0.0)
     settings = SETTINGS.model_copy(update={"prefetch": True})
     async with desktop(
         LONG, settings=settings, answer=lambda _: "sum(items)\n", strained=Strain()
@@ -561,7 +561,7 @@ async def test_a_defect_does_not_pass_for_a_model_without_ideas() -> None:
 async def test_a_document_that_was_read_is_the_beginning_of_every_prompt_in_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.0)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.REST", 0.0)
     async with desktop(answer=lambda _: "sum(items)\n") as desk:
         desk.completer.opened(desk.editor.source)
         await desk.model.called(1)
@@ -621,7 +621,7 @@ async def test_a_prompt_with_a_secret_is_marked_where_it_would_leave_the_machine
 
 
 async def test_an_opened_document_is_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("coai_agents.completion.foresight.REST", 0.01)
+    monkeypatch.setattr("coai_agents.completion.prompt.foresight.REST", 0.01)
     async with desktop() as desk:
         desk.completer.opened(desk.editor.source)
         call = await desk.model.called(1)

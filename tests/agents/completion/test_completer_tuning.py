@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_agents.completion.completer import Completer
+from coai_agents.completion.feedback.tuning import Tuning
 from coai_agents.completion.outcome import Event, Reason, Suggestion, Trigger
-from coai_agents.completion.structure import SyntaxTrees
-from coai_agents.completion.tuning import Tuning
-from coai_routing.settings import CompletionSettings
+from coai_agents.completion.stop.structure import SyntaxTrees
+from coai_routing.settings.schema import CompletionSettings
 from tests.support.scripted import Editor, NoContext, OpenGate, ScriptedBackends
 
 if TYPE_CHECKING:

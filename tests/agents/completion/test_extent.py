@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coai_agents.completion.extent import End, Surroundings, find_end, indentation
+from coai_agents.completion.stop.line_extent import End, Surroundings, find_end, indentation
 
 FUNCTION = "def f(items):\n    total = 0\n"
 

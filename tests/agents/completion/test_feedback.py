@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.completion import feedback as module
-from coai_agents.completion.feedback import REGRET, Feedback
+from coai_agents.completion.feedback import feedback as module
+from coai_agents.completion.feedback.feedback import REGRET, Feedback
 from coai_agents.completion.outcome import Suggestion
 from coai_agents.source import Span
-from coai_routing.ledger_rows import Fate, SuggestionRow
+from coai_routing.records.usage_rows import Fate, SuggestionRow
 from tests.support.scripted import Editor
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Clock:
             heapq.heappop(self._sleepers)[2].set()
 
 
-class Desk:
+class DocumentState:
     """An editor whose suggestions are followed, and what was reported of them."""
 
     def __init__(self, text: str = "total = |\nprint(total)\n") -> None:
@@ -107,14 +107,14 @@ async def settled() -> None:
 
 
 @pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    desk = Desk()
+async def desk() -> AsyncIterator[DocumentState]:
+    desk = DocumentState()
     yield desk
     await desk.feedback.aclose()
     assert desk.clock.sleeping == 0
 
 
-async def test_what_is_shown_is_reported_without_its_text(desk: Desk) -> None:
+async def test_what_is_shown_is_reported_without_its_text(desk: DocumentState) -> None:
     desk.show("a\n    b")
     assert desk.rows == [
         SuggestionRow(
@@ -130,7 +130,7 @@ async def test_what_is_shown_is_reported_without_its_text(desk: Desk) -> None:
     ]
 
 
-async def test_accepted_whole_by_the_text(desk: Desk) -> None:
+async def test_accepted_whole_by_the_text(desk: DocumentState) -> None:
     desk.show()
     desk.editor.type(TEXT)
     assert (desk.of().fate, desk.of().taken) == (Fate.ACCEPTED, 10)
@@ -140,7 +140,7 @@ async def test_accepted_whole_by_the_text(desk: Desk) -> None:
     assert len(desk.rows) == reported
 
 
-async def test_accepted_whole_by_the_command_before_the_text(desk: Desk) -> None:
+async def test_accepted_whole_by_the_command_before_the_text(desk: DocumentState) -> None:
     desk.show(")")
     desk.feedback.accepted(1)
     desk.editor.type(")")
@@ -149,7 +149,7 @@ async def test_accepted_whole_by_the_command_before_the_text(desk: Desk) -> None
 
 @pytest.mark.parametrize("typed", ["s", "SUM(items)", TEXT[:3]])
 async def test_accepted_whole_by_the_command_after_an_edit_that_did_not_tell(
-    desk: Desk, typed: str
+    desk: DocumentState, typed: str
 ) -> None:
     desk.show()
     desk.editor.type(typed)
@@ -160,12 +160,12 @@ async def test_accepted_whole_by_the_command_after_an_edit_that_did_not_tell(
     assert desk.of().kept_30s is not None
 
 
-async def test_a_command_for_what_nobody_knows_is_ignored(desk: Desk) -> None:
+async def test_a_command_for_what_nobody_knows_is_ignored(desk: DocumentState) -> None:
     desk.feedback.accepted(99)
     assert desk.rows == []
 
 
-async def test_accepted_in_part_and_then_left(desk: Desk) -> None:
+async def test_accepted_in_part_and_then_left(desk: DocumentState) -> None:
     desk.show()
     desk.editor.type("sum")
     assert desk.of().fate is Fate.SHOWN
@@ -175,7 +175,7 @@ async def test_accepted_in_part_and_then_left(desk: Desk) -> None:
     assert desk.of().kept_30s == 1.0
 
 
-async def test_piece_by_piece_is_whole_in_the_end(desk: Desk) -> None:
+async def test_piece_by_piece_is_whole_in_the_end(desk: DocumentState) -> None:
     desk.show()
     for identity, piece in enumerate(["sum", "(items)"], 1):
         desk.editor.type(piece)
@@ -184,7 +184,7 @@ async def test_piece_by_piece_is_whole_in_the_end(desk: Desk) -> None:
     assert desk.of().fate is Fate.ACCEPTED
 
 
-async def test_typing_all_of_it_is_not_taking_it(desk: Desk) -> None:
+async def test_typing_all_of_it_is_not_taking_it(desk: DocumentState) -> None:
     desk.show()
     for number, character in enumerate(TEXT, 1):
         desk.editor.type(character)
@@ -195,19 +195,19 @@ async def test_typing_all_of_it_is_not_taking_it(desk: Desk) -> None:
     assert desk.clock.sleeping == 0
 
 
-async def test_rejected_by_typing_something_else(desk: Desk) -> None:
+async def test_rejected_by_typing_something_else(desk: DocumentState) -> None:
     desk.show()
     desk.editor.type("m")
     assert desk.of().fate is Fate.REJECTED
 
 
-async def test_rejected_by_another_suggestion_in_its_place(desk: Desk) -> None:
+async def test_rejected_by_another_suggestion_in_its_place(desk: DocumentState) -> None:
     desk.show()
     desk.show("max(items)", identity=2)
     assert (desk.of(1).fate, desk.of(2).fate) == (Fate.REJECTED, Fate.SHOWN)
 
 
-async def test_rejected_by_asking_somewhere_else(desk: Desk) -> None:
+async def test_rejected_by_asking_somewhere_else(desk: DocumentState) -> None:
     desk.show()
     source, offset = desk.editor.source, desk.editor.offset
     desk.feedback.asked(source, offset)
@@ -221,7 +221,9 @@ async def test_rejected_by_asking_somewhere_else(desk: Desk) -> None:
     desk.feedback.asked(desk.editor.source, 0)
 
 
-async def test_a_suggestion_shown_again_after_it_was_left_has_another_chance(desk: Desk) -> None:
+async def test_a_suggestion_shown_again_after_it_was_left_has_another_chance(
+    desk: DocumentState,
+) -> None:
     desk.show()
     desk.editor.type("m")
     desk.editor.delete(1)
@@ -231,7 +233,7 @@ async def test_a_suggestion_shown_again_after_it_was_left_has_another_chance(des
 
 
 @pytest.mark.parametrize("late", [False, True])
-async def test_taken_back_right_after_is_rejected(desk: Desk, *, late: bool) -> None:
+async def test_taken_back_right_after_is_rejected(desk: DocumentState, *, late: bool) -> None:
     desk.show()
     desk.editor.type(TEXT)
     await settled()
@@ -243,14 +245,14 @@ async def test_taken_back_right_after_is_rejected(desk: Desk, *, late: bool) -> 
 
 
 async def test_a_line_end_is_the_documents_own() -> None:
-    desk = Desk("total = |\r\nprint(total)\r\n")
+    desk = DocumentState("total = |\r\nprint(total)\r\n")
     desk.show("sum(\n    items\n)")
     desk.editor.type("sum(\r\n    items\r\n)")
     assert (desk.of().fate, desk.of().lines) == (Fate.ACCEPTED, 3)
     await desk.feedback.aclose()
 
 
-async def test_what_was_accepted_is_looked_for_twice(desk: Desk) -> None:
+async def test_what_was_accepted_is_looked_for_twice(desk: DocumentState) -> None:
     desk.show()
     desk.editor.type(TEXT)
     await desk.passes(30, rows=1)
@@ -264,7 +266,7 @@ async def test_what_was_accepted_is_looked_for_twice(desk: Desk) -> None:
     assert desk.clock.sleeping == 0
 
 
-async def test_one_task_sleeps_for_all_and_wakes_for_what_is_due(desk: Desk) -> None:
+async def test_one_task_sleeps_for_all_and_wakes_for_what_is_due(desk: DocumentState) -> None:
     desk.show()
     desk.editor.type(TEXT)
     await desk.passes(30, rows=1)
@@ -289,7 +291,7 @@ async def test_one_task_sleeps_for_all_and_wakes_for_what_is_due(desk: Desk) -> 
     [("", False, Fate.SHOWN), ("sum", False, Fate.ACCEPTED_IN_PART), ("", True, Fate.ACCEPTED)],
 )
 async def test_a_closed_document_settles_with_what_is_known(
-    desk: Desk, typed: str, fate: Fate, *, confirmed: bool
+    desk: DocumentState, typed: str, fate: Fate, *, confirmed: bool
 ) -> None:
     desk.show()
     if typed:
@@ -304,7 +306,7 @@ async def test_a_closed_document_settles_with_what_is_known(
     desk.feedback.closed("file:///work/a.py")
 
 
-async def test_a_document_that_is_gone_is_not_looked_at(desk: Desk) -> None:
+async def test_a_document_that_is_gone_is_not_looked_at(desk: DocumentState) -> None:
     desk.show()
     desk.editor.type(TEXT)
     desk.open = False
@@ -313,7 +315,9 @@ async def test_a_document_that_is_gone_is_not_looked_at(desk: Desk) -> None:
     assert desk.of().kept_30s is None
 
 
-async def test_the_oldest_are_forgotten(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_oldest_are_forgotten(
+    desk: DocumentState, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "REMEMBERED", 1)
     for identity in (1, 2):
         desk.show(TEXT, identity)
@@ -323,7 +327,7 @@ async def test_the_oldest_are_forgotten(desk: Desk, monkeypatch: pytest.MonkeyPa
 
 
 async def test_closing_ends_what_sleeps() -> None:
-    desk = Desk()
+    desk = DocumentState()
     desk.show()
     desk.editor.type(TEXT)
     await settled()

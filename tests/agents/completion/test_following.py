@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from coai_agents.completion.following import OnScreen, after_edit, was_taken_back
+from coai_agents.completion.feedback.following import OnScreen, after_edit, was_taken_back
 from coai_agents.source import Edit, Source, Span
-from coai_routing.ledger_rows import Fate
+from coai_routing.records.usage_rows import Fate
 
 URI = "file:///a.py"
 HEAD, TAIL = "x = 1\ntotal = ", "\nprint(total)\n"

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from coai_agents.completion.cursor import Cursor
 from coai_agents.completion.gate import LONGEST_LINE, MOST_CHARACTERS, CompletionGate
 from coai_agents.completion.outcome import Reason, Trigger
-from coai_agents.exclusions import ExclusionRules, Exclusions
+from coai_agents.exclusions.decisions import ExclusionRules, Exclusions
 from coai_agents.source import Source
-from coai_routing.settings import CompletionSettings
+from coai_routing.settings.schema import CompletionSettings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from coai_agents.completion.budget import Budget
 from coai_agents.completion.cursor import Cursor
-from coai_agents.completion.notebook import cells_above
-from coai_agents.completion.session import freeze
+from coai_agents.completion.prompt.budget import Budget
+from coai_agents.completion.prompt.notebook import cells_above
+from coai_agents.completion.prompt.prompt_session import freeze
 from coai_agents.source import Source
 from tests.support.scripted import FIM
 

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coai_agents.completion.budget import (
+from coai_agents.completion.cursor import Cursor
+from coai_agents.completion.debounce import LONGEST_MS, Rhythm, delay_ms
+from coai_agents.completion.prompt.budget import (
     FEWEST_TOKENS,
     MOST_TOKENS,
     PATIENT_FACTOR,
@@ -14,11 +16,9 @@ from coai_agents.completion.budget import (
     prompt_budget,
     share_out,
 )
-from coai_agents.completion.cursor import Cursor
-from coai_agents.completion.debounce import LONGEST_MS, Rhythm, delay_ms
-from coai_agents.completion.session import LONGEST_TAIL, PromptSession, freeze, move
-from coai_agents.context_selection import ContextFile
-from coai_routing.catalog import load_catalog
+from coai_agents.completion.prompt.prompt_session import LONGEST_TAIL, PromptSession, freeze, move
+from coai_agents.context.selection import ContextFile
+from coai_routing.registry.catalog import load_catalog
 
 URI = "file:///a.py"
 FIM = load_catalog().families[0].fim

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from coai_agents.completion.pace import Flow, Pace
+from coai_agents.completion.prompt.pace import Flow, Pace
+from coai_routing.pool.speed import Speed
 from coai_routing.request import ModelReply, Timings, Usage
-from coai_routing.speed import Speed
 from tests.support.scripted import ScriptedBackends
 
 MEASURED = Speed(100, 50)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coai_agents.completion.survival import Taken, kept_share
+from coai_agents.completion.feedback.survival import Taken, kept_share
 from coai_agents.source import Source
 
 BEFORE = "import os\n\n\ndef mean(items):\n    if not items:\n        return 0\n"

@@ -11,16 +11,16 @@ import pytest
 
 from coai_agents.completion.completer import Completer
 from coai_agents.completion.outcome import Reason, Suggestion, Trigger
-from coai_agents.completion.structure import SyntaxTrees
-from coai_agents.completion.tokens import SMALLEST_WINDOW, TokenLengths, count_tokens
+from coai_agents.completion.prompt.tokens import SMALLEST_WINDOW, TokenLengths, count_tokens
+from coai_agents.completion.stop.structure import SyntaxTrees
 from coai_routing.errors import PromptTooLongError
-from coai_routing.settings import CompletionSettings
+from coai_routing.settings.schema import CompletionSettings
 from tests.support.scripted import Editor, NoContext, OpenGate, ScriptedBackends
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from coai_routing.backends import Backend
+    from coai_routing.pool.backends import Backend
     from coai_routing.request import Delta, ModelRequest
 
 ROWS = "".join(f"    ({i}, {i * 7919 % 1000003}, {i * 104729 % 9999991}),\n" for i in range(200))

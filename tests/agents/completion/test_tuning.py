@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coai_agents.completion.debounce import LONGEST_MS, Rhythm, delay_ms
-from coai_agents.completion.tuning import (
+from coai_agents.completion.feedback.tuning import (
     FEWEST,
     FEWEST_BLOCKS,
     SHORTEST,
@@ -16,7 +16,7 @@ from coai_agents.completion.tuning import (
     tuning,
     tuning_for,
 )
-from coai_routing.acceptance import Acceptance
+from coai_routing.records.acceptance import Acceptance
 
 
 def taking(rate: float, weight: float) -> Acceptance:

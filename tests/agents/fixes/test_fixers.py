@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
+from coai_agents.analysis.dataflow.lowering import LANGUAGES
+from coai_agents.analysis.rules.rules import catalogue, examples
+from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.fixes.fixers import applied, fix_rules, fixes_for, proposed, verify
 from coai_agents.source import Edit, Source, Span
-from coai_agents.static.analyzer import analyse
-from coai_agents.static.lowering import LANGUAGES
-from coai_agents.static.rules import catalogue, examples
 
 
 def _fixed(text: str, language: str = "python", title: str = "") -> list[str]:

@@ -7,11 +7,11 @@ import random
 
 import pytest
 
+from coai_agents.analysis.dataflow.lowering import LANGUAGES
+from coai_agents.analysis.rules.rules import examples
+from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.fixes.fixers import applied, fixable, fixes_for, verify
 from coai_agents.source import Source
-from coai_agents.static.analyzer import analyse
-from coai_agents.static.lowering import LANGUAGES
-from coai_agents.static.rules import examples
 
 
 def _fixed(text: str, language: str = "python", title: str = "") -> list[str]:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.fixes.fixers import applied, fixes_for
 from coai_agents.source import Source
-from coai_agents.static.analyzer import analyse
 
 if TYPE_CHECKING:
     from pathlib import Path

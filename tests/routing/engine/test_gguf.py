@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coai_routing.engine.gguf import TENSOR_TYPES, check_file, read_header
 from coai_routing.errors import ModelFileError
+from coai_routing.weights.gguf import TENSOR_TYPES, check_file, read_header
 from tests.support.tiny_gguf import CONTEXT_TOKENS, write_tiny_gguf
 
 if TYPE_CHECKING:

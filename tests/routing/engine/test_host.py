@@ -24,7 +24,7 @@ from coai_routing.engine.record import (
     log_tail,
     secure_directory,
 )
-from coai_routing.speed import Speed
+from coai_routing.pool.speed import Speed
 from tests.support.engine import QUICK, is_running, until, using
 from tests.support.tiny_gguf import write_tiny_gguf
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_routing.catalog import builtin_catalog
-from coai_routing.engine import own_weights as module
-from coai_routing.engine.own_weights import own_weights
+from coai_routing.registry.catalog import builtin_catalog
+from coai_routing.weights import own_weights as module
+from coai_routing.weights.own_weights import own_weights
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from coai_routing.engine.source_http import SourceError
-from coai_routing.engine.source_pip import (
+from coai_routing.weights.source_http import SourceError
+from coai_routing.weights.source_pip import (
     WheelPlace,
     complaint,
     locate,

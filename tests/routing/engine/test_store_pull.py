@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from filelock import FileLock
 
-from coai_routing.engine import store_pull
-from coai_routing.engine.store import ModelStore, PullPhase, PullProgress
-from coai_routing.engine.store_files import PartialFile, beside, in_thread
 from coai_routing.errors import (
     DownloadError,
     ModelStoreError,
     NotEnoughSpaceError,
 )
+from coai_routing.weights import store_pull
+from coai_routing.weights.store import ModelStore, PullPhase, PullProgress
+from coai_routing.weights.store_files import PartialFile, beside, in_thread
 from tests.support import weights
 from tests.support.file_server import FileServer, Served, file_server
 from tests.support.sources import (
@@ -218,7 +218,7 @@ class TestPulling:
         def find(_source: object, _model: object) -> Path:
             return share
 
-        monkeypatch.setattr("coai_routing.engine.sources.LocalFiles._find", find)
+        monkeypatch.setattr("coai_routing.weights.sources.LocalFiles._find", find)
         with pytest.raises(DownloadError, match="ended after 1,000 of 900,000 bytes"):
             await local.pull(NAME)
 
@@ -301,8 +301,8 @@ class TestSpace:
 CHILD = """
 import asyncio, json, sys
 from pathlib import Path
-from coai_routing.engine.source_http import HttpLimits
-from coai_routing.engine.store import ModelStore
+from coai_routing.weights.source_http import HttpLimits
+from coai_routing.weights.store import ModelStore
 from tests.support import weights
 
 store = ModelStore(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_routing.errors import BadReplyError, EgressRefusedError
-from coai_routing.privacy import Egress
+from coai_routing.privacy.egress import Egress
 from coai_routing.request import Message, ModelRequest
 from tests.routing.providers.dialects import ALL, LLAMA_SERVER, Dialect, ask, served
 from tests.support.faulty_server import FaultyServer, respond, stream

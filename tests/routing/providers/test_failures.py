@@ -24,7 +24,7 @@ from coai_routing.errors import (
     ReplyCutOffError,
     RequestRejectedError,
 )
-from coai_routing.privacy import Egress
+from coai_routing.privacy.egress import Egress
 from coai_routing.providers import anthropic, llama_server, ollama, openai_compatible
 from coai_routing.request import Message, ModelRequest
 from tests.routing.providers.dialects import ALL, OLLAMA, Dialect, ask, sent, served

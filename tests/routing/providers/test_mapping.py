@@ -23,13 +23,13 @@ from coai_routing.errors import (
     ReplyCutOffError,
     RequestRejectedError,
 )
-from coai_routing.providers import failures
 from coai_routing.providers.backend import (
     describe_llama_server,
     describe_ollama,
     describe_openai_compatible,
 )
-from coai_routing.providers.sse import Event, EventDecoder, OverlongEventError
+from coai_routing.providers.replies import failures
+from coai_routing.providers.replies.sse import Event, EventDecoder, OverlongEventError
 
 if TYPE_CHECKING:
     from coai_routing.providers.backend import Backend

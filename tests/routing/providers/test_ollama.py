@@ -14,10 +14,10 @@ from coai_routing.errors import (
     OutOfMemoryError,
     RequestRejectedError,
 )
-from coai_routing.privacy import Egress
+from coai_routing.privacy.egress import Egress
 from coai_routing.providers import ollama as ollama_module
-from coai_routing.providers.listings import ollama_remote, ollama_window
 from coai_routing.providers.ollama import OllamaProvider
+from coai_routing.providers.replies.listings import ollama_remote, ollama_window
 from coai_routing.request import Message, ModelRequest
 from tests.routing.providers.dialects import OLLAMA, served
 from tests.support import faulty_server

@@ -13,7 +13,7 @@ from coai_routing.errors import (
     OutOfMemoryError,
     RequestRejectedError,
 )
-from coai_routing.privacy import Egress
+from coai_routing.privacy.egress import Egress
 from coai_routing.providers.backend import describe_openai_compatible
 from coai_routing.providers.sdk import client_options
 from coai_routing.request import Message, ModelRequest

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from coai_routing.errors import ProviderUnavailableError
-from coai_routing.privacy import Egress
+from coai_routing.privacy.egress import Egress
 from coai_routing.providers.backend import describe_openai_compatible
 from coai_routing.providers.proxies import environment_set_aside, proxy_options
 

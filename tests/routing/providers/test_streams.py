@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from coai_routing.errors import ProviderError, ReplyCutOffError
-from coai_routing.providers.sse import JsonDecoder, OverlongEventError, ReplyDecoder
-from coai_routing.providers.streams import StopWords
+from coai_routing.providers.replies.sse import JsonDecoder, OverlongEventError, ReplyDecoder
+from coai_routing.providers.replies.streams import StopWords
 from coai_routing.request import ModelRequest
 from tests.routing.providers.dialects import (
     ALL,

@@ -7,14 +7,14 @@ from contextlib import aclosing
 
 import pytest
 
-from coai_routing.backends import Backends
-from coai_routing.catalog import load_catalog
-from coai_routing.discovery import EndpointSettings, discover
-from coai_routing.places import server_place
-from coai_routing.plan import Wishes
+from coai_routing.policy.completion import Wishes
+from coai_routing.pool.backends import Backends
+from coai_routing.pool.endpoints import server_place
 from coai_routing.pool.pool import ModelPool
-from coai_routing.privacy import Egress
+from coai_routing.privacy.egress import Egress
+from coai_routing.providers.discovery import EndpointSettings, discover
 from coai_routing.providers.suffixed import BY_SERVER, taken_apart
+from coai_routing.registry.catalog import load_catalog
 from coai_routing.request import ModelRequest
 from tests.routing.providers.dialects import OLLAMA
 from tests.support.faulty_server import FaultyServer, stream

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.static import remembered
-from coai_agents.static import survey as survey_module
-from coai_agents.static.survey import AnalysisCache, files_in, read, survey
+from coai_agents.analysis.run import remembered
+from coai_agents.analysis.run import survey as survey_module
+from coai_agents.analysis.run.survey import AnalysisCache, files_in, read, survey
 
 if TYPE_CHECKING:
     from tests.server.cli.conftest import InProcess
@@ -196,7 +196,7 @@ def test_the_page_of_rules_is_up_to_date(coai: InProcess) -> None:
 def test_rules_that_fail_their_examples_are_named(
     coai: InProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from coai_agents.static import rules as rules_module  # noqa: PLC0415 - replaced below
+    from coai_agents.analysis.rules import rules as rules_module  # noqa: PLC0415 - replaced below
 
     wrong = rules_module.Example(rule="weak-hash", bad="x = 1\n", good="import md5\nmd5.new()\n")
 

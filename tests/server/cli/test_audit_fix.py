@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.static import remembered
-from coai_agents.static.survey import AnalysisCache, Audited, files_in, survey
-from coai_server.cli import alone
-from coai_server.cli.auditing import Format, Level, Options, Selection
-from coai_server.cli.fixing import repair
+from coai_agents.analysis.run import remembered
+from coai_agents.analysis.run.survey import AnalysisCache, Audited, files_in, survey
+from coai_server.cli.audit import alone
+from coai_server.cli.audit.auditing import Format, Level, Options, Selection
+from coai_server.cli.audit.fixing import repair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,7 +161,7 @@ def test_fixes_that_need_thought_are_not_made(project: Path) -> None:
 def test_the_short_way_knows_every_option_of_the_long_one() -> None:
     import typer  # noqa: PLC0415 - only here
 
-    from coai_server.cli.audit import audit  # noqa: PLC0415 - only here
+    from coai_server.cli.audit.command import audit  # noqa: PLC0415 - only here
 
     app = typer.Typer()
     app.command()(audit)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.static import remembered, user_rules
-from coai_agents.static import survey as survey_module
-from coai_agents.static.survey import AnalysisCache, files_in, survey
-from coai_routing import settings_files
-from coai_routing.settings_static import StaticSettings
-from coai_server.cli import wishes
+from coai_agents.analysis.rules import user_rules
+from coai_agents.analysis.run import remembered
+from coai_agents.analysis.run import survey as survey_module
+from coai_agents.analysis.run.survey import AnalysisCache, files_in, survey
+from coai_routing.settings import files as settings_files
+from coai_routing.settings.findings_sections import StaticSettings
+from coai_server.cli.audit import wishes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -211,7 +212,7 @@ def test_where_nothing_is_set_neither_settings_nor_ast_grep_are_loaded(
     env = dict(os.environ)
     (project / "pyproject.toml").write_text("[tool.other]\nstatic = true\n")
     script = (
-        "import sys\nfrom coai_server.cli import alone\nalone.audit(sys.argv[1:])\n"
+        "import sys\nfrom coai_server.cli.audit import alone\nalone.audit(sys.argv[1:])\n"
         "print(*({'ast_grep_py', 'pydantic', 'yaml'} & {*sys.modules}))\n"
     )
     (project / "a.py").write_text("x = 1\n")

@@ -13,11 +13,11 @@ import psutil
 import pytest
 import typer
 
-from coai_routing.catalog import builtin_catalog
-from coai_routing.configured import data_directory, open_store
-from coai_routing.settings import Settings
-from coai_routing.settings_loading import load
-from coai_server.cli.demo import prepare
+from coai_routing.registry.catalog import builtin_catalog
+from coai_routing.settings.loading import load
+from coai_routing.settings.schema import Settings
+from coai_routing.wiring.configured import data_directory, open_store
+from coai_server.cli.demo.command import prepare
 from tests.server.cli.conftest import SECONDS
 from tests.support import weights
 from tests.support.faulty_server import FaultyServer, respond
@@ -109,7 +109,7 @@ def made_up(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileS
     """Have made-up weights in the catalogue, and a server that has them."""
     isolate(monkeypatch)
     catalog = weights.catalog(weights.hugging_face())
-    monkeypatch.setattr("coai_routing.catalog.builtin_catalog", lambda: catalog)
+    monkeypatch.setattr("coai_routing.registry.catalog.builtin_catalog", lambda: catalog)
     with file_server() as running:
         monkeypatch.setenv("HF_ENDPOINT", running.url)
         running.serve(weights.HUGGING_FACE_PATH, weights.WEIGHTS)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from coai_routing.backends import Backend
-from coai_routing.catalog import builtin_catalog
-from coai_routing.discovery import Found
-from coai_routing.plan import Candidate, CompletionPlan, Offer, Rejected
+from coai_routing.policy.completion import Candidate, CompletionPlan, Offer, Rejected
+from coai_routing.pool.backends import Backend
+from coai_routing.pool.speed import Speed
+from coai_routing.providers.discovery import Found
+from coai_routing.registry.catalog import builtin_catalog
 from coai_routing.request import ModelDescription
-from coai_routing.settings import Settings
-from coai_routing.settings_layers import Layer, Origin, Problem
-from coai_routing.settings_loading import load
-from coai_routing.speed import Speed
+from coai_routing.settings.layers import Layer, Origin, Problem
+from coai_routing.settings.loading import load
+from coai_routing.settings.schema import Settings
 from coai_server.cli import diagnosis as module
 from coai_server.cli.diagnosis import (
     Cloud,

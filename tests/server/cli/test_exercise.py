@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_routing.errors import CoaiError
-from coai_server.cli.exercise import (
+from coai_server.cli.demo.exercise import (
     Exercise,
     exercise_in,
     exercise_of,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from coai_routing.catalog import builtin_catalog
-from coai_routing.engine.store_progress import PullPhase, PullProgress
+from coai_routing.registry.catalog import builtin_catalog
+from coai_routing.weights.store_progress import PullPhase, PullProgress
 from coai_server.cli import weights as progress_module
 from tests.support import weights
 from tests.support.file_server import file_server
@@ -34,7 +34,7 @@ def server(empty_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FileSe
     """Serve made-up weights, the only ones that the catalogue then has."""
     isolate(monkeypatch)
     catalog = weights.catalog(weights.hugging_face())
-    monkeypatch.setattr("coai_routing.catalog.builtin_catalog", lambda: catalog)
+    monkeypatch.setattr("coai_routing.registry.catalog.builtin_catalog", lambda: catalog)
     with file_server() as running:
         monkeypatch.setenv("HF_ENDPOINT", running.url)
         running.serve(HUGGING_FACE_PATH, WEIGHTS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.static import user_rules
+from coai_agents.analysis.rules import user_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

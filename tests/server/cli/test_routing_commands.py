@@ -8,16 +8,18 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from coai_routing import books, egress_log, ledger_file
-from coai_routing.assembly import answers_directory, open_routing
-from coai_routing.cache import DiskAnswers
-from coai_routing.calls import Call, Departure
 from coai_routing.errors import NoAnswerError
-from coai_routing.learning import Learning, Verdict
-from coai_routing.ledger import Ledger
-from coai_routing.ledger_rows import RequestRow
+from coai_routing.policy.bandit import BanditStandings, Verdict
+from coai_routing.privacy import departures as egress_log
+from coai_routing.records import spending as books
+from coai_routing.records import usage_file as ledger_file
+from coai_routing.records.usage_log import UsageLog
+from coai_routing.records.usage_rows import RequestRow
 from coai_routing.request import Capability, ModelReply
-from coai_routing.settings import Settings
+from coai_routing.router.cache import DiskAnswers
+from coai_routing.router.calls import Call, Departure
+from coai_routing.settings.schema import Settings
+from coai_routing.wiring.assembly import answers_directory, open_routing
 from coai_server.cli.plotting import bars
 from tests.support.routing import question
 
@@ -73,7 +75,7 @@ def test_what_models_did_and_cost(
     coai: InProcess, empty_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "No model was asked" in coai("stats").out
-    kept = books.Books(books.location())
+    kept = books.SpendingLedger(books.location())
     kept.settle_now(books.FREE, CALL)
     kept.close()
     monkeypatch.setenv("COAI_BUDGET__DAILY_USD", "2")
@@ -91,7 +93,7 @@ def test_what_models_did_and_cost(
 def test_completions_by_models_here_are_listed_beside_what_the_router_asked(
     coai: InProcess,
 ) -> None:
-    ledger = Ledger(ledger_file.location(), batch_seconds=0.0)
+    ledger = UsageLog(ledger_file.location(), batch_seconds=0.0)
     ledger.open()
     for origin, reason in (("model", ""), ("joined", ""), ("cache", ""), ("", "timed_out")):
         ledger.record(
@@ -120,8 +122,8 @@ def test_completions_by_models_here_are_listed_beside_what_the_router_asked(
 
 def test_what_was_learned(coai: InProcess) -> None:
     assert "Nothing was learned" in coai("stats", "--models").out
-    kept = books.Books(books.location())
-    Learning(kept).note(Capability.PERFORMANCE, "cloud.fast", Verdict.ACCEPTED)
+    kept = books.SpendingLedger(books.location())
+    BanditStandings(kept).note(Capability.PERFORMANCE, "cloud.fast", Verdict.ACCEPTED)
     kept.close()
     assert "performance: cloud.fast 0.67 (on 1 verdicts)" in coai("stats", "--models").out
     (one,) = coai("stats", "--models", "--json").document

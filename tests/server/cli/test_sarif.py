@@ -8,11 +8,11 @@ import pytest
 from pydantic import ValidationError
 from pydantic_sarif import model  # pyright: ignore[reportMissingTypeStubs] - typed, not marked so
 
+from coai_agents.analysis.dataflow.lowering import LANGUAGES
+from coai_agents.analysis.rules.rules import examples
+from coai_agents.analysis.run import remembered
+from coai_agents.analysis.run.large import MAX_LINES
 from coai_agents.source import Encoding, Position, Source
-from coai_agents.static import remembered
-from coai_agents.static.large import MAX_LINES
-from coai_agents.static.lowering import LANGUAGES
-from coai_agents.static.rules import examples
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

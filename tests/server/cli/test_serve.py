@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_server import logs
-from coai_server.logs import LogFileError
+from coai_server.daemon import logs
+from coai_server.daemon.logs import LogFileError
 from tests.server.cli.conftest import SECONDS
 from tests.support.lsp_client import ServerProcess
 
@@ -25,7 +25,7 @@ SERVE = (sys.executable, "-m", "coai_server", "serve")
 # What `_build` is called after: the answer to `initialize` was written.
 LISTING = """
 import json, sys
-from coai_server import app
+from coai_server.lsp import app
 build = app._build
 def listing(session, **given):
     sys.stderr.write("imported " + json.dumps(sorted(sys.modules)) + "\\n")

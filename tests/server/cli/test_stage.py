@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from coai_agents.source import Source, Span
-from coai_server.cli import stage as module
-from coai_server.cli.exercise import Exercise
-from coai_server.cli.playing import Step
-from coai_server.cli.stage import Stage, caption
+from coai_server.cli.demo import stage as module
+from coai_server.cli.demo.exercise import Exercise
+from coai_server.cli.demo.playing import Step
+from coai_server.cli.demo.stage import Stage, caption
 from coai_server.editor import Buffer, Ghost, Trigger
 
 if TYPE_CHECKING:

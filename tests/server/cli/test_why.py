@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_agents.completion.outcome import Reason
-from coai_routing.ledger import Ledger
-from coai_routing.ledger_file import location
-from coai_routing.ledger_rows import Fate, RequestRow, SuggestionRow
+from coai_routing.records.usage_file import location
+from coai_routing.records.usage_log import UsageLog
+from coai_routing.records.usage_rows import Fate, RequestRow, SuggestionRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,16 +22,16 @@ NOW = datetime.now(UTC).replace(microsecond=0)
 
 
 @pytest.fixture
-def ledger(empty_home: Path) -> Iterator[Ledger]:
+def ledger(empty_home: Path) -> Iterator[UsageLog]:
     """Give a ledger that a daemon has open while the command runs."""
-    ledger = Ledger(location(), batch_seconds=0.0)
+    ledger = UsageLog(location(), batch_seconds=0.0)
     ledger.open()
     yield ledger
     assert ledger.close(20)
 
 
 @pytest.fixture
-def record(ledger: Ledger, empty_home: Path) -> Callable[..., RequestRow]:
+def record(ledger: UsageLog, empty_home: Path) -> Callable[..., RequestRow]:
     """Return how to record a request in `a.py`, each one a second later."""
     count = 0
 
@@ -85,7 +85,7 @@ def test_the_newest_comes_first_with_its_place_and_reason(
     ],
 )
 def test_what_became_of_a_suggestion(
-    coai: InProcess, ledger: Ledger, record: Callable[..., RequestRow], fate: Fate, said: str
+    coai: InProcess, ledger: UsageLog, record: Callable[..., RequestRow], fate: Fate, said: str
 ) -> None:
     record(**SUGGESTED)
     ledger.record(

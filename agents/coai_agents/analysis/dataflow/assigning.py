@@ -1,0 +1,118 @@
+"""Assignments: to names, members and items, and what taking apart gives to each part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from coai_agents.analysis.dataflow import ir
+from coai_agents.analysis.dataflow.conditions import Occasion
+from coai_agents.analysis.dataflow.containers import key_of, lookup, store
+from coai_agents.analysis.dataflow.expressions import SELF, Expressions
+from coai_agents.analysis.dataflow.ir import UNKNOWN
+from coai_agents.analysis.dataflow.pieces import extended, through, written_of
+from coai_agents.analysis.dataflow.values import NOTHING, Value, join
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tree_sitter import Node
+
+    from coai_agents.analysis.dataflow.scope import Scope
+
+
+class Assigning(Expressions):
+    """Adds assignments."""
+
+    def assign(self, target: ir.Expr, value: Value, scope: Scope, node: Node) -> None:
+        """Let a target have a value."""
+        match target:
+            case ir.Name(name=name):
+                if value.taints:
+                    value = through(value, node, f"assigned to {name}")
+                scope.put(name, value)
+                if self.rules.assignments:
+                    self._check_assignment((name, name, name), value, node)
+            case ir.Member():
+                self._assign_member(target, value, scope, node)
+            case ir.Index():
+                self._assign_item(target, value, scope, node)
+            case ir.Container(items=items):
+                self._unpack(items, value, scope, node)
+            case ir.Several(parts=parts):
+                for part in parts:
+                    self.assign(part, Value(taints=value.all_taints()), scope, node)
+            case _:
+                pass
+
+    def _assign_member(self, target: ir.Member, value: Value, scope: Scope, node: Node) -> None:
+        of, name = target.object, target.name
+        base = self.eval(of, scope)
+        self._check_assignment((name, extended(base.qual, name), target.written), value, node)
+        if isinstance(of, ir.Name) and of.name in SELF and scope.members is not None:
+            before = scope.members.get(name)
+            scope.members[name] = value if before is None else join(before, value)
+        elif isinstance(of, ir.Name | ir.Member | ir.Index):
+            self._put_back(of, store(base, name, value), scope)
+
+    def _assign_item(self, target: ir.Index, value: Value, scope: Scope, node: Node) -> None:
+        of = target.object
+        base = self.eval(of, scope)
+        at = NOTHING if target.key is None else self.eval(target.key, scope)
+        written = written_of(of)
+        path = ("[]", extended(base.qual, "[]"), f"{written}.[]" if written else "")
+        self._check_assignment(path, value, node, at)
+        if not isinstance(of, ir.Name | ir.Member | ir.Index):
+            return
+        if target.key is None:
+            changed = self.methods.call("append", base, (value,))
+            after = changed[1] if changed else store(base, UNKNOWN, value)
+        else:
+            after = store(base, key_of(at), value)
+        self._put_back(of, after, scope)
+
+    def _unpack(self, items: Sequence[ir.Item], value: Value, scope: Scope, node: Node) -> None:
+        for at, item in enumerate(items):
+            if item.spread:
+                part = Value(items={}, rest=value.all_taints())
+            elif item.key is not None:
+                key = key_of(self.eval(item.key, scope))
+                part = lookup(value, key)
+                if isinstance(key, str):
+                    qual = extended(value.qual, key)
+                    source = self.rules.source_members.first(key, qual)
+                    if source is not None:
+                        part = self.tainted(source, node, key, qual)
+                    elif not part.qual:
+                        part = replace(part, qual=qual)
+            else:
+                part = lookup(value, at)
+                if part is NOTHING or not part.qual:
+                    part = replace(part, qual=value.qual if at == 0 else "")
+            self.assign(item.value, part, scope, node)
+
+    def _put_back(self, target: ir.Expr, value: Value, scope: Scope) -> None:
+        """Let what a container was read from have the changed container."""
+        match target:
+            case ir.Name(name=name):
+                scope.values[name] = value
+            case ir.Member(object=of, name=name):
+                if isinstance(of, ir.Name) and of.name in SELF and scope.members is not None:
+                    scope.members[name] = value
+                elif isinstance(of, ir.Name | ir.Member):
+                    base = self.eval(of, scope)
+                    self._put_back(of, store(base, name, value), scope)
+            case ir.Index(object=of, key=key) if key is not None:
+                base = self.eval(of, scope)
+                self._put_back(of, store(base, key_of(self.eval(key, scope)), value), scope)
+            case _:
+                pass
+
+    def _check_assignment(
+        self, path: tuple[str, str, str], value: Value, node: Node, key: Value | None = None
+    ) -> None:
+        if not self.rules.assignments.knows(path[0]):
+            return
+        for clause in self.rules.assignments.matching(*path):
+            named = {"value": value} if key is None else {"value": value, "key": key}
+            self.report.check(clause, Occasion(node, (value,), named))

@@ -1,0 +1,426 @@
+"""Calls: of what rules know, of functions of the file, and of what is not known at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.analysis.dataflow import ir
+from coai_agents.analysis.dataflow.assigning import Assigning
+from coai_agents.analysis.dataflow.conditions import Occasion
+from coai_agents.analysis.dataflow.expressions import SELF, Passed
+from coai_agents.analysis.dataflow.folding import fold_method
+from coai_agents.analysis.dataflow.pieces import (
+    ENCODING,
+    built,
+    constant,
+    extended,
+    extended_call,
+    formatted,
+    is_settled,
+    kept_lead,
+    without_numbers,
+)
+from coai_agents.analysis.dataflow.replacing import CLIMBING, INSIDE, REPLACING, all_but, rejected
+from coai_agents.analysis.dataflow.values import NOTHING, Kind, Taint, Value, merged
+from coai_agents.analysis.rules.matching import words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tree_sitter import Node
+
+    from coai_agents.analysis.dataflow.scope import Scope
+    from coai_agents.analysis.findings.report import Reporter
+    from coai_agents.analysis.rules.matching import RuleSet
+    from coai_agents.analysis.rules.rules import SourceRule
+
+_FORMATTING: Final = frozenset(
+    {"format", "sprintf", "Sprintf", "formatted", "Format", "concat", "Concat"}
+)
+
+_VERBS: Final = frozenset(
+    {
+        "sprintf",
+        "printf",
+        "Sprintf",
+        "Printf",
+        "Fprintf",
+        "fprintf",
+        "format",
+        "formatted",
+        "vsprintf",
+    }
+)
+"""Functions whose formats have verbs, as C's do."""
+
+_REPEATING: Final = frozenset(
+    {
+        "forEach",
+        "map",
+        "flatMap",
+        "each",
+        "each_with_index",
+        "each_with_object",
+        "find_each",
+        "collect",
+        "ForEach",
+        "array_map",
+        "array_walk",
+    }
+)
+"""Functions that call what they are passed once for each item."""
+
+_MAPPING: Final = frozenset(
+    {
+        "map",
+        "flatMap",
+        "collect",
+        "Select",
+        "SelectMany",
+        "array_map",
+        "filter_map",
+        "collect_concat",
+    }
+)
+"""Functions that make a sequence of what a function makes of each item."""
+
+_READING: Final = frozenset(
+    {
+        "get",
+        "read",
+        "fetch",
+        "load",
+        "input",
+        "current",
+        "param",
+        "params",
+        "receive",
+        "ask",
+        "next",
+    }
+)
+"""Words in the names of functions that bring something from elsewhere."""
+
+_SAME_VALUE: Final = frozenset({"freeze", "unmodifiableMap", "unmodifiableSet", "unmodifiableList"})
+"""Functions that return what they are given, so that nobody changes it."""
+
+DYNAMIC: Final = "()"
+"""The path of a call of what a value names."""
+
+_WRAPPERS: Final = frozenset({"promisify", "callbackify", "memoize", "lru_cache", "partial"})
+"""Functions that make a function of another one, which does the same."""
+
+_WRAPPING: Final = frozenset({"wrap", "wrapper", "wrapped", "request", "params", "input", "proxy"})
+"""Words in the name of a function that makes another object of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """What is called: its name and paths, what is known of it, and the object it is a method of."""
+
+    paths: tuple[str, str, str]
+    target: Value
+    receiver: Value | None
+
+
+class Calls(Assigning):
+    """Adds calls."""
+
+    def __init__(self, rules: RuleSet, report: Reporter) -> None:
+        super().__init__(rules, report)
+        self._repeated: set[int] = set()
+        """Functions that are called once for each item of something."""
+        self._opening: set[int] = set()
+        """Calls that open what has to be closed."""
+        self.proven: tuple[tuple[tuple[Node, ...], frozenset[str]], ...] = ()
+        """What the function of this file has proven that was called last, by its arguments'
+        origins: it has raised an error otherwise."""
+
+    def _call(self, expr: ir.Call, scope: Scope) -> Value:
+        callee = self._callee(expr.callee, scope)
+        receiver, target, paths = callee.receiver, callee.target, callee.paths
+        passed = self.passed(expr.arguments, scope)
+        if paths[0] in _VERBS:
+            passed = replace(passed, positional=tuple(without_numbers(passed.positional)))
+        if not target.functions:
+            self._check_call(expr, callee, passed)
+            source = self.rules.source_calls.first(*paths)
+            if source is not None and not self._is_converted(source, expr, passed):
+                return self.tainted(source, expr.node, f"{paths[0]}()", f"{paths[1]}()")
+        mapped = self.callbacks(paths[0], passed, receiver, expr.node)
+        if mapped is not None:
+            return mapped
+        if target.items is not None and (expr.creates or isinstance(expr.callee, ir.Name)):
+            made = self.instance(target, passed, expr.node)
+            if made is not None:
+                return made
+        if target.functions:
+            returned = self.apply(target.functions, passed, receiver, expr.node)
+            if returned is not None:
+                return returned
+        if receiver is not None and isinstance(expr.callee, ir.Member):
+            changed = self._changed(expr.callee, receiver, passed, scope)
+            if changed is not None:
+                return changed
+        return self._unknown_call(expr, callee, passed)
+
+    def _is_converted(self, source: SourceRule, expr: ir.Call, passed: Passed) -> bool:
+        """Say whether a call of a source makes a harmless value of what comes from outside."""
+        if not source.unless:
+            return False
+        occasion = Occasion(expr.node, passed.positional, passed.named)
+        return any(occasion.holds(each) for each in source.unless)
+
+    def _check_call(self, expr: ir.Call, callee: Callee, passed: Passed) -> None:
+        """Report what is wrong with a call of what is not in the file."""
+        rules, paths = self.rules, callee.paths
+        if callee.target.taints:
+            for clause in rules.calls.matching(DYNAMIC, DYNAMIC):
+                self.report.check(clause, Occasion(expr.node, receiver=callee.target))
+        occasion = Occasion(
+            expr.node, passed.positional, passed.named, callee.receiver, passed.open_ended
+        )
+        for clause in rules.calls.matching(*paths):
+            self.report.check(clause, occasion)
+        if rules.opening.first(*paths):
+            self._opening.add(id(expr))
+        if any(value.built for value in passed.values()):
+            for clause in rules.shaped(paths[0]):
+                self.report.check(clause, occasion)
+        if passed.named:
+            for clause in rules.calls.anything:
+                self.report.check(clause, occasion)
+
+    def _callee(self, callee: ir.Expr, scope: Scope) -> Callee:
+        if not isinstance(callee, ir.Member):
+            target = self.eval(callee, scope)
+            written = callee.name if isinstance(callee, ir.Name) else ""
+            name = target.qual.rpartition(".")[2] or written
+            # A class by its whole name is the same class.
+            return Callee((name, target.qual, written.rpartition(".")[2]), target, None)
+        receiver = self.eval(callee.object, scope)
+        name, of = callee.name, callee.object
+        target = NOTHING
+        if isinstance(of, ir.Name) and of.name in SELF and scope.members is not None:
+            target = scope.members.get(name, NOTHING)
+        elif receiver.items is not None and name in receiver.items:
+            target = receiver.items[name]
+        return Callee((name, extended(receiver.qual, name), callee.written), target, receiver)
+
+    def _changed(
+        self, callee: ir.Member, receiver: Value, passed: Passed, scope: Scope
+    ) -> Value | None:
+        """Return what a container's method returns, and change the container."""
+        outcome = self.methods.call(callee.name, receiver, passed.positional)
+        if outcome is None:
+            return None
+        returned, after = outcome
+        if after is not receiver:
+            self.assign(callee.object, after, scope, callee.node)
+        return returned
+
+    def _unknown_call(self, expr: ir.Call, callee: Callee, passed: Passed) -> Value:
+        """Return what a function that is not in the file may return: something of all it got."""
+        rules, (name, qual, _), receiver = self.rules, callee.paths, callee.receiver
+        result = rules.results.first(*callee.paths) or (
+            qual if expr.creates else extended_call(qual)
+        )
+        items: dict[object, Value] | None = {} if self._stores(result) else None
+        if name in _WRAPPERS and passed.positional and passed.positional[0].qual:
+            return replace(passed.positional[0], taints=())
+        if name in _SAME_VALUE:
+            return receiver if receiver is not None and not passed.positional else first_of(passed)
+        if rules.inert.first(*callee.paths) is not None:
+            return Value(qual=result, items=items)
+        if expr.creates and not passed.positional and self._lists(result):
+            return Value(qual=result, items={}, length=0)
+        if receiver is not None and receiver.known:
+            folded = fold_method(name, receiver.const, passed.consts())
+            if folded is not ir.UNKNOWN:
+                return constant(folded)
+        taints = self._returned_taints(expr, callee, passed)
+        # Named arguments stay readable on what a constructor makes.
+        if passed.named and items is None and (expr.creates or name[:1].isupper()):
+            items = {}
+            items.update(passed.named.items())
+            taints = ()
+        if name == "join" and (text := _joined(receiver, passed)) is not None:
+            return text
+        parts = [*(() if receiver is None else (receiver,)), *passed.positional]
+        made = formatted(parts) if name in _FORMATTING else NOTHING
+        if name in ENCODING and passed.positional:
+            receiver = passed.positional[0]
+        lead = made.lead or kept_lead(name, receiver)
+        if name == "URL" and passed.positional:
+            # A base comes second, and counts only where the first does not say the host.
+            lead = built(passed.positional[:1]).lead
+        if made.built or (receiver is not None and receiver.built):
+            loose = made.loose or (receiver is not None and receiver.loose)
+            return Value(
+                taints=taints, items=items, qual=result, built=True, lead=lead, loose=loose
+            )
+        loose = not taints and items is None and self._is_loose(callee, passed)
+        return Value(taints=taints, items=items, qual=result, lead=lead, loose=loose)
+
+    def _is_loose(self, callee: Callee, passed: Passed) -> bool:
+        """Say whether nothing is known of what a call returns, not even that it is harmless."""
+        rules, paths, given = self.rules, callee.paths, passed.values()
+        if is_settled(paths[0]) or rules.is_scalar(paths[0]):
+            return False
+        if not any(value.loose for value in given):
+            if callee.receiver is not None and callee.receiver.loose:
+                # A class's own function makes something of what it is given, which is known.
+                return not callee.receiver.qual.rpartition(".")[2][:1].isupper()
+            return not given and not words_of(paths[0]).isdisjoint(_READING)
+        return rules.sanitizers.first(*paths) is None and rules.cleaned_by_name(paths[0]) is None
+
+    def _returned_taints(self, expr: ir.Call, callee: Callee, passed: Passed) -> tuple[Taint, ...]:
+        rules, name = self.rules, callee.paths[0]
+        groups = [value.all_taints() for value in passed.values()]
+        if callee.receiver is not None:
+            groups.append(callee.receiver.all_taints())
+        if rules.carriers and (carried := self._carried(name, passed, expr.node)):
+            groups.insert(0, carried)
+        taints = merged(groups)
+        if not taints:
+            return taints
+        kept = rules.keeps.first(*callee.paths) is not None
+        found = [] if kept else list(rules.sanitizers.matching(*callee.paths))
+        cleared = frozenset[str]().union(*found) if found else None
+        if cleared and "path:inside" in cleared and _is_rooted(passed):
+            cleared |= {"path"}
+        if cleared is None and not callee.target.functions:
+            cleared = rules.cleaned_by_name(name)
+        if cleared is None and name in REPLACING and passed.positional:
+            const = passed.positional[0].const
+            without = rejected(const) if isinstance(const, str) else frozenset[str]()
+            cleared = without - {"path"} | _replaced(passed, self.rules)
+            if isinstance(const, str) and CLIMBING.match(const) and INSIDE in taints[0].cleared:
+                cleared |= {"path"}
+        if cleared and "path" in cleared:
+            self.report.withdraw([taint.origin for taint in taints], cleared)
+        return tuple(taint.without(cleared) for taint in taints) if cleared else taints
+
+    def _carried(self, name: str, passed: Passed, node: Node) -> tuple[Taint, ...]:
+        """Return the taints of what wraps a request, by the name of the function that does."""
+        if words_of(name).isdisjoint(_WRAPPING):
+            return ()
+        for value in passed.positional:
+            last = value.qual.rpartition(".")[2]
+            if value.qual and self.rules.carriers.first(last, value.qual) is not None:
+                return (Taint(Kind.REMOTE, node, f"the request ({name})", frozenset()),)
+        return ()
+
+    def _lists(self, qual: str) -> bool:
+        return qual.removesuffix("()").rpartition(".")[2] in self.rules.containers.lists
+
+    def _stores(self, qual: str) -> bool:
+        name = qual.removesuffix("()")
+        last = name.rpartition(".")[2]
+        return name in self.rules.containers.stores or last in self.rules.containers.stores
+
+    def passed(self, arguments: Sequence[ir.Argument], scope: Scope) -> Passed:
+        """Return the arguments of a call, evaluated."""
+        positional: list[Value] = []
+        named: dict[str, Value] = {}
+        open_ended = False
+        for argument in arguments:
+            value = self.eval(argument.value, scope)
+            if argument.spread:
+                open_ended = open_ended or value.items is None
+                if value.items is not None and value.length < 0:
+                    named.update({str(key): item for key, item in value.items.items()})
+                    if value.rest:
+                        named["**"] = Value(taints=value.rest)
+                elif value.items is not None:
+                    positional += value.items.values()
+                else:
+                    positional.append(Value(taints=value.all_taints()))
+            elif argument.name:
+                named[argument.name] = value
+            else:
+                positional.append(value)
+        return Passed(tuple(positional), named, open_ended)
+
+    def callbacks(
+        self, name: str, passed: Passed, receiver: Value | None, node: Node
+    ) -> Value | None:
+        """Call the functions that are passed, with what they may be called with.
+
+        What they return is the result where each item of something becomes another one; None where
+        it is not.
+        """
+        functions = [value for value in passed.positional if value.functions]
+        if name in _MAPPING:
+            return self._mapped(functions, passed, receiver, node)
+        if not functions:
+            return None
+        if name in _REPEATING:
+            self._repeated.update(id(each) for value in functions for each, _ in value.functions)
+        groups = [value.all_taints() for value in passed.values() if not value.functions]
+        if receiver is not None:
+            groups.append(receiver.all_taints())
+        taints = tuple(taint for taint in merged(groups) if taint.kind is not Kind.PARAMETER)
+        if not taints:
+            return None
+        given = Passed((Value(taints=taints),) * 2, {}, open_ended=True)
+        for value in functions:
+            self.apply(value.functions, given, None, node)
+        return None
+
+    def _mapped(
+        self, functions: Sequence[Value], passed: Passed, receiver: Value | None, node: Node
+    ) -> Value | None:
+        """Return what each item of something becomes; None if that is not known."""
+        rules = self.rules
+        others = [value for value in passed.positional if not value.functions]
+        groups = [value.all_taints() for value in others]
+        if receiver is not None:
+            groups.append(receiver.all_taints())
+        taints = merged(groups)
+        if len(functions) == 1:
+            self._repeated.update(id(each) for each, _ in functions[0].functions)
+            given = Passed((Value(taints=taints), Value(qual="int")), {}, open_ended=True)
+            returned = self.apply(functions[0].functions, given, None, node)
+            if returned is None:
+                return None
+            return Value(items={}, rest=returned.all_taints(), loose=returned.loose)
+        for value in passed.positional:
+            name = value.const if isinstance(value.const, str) else value.qual
+            last = name.lstrip("&:").rpartition(".")[2].rpartition("::")[2]
+            cleared = rules.sanitizers.first(last, name, f"?.{last}") if last else None
+            if cleared:
+                kept = tuple(taint.without(cleared) for taint in taints)
+                return Value(items={}, rest=kept)
+        return None
+
+
+def first_of(passed: Passed) -> Value:
+    """Return the first argument."""
+    return passed.positional[0] if passed.positional else NOTHING
+
+
+def _is_rooted(passed: Passed) -> bool:
+    """Say whether it is a path from the top that is made normal, so that nothing climbs out."""
+    return any(value.built and value.lead in ("/", "\\") for value in passed.positional)
+
+
+def _replaced(passed: Passed, rules: RuleSet) -> frozenset[str]:
+    for value in passed.positional:
+        if isinstance(value.const, str) and (found := all_but(value.const, rules)):
+            return found
+    return frozenset()
+
+
+def _joined(receiver: Value | None, passed: Passed) -> Value | None:
+    """Return the text that a sequence of texts is joined to, whichever of the two is the object."""
+    if receiver is None or len(passed.positional) > 1:
+        return None
+    given = passed.positional[0] if passed.positional else Value(const=",")
+    between, parts = (given, receiver) if receiver.items is not None else (receiver, given)
+    if parts.items is None or parts.rest or parts.length < 1 or not isinstance(between.const, str):
+        return None
+    texts = list(parts.items.values())
+    woven = [each for text in texts for each in (between, text)][1:]
+    return built(woven)

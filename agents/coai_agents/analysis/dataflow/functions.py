@@ -1,0 +1,380 @@
+"""Functions of the file: read in their own right, and for each kind of arguments."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.analysis.dataflow import ir
+from coai_agents.analysis.dataflow.defaults import changed_defaults
+from coai_agents.analysis.dataflow.guards import Guards
+from coai_agents.analysis.dataflow.leaks import leaks
+from coai_agents.analysis.dataflow.pieces import extended, extended_call, through
+from coai_agents.analysis.dataflow.scope import Scope
+from coai_agents.analysis.dataflow.summaries import Proofs, converted, moved, signature, told
+from coai_agents.analysis.dataflow.values import NOTHING, Kind, Taint, Value, join, merged
+from coai_agents.analysis.findings.report import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tree_sitter import Node
+
+    from coai_agents.analysis.dataflow.expressions import Passed
+    from coai_agents.analysis.findings.report import Reporter
+    from coai_agents.analysis.rules.matching import RuleSet
+    from coai_agents.analysis.rules.rules import Clause, SourceRule
+
+MAX_CALLS: Final = 4
+"""Calls are followed so deep."""
+
+MAX_PLAIN_READINGS: Final = 1
+"""So many of them if nothing that is passed comes from outside."""
+
+MAX_READINGS: Final = 12
+"""So many kinds of arguments a function is read with."""
+
+_HOLDERS: Final = frozenset({"List", "Set", "Collection", "Optional", "IEnumerable", "Iterable"})
+"""Types that are harmless if their arguments are."""
+
+SHARED_DEFAULT: Final = "mutable-default"
+
+CONVERTED: Final = frozenset({"int", "float", "bool", "UUID", "uuid.UUID", "datetime"})
+"""Types of parameters whose values Python's frameworks have made of the text, which do no harm.
+
+Python holds nobody to them elsewhere, so they are not among the `scalars` of its rules."""
+
+CONSTRUCTORS: Final = ("__init__", "constructor", "__construct", "initialize")
+"""Names of functions that make an object ready; in Java and C# it is the class's own."""
+
+SELF_NAMES: Final = frozenset({"self", "cls"})
+
+
+class Functions(Guards):
+    """Adds calls of the file's own functions."""
+
+    def __init__(self, rules: RuleSet, report: Reporter, *, follow: bool) -> None:
+        super().__init__(rules, report)
+        self._follow = follow
+        self._pending: list[tuple[ir.Function, Scope]] = []
+        self._seen: set[int] = set()
+        self._readings: dict[tuple[object, ...], Value] = {}
+        self._confirmed: dict[tuple[object, ...], Proofs] = {}
+        """What readings have proven of their arguments, where a function ends by itself."""
+        self._times_read: dict[int, int] = {}
+        self._active: list[int] = []
+        self._returned: list[list[Value]] = []
+        self._routes: list[list[Clause]] = []
+        self._loops = 0
+        self.enumerations: set[str] = set()
+        """The file's enumerations: their values are harmless."""
+        self.classes: dict[str, Scope] = {}
+        """The file's classes: what is known within them."""
+        self._exits: list[list[dict[str, Value]]] = []
+
+    def _predefine(self, statements: Sequence[ir.Statement], scope: Scope) -> None:
+        raise NotImplementedError
+
+    def _body(self, statements: Sequence[ir.Statement], scope: Scope) -> bool:
+        raise NotImplementedError
+
+    def _read_function(self, function: ir.Function, around: Scope) -> None:
+        """Read a function in its own right: who calls it is not known."""
+        scope = self._scope_of(function, around)
+        source = self._entry(function, around)
+        numbers = converted(function)
+        for parameter in function.parameters:
+            if parameter.name in numbers:
+                scope.values[parameter.name] = Value(qual=numbers[parameter.name])
+            else:
+                scope.values[parameter.name] = self._unknown(parameter, source, function, scope)
+        decorated = [self._path_of(each, around) for each in function.decorators]
+        routes = [
+            clause
+            for path in decorated
+            for clause in self.rules.returns.matching(path.rpartition(".")[2], path)
+        ]
+        for node in changed_defaults(function):
+            self.report.add_of(SHARED_DEFAULT, node, "")
+        before = len(self._opening)
+        self._execute(function, scope, routes)
+        if self._follow and len(self._opening) > before:
+            self._check_resources(function)
+
+    def _check_resources(self, function: ir.Function) -> None:
+        known = self.rules.resources
+        found = leaks(function, self._opening, known.close, known.borrow, strict=known.strict)
+        for leak in found:
+            self.report.add_of(known.rule, leak.node, known.some if leak.some else "")
+
+    def _scope_of(self, function: ir.Function, around: Scope) -> Scope:
+        """Return the scope in which a function is read."""
+        scope = Scope(around)
+        scope.closes = self.rules.rules.closures and not function.method
+        return scope
+
+    def _entry(self, function: ir.Function, around: Scope) -> SourceRule | None:
+        """Return the rule by which a function's parameters come from outside, if any does."""
+        for decorator in function.decorators:
+            path = self._path_of(decorator, around)
+            source = self.rules.source_decorators.first(path.rpartition(".")[2], path)
+            if source is not None:
+                return source
+        return self.rules.source_functions.get(function.name)
+
+    def _path_of(self, decorator: ir.Expr, scope: Scope) -> str:
+        callee = decorator.callee if isinstance(decorator, ir.Call) else decorator
+        match callee:
+            case ir.Name(name=name):
+                known = scope.get(name)
+                return known.qual if known is not None and known.qual else name
+            case ir.Member(object=of, name=name):
+                return extended(self._path_of(of, scope), name)
+            case ir.Call():
+                return extended_call(self._path_of(callee, scope))
+            case _:
+                return ""
+
+    def _unknown(
+        self,
+        parameter: ir.Parameter,
+        source: SourceRule | None,
+        function: ir.Function,
+        scope: Scope,
+    ) -> Value:
+        rules = self.rules
+        declared = self.resolve(parameter.type, scope) if parameter.type else ""
+        if self._is_harmless(parameter):
+            return Value(qual=declared)
+        qual = declared or parameter.name
+        items: dict[object, Value] | None = {} if self._stores(qual) else None
+        name = parameter.name
+        if name in SELF_NAMES and function.method:
+            return Value(qual=name)
+        by_type = rules.source_types.get(declared) or rules.source_types.get(parameter.type)
+        if by_type is not None:
+            return self._from_source(by_type, parameter, qual)
+        scalar = parameter.type in CONVERTED
+        for annotation in () if scalar else parameter.annotations:
+            for path in self._annotation_paths(annotation, scope):
+                found = rules.source_annotations.first(path.rpartition(".")[2], path)
+                if found is not None:
+                    return self._from_source(found, parameter, qual)
+        exempt = scalar or rules.source_members.first(name, name) is not None
+        meant = source is not None and (not source.parameters or name in source.parameters)
+        if source is not None and meant and not exempt:
+            return self._from_source(source, parameter, qual)
+        label = f"the parameter {name}"
+        taint = Taint(Kind.PARAMETER, parameter.node, label, frozenset())
+        return Value(taints=(taint,), qual=qual, items=items)
+
+    def _is_harmless(self, parameter: ir.Parameter) -> bool:
+        """Say whether a parameter's type holds only what does no harm: numbers, enumerations."""
+        held = parameter.arguments or (parameter.type,)
+        return all(
+            self.rules.is_scalar(each)
+            or each in self.enumerations
+            or (bool(parameter.arguments) and each in _HOLDERS)
+            for each in held
+        )
+
+    def _annotation_paths(self, annotation: ir.Expr, scope: Scope) -> list[str]:
+        found = [self._path_of(annotation, scope)]
+        if isinstance(annotation, ir.Index):
+            found += self._annotation_paths(annotation.object, scope)
+            if annotation.key is not None:
+                found += self._annotation_paths(annotation.key, scope)
+        elif isinstance(annotation, ir.Container):
+            for item in annotation.items:
+                found += self._annotation_paths(item.value, scope)
+        elif isinstance(annotation, ir.Several):
+            for part in annotation.parts:
+                found += self._annotation_paths(part, scope)
+        return found
+
+    def _from_source(self, source: SourceRule, parameter: ir.Parameter, qual: str) -> Value:
+        label = source.label.replace("{}", parameter.name)
+        return Value(taints=(Taint(source.kind, parameter.node, label, frozenset()),), qual=qual)
+
+    def _execute(self, function: ir.Function, scope: Scope, routes: list[Clause]) -> Value:
+        self._returned.append([])
+        self._routes.append(routes)
+        self._active.append(id(function))
+        loops, self._loops = self._loops, 0
+        exits, self._exits = self._exits, []
+        place = self.report.place
+        looping = 1 if id(function) in self._repeated else 0
+        self.report.place = Place(looping, function.asynchronous, function.name)
+        try:
+            self._predefine(function.body, scope)
+            self._body(function.body, scope)
+        finally:
+            self._active.pop()
+            self._routes.pop()
+            self._loops = loops
+            self._exits = exits
+            self.report.place = place
+            returned = self._returned.pop()
+        if not returned:
+            return NOTHING
+        value = returned[0]
+        for other in returned[1:]:
+            value = join(value, other)
+        return value
+
+    def apply(
+        self,
+        functions: Sequence[tuple[ir.Function, Scope]],
+        passed: Passed,
+        receiver: Value | None,
+        node: Node,
+    ) -> Value | None:
+        """Return what a call of functions of this file returns; None if that is not known."""
+        value: Value | None = None
+        for function, around in functions:
+            returned = self._apply_one(function, around, passed, receiver, node)
+            if returned is None:
+                return None
+            value = returned if value is None else join(value, returned)
+        return value
+
+    def _apply_one(
+        self,
+        function: ir.Function,
+        around: Scope,
+        passed: Passed,
+        receiver: Value | None,
+        node: Node,
+    ) -> Value | None:
+        if not self._follow or len(self._active) > MAX_CALLS or id(function) in self._active:
+            return None
+        scope = self._scope_of(function, around)
+        self._bind(function, passed, receiver, node, scope)
+        given = tuple(signature(scope.values[each.name]) for each in function.parameters)
+        reading = (id(function), given)
+        known = self._readings.get(reading)
+        if known is not None:
+            self.proven = self._confirmed.get(reading, ())
+            return known
+        times = self._times_read.get(id(function), 0)
+        strong = any(
+            taint.kind is not Kind.PARAMETER
+            for value in passed.values()
+            for taint in value.all_taints()
+        )
+        if times >= (MAX_READINGS if strong else MAX_PLAIN_READINGS):
+            return None
+        self._times_read[id(function)] = times + 1
+        before = {each.name: scope.values[each.name] for each in function.parameters}
+        value = self._execute(function, scope, [])
+        self._readings[reading] = value
+        if not any(isinstance(each, ir.Return) for each in function.body):
+            self._confirmed[reading] = told(before, scope.values)
+        self.proven = self._confirmed.get(reading, ())
+        return value
+
+    def tested(
+        self, callee: ir.Expr, arguments: Sequence[ir.Argument], scope: Scope, *, holds: bool
+    ) -> Proofs | None:
+        """Return what a test by a function of this file tells; None if it is no such function."""
+        target = self._callee(callee, scope)
+        if len(target.target.functions) != 1:
+            return None
+        function, around = target.target.functions[0]
+        if not self._follow or len(self._active) > MAX_CALLS or id(function) in self._active:
+            return None
+        inner = self._scope_of(function, around)
+        self._bind(function, self.passed(arguments, scope), target.receiver, callee.node, inner)
+        before = {each.name: inner.values[each.name] for each in function.parameters}
+        self._active.append(id(function))
+        try:
+            self._narrow_body(function.body, inner, holds=holds)
+        finally:
+            self._active.pop()
+        return told(before, inner.values)
+
+    def _narrow_body(self, body: Sequence[ir.Statement], scope: Scope, *, holds: bool) -> None:
+        """Take into account that a function returns what counts as true, or does not."""
+        for statement in body:
+            match statement:
+                case ir.Assign():
+                    self._body([statement], scope)
+                case ir.If(test=test, yes=[ir.Return(value=ir.Const(value=const))], no=[]):
+                    if bool(const) != holds:
+                        self.narrow(test, scope, holds=False)
+                    elif not holds:
+                        return
+                case ir.Return(value=value) if value is not None:
+                    self.narrow(value, scope, holds=holds)
+                    return
+                case _:
+                    return
+
+    def _bind(
+        self,
+        function: ir.Function,
+        passed: Passed,
+        receiver: Value | None,
+        node: Node,
+        scope: Scope,
+    ) -> None:
+        parameters = function.parameters
+        if parameters and parameters[0].name in SELF_NAMES and function.method:
+            scope.values[parameters[0].name] = receiver or NOTHING
+            parameters = parameters[1:]
+        positional = list(passed.positional)
+        for at, parameter in enumerate(parameters):
+            name = parameter.name
+            if parameter.rest:
+                value = Value(
+                    items=dict(enumerate(positional[at:])),
+                    length=max(0, len(positional) - at),
+                    rest=merged(each.all_taints() for each in passed.named.values()),
+                )
+            elif name in passed.named:
+                value = passed.named[name]
+            elif at < len(positional):
+                value = positional[at]
+            elif parameter.default is not None and not passed.open_ended:
+                value = self.eval(parameter.default, scope)
+            else:
+                value = NOTHING
+            if parameter.type and self._is_harmless(parameter):
+                value = Value(const=value.const, qual=parameter.type)
+            if parameter.type and not value.qual:
+                value = replace(value, qual=self.resolve(parameter.type, scope))
+            if value.taints:
+                value = through(value, node, f"passed to {function.name or 'a function'}")
+            scope.values[name] = value
+
+    def instance(self, made: Value, passed: Passed, node: Node) -> Value | None:
+        """Return an object of a class of this file: its methods, and what its constructor sets."""
+        inner = self.classes.get(made.qual)
+        if inner is None or inner.members is None:
+            return None
+        own = Scope(inner)
+        own.bare = inner.bare
+        own.members = {name: moved(value, inner, own) for name, value in inner.members.items()}
+        constructor = next(
+            (own.members[name] for name in CONSTRUCTORS if name in own.members), None
+        )
+        if constructor is None and made.qual in own.members:
+            constructor = own.members[made.qual]
+        if constructor is not None and constructor.functions:
+            self.apply(constructor.functions, passed, Value(qual="self"), node)
+        return Value(qual=made.qual, items=dict(own.members.items()))
+
+    def define(self, function: ir.Function, scope: Scope) -> Value:
+        """Take note of a function, to be read in its own right when what is around it was."""
+        if id(function) not in self._seen:
+            self._seen.add(id(function))
+            self._pending.append((function, scope))
+        return Value(functions=((function, scope),), qual=function.name)
+
+    def resolve(self, name: str, scope: Scope) -> str:
+        """Return the path of a type from its name as written."""
+        first, dot, others = name.partition(".")
+        known = scope.get(first)
+        if known is None or not known.qual:
+            return name
+        return f"{known.qual}{dot}{others}"

@@ -1,0 +1,425 @@
+"""C#."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.analysis.dataflow.ir import (
+    ENUM,
+    Argument,
+    Assign,
+    Call,
+    Case,
+    Class,
+    Const,
+    Container,
+    Define,
+    Function,
+    Handler,
+    Import,
+    Index,
+    Loop,
+    Member,
+    Name,
+    Operation,
+    Parameter,
+    Return,
+    Several,
+    Switch,
+    Try,
+    With,
+)
+from coai_agents.analysis.dataflow.lowering.base import Adapter, items, joined, unescape
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from coai_agents.analysis.dataflow.ir import Expr, Module, Part, Statement
+    from coai_agents.syntax.tree import SyntaxTree
+
+
+_ACTION: Final = "[:action]"
+"""What functions are marked with that answer requests although no attribute says so."""
+
+_SERVED: Final = ("Controller", "ControllerBase", "PageModel", "Hub")
+"""Ends of the names of classes whose public methods answer requests."""
+
+_ROUTING: Final = frozenset(
+    {"MapGet", "MapPost", "MapPut", "MapDelete", "MapPatch", "MapMethods", "Map"}
+)
+"""Methods that let a function answer requests."""
+
+
+def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module:
+    """Lower a C# file."""
+    return _CSharp(tree, deadline).module(part)
+
+
+class _CSharp(Adapter):
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
+        self.expressions = {
+            "identifier": self.identifier,
+            "predefined_type": self.identifier,
+            "generic_name": lambda node: Name(node, self.text(node).split("<", 1)[0]),
+            "qualified_name": self._qualified,
+            "this": self.identifier,
+            "this_expression": self.identifier,
+            "base": self.identifier,
+            "boolean_literal": lambda node: Const(node, self.text(node) == "true"),
+            "null_literal": self.const(value=None),
+            "string_literal": self.string,
+            "verbatim_string_literal": lambda node: Const(node, self.text(node)[2:-1]),
+            "raw_string_literal": lambda node: Const(node, self.text(node).strip('"')),
+            "character_literal": self.string,
+            "integer_literal": self.number,
+            "real_literal": self.number,
+            "interpolated_string_expression": self._interpolated,
+            "invocation_expression": self._invocation,
+            "object_creation_expression": self._creation,
+            "implicit_object_creation_expression": self._creation,
+            "array_creation_expression": self._array,
+            "implicit_array_creation_expression": self._array,
+            "initializer_expression": lambda node: Container(node, items(self.parts(node))),
+            "member_access_expression": self._member_access,
+            "conditional_access_expression": self._conditional_access,
+            "element_access_expression": self._element_access,
+            "assignment_expression": self.binding,
+            "binary_expression": self.binary,
+            "prefix_unary_expression": self.prefixed,
+            "postfix_unary_expression": self.first,
+            "conditional_expression": self.ternary,
+            "switch_expression": self._chosen,
+            "cast_expression": lambda node: self.field(node, "value"),
+            "as_expression": lambda node: self.field(node, "left"),
+            "is_expression": lambda node: Operation(node, "instanceof", self.parts(node)),
+            "is_pattern_expression": self._is_pattern,
+            "parenthesized_expression": self.first,
+            "await_expression": self.first,
+            "lambda_expression": self._lambda,
+            "anonymous_method_expression": self._lambda,
+            "typeof_expression": lambda node: Name(node, self.text(node)),
+        }
+        self.statements = {
+            "enum_declaration": self._enum,
+            "class_declaration": self._class,
+            "struct_declaration": self._class,
+            "record_declaration": self._class,
+            "interface_declaration": lambda _: [],
+            "method_declaration": self._method,
+            "constructor_declaration": self._method,
+            "local_function_statement": self._method,
+            "property_declaration": self._property,
+            "accessor_declaration": self._accessor,
+            "field_declaration": self._declaration,
+            "local_declaration_statement": self._declaration,
+            "expression_statement": self.evaluated,
+            "assignment_expression": self.assignment,
+            "using_directive": self._using_directive,
+            "block": self.nested,
+            "if_statement": self.branch,
+            "for_statement": self._for,
+            "foreach_statement": self._for_each,
+            "while_statement": self.repeated,
+            "do_statement": self.repeated,
+            "try_statement": self._try,
+            "using_statement": self._using,
+            "lock_statement": lambda node: self.block(node.named_children[-1]),
+            "switch_statement": self._switch,
+            "return_statement": self.returned,
+            "throw_statement": self.left,
+            "break_statement": self.left,
+            "continue_statement": self.left,
+        }
+
+    # ------------------------------------------------------------------------------- expressions
+
+    def _qualified(self, node: Node) -> Expr:
+        parts = self.text(node).split(".")
+        value: Expr = Name(node, parts[0])
+        for part in parts[1:]:
+            value = self.member(node, value, part.split("<", 1)[0])
+        return value
+
+    def _interpolated(self, node: Node) -> Expr:
+        parts: list[Expr] = []
+        for child in node.named_children:
+            if child.type == "interpolation":
+                inner = [each for each in child.named_children if each.type in self.expressions]
+                parts.append(self.expr(inner[0]) if inner else Several(child, []))
+            elif "content" in child.type or "text" in child.type or "escape" in child.type:
+                parts.append(Const(child, unescape(self.text(child))))
+        return joined(node, parts)
+
+    def _arguments(self, node: Node) -> list[Argument]:
+        found: list[Argument] = []
+        for child in self.inner(node, "arguments"):
+            if child.type != "argument":
+                continue
+            name = self.name_of(child)
+            values = self.meaning(child)
+            if values:
+                found.append(Argument(self.expr(values[-1]), name))
+        return found
+
+    def _invocation(self, node: Node) -> Expr:
+        callee, arguments = self.field(node, "function"), self._arguments(node)
+        if isinstance(callee, Member) and callee.name in _ROUTING:
+            for argument in arguments:
+                if isinstance(argument.value, Function):
+                    argument.value.decorators.append(Name(node, _ACTION))
+        return Call(node, callee, arguments)
+
+    def _creation(self, node: Node) -> Expr:
+        name = self.type_of(node)
+        arguments = self._arguments(node)
+        for child in self.inner(node, "initializer"):
+            if child.type == "assignment_expression":
+                left = child.child_by_field_name("left")
+                value = self.field(child, "right")
+                arguments.append(Argument(value, "" if left is None else self.text(left)))
+            elif child.type not in self.ignored:
+                arguments.append(Argument(self.expr(child)))
+        return Call(node, Name(node, name), arguments, creates=True)
+
+    def _array(self, node: Node) -> Expr:
+        inner = [each for each in node.named_children if each.type == "initializer_expression"]
+        if inner:
+            return self.expr(inner[0])
+        name = self.type_of(node)
+        return Call(node, Name(node, f"{name}[]"), [], creates=True)
+
+    def _member_access(self, node: Node) -> Expr:
+        name = self.name_of(node).split("<", 1)[0]
+        return self.member(node, self.field(node, "expression"), name)
+
+    def _conditional_access(self, node: Node) -> Expr:
+        of, *bound = self.meaning(node)
+        value = self.expr(of)
+        for each in bound:
+            if each.type == "member_binding_expression":
+                value = self.member(node, value, self.name_of(each))
+            else:
+                keys = self.parts(each)
+                value = Index(node, value, keys[0] if keys else None)
+        return value
+
+    def _element_access(self, node: Node) -> Expr:
+        key = node.child_by_field_name("subscript")
+        inner = None if key is None else self.first(key)
+        if key is not None and key.named_children and key.named_children[0].type == "argument":
+            inner = self.first(key.named_children[0])
+        return Index(node, self.field(node, "expression"), inner)
+
+    def _chosen(self, node: Node) -> Expr:
+        """Lower a switch between values: its value is one of theirs."""
+        arms = [child for child in node.named_children if child.type == "switch_expression_arm"]
+        chosen = [
+            (self._constants(arm.named_children[0]) or [], self.expr(arm.named_children[-1]))
+            for arm in arms
+        ]
+        return self.choice(node, self.first(node), chosen)
+
+    def _constants(self, pattern: Node) -> list[Expr] | None:
+        """Lower a pattern of constants to these; None if it is another one."""
+        match pattern.type:
+            case "constant_pattern":
+                return [self.first(pattern)]
+            case "parenthesized_pattern":
+                return self._constants(pattern.named_children[0])
+            case "or_pattern":
+                both = [self._constants(each) for each in pattern.named_children]
+                return None if None in both else [each for some in both for each in some or ()]
+            case _:
+                return None
+
+    def _is_pattern(self, node: Node) -> Expr:
+        pattern = node.child_by_field_name("pattern")
+        negated = pattern is not None and pattern.type == "negated_pattern"
+        inner = pattern.named_children[0] if pattern is not None and negated else pattern
+        constants = None if inner is None else self._constants(inner)
+        if constants is None:
+            return Operation(node, "instanceof", self.parts(node))
+        where = Container(node, items(constants))
+        value = self.field(node, "expression")
+        return Operation(node, "not in" if negated else "in", [value, where])
+
+    def _enum(self, node: Node) -> list[Statement]:
+        return [Class(node, self.name_of(node), [ENUM], [])]
+
+    def _lambda(self, node: Node) -> Expr:
+        parameters = node.child_by_field_name("parameters")
+        found: list[Parameter] = []
+        if parameters is not None and parameters.type in ("identifier", "implicit_parameter"):
+            found = [Parameter(parameters, self.text(parameters))]
+        elif parameters is not None:
+            found = self._parameters(parameters)
+        return Function(node, "", found, self._function_body(node))
+
+    def _function_body(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        if body is None:
+            blocks = [each for each in node.named_children if each.type == "block"]
+            return self.body(blocks[0].named_children) if blocks else []
+        if body.type == "block":
+            return self.body(body.named_children)
+        if body.type == "arrow_expression_clause":
+            return [Return(body, self.first(body))]
+        return [Return(body, self.expr(body))]
+
+    # -------------------------------------------------------------------------------- statements
+
+    def _class(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        bases = [
+            self.text(each).lstrip(": ").split(",")[0]
+            for each in node.named_children
+            if each.type == "base_list"
+        ]
+        members = [] if body is None else self.body(body.named_children)
+        name = self.name_of(node)
+        if any(each.endswith(_SERVED) for each in (name, *bases)):
+            for member in members:
+                if isinstance(member, Define) and self._is_public(member.node):
+                    member.function.decorators.append(Name(member.node, _ACTION))
+        return [Class(node, name, bases, members, self._attributes(node))]
+
+    def _is_public(self, node: Node) -> bool:
+        modifiers = [self.text(each) for each in node.children if each.type == "modifier"]
+        return (
+            node.type == "method_declaration"
+            and "public" in modifiers
+            and "override" not in modifiers
+        )
+
+    def _attributes(self, node: Node) -> list[Expr]:
+        return [
+            Name(each, f"[{self.name_of(each)}]")
+            for child in node.named_children
+            if child.type == "attribute_list"
+            for each in child.named_children
+            if each.type == "attribute"
+        ]
+
+    def _method(self, node: Node) -> list[Statement]:
+        function = Function(
+            node,
+            self.name_of(node),
+            self._parameters(node.child_by_field_name("parameters")),
+            self._function_body(node),
+            self._attributes(node),
+            asynchronous=any(
+                each.type == "modifier" and self.text(each) == "async" for each in node.children
+            ),
+            method=node.type != "local_function_statement",
+        )
+        return [Define(node, function)]
+
+    def _parameters(self, node: Node | None) -> list[Parameter]:
+        return [
+            Parameter(
+                child,
+                self.name_of(child) or self.text(child),
+                self.type_of(child),
+                annotations=self._attributes(child),
+                arguments=self.type_arguments(child),
+            )
+            for child in ([] if node is None else node.named_children)
+            if child.type in ("parameter", "identifier", "implicit_parameter")
+        ]
+
+    def _property(self, node: Node) -> list[Statement]:
+        value = node.child_by_field_name("value")
+        if value is None:
+            return self.body(self.inner(node, "accessors"))
+        inner = self.first(value) if value.type == "arrow_expression_clause" else self.expr(value)
+        return [Assign(node, Name(node, self.name_of(node)), inner, declares=True)]
+
+    def _accessor(self, node: Node) -> list[Statement]:
+        # A function of its own: what it returns does not end the class.
+        return [Define(node, Function(node, "", [], self._function_body(node), method=True))]
+
+    def _declaration(self, node: Node) -> list[Statement]:
+        lowered: list[Statement] = []
+        for declaration in node.named_children:
+            if declaration.type == "variable_declaration":
+                lowered += self._declarators(declaration)
+        if any(child.type == "using" for child in node.children):
+            made = [each.target for each in lowered if isinstance(each, Assign)]
+            lowered.append(With(node, [(None, each) for each in made], []))
+        return lowered
+
+    def _declarators(self, node: Node) -> list[Statement]:
+        name = self.type_of(node)
+        lowered: list[Statement] = []
+        for child in node.named_children:
+            if child.type != "variable_declarator":
+                continue
+            named = child.child_by_field_name("name")
+            values = [each for each in child.named_children if named is None or each != named]
+            values = [each for each in values if each.type not in self.ignored]
+            given: Expr = self.expr(values[-1]) if values else Several(child, [])
+            target = Name(child, self.name_of(child))
+            lowered.append(Assign(child, target, given, type=name, declares=True))
+        return lowered
+
+    def _using_directive(self, node: Node) -> list[Statement]:
+        name = self.name_of(node)
+        if not name:
+            return []
+        return [Import(node, [(name, self.text(node.named_children[-1]))])]
+
+    def _for(self, node: Node) -> list[Statement]:
+        before: list[Statement] = []
+        init = node.child_by_field_name("initializer")
+        if init is not None and init.type == "variable_declaration":
+            before = self._declarators(init)
+        return self.counted(node, before)
+
+    def _for_each(self, node: Node) -> list[Statement]:
+        body = self.block(node.child_by_field_name("body"))
+        left, right = self.field(node, "left"), self.field(node, "right")
+        return [Loop(node, body, left, right, type=self.type_of(node))]
+
+    def _try(self, node: Node) -> list[Statement]:
+        handlers: list[Handler] = []
+        final: list[Statement] = []
+        for child in node.named_children:
+            if child.type == "catch_clause":
+                declared = self.child_of(child, "catch_declaration")
+                types = [] if declared is None else [self.name_of(declared, "type")]
+                name = "" if declared is None else self.name_of(declared)
+                statements = self.block(child.child_by_field_name("body"))
+                handlers.append(Handler(child, types, name, statements))
+            elif child.type == "finally_clause":
+                final = self.body(child.named_children)
+        return [Try(node, self.block(node.child_by_field_name("body")), handlers, final)]
+
+    def _using(self, node: Node) -> list[Statement]:
+        before: list[Statement] = []
+        bindings: list[tuple[Expr | None, Expr]] = []
+        body = node.child_by_field_name("body")
+        for child in node.named_children:
+            if child.type == "variable_declaration":
+                before = self._declarators(child)
+                bindings += [(None, each.target) for each in before if isinstance(each, Assign)]
+            elif body is None or child != body:
+                bindings.append((None, self.expr(child)))
+        return [*before, With(node, bindings, self.block(body))]
+
+    def _switch(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        cases: list[Case] = []
+        for section in [] if body is None else body.named_children:
+            patterns: list[Expr] = []
+            rest: list[Node] = []
+            for child in section.named_children:
+                if child.type.endswith("_pattern"):
+                    patterns += self.parts(child)
+                elif child.type in self.statements:
+                    rest.append(child)
+                elif child.type in self.expressions:
+                    patterns.append(self.expr(child))
+            default = any(child.type == "default" for child in section.children)
+            cases.append(Case(patterns, self.body(rest), default))
+        return [Switch(node, self.field(node, "value"), cases, falls=True)]

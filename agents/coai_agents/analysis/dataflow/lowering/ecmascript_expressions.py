@@ -1,0 +1,257 @@
+"""JavaScript and TypeScript, with JSX: what has a value."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from coai_agents.analysis.dataflow.ir import (
+    Argument,
+    Assign,
+    Call,
+    Const,
+    Container,
+    Function,
+    Index,
+    Item,
+    Name,
+    Operation,
+    Parameter,
+    Return,
+    Several,
+)
+from coai_agents.analysis.dataflow.lowering.base import Adapter, joined, unescape
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from coai_agents.analysis.dataflow.ir import Expr, Statement
+    from coai_agents.syntax.tree import SyntaxTree
+
+
+class EcmaScriptExpressions(Adapter):
+    """Lowers expressions, functions among them; its subclass adds statements."""
+
+    def __init__(self, tree: SyntaxTree, deadline: float) -> None:
+        super().__init__(tree, deadline)
+        self.ignored = frozenset({"comment", "hash_bang_line", "type_annotation"})
+        self.expressions = {
+            "identifier": self.identifier,
+            "shorthand_property_identifier": self.identifier,
+            "shorthand_property_identifier_pattern": self.identifier,
+            "this": self.identifier,
+            "super": self.identifier,
+            "undefined": self.const(None),
+            "null": self.const(None),
+            "true": self.const(value=True),
+            "false": self.const(value=False),
+            "number": self.number,
+            "string": self.string,
+            "template_string": self._template,
+            "regex": lambda node: Const(node, self.name_of(node, "pattern")),
+            "member_expression": self._member,
+            "subscript_expression": self._subscript,
+            "call_expression": self._call,
+            "new_expression": self._new,
+            "assignment_expression": self.binding,
+            "augmented_assignment_expression": self.updating,
+            "binary_expression": self.binary,
+            "unary_expression": self._unary,
+            "update_expression": lambda node: Several(node, self.parts(node)),
+            "ternary_expression": self.ternary,
+            "parenthesized_expression": self.first,
+            "await_expression": self.first,
+            "yield_expression": self.first,
+            "as_expression": self.first,
+            "satisfies_expression": self.first,
+            "non_null_expression": self.first,
+            "type_assertion": self._type_assertion,
+            "sequence_expression": self._sequence,
+            "object": self._object,
+            "object_pattern": self._object,
+            "array": self._array,
+            "array_pattern": self._array,
+            "assignment_pattern": lambda node: self.field(node, "left"),
+            "rest_pattern": self.first,
+            "arrow_function": self._arrow,
+            "function_expression": self._function,
+            "generator_function": self._function,
+            "class": lambda node: Several(node, []),
+            "jsx_expression": self.first,
+            "jsx_attribute": self._attribute,
+        }
+
+    def _template(self, node: Node) -> Expr:
+        parts: list[Expr] = []
+        for child in node.named_children:
+            if child.type == "template_substitution":
+                parts.append(self.first(child))
+            else:
+                parts.append(Const(child, unescape(self.text(child))))
+        return joined(node, parts) if parts else Const(node, self.text(node)[1:-1])
+
+    def _member(self, node: Node) -> Expr:
+        return self.member(node, self.field(node, "object"), self.name_of(node, "property"))
+
+    def _subscript(self, node: Node) -> Expr:
+        return Index(node, self.field(node, "object"), self.field(node, "index"))
+
+    def _arguments(self, node: Node | None) -> list[Argument]:
+        if node is None:
+            return []
+        if node.type == "template_string":
+            return [Argument(self.expr(node))]
+        return [
+            Argument(self.first(child), spread=True)
+            if child.type == "spread_element"
+            else Argument(self.expr(child))
+            for child in node.named_children
+            if child.type not in self.ignored
+        ]
+
+    def _call(self, node: Node) -> Expr:
+        arguments = self._arguments(node.child_by_field_name("arguments"))
+        callee = self.field(node, "function")
+        if (
+            isinstance(callee, Name)
+            and callee.name in ("require", "import")
+            and len(arguments) == 1
+        ):
+            module = arguments[0].value
+            if isinstance(module, Const) and isinstance(module.value, str):
+                return Name(node, module.value.removeprefix("node:"))
+        return Call(node, callee, arguments)
+
+    def _new(self, node: Node) -> Expr:
+        arguments = self._arguments(node.child_by_field_name("arguments"))
+        return Call(node, self.field(node, "constructor"), arguments, creates=True)
+
+    def _unary(self, node: Node) -> Expr:
+        operator = self.name_of(node, "operator")
+        name = operator if operator in ("!", "typeof") else f"u{operator}"
+        return Operation(node, name, [self.field(node, "argument")])
+
+    def _type_assertion(self, node: Node) -> Expr:
+        children = node.named_children
+        return self.expr(children[-1]) if children else Several(node, [])
+
+    def _sequence(self, node: Node) -> Expr:
+        return Several(node, self.parts(node))
+
+    def _object(self, node: Node) -> Expr:
+        made: list[Item] = []
+        for child in node.named_children:
+            kind = child.type
+            if kind in ("pair", "pair_pattern"):
+                made.append(Item(self.field(child, "value"), self._key(child)))
+            elif kind in ("shorthand_property_identifier", "shorthand_property_identifier_pattern"):
+                made.append(Item(Name(child, self.text(child)), Const(child, self.text(child))))
+            elif kind == "object_assignment_pattern":
+                left = child.child_by_field_name("left")
+                if left is not None:
+                    made.append(Item(self.expr(left), Const(left, self.text(left))))
+            elif kind in ("spread_element", "rest_pattern"):
+                made.append(Item(self.first(child), spread=True))
+            elif kind == "method_definition":
+                made.append(Item(self._function(child), Const(child, self.name_of(child))))
+        return Container(node, made, keyed=True)
+
+    def _key(self, node: Node) -> Expr:
+        key = node.child_by_field_name("key")
+        if key is None:
+            return Several(node, [])
+        if key.type == "property_identifier":
+            return Const(key, self.text(key))
+        if key.type == "computed_property_name":
+            return self.first(key)
+        return self.expr(key)
+
+    def _array(self, node: Node) -> Expr:
+        made = [
+            Item(self.first(child), spread=True)
+            if child.type in ("spread_element", "rest_pattern")
+            else Item(self.expr(child))
+            for child in node.named_children
+            if child.type not in self.ignored
+        ]
+        return Container(node, made)
+
+    def _arrow(self, node: Node) -> Expr:
+        single = node.child_by_field_name("parameter")
+        prelude: list[Statement] = []
+        if single is not None:
+            parameters = [Parameter(single, self.text(single))]
+        else:
+            parameters, prelude = self._parameters(node.child_by_field_name("parameters"))
+        return Function(
+            node,
+            "",
+            parameters,
+            prelude + self._function_body(node),
+            asynchronous=self._async(node),
+        )
+
+    def _function_body(self, node: Node) -> list[Statement]:
+        body = node.child_by_field_name("body")
+        if body is None:
+            return []
+        if body.type == "statement_block":
+            return self.body(body.named_children)
+        return [Return(body, self.expr(body))]
+
+    def _function(self, node: Node) -> Function:
+        parameters, prelude = self._parameters(node.child_by_field_name("parameters"))
+        return Function(
+            node,
+            self.name_of(node),
+            parameters,
+            prelude + self._function_body(node),
+            asynchronous=self._async(node),
+        )
+
+    def _async(self, node: Node) -> bool:
+        return bool(node.children) and node.children[0].type == "async"
+
+    def _parameters(self, node: Node | None) -> tuple[list[Parameter], list[Statement]]:
+        """Return parameters, and what takes patterns among them apart."""
+        parameters: list[Parameter] = []
+        prelude: list[Statement] = []
+        for child in [] if node is None else node.named_children:
+            if child.type in self.ignored:
+                continue
+            annotations: list[Expr] = []
+            pattern, declared, default = child, "", None
+            if child.type in ("required_parameter", "optional_parameter"):
+                inner = child.child_by_field_name("pattern")
+                pattern = child if inner is None else inner
+                declared = self._type(child.child_by_field_name("type"))
+                value = child.child_by_field_name("value")
+                default = None if value is None else self.expr(value)
+                annotations = [
+                    self.first(each) for each in child.named_children if each.type == "decorator"
+                ]
+            elif child.type == "assignment_pattern":
+                left = child.child_by_field_name("left")
+                pattern = child if left is None else left
+                default = self.field(child, "right")
+            rest = pattern.type == "rest_pattern"
+            name = self.text(pattern).removeprefix("...")
+            if pattern.type in ("object_pattern", "array_pattern"):
+                name = f"parameter {len(parameters)}"
+                target = self.expr(pattern)
+                prelude.append(Assign(pattern, target, Name(pattern, name)))
+            parameters.append(Parameter(child, name, declared, default, rest, annotations))
+        return parameters, prelude
+
+    def _type(self, node: Node | None) -> str:
+        if node is None:
+            return ""
+        text = self.text(node).lstrip(": ")
+        return re.split(r"[<\[ |&{(]", text, maxsplit=1)[0]
+
+    def _attribute(self, node: Node) -> Expr:
+        children = node.named_children
+        if len(children) < 2:  # noqa: PLR2004 - a name and a value
+            return Several(node, [])
+        callee = Name(children[0], f"jsx:{self.text(children[0])}")
+        return Call(node, callee, [Argument(self.expr(children[1]))])

@@ -1,0 +1,104 @@
+"""How tests are called in the languages, and what a comparison of their results means."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from coai_agents.analysis.dataflow import ir
+from coai_agents.analysis.dataflow.values import DOUBTED, EVERYTHING
+
+DOUBT: Final = frozenset({DOUBTED})
+
+BEGINS: Final = "path:begins"
+
+ALL: Final = frozenset({EVERYTHING})
+
+EQUAL: Final = frozenset({"==", "===", "is", "eq"})
+UNEQUAL: Final = frozenset({"!=", "!==", "<>", "is not", "ne"})
+
+MEMBERSHIP: Final = frozenset(
+    {
+        "includes", "contains", "Contains", "include?", "has", "containsKey", "ContainsKey", "key?",
+        "member?", "has_key?", "containsValue", "ContainsValue", "hasOwnProperty", "contains_key",
+        "__contains__",
+    }
+)  # fmt: skip
+"""Methods of a container, or of a text, that say whether something is in it."""
+
+SEARCHES: Final = MEMBERSHIP | {"indexOf", "IndexOf", "find", "index", "lastIndexOf", "search"}
+
+FUNCTION_MEMBERSHIP: Final = {
+    "in_array": (0, 1),
+    "array_key_exists": (0, 1),
+    "key_exists": (0, 1),
+    "array_search": (0, 1),
+    "slices.Contains": (1, 0),
+    "slices.Index": (1, 0),
+    "Object.hasOwn": (1, 0),
+    "lo.Contains": (1, 0),
+}
+"""Functions that say so, with the places of what is looked for and of where."""
+
+TEXT_SEARCHES: Final = frozenset(
+    {"strings.Contains", "strings.Index", "strpos", "stripos", "str_contains"}
+)
+"""Functions of a text and of what is looked for in it."""
+
+PREFIXES: Final = frozenset(
+    {"startsWith", "startswith", "StartsWith", "start_with?", "HasPrefix", "str_starts_with"}
+)
+
+RELATIVE: Final = re.compile(r"(?i)rel(ative)?(path|_path|_to|_path_from)?\(\)$")
+"""How the paths of calls end that return the way from a folder to a file."""
+
+SAME: Final = frozenset(
+    {"equals", "equalsIgnoreCase", "Equals", "eql?", "EqualFold", "contentEquals"}
+)
+
+PATTERN_TESTS: Final = frozenset(
+    {
+        "test",
+        "match",
+        "match?",
+        "fullmatch",
+        "matches",
+        "IsMatch",
+        "preg_match",
+        "MatchString",
+        "search",
+        "=~",
+    }
+)
+
+WHOLE: Final = frozenset({"fullmatch", "matches"})
+"""Of these, those that match a whole text."""
+
+STARTS: Final = re.compile(r"^[/~#(]?(?:\(\?[a-z]+\))?(?:\^|\\A)")
+STOPS: Final = re.compile(r"(?:\$|\\[zZ])\)?[/~#]?[a-z]*$")
+ANYTHING: Final = re.compile(r"(?<!\\)\.[*+]|\[\^|\\[SWD][*+]")
+
+
+def found_by(call: ir.Call, name: str, const: object) -> bool | None:
+    """Say whether a comparison of a test's result with a constant means that the test holds.
+
+    None where it says neither.
+    """
+    if const is True or const is False:
+        return None if name not in EQUAL | UNEQUAL else (name in EQUAL) == const
+    if not isinstance(const, int):
+        return None
+    called = call.callee.name if isinstance(call.callee, ir.Name | ir.Member) else ""
+    if called.lower().endswith(("pos", "indexof", "index", "find")):
+        return {
+            (">", -1): True, (">=", 0): True, ("!=", -1): True, ("!==", -1): True,
+            ("==", 0): True, ("===", 0): True, ("!==", 0): False, ("!=", 0): False,
+            ("<", 0): False, ("==", -1): False, ("===", -1): False, (">", 0): True,
+        }.get((name, const))  # fmt: skip
+    if called in PATTERN_TESTS:
+        return {
+            ("==", 1): True, ("===", 1): True, (">", 0): True, ("!=", 0): True, ("!==", 0): True,
+            ("!==", 1): False, ("!=", 1): False, ("==", 0): False, ("===", 0): False,
+            ("<", 1): False,
+        }.get((name, const))  # fmt: skip
+    return None

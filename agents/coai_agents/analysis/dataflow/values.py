@@ -1,0 +1,222 @@
+"""What the engine knows of a value: its constant, where it may come from, what is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from coai_agents.analysis.dataflow.ir import UNKNOWN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from tree_sitter import Node
+
+    from coai_agents.analysis.dataflow.ir import Function
+    from coai_agents.analysis.dataflow.scope import Scope
+
+MAX_TAINTS: Final = 4
+"""So many origins of one value are followed; a finding shows one of them."""
+
+MAX_STEPS: Final = 12
+"""So many steps of a way are kept; the first ones, because they say where it began."""
+
+EVERYTHING: Final = "*"
+"""The category that stands for all of them."""
+
+DOUBTED: Final = "?"
+"""What is cleared, as a category is, by a test that nobody understands: it may make the value
+harmless, or not."""
+
+Key: TypeAlias = "str | int | float | bool | bytes | tuple[object, ...] | None"
+
+
+class Kind(StrEnum):
+    """Who decides what a value is."""
+
+    REMOTE = "remote"
+    """Whoever can send a request."""
+    LOCAL = "local"
+    """Whoever starts the program: arguments, environment, standard input."""
+    STORED = "stored"
+    """Whoever could write what is read: files, databases, messages."""
+    PARAMETER = "parameter"
+    """Whoever calls the function."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trail:
+    """The way of a taint so far, the last step first."""
+
+    node: Node
+    words: str
+    before: Trail | None
+    length: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taint:
+    """That a value, or a part of it, comes from somewhere."""
+
+    kind: Kind
+    origin: Node
+    label: str
+    cleared: frozenset[str]
+    trail: Trail | None = None
+
+    def threatens(self, category: str) -> bool:
+        """Say whether nothing on the way has made it harmless for a category.
+
+        Text that begins with a quote and has none inside is a literal, whatever it says: two tests
+        that only together make it harmless.
+        """
+        cleared = self.cleared
+        if category in cleared or EVERYTHING in cleared:
+            return False
+        return f"{category}:begins" not in cleared or f"{category}:inside" not in cleared
+
+    def without(self, categories: frozenset[str]) -> Taint:
+        """Return the taint of what was made harmless for some categories."""
+        if categories <= self.cleared:
+            return self
+        # `dataclasses.replace` takes five times as long, and this is done for every step.
+        cleared = self.cleared | categories
+        return Taint(self.kind, self.origin, self.label, cleared, self.trail)
+
+    def through(self, node: Node, words: str) -> Taint:
+        """Return the taint one step further."""
+        before = self.trail
+        if before is not None and (before.length >= MAX_STEPS or before.node == node):
+            return self
+        length = 1 if before is None else before.length + 1
+        trail = Trail(node, words, before, length)
+        return Taint(self.kind, self.origin, self.label, self.cleared, trail)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """What is known of a value. It never changes; a container that does is another value."""
+
+    const: object = UNKNOWN
+    taints: tuple[Taint, ...] = ()
+    items: Mapping[object, Value] | None = None
+    """A container's items by their keys; None if the value is not known to be a container."""
+    rest: tuple[Taint, ...] = ()
+    """Taints of items whose keys are not known."""
+    length: int = -1
+    """How many items a sequence has; -1 if that is not known."""
+    qual: str = ""
+    """What it is, as a path from an import or a type: `flask.request.args`."""
+    functions: tuple[tuple[Function, Scope], ...] = ()
+    lead: str = ""
+    """The constant text that it begins with."""
+    built: bool = False
+    """Whether it is text put together from parts of which not all are constant."""
+    loose: bool = False
+    """Whether it, or a part of it, comes from where nothing is known of: another object's field, a
+    function of another file."""
+
+    @property
+    def known(self) -> bool:
+        """Whether it is a constant."""
+        return self.const is not UNKNOWN
+
+    def tainted_by(self, taints: tuple[Taint, ...]) -> Value:
+        """Return the value with other taints, what it holds aside."""
+        return Value(
+            self.const, taints, self.items, self.rest, self.length,
+            self.qual, self.functions, self.lead, self.built, self.loose,
+        )  # fmt: skip
+
+    def all_taints(self) -> tuple[Taint, ...]:
+        """Return the taints of the value and of all that it holds."""
+        if self.items is None:
+            return self.taints
+        groups = [self.taints, self.rest, *(item.all_taints() for item in self.items.values())]
+        return merged(groups)
+
+
+NOTHING: Final = Value()
+"""A value of which nothing is known, and that comes from nowhere in particular."""
+
+CLEAN: Final = Value(const=None)
+
+
+def merged(groups: Iterable[tuple[Taint, ...]]) -> tuple[Taint, ...]:
+    """Return the taints of several values together, each origin once for what clears it."""
+    kept: tuple[Taint, ...] = ()
+    for group in groups:
+        if not group or group is kept:
+            continue
+        if not kept:
+            kept = group
+            continue
+        for taint in group:
+            if any(same(taint, other) for other in kept):
+                continue
+            if len(kept) >= MAX_TAINTS:
+                # What anyone may send matters more than what the caller passes.
+                weak = next((each for each in kept if each.kind is Kind.PARAMETER), None)
+                if weak is None or taint.kind is Kind.PARAMETER:
+                    continue
+                kept = tuple(each for each in kept if each is not weak)
+            kept = (*kept, taint)
+    return kept
+
+
+def same(one: Taint, other: Taint) -> bool:
+    """Say whether two taints differ only in their way."""
+    return one is other or (one.origin == other.origin and one.cleared == other.cleared)
+
+
+def join(one: Value, other: Value) -> Value:
+    """Return what is known of a value that is one or the other."""
+    if one is other:
+        return one
+    const: object = UNKNOWN
+    if one.known and other.known and equal(one.const, other.const):
+        const = one.const
+    items = one.items
+    rest = merged((one.rest, other.rest))
+    if one.items is not None and other.items is not None:
+        if one.items is not other.items:
+            both = dict(one.items)
+            for key, item in other.items.items():
+                both[key] = join(both[key], item) if key in both else item
+            items = both
+    elif other.items is not None:
+        items = other.items
+    functions = one.functions
+    if other.functions and other.functions is not one.functions:
+        seen = {id(function) for function, _ in functions}
+        more = tuple(pair for pair in other.functions if id(pair[0]) not in seen)
+        functions = (functions + more)[:4]
+    taints = one.taints
+    if other.taints and other.taints is not taints:
+        taints = merged((taints, other.taints))
+    return Value(
+        const=const,
+        taints=taints,
+        items=items,
+        rest=rest,
+        length=one.length if one.length == other.length else -1,
+        qual=one.qual or other.qual,
+        functions=functions,
+        lead=_common(one.lead, other.lead),
+        built=one.built or other.built,
+        loose=one.loose or other.loose,
+    )
+
+
+def _common(one: str, other: str) -> str:
+    if one == other:
+        return one
+    shorter = min(len(one), len(other))
+    end = next((at for at in range(shorter) if one[at] != other[at]), shorter)
+    return one[:end]
+
+
+def equal(one: object, other: object) -> bool:
+    """Say whether two constants are the same, type included: 1 is not True."""
+    return type(one) is type(other) and one == other

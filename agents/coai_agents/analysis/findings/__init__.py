@@ -1,0 +1,1 @@
+"""What is found, as values, and what of it is shown."""

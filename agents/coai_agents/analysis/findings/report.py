@@ -1,0 +1,236 @@
+"""Findings as they are made, each once, with the strongest reason."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from coai_agents.analysis.dataflow.values import DOUBTED, EVERYTHING, Kind
+from coai_agents.analysis.findings.findings import Confidence, Finding, Severity, Step
+from coai_agents.analysis.rules.matching import in_order
+from coai_agents.analysis.rules.surroundings import Surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tree_sitter import Node
+
+    from coai_agents.analysis.dataflow.conditions import Occasion
+    from coai_agents.analysis.dataflow.values import Taint, Trail
+    from coai_agents.analysis.rules.matching import RuleSet
+    from coai_agents.analysis.rules.rules import Clause, Concept
+    from coai_agents.source import Span
+    from coai_agents.syntax.tree import SyntaxTree
+
+_WEAKER: Final = {
+    Kind.REMOTE: None,
+    Kind.LOCAL: Severity.WARNING,
+    Kind.STORED: Severity.WARNING,
+    Kind.PARAMETER: Severity.INFORMATION,
+}
+"""At least so weak is a finding whose data comes from there; None for what the rule says."""
+
+
+_OWN_MACHINE: Final = frozenset({"path", "regex", "ssrf", "reflection"})
+"""Categories in which whoever starts a program may decide: it is their machine, and their right."""
+
+
+_LOOKS: Final = {
+    "sql": re.compile(
+        r"\s*\(?\s*(SELECT\s|(?i:select\s+(\*|.{1,400}\sfrom\b)|insert\s+(into|or|ignore)\s|update\s+\S{1,80}\s+set\s"
+        r"|delete\s+from\s|replace\s+into\s|merge\s+into\s|with\s+\w{1,80}\s+as\s*\(|(create|drop|alter|truncate)\s+"
+        r"(table|database|user|view|index|role|schema)\s|grant\s|exec(ute)?\s+\w|call\s+\w|match\s*\())",
+        re.DOTALL,
+    ),
+    "html": re.compile(r"\s*<(?:!doctype|/?[a-z][a-z0-9-]{0,20}[\s/>])", re.IGNORECASE),
+}
+"""What text begins with that is what a category is about, where nothing else says that it is."""
+
+
+@dataclass(slots=True)
+class Place:
+    """Where the interpreter is just now, as far as rules ask for it; a function begins anew."""
+
+    loops: int = 0
+    """So many loops' bodies are around it."""
+    asynchronous: bool = False
+    function: str = ""
+
+    def suits(self, clause: Clause) -> bool:
+        """Say whether a clause may show here."""
+        if "loop" in clause.within and not self.loops:
+            return False
+        if "async" in clause.within and not self.asynchronous:
+            return False
+        return clause.function is None or re.search(clause.function, self.function) is not None
+
+
+Key: TypeAlias = tuple[str, int, int]
+"""A rule and a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something is a finding."""
+
+    severity: Severity
+    message: str
+    confidence: Confidence = Confidence.HIGH
+    taint: Taint | None = None
+
+
+class Reporter:
+    """Collects one file's findings; without `flows`, those only that need no flow of values."""
+
+    def __init__(self, tree: SyntaxTree, rules: RuleSet, *, flows: bool = True) -> None:
+        self._tree = tree
+        self._flows = flows
+        self._rules = rules
+        self._findings: dict[Key, Finding] = {}
+        self._counts: dict[int, bool] = {}
+        self._early: dict[Key, tuple[Node, str]] = {}
+        """Of findings that a later test may take back, where the value is from and the category."""
+        self._surroundings = Surroundings(tree)
+        self.place = Place()
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What was found so far, in the order of the text."""
+        return sorted(
+            self._findings.values(), key=lambda each: (each.span.start, each.span.end, each.rule)
+        )
+
+    def counts(self, clause: Clause) -> bool:
+        """Say whether a clause counts in this file."""
+        if not clause.file:
+            return True
+        known = self._counts.get(id(clause))
+        if known is None:
+            known = self._rules.counts(clause, self._tree.source.text)
+            self._counts[id(clause)] = known
+        return known
+
+    def is_excused(self, clause: Clause, node: Node) -> bool:
+        """Say whether what is around a place makes it harmless."""
+        if not clause.not_around and clause.needs_around is None:
+            return False
+        code = self._surroundings.code(node, clause.around)
+        if clause.needs_around is not None and not re.search(clause.needs_around, code):
+            return True
+        return bool(clause.not_around) and in_order(clause.not_around, code)
+
+    def withdraw(self, origins: Sequence[Node], categories: frozenset[str]) -> None:
+        """Take back what was reported early of values that have been shown to be harmless."""
+        for key, (origin, category) in list(self._early.items()):
+            proven = category in categories or EVERYTHING in categories
+            if origin in origins and (proven or f"{category}:begins" in categories):
+                self._findings.pop(key, None)
+                del self._early[key]
+
+    def check(self, clause: Clause, occasion: Occasion) -> None:
+        """Report a finding if a clause holds at a place."""
+        if clause.tainted and not self._flows:
+            return
+        if not self.place.suits(clause) or not occasion.fits(clause) or not self.counts(clause):
+            return
+        concept = self._rules.concepts[clause.rule]
+        if self.is_excused(clause, occasion.node):
+            return
+        if not clause.tainted:
+            self.add(concept, clause, occasion.node)
+            return
+        taint = occasion.threat(clause, concept)
+        if taint is not None:
+            self.add(concept, clause, occasion.node, taint)
+        elif concept.strong and clause.open and _is_loose(clause, concept, occasion):
+            self._add_loose(concept, clause, occasion.node)
+
+    def _add_loose(self, concept: Concept, clause: Clause, node: Node) -> None:
+        message = f"{clause.message or concept.message} A part of it comes from elsewhere."
+        severity = max(
+            clause.severity or concept.severity, Severity.INFORMATION, key=lambda each: each.rank
+        )
+        self._keep(concept, node, Reason(severity, message, Confidence.LOW))
+
+    def add(self, concept: Concept, clause: Clause, node: Node, taint: Taint | None = None) -> None:
+        """Report a finding."""
+        severity = clause.severity or concept.severity
+        if taint is not None:
+            weaker = _WEAKER[taint.kind]
+            if taint.kind is Kind.LOCAL and concept.category in _OWN_MACHINE:
+                weaker = Severity.INFORMATION
+            if weaker is not None and DOUBTED in taint.cleared:
+                # Those who may do more anyway, and a test that may keep even them from it.
+                weaker = Severity.INFORMATION
+            if weaker is not None and weaker.rank > severity.rank:
+                severity = weaker
+        message = clause.message or concept.message
+        if taint is not None:
+            message = f"{message} The value comes from {taint.label}."
+        confidence = clause.confidence or _confidence(taint, clause)
+        key = self._keep(concept, node, Reason(severity, message, confidence, taint))
+        if clause.early and key is not None and taint is not None:
+            self._early[key] = taint.origin, concept.category
+
+    def add_of(self, rule: str, node: Node, message: str) -> None:
+        """Report a finding of a rule that no clause describes."""
+        concept = self._rules.concepts[rule]
+        self._keep(concept, node, Reason(concept.severity, message or concept.message))
+
+    def _keep(self, concept: Concept, node: Node, reason: Reason) -> Key | None:
+        """Keep a finding, unless one at the same place says more; return what it is kept by."""
+        span = self._tree.span(node)
+        key = (concept.id, span.start, span.end)
+        before = self._findings.get(key)
+        if before is not None and (before.severity.rank, before.confidence.rank) <= (
+            reason.severity.rank,
+            reason.confidence.rank,
+        ):
+            return None
+        source = self._tree.source
+        self._findings[key] = Finding(
+            rule=concept.id,
+            span=span,
+            message=reason.message,
+            severity=reason.severity,
+            uri=source.uri,
+            version=source.version,
+            cwe=concept.cwe,
+            path=() if reason.taint is None else self._path(reason.taint, span),
+            confidence=reason.confidence,
+        )
+        return key
+
+    def _path(self, taint: Taint, sink: Span) -> tuple[Step, ...]:
+        steps: list[Step] = []
+        trail: Trail | None = taint.trail
+        while trail is not None:
+            steps.append(Step(self._tree.span(trail.node), trail.words))
+            trail = trail.before
+        steps.append(Step(self._tree.span(taint.origin), f"comes from {taint.label}"))
+        steps.reverse()
+        return (*steps, Step(sink, "used here"))
+
+
+def _confidence(taint: Taint | None, clause: Clause) -> Confidence:
+    """Return how sure a finding is by what was seen of the value's way."""
+    if taint is None:
+        return Confidence.HIGH
+    if taint.kind is Kind.PARAMETER:
+        return Confidence.LOW if clause.open else Confidence.MEDIUM
+    return Confidence.MEDIUM if DOUBTED in taint.cleared else Confidence.HIGH
+
+
+def _is_loose(clause: Clause, concept: Concept, occasion: Occasion) -> bool:
+    """Say whether text is built in sight, for a place that it does harm in, of what is not known.
+
+    Only where its beginning says what it is: text that begins with what is not known may be
+    anything.
+    """
+    looks = _LOOKS.get(concept.category)
+    for selector in clause.tainted:
+        for value in occasion.select(selector):
+            if value.built and value.loose and value.lead:
+                return looks is None or looks.match(value.lead) is not None
+    return False

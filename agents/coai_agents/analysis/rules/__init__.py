@@ -1,0 +1,1 @@
+"""Rules: data, what checks it, what matches by it."""

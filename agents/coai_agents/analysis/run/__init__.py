@@ -1,0 +1,1 @@
+"""Analysis of one file, of many, and in a process of its own."""

@@ -1,0 +1,1 @@
+"""What becomes of suggestions, and what that changes."""

@@ -1,0 +1,1 @@
+"""What a prompt holds, and which of them is sent."""

@@ -1,0 +1,1 @@
+"""Where a suggestion ends, and what of it is shown."""

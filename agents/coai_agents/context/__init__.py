@@ -1,0 +1,1 @@
+"""What else a prompt shows: definitions, edits, pieces of other files."""

@@ -1,0 +1,1 @@
+"""Which model serves: pure functions of what is known, with their reasons."""

@@ -1,0 +1,1 @@
+"""What servers answer: streams, refusals, complaints, read into values and typed errors."""

@@ -1,0 +1,1 @@
+"""What is kept in SQLite: usage, spending, acceptance; and telemetry."""

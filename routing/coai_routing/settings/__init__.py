@@ -1,0 +1,1 @@
+"""Settings: schema, layers, what a project may narrow, and the generated reference."""

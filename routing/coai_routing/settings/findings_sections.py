@@ -1,0 +1,83 @@
+"""The settings of findings that need no model: which are shown, how severe, whose rules count."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from coai_routing.settings.markers import RAISE_ENTRIES, Expected
+from coai_routing.settings.router_sections import Section
+from coai_routing.settings.types import AbsolutePath
+
+SeverityName = Literal["hint", "information", "warning", "error"]
+
+ConfidenceName = Literal["low", "medium", "high"]
+
+_RULES = Expected(
+    'a list of rules such as ["weak-hash"], weaknesses such as "cwe-327", or "security", '
+    '"correctness", "performance" and "*"'
+)
+
+_SEVERITIES = Expected('a table of rules or groups and severities, such as { "cwe-327" = "hint" }')
+
+
+class StaticSettings(Section):
+    """Findings without a model: when they are looked for, and which are shown."""
+
+    enabled: bool = Field(
+        default=True, description="Whether files are looked through for what is wrong in them."
+    )
+    workspace: bool = Field(
+        default=True,
+        description=(
+            "Whether files that are not open are looked through too, where the editor asks for "
+            "that. VS Code does not: there the workspace is audited by a command."
+        ),
+    )
+    minimum_severity: SeverityName = Field(
+        default="hint", description="The least severity that is shown."
+    )
+    confidence: ConfidenceName = Field(
+        default="medium",
+        description=(
+            "How sure a finding is at least that the editor shows. `low` shows also what may do "
+            "harm although it is not known who decides the value. `coai audit` has `--confidence` "
+            "instead."
+        ),
+    )
+    disabled: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], _RULES] = Field(
+        default=(),
+        description=(
+            "Rules that are off: by id, by weakness (`cwe-327`), by group (`security`, "
+            "`correctness`, `performance`), or all (`*`)."
+        ),
+    )
+    severity: Annotated[dict[str, SeverityName], _SEVERITIES] = Field(
+        default={},
+        description=(
+            "How severe the findings of a rule, a weakness or a group are; the most particular "
+            "name counts."
+        ),
+    )
+    at_least: Annotated[dict[str, SeverityName], RAISE_ENTRIES, _SEVERITIES] = Field(
+        default={},
+        description=(
+            "How severe the findings of a rule, a weakness or a group are at least, unless the "
+            "rule is off."
+        ),
+    )
+    rules: Annotated[tuple[AbsolutePath, ...], Expected("a list of absolute paths")] = Field(
+        default=(),
+        description=(
+            "Folders or files with rules of your own in ast-grep's YAML, besides the folder "
+            "`rules` beside the user file."
+        ),
+    )
+    trusted_workspaces: Annotated[
+        tuple[AbsolutePath, ...], Expected("a list of absolute paths")
+    ] = Field(
+        default=(),
+        description=(
+            "Folders whose own rules, `.coai/rules/*.yml`, count, as those of a workspace do that "
+            "VS Code says is trusted."
+        ),
+    )

@@ -1,0 +1,173 @@
+"""The settings of the router: which models may be asked, what they may cost, what is kept."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic.alias_generators import to_camel
+
+from coai_routing.settings.markers import SWITCH_OFF, Expected, Unit
+from coai_routing.settings.types import HttpAddress
+
+
+def _regular_expression(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"no regular expression: {error}") from error
+    return pattern
+
+
+RegularExpression = Annotated[
+    str, Field(min_length=1, max_length=500), AfterValidator(_regular_expression)
+]
+
+
+class Section(BaseModel):
+    """A group of settings."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+
+_AMOUNT = Expected("an amount from 0 to 1000000")
+
+
+class RoutingSettings(Section):
+    """The router: which model answers what is more than a completion."""
+
+    allow_cloud: Annotated[bool, SWITCH_OFF] = Field(
+        default=False,
+        description=(
+            "Whether requests that hold nothing sensitive may go to cloud models, where a key is "
+            "set."
+        ),
+    )
+    objective: Literal["auto", "latency", "quality", "cost", "balanced"] = Field(
+        default="auto",
+        description=(
+            "What to prefer among models that may see a request: `auto` leaves it to the "
+            "capability."
+        ),
+    )
+    max_concurrent: Annotated[int, Unit("requests")] = Field(
+        default=10, ge=1, le=1000, description="How many requests are under way at a time."
+    )
+    hedge: bool = Field(
+        default=False,
+        description=(
+            "Whether a second model is asked too when the first one is later than it nearly always "
+            "is. It costs a second call."
+        ),
+    )
+    redact: bool = Field(
+        default=False,
+        description=(
+            "Whether secrets are replaced in a request so that it may go to a cloud model after "
+            "all. Off, such a request stays on this machine."
+        ),
+    )
+    learning: bool = Field(
+        default=True,
+        description=(
+            "Whether what you accept and reject decides among models that are equally suited."
+        ),
+    )
+
+
+class CacheSettings(Section):
+    """Answers that are kept, so that the same question is not paid for twice."""
+
+    enabled: bool = Field(default=True, description="Whether answers are kept at all.")
+    entries: Annotated[int, Unit("answers")] = Field(
+        default=1000, ge=1, le=1_000_000, description="How many answers are kept in memory."
+    )
+    minutes: Annotated[int, Unit("minutes")] = Field(
+        default=60, ge=1, le=525_600, description="How long an answer stays in memory."
+    )
+    disk_megabytes: Annotated[int, Unit("megabytes")] = Field(
+        default=10_000,
+        ge=0,
+        le=1_000_000,
+        description="How much room answers may take on disk; 0 keeps none there.",
+    )
+    keep_sensitive: bool = Field(
+        default=False,
+        description="Whether answers to sensitive requests are kept on disk too.",
+    )
+
+
+class BudgetSettings(Section):
+    """What cloud models may cost. Local models cost nothing and are never held back."""
+
+    daily_usd: Annotated[float | None, Unit("US dollars"), _AMOUNT] = Field(
+        default=None, ge=0.0, le=1_000_000.0, description="At most so much a day, in UTC."
+    )
+    monthly_usd: Annotated[float | None, Unit("US dollars"), _AMOUNT] = Field(
+        default=None, ge=0.0, le=1_000_000.0, description="At most so much a month, in UTC."
+    )
+
+
+class TelemetrySettings(Section):
+    """Spans of the router's model calls, for an OpenTelemetry collector: never code or prompts."""
+
+    enabled: Annotated[bool, SWITCH_OFF] = Field(
+        default=False,
+        description=(
+            "Whether a span of each model call is sent to `telemetry.url`: model, tokens, cost, "
+            "times and outcome. It needs `pip install coai[telemetry]`."
+        ),
+    )
+    url: HttpAddress = Field(
+        default="http://127.0.0.1:4318/v1/traces",
+        description="Where a collector takes traces by OTLP over HTTP.",
+    )
+
+
+class CloudEndpoint(Section):
+    """A vendor's API."""
+
+    VARIABLE: ClassVar[str]
+
+    enabled: bool = Field(default=True, description="Whether it may be used where a key is set.")
+    url: HttpAddress
+    api_key: SecretStr | None = Field(
+        default=None, description="The key; not set, the vendor's own environment variable."
+    )
+
+
+class AnthropicEndpoint(CloudEndpoint):
+    """Anthropic's API. Its variable is ANTHROPIC_API_KEY."""
+
+    VARIABLE: ClassVar[str] = "ANTHROPIC_API_KEY"
+
+    url: HttpAddress = Field(
+        default="https://api.anthropic.com", description="The address of its API, without `/v1`."
+    )
+
+
+class OpenAIEndpoint(CloudEndpoint):
+    """OpenAI's API. Its variable is OPENAI_API_KEY."""
+
+    VARIABLE: ClassVar[str] = "OPENAI_API_KEY"
+
+    url: HttpAddress = Field(
+        default="https://api.openai.com/v1", description="The address of its API, with `/v1`."
+    )
+
+
+class CloudSettings(Section):
+    """Vendors of cloud models, used only if `routing.allow_cloud` is on."""
+
+    anthropic: AnthropicEndpoint = AnthropicEndpoint()
+    openai: OpenAIEndpoint = OpenAIEndpoint()
+
+    def by_name(self) -> dict[str, CloudEndpoint]:
+        """Return every vendor under the name that the registry of models uses."""
+        return {"anthropic": self.anthropic, "openai": self.openai}
+
+
+PATTERNS_EXPECTED = Expected('a list of regular expressions such as ["ACME-[0-9]{6}"]')

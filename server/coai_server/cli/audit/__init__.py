@@ -1,0 +1,1 @@
+"""`coai audit`: what is wrong in files, for people and for CI."""

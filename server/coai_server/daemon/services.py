@@ -1,0 +1,274 @@
+"""Everything that lives as long as the server: settings, models, completion. Wired once, here."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from coai_agents.completion.completer import Completer
+from coai_agents.completion.egress_gate import PrivacyEgressGate
+from coai_agents.completion.gate import CompletionGate
+from coai_agents.completion.prompt.notebook import cells_above
+from coai_agents.completion.stop.structure import SyntaxTrees
+from coai_agents.context.knowledge import WorkspaceContext
+from coai_agents.exclusions.decisions import ExclusionRules, Exclusions
+from coai_routing.machine import Machine
+from coai_routing.privacy.file_names import written
+from coai_routing.settings.loading import LoadedSettings, load, rows
+from coai_routing.settings.schema import LogSettings
+from coai_routing.wiring.local import LocalModels
+from coai_server.daemon import logs
+from coai_server.daemon.recording import Recorder
+from coai_server.daemon.status import describe_event, describe_models, describe_status
+from coai_server.lsp.client_settings import ClientSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from coai_agents.source import Source
+    from coai_routing.settings.schema import CompletionSettings, LedgerSettings, Settings
+    from coai_server.lsp.documents import Documents
+
+logger = logging.getLogger(__name__)
+
+
+class Services:
+    """Owns what the features ask. Built when the client has been answered; started after that."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        *,
+        overrides: Mapping[str, Any],
+        client: object = None,
+        client_is_remote: bool = False,
+    ) -> None:
+        self._documents = documents
+        self._overrides = overrides
+        self._client = ClientSettings(client)
+        self._client_is_remote = client_is_remote
+        self._keys: dict[str, str] = {}
+        self._log = LogSettings()
+        self._loading = asyncio.Lock()
+        self._of_documents: dict[str, Settings] = {}
+        self.loaded = self._load()
+        self._write_log()
+        self.on_status: Callable[[], None] | None = None
+        """Called when what `status` answers has changed by itself."""
+        self.on_settings: Callable[[], None] | None = None
+        """Called when the settings have changed."""
+        self.models = LocalModels(lambda: self.settings, on_change=self._status_changed)
+        self.trees = SyntaxTrees()
+        self.exclusions = Exclusions(self._exclusion_rules, roots=self._roots())
+        self.gate = CompletionGate(
+            settings=self.completion_settings,
+            exclusions=self.exclusions,
+            in_comment=self.trees.in_comment,
+        )
+        self.context = WorkspaceContext(self.exclusions)
+        self.recorder = Recorder(
+            self.ledger_settings, documents.snapshot, judged=self.models.judged
+        )
+        self.completer = Completer(
+            backends=self.models.backends,
+            settings=self.completion_settings,
+            document=documents.snapshot,
+            gate=self.gate,
+            context=self.context,
+            syntax=self.trees,
+            border=PrivacyEgressGate(self._settings_for, lambda: self.exclusions.known_roots),
+            listener=self.recorder,
+            tuning=self.recorder.tuning,
+            above=lambda source: cells_above(source, documents.open_sources()),
+            strained=Machine().is_strained,
+        )
+        documents.on_open.append(self._opened)
+        documents.on_change.append(self._changed)
+        documents.on_close.append(self._closed)
+
+    # ------------------------------------------------------------ settings
+
+    @property
+    def settings(self) -> Settings:
+        """What holds for what is in no file."""
+        return self.loaded.settings
+
+    def completion_settings(self, uri: str) -> CompletionSettings:
+        """Return what holds for completions in a document; reads only memory."""
+        return self.settings_of(uri).completion
+
+    def settings_of(self, uri: str) -> Settings:
+        """Return what holds for a document, as the projects that it belongs to narrow it.
+
+        It belongs to each that it is in by any of its names, as far as these are known: reads only
+        memory.
+        """
+        known = self._of_documents.get(uri)
+        if known is None:
+            names = self.exclusions.known_names(uri)
+            names_now = names or written(uri, self.exclusions.known_roots)
+            known = self._settings_for((*names_now.paths, *names_now.roots))
+            if names is not None:
+                # Taking a URI apart costs more than anything else that a keystroke decides.
+                self._of_documents[uri] = known
+        return known
+
+    def _settings_for(self, paths: Sequence[str]) -> Settings:
+        return self.loaded.for_names(paths)
+
+    def ledger_settings(self, uri: str) -> LedgerSettings:
+        """Return what holds for recording a document's requests; reads only memory."""
+        return self.settings_of(uri).ledger
+
+    def document(self, uri: str) -> Source | None:
+        """Return the snapshot of an open document."""
+        return self._documents.snapshot(uri)
+
+    def _exclusion_rules(self, folder: Path | None) -> ExclusionRules:
+        return ExclusionRules.of(self.loaded.for_path(folder))
+
+    def _roots(self) -> tuple[Path, ...]:
+        paths = (folder.path for folder in self._documents.folders)
+        return tuple(path for path in paths if path is not None)
+
+    def _load(self) -> LoadedSettings:
+        loaded = load(
+            overrides=self._overrides,
+            client=(_of_keys(self._keys), *self._client.layers),
+            client_is_remote=self._client_is_remote,
+            workspace_roots=self._roots(),
+        )
+        for problem in loaded.problems:
+            logger.warning("%s", problem)
+        return loaded
+
+    def _write_log(self) -> None:
+        """Log where and how much the settings say, unless it is done so already."""
+        if self.settings.log == self._log:
+            return
+        self._log = self.settings.log
+        try:
+            logs.configure(self._log.level, self._log.file)
+        except logs.LogFileError as error:
+            logger.warning("%s", error)
+
+    async def reconfigure(self, client: object) -> None:
+        """Take what the client says its settings are now, and act on what that changes."""
+        self._client.tell(client)
+        await self.reload()
+
+    async def use_key(self, vendor: str, key: str | None) -> None:
+        """Take a vendor's key from the editor, in memory only; None takes it away again."""
+        if key is None:
+            self._keys.pop(vendor, None)
+        else:
+            self._keys[vendor] = key
+        await self.reload()
+
+    def has_key(self, vendor: str) -> bool:
+        """Say whether the editor gave a key for this vendor."""
+        return vendor in self._keys
+
+    async def reload(self) -> None:
+        """Read every layer of the settings again, and act on what changed."""
+        # One after the other: a thread that read earlier may end later, and would bring back
+        # what the client has changed since.
+        async with self._loading:
+            before = self.loaded
+            self.loaded = await asyncio.to_thread(self._load)
+        if self.loaded == before:
+            return
+        self._of_documents.clear()
+        self._write_log()
+        if self.on_settings is not None:
+            self.on_settings()
+        self.completer.forget_suggestions()
+        self._status_changed()
+        await self.recorder.apply()
+        await asyncio.to_thread(self.exclusions.set_roots, self._roots())
+        await self.exclusions.refresh()
+        # What was asked meanwhile was answered by the names in the folders of before.
+        self._of_documents.clear()
+        await self.context.refresh()
+        await self.models.apply()
+        self._status_changed()
+
+    def _status_changed(self) -> None:
+        if self.on_status is not None:
+            self.on_status()
+
+    # ----------------------------------------------------------- documents
+
+    def _opened(self, source: Source) -> None:
+        # Links may lead elsewhere than when it was open before.
+        self._of_documents.pop(source.uri, None)
+        self.exclusions.forget(source.uri)
+        self.context.opened(source)
+        self.completer.opened(source)
+
+    def _changed(self, before: Source, after: Source) -> None:
+        del before
+        self.context.changed(after)
+        self.completer.changed(after)
+        self.recorder.feedback.changed(after)
+
+    def _closed(self, source: Source) -> None:
+        self._of_documents.pop(source.uri, None)
+        self.context.closed(source.uri)
+        self.completer.closed(source.uri)
+        self.recorder.feedback.closed(source.uri)
+        self.trees.forget(source.uri)
+
+    # --------------------------------------------------------------- asked
+
+    def accepted(self, identity: int) -> None:
+        """Note that the user took a suggestion whole."""
+        self.completer.accepted(identity)
+        self.recorder.feedback.accepted(identity)
+
+    def status(self, uri: str | None = None) -> dict[str, Any]:
+        """Return what `coai/status` answers; `uri` is the document that the user looks at."""
+        return describe_status(self, uri)
+
+    def snooze(self, minutes: float) -> None:
+        """Hold completions back for so long; no more than nothing wakes them."""
+        self.gate.snooze(time.monotonic() + 60 * minutes)
+
+    def known_models(self) -> list[dict[str, Any]]:
+        """Return the catalogue's models, what is here of each and its speed; reads the disk."""
+        return describe_models(self)
+
+    def settings_in_force(self) -> list[dict[str, Any]]:
+        """Return every setting, its value and where that comes from; secrets are masked."""
+        return [row._asdict() for row in rows(self.loaded)]
+
+    def why(self) -> list[dict[str, Any]]:
+        """Return the last requests and what each ended in, newest first."""
+        return [describe_event(event) for event in reversed(self.completer.history)]
+
+    # ----------------------------------------------------------- life cycle
+
+    async def start(self) -> None:
+        """Find models and load them; whoever asks meanwhile is told that they are starting."""
+        self.recorder.open()
+        await self.exclusions.refresh()
+        await self.context.refresh()
+        self.models.backends.start()
+        await self.models.cloud.prepare()
+        await self.models.embedded.use(self.settings.engine)
+        await self.recorder.learn()
+
+    async def aclose(self) -> None:
+        """Cancel what runs and let go of the models."""
+        await self.completer.aclose()
+        await self.recorder.aclose()
+        await self.context.aclose()
+        await self.models.aclose()
+
+
+def _of_keys(keys: Mapping[str, str]) -> dict[str, Any]:
+    """Return vendors' keys as settings, which are below the client's own."""
+    return {f"cloud.{vendor}.apiKey": key for vendor, key in keys.items()}

@@ -1,0 +1,1 @@
+"""The language server: from bytes to features."""

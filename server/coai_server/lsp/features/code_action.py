@@ -1,0 +1,267 @@
+"""`textDocument/codeAction` and its resolve: fixes that were tried.
+
+Fixes are made and verified in the process that analyses, before they are offered: an action that
+the user sees holds. What a client that can resolve actions is spared is the edit, which it asks for
+when the user has chosen; `data` says all that is needed to make it again, and a document that was
+changed since is answered with an error, never with an edit for another text. Fixing all is tried as
+a whole when it is asked for, since fixes that hold one by one may not hold together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from coai_agents.analysis.run.worker import AnalysisError
+from coai_agents.source import Edit, Position, Span
+from coai_agents.syntax.tree import parse
+from coai_server.lsp.features.diagnostic_items import SOURCE, range_of
+from coai_server.lsp.features.diagnostics import CONTENT_MODIFIED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coai_agents.fixes.fix import Fix
+    from coai_agents.source import Encoding, Source
+    from coai_server.lsp.features.diagnostics import Diagnostics
+    from coai_server.lsp.server import Server
+
+logger = logging.getLogger(__name__)
+
+FIX_ALL: Final = "source.fixAll.coai"
+
+OPTIONS: Final = types.CodeActionOptions(
+    code_action_kinds=[types.CodeActionKind.QuickFix, FIX_ALL], resolve_provider=True
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What the client can do with actions."""
+
+    encoding: Encoding
+    lazy: bool
+    """Whether it asks for an action's edit when it needs it."""
+    versioned: bool
+    """Whether it takes edits that name the version that they are for."""
+
+    @classmethod
+    def of(cls, capabilities: types.ClientCapabilities, encoding: Encoding) -> Client:
+        """Read a client's capabilities."""
+        about = capabilities.text_document and capabilities.text_document.code_action
+        support = about and about.resolve_support
+        edits = capabilities.workspace and capabilities.workspace.workspace_edit
+        return cls(
+            encoding,
+            lazy=bool(about and about.data_support and support and "edit" in support.properties),
+            versioned=bool(edits and edits.document_changes),
+        )
+
+
+class Fixes:
+    """The fixes of a document's last version that was asked about."""
+
+    def __init__(self, server: Server, known: Diagnostics) -> None:
+        self._server = server
+        self._known = known
+        self._found: dict[Span, tuple[Fix, ...]] = {}
+        self._of: tuple[str, int, int] = ("", 0, 0)
+
+    async def touching(self, source: Source, span: Span) -> list[Fix]:
+        """Return the verified fixes of what is shown in a span; raises `AnalysisError`."""
+        now = (source.uri, source.version, self._known.generation)
+        if self._of != now:
+            self._of, self._found = now, {}
+        fixes = self._found.get(span)
+        if fixes is None:
+            self._known.worker.rules = self._known.own_rules.places
+            fixes = await self._known.worker.fixes(source, span)
+            if self._of == now:
+                self._found[span] = fixes
+        preferences = self._known.preferences(source.uri)
+        return [fix for fix in fixes if preferences.shows(fix.rule)]
+
+    async def all_of(self, source: Source) -> list[Edit]:
+        """Return edits that fix as much as can be fixed at once; raises `AnalysisError`.
+
+        They are tried together. Where that does not hold, only the first one is made, which does.
+        """
+        fixes = await self.touching(source, Span(0, len(source.text)))
+        chosen = compatible(fixes)
+        if not chosen or await self._hold(source, chosen):
+            return chosen
+        preferred = next(fix for fix in fixes if fix.preferred)
+        return list(preferred.edits)
+
+    async def _hold(self, source: Source, edits: Sequence[Edit]) -> bool:
+        """Say whether edits that hold one by one hold together."""
+        after = source
+        placed = ((edit.span, edit) for edit in edits if edit.span is not None)
+        ordered = [edit for _, edit in sorted(placed, key=lambda pair: pair[0])]
+        for edit in reversed(ordered):
+            after = after.apply(edit)
+        before = await self._known.worker.analyse(source)
+        then = await self._known.worker.analyse(after)
+        old, new = await asyncio.to_thread(lambda: (parse(source), parse(after)))
+        if old is None or new is None or (new.has_error and not old.has_error):
+            return False
+        left = [finding.rule for finding in before.findings]
+        for finding in then.findings:
+            if finding.rule not in left:
+                return False
+            left.remove(finding.rule)
+        return len(then.notes) <= len(before.notes)
+
+
+def register(server: Server, known: Diagnostics) -> None:
+    """Offer fixes of the findings in a range."""
+    documents = server.documents
+    fixes_of = Fixes(server, known)
+
+    @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, OPTIONS)
+    async def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
+        uri = params.text_document.uri
+        source = documents.snapshot(uri)
+        wanted = params.context.only
+        if source is None or documents.is_out_of_step(uri):
+            return []
+        if _tells_the_cursor(params):
+            # The only word of where the cursor is that editors say without being asked to complete.
+            cursor = _span(source, params.range, documents.encoding).end
+            server.services.completer.rested(source, cursor)
+        every = wanted is not None and any(_within(FIX_ALL, kind) for kind in wanted)
+        quick = wanted is None or any(_within(types.CodeActionKind.QuickFix, k) for k in wanted)
+        ours = [each for each in params.context.diagnostics if each.source == SOURCE]
+        client = Client.of(server.client_capabilities, documents.encoding)
+        actions: list[types.CodeAction] = []
+        try:
+            if quick and ours:
+                fixes = await fixes_of.touching(
+                    source, _span(source, params.range, client.encoding)
+                )
+                actions += [_quick_fix(source, fix, ours, client) for fix in fixes]
+            if every and (edits := await fixes_of.all_of(source)):
+                actions.append(_fix_all(source, edits, client))
+        except AnalysisError as error:
+            logger.warning("%s", error)
+        return actions
+
+    @server.feature(types.CODE_ACTION_RESOLVE)
+    async def resolve(action: types.CodeAction) -> types.CodeAction:
+        sent: object = action.data
+        asked = cast("dict[str, Any]", sent) if isinstance(sent, dict) else {}
+        source = documents.snapshot(str(asked.get("uri", "")))
+        if source is None or asked.get("version") != source.version:
+            raise _moved_on()
+        if action.kind == FIX_ALL:
+            edits: Sequence[Edit] = await fixes_of.all_of(source)
+        else:
+            start, end = asked["span"]
+            span = Span(int(start), int(end))
+            fixes = await fixes_of.touching(source, span)
+            same = (
+                fix.edits
+                for fix in fixes
+                if (fix.rule, fix.span, fix.title) == (asked["rule"], span, action.title)
+            )
+            edits = next(same, ())
+        if not edits:
+            raise _moved_on()
+        client = Client.of(server.client_capabilities, documents.encoding)
+        action.edit = _workspace_edit(source, edits, client)
+        return action
+
+
+def _tells_the_cursor(params: types.CodeActionParams) -> bool:
+    """Say whether an editor asks of itself, because the cursor has come to rest somewhere."""
+    asked = params.context.trigger_kind is types.CodeActionTriggerKind.Invoked
+    return not asked and params.range.start == params.range.end
+
+
+def _moved_on() -> JsonRpcException:
+    return JsonRpcException(
+        message="The document has changed since this was offered.", code=CONTENT_MODIFIED
+    )
+
+
+def _within(kind: str, wanted: str) -> bool:
+    """Say whether a kind of actions is one of the wanted ones: kinds are hierarchical."""
+    return wanted in ("", kind) or kind.startswith(f"{wanted}.")
+
+
+def _span(source: Source, range_: types.Range, encoding: Encoding) -> Span:
+    start = Position(range_.start.line, range_.start.character)
+    end = Position(range_.end.line, range_.end.character)
+    return source.span_at(start, end, encoding)
+
+
+def _quick_fix(
+    source: Source, fix: Fix, diagnostics: Sequence[types.Diagnostic], client: Client
+) -> types.CodeAction:
+    where = range_of(source, fix.span, client.encoding)
+    solved = [each for each in diagnostics if each.code == fix.rule and each.range == where]
+    data = _data(source, rule=fix.rule, span=[fix.span.start, fix.span.end])
+    return types.CodeAction(
+        title=fix.title,
+        kind=types.CodeActionKind.QuickFix,
+        diagnostics=solved or None,
+        is_preferred=fix.preferred or None,
+        edit=None if client.lazy else _workspace_edit(source, fix.edits, client),
+        data=data if client.lazy else None,
+    )
+
+
+def _fix_all(source: Source, edits: Sequence[Edit], client: Client) -> types.CodeAction:
+    return types.CodeAction(
+        "Fix all that COAI can fix",
+        kind=FIX_ALL,
+        edit=None if client.lazy else _workspace_edit(source, edits, client),
+        data=_data(source) if client.lazy else None,
+    )
+
+
+def _data(source: Source, **more: object) -> dict[str, object]:
+    return {"uri": source.uri, "version": source.version, **more}
+
+
+def compatible(fixes: Sequence[Fix]) -> list[Edit]:
+    """Return the edits of the preferred fixes, one for each finding, without those that collide.
+
+    Fixes in one place can be meant for each other's text; the first one wins, and the others are
+    offered again when it is done.
+    """
+    chosen: list[Edit] = []
+    solved: set[tuple[str, Span]] = set()
+    for fix in fixes:
+        key = (fix.rule, fix.span)
+        if not fix.preferred or key in solved:
+            continue
+        fresh = [edit for edit in fix.edits if edit not in chosen]
+        if any(_collide(edit, other) for edit in fresh for other in chosen):
+            continue
+        solved.add(key)
+        chosen += fresh
+    return chosen
+
+
+def _collide(one: Edit, other: Edit) -> bool:
+    if one.span is None or other.span is None:
+        return True
+    return one.span.start <= other.span.end and other.span.start <= one.span.end
+
+
+def _workspace_edit(source: Source, edits: Sequence[Edit], client: Client) -> types.WorkspaceEdit:
+    changes = [
+        types.TextEdit(range_of(source, edit.span, client.encoding), edit.text)
+        for edit in edits
+        if edit.span is not None
+    ]
+    if not client.versioned:
+        return types.WorkspaceEdit(changes={source.uri: changes})
+    document = types.OptionalVersionedTextDocumentIdentifier(source.uri, source.version)
+    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, changes)])
