@@ -32,8 +32,10 @@ def main() -> int:
         from coai_server.cli.audit import alone  # noqa: PLC0415 (as above)
 
         return alone.audit(arguments[1:])
+    from coai_server import serve  # noqa: PLC0415 (as above)
     from coai_server.cli import app  # noqa: PLC0415 (as above)
 
+    app.add_server(serve.SUMMARY, serve.main)
     return app.main(arguments)
 
 

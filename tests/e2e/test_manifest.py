@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from coai_routing.settings.reference import editor_properties
-from coai_server.lsp.app import COMMANDS
+from coai_server.lsp.capabilities import COMMANDS
 from tests.e2e.tools import EXTENSION, ROOT
 
 UNTESTED: Final[dict[str, str]] = {}

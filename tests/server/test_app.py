@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from coai_server.lsp.app import capabilities
+from coai_server.lsp.capabilities import capabilities
 
 
 @pytest.mark.parametrize(

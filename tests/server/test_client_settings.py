@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from coai_routing.settings.loading import load
-from coai_server.lsp.client_settings import ClientSettings
+from coai_server.daemon.client_settings import ClientSettings
 from tests.server.test_editor_commands import run
 from tests.server.test_serve import Daemon
 from tests.support.engine import PATIENCE

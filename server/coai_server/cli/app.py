@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from coai_routing.errors import CoaiError
-from coai_server import serve
 from coai_server.cli import (
     auth,
     cache,
@@ -27,7 +26,7 @@ from coai_server.cli.console import report, tolerate_any_encoding
 from coai_server.cli.demo import command as demo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 EXAMPLES: Final = (
     ("coai demo", "watch real code being completed"),
@@ -66,14 +65,17 @@ app.command("stats")(stats.stats)
 app.command("auth")(auth.auth)
 
 
-@app.command(
-    "serve",
-    help=serve.SUMMARY,
-    add_help_option=False,
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
-)
-def _serve(context: typer.Context) -> None:  # pyright: ignore[reportUnusedFunction] - registered
-    raise typer.Exit(serve.main(context.args))
+def add_server(summary: str, start: Callable[[Sequence[str]], int]) -> None:
+    """Add `coai serve`, which is another door's: everything after its name goes to `start`."""
+
+    @app.command(
+        "serve",
+        help=summary,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )
+    def _serve(context: typer.Context) -> None:  # pyright: ignore[reportUnusedFunction] - registered
+        raise typer.Exit(start(context.args))
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer's signature for callbacks

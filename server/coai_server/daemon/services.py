@@ -20,9 +20,8 @@ from coai_routing.settings.loading import LoadedSettings, load, rows
 from coai_routing.settings.schema import LogSettings
 from coai_routing.wiring.local import LocalModels
 from coai_server.daemon import logs
+from coai_server.daemon.client_settings import ClientSettings
 from coai_server.daemon.recording import Recorder
-from coai_server.daemon.status import describe_event, describe_models, describe_status
-from coai_server.lsp.client_settings import ClientSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
     from coai_agents.source import Source
     from coai_routing.settings.schema import CompletionSettings, LedgerSettings, Settings
-    from coai_server.lsp.documents import Documents
+    from coai_server.daemon.open_documents import OpenDocuments
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ class Services:
 
     def __init__(
         self,
-        documents: Documents,
+        documents: OpenDocuments,
         *,
         overrides: Mapping[str, Any],
         client: object = None,
@@ -229,25 +228,13 @@ class Services:
         self.completer.accepted(identity)
         self.recorder.feedback.accepted(identity)
 
-    def status(self, uri: str | None = None) -> dict[str, Any]:
-        """Return what `coai/status` answers; `uri` is the document that the user looks at."""
-        return describe_status(self, uri)
-
     def snooze(self, minutes: float) -> None:
         """Hold completions back for so long; no more than nothing wakes them."""
         self.gate.snooze(time.monotonic() + 60 * minutes)
 
-    def known_models(self) -> list[dict[str, Any]]:
-        """Return the catalogue's models, what is here of each and its speed; reads the disk."""
-        return describe_models(self)
-
     def settings_in_force(self) -> list[dict[str, Any]]:
         """Return every setting, its value and where that comes from; secrets are masked."""
         return [row._asdict() for row in rows(self.loaded)]
-
-    def why(self) -> list[dict[str, Any]]:
-        """Return the last requests and what each ended in, newest first."""
-        return [describe_event(event) for event in reversed(self.completer.history)]
 
     # ----------------------------------------------------------- life cycle
 

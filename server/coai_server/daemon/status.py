@@ -99,6 +99,11 @@ def _describe_switches(services: Services, uri: str | None) -> dict[str, Any]:
     }
 
 
+def describe_history(services: Services) -> list[dict[str, Any]]:
+    """Return the last requests and what each ended in, newest first."""
+    return [describe_event(event) for event in reversed(services.completer.history)]
+
+
 def describe_models(services: Services) -> list[dict[str, Any]]:
     """Return the models that the engine could run, with what is here of each; reads the disk.
 

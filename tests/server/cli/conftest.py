@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
+from coai_server import serve
 from coai_server.cli import app
 from tests.support.tiny_gguf import write_tiny_gguf
 
@@ -28,6 +29,9 @@ NO_ENDPOINTS = {
     f"COAI_ENDPOINTS__{name}__ENABLED": "false"
     for name in ("OLLAMA", "LMSTUDIO", "LLAMA_SERVER", "VLLM")
 }
+
+# As the command itself puts the two together.
+app.add_server(serve.SUMMARY, serve.main)
 
 
 @dataclass(frozen=True)

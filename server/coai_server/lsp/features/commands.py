@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from coai_server.daemon.status import describe_history, describe_models, describe_status
 from coai_server.lsp.features import model_download
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def register(server: Server) -> None:
-    """Register the commands that `app.COMMANDS` names."""
+    """Register the commands that `capabilities.COMMANDS` names."""
 
     @server.command("coai.completionAccepted")
     def accepted(identity: int) -> None:
@@ -20,13 +21,13 @@ def register(server: Server) -> None:
 
     @server.command("coai.models")
     async def models() -> list[dict[str, Any]]:
-        return await asyncio.to_thread(server.services.known_models)
+        return await asyncio.to_thread(describe_models, server.services)
 
     @server.command("coai.pullModel")
     async def pull_model(*names: str) -> dict[str, Any]:
         # pygls lets only a rest of arguments be left out.
         pulled = await model_download.fetch(server, str(names[0]) if names else "")
-        return {**server.services.status(), "pulled": pulled}
+        return {**describe_status(server.services), "pulled": pulled}
 
     @server.command("coai.settings")
     def settings() -> list[dict[str, Any]]:
@@ -35,8 +36,8 @@ def register(server: Server) -> None:
     @server.command("coai.snooze")
     def snooze(minutes: float) -> dict[str, Any]:
         server.services.snooze(minutes)
-        return server.services.status()
+        return describe_status(server.services)
 
     @server.command("coai.why")
     def why() -> list[dict[str, Any]]:
-        return server.services.why()
+        return describe_history(server.services)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from coai_server.lsp.client_settings import SECTION, said
+from coai_server.daemon.client_settings import SECTION, said
 from coai_server.lsp.decoding import UndecodableError
 
 if TYPE_CHECKING:

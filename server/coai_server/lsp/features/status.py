@@ -12,7 +12,8 @@ import logging
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from coai_routing.errors import BooksError
-from coai_server.lsp.app import STATUS_CAPABILITY
+from coai_server.daemon.status import describe_status
+from coai_server.lsp.capabilities import STATUS_CAPABILITY
 from coai_server.lsp.features.usage import read_spending
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def register(server: Server) -> None:
         asked = cast("dict[str, object]", params) if isinstance(params, dict) else {}
         uri = asked.get("uri")
         spending = await asyncio.to_thread(_spending, server.services.settings.budget)
-        described = server.services.status(uri if isinstance(uri, str) else None)
+        described = describe_status(server.services, uri if isinstance(uri, str) else None)
         return {**described, "spending": spending}
 
 

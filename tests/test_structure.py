@@ -1,0 +1,97 @@
+"""House rules about the sources themselves: no circles, no halls, no file without end."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+FLOORS = {"coai_routing": "routing", "coai_agents": "agents", "coai_server": "server"}
+MOST_MODULES = 20
+"""More modules than this in one folder are two rooms."""
+MOST_LINES = 400
+"""A longer file has to say in its docstring why it is one subject."""
+
+
+@cache
+def modules() -> dict[str, Path]:
+    """Return every module of the three floors by its dotted name."""
+    found: dict[str, Path] = {}
+    for package, folder in FLOORS.items():
+        for path in (ROOT / folder / package).rglob("*.py"):
+            parts = path.relative_to(ROOT / folder).with_suffix("").parts
+            found[".".join(parts).removesuffix(".__init__")] = path
+    return found
+
+
+def imported(tree: ast.Module) -> Iterator[str]:
+    """Return what a module imports, wherever it does so and for whatever purpose."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            for alias in node.names:
+                below = f"{node.module}.{alias.name}"
+                yield below if below in modules() else node.module
+
+
+def circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Return the strongly connected components of more than one module (Tarjan, 1972)."""
+    order: dict[str, int] = {}
+    low: dict[str, int] = {}
+    open_: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(module: str) -> None:
+        order[module] = low[module] = len(order)
+        open_.append(module)
+        for below in graph[module]:
+            if below not in order:
+                visit(below)
+                low[module] = min(low[module], low[below])
+            elif below in open_:
+                low[module] = min(low[module], order[below])
+        if low[module] == order[module]:
+            at = open_.index(module)
+            component = sorted(open_[at:])
+            del open_[at:]
+            if len(component) > 1:
+                found.append(component)
+
+    for module in graph:
+        if module not in order:
+            visit(module)
+    return found
+
+
+def test_circles_are_found_where_there_are_some() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}
+    assert circles(graph) == [["a", "b", "c"]]
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    graph = {
+        name: {one for one in imported(ast.parse(path.read_text())) if one in modules()} - {name}
+        for name, path in modules().items()
+    }
+    assert circles(graph) == []
+
+
+def test_no_folder_is_a_hall() -> None:
+    counted = Counter(path.parent for path in modules().values() if path.name != "__init__.py")
+    assert {str(folder): n for folder, n in counted.items() if n > MOST_MODULES} == {}
+
+
+@pytest.mark.parametrize("path", sorted(modules().values()), ids=lambda path: path.name)
+def test_a_long_file_says_why_it_is_one(path: Path) -> None:
+    text = path.read_text()
+    if text.count("\n") > MOST_LINES:
+        assert "One file, because" in (ast.get_docstring(ast.parse(text)) or "")
