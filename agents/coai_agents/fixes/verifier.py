@@ -11,14 +11,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from coai_agents.analysis.run.analyzer import analyse
-from coai_agents.syntax.tree import parse
+from coai_agents.syntax.tree import broken_places, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from coai_agents.analysis.findings.findings import Analysis, Finding
     from coai_agents.source import Edit, Source, Span
-    from coai_agents.syntax.tree import SyntaxTree
 
 
 def applied(source: Source, edits: Sequence[Edit]) -> Source:
@@ -55,7 +54,7 @@ def verify(
     except ValueError:
         return False
     old, new = parse(source), parse(after)
-    if old is None or new is None or _errors(new) > _errors(old):
+    if old is None or new is None or broken_places(new) > broken_places(old):
         return False
     if source.language == "python" and _compiles(source.text) and not _compiles(after.text):
         return False
@@ -69,19 +68,6 @@ def verify(
         and not now - then
         and not _still_there(finding, edits, analysis)
     )
-
-
-def _errors(tree: SyntaxTree) -> int:
-    """Return how many places of a tree could not be parsed."""
-    if not tree.has_error:
-        return 0
-    count = 0
-    waiting = [tree.root]
-    while waiting:
-        node = waiting.pop()
-        count += node.is_error or node.is_missing
-        waiting.extend(child for child in node.children if child.has_error)
-    return count
 
 
 def _compiles(text: str) -> bool:

@@ -101,6 +101,19 @@ def ancestors(node: Node) -> Iterator[Node]:
         above = above.parent
 
 
+def broken_places(tree: SyntaxTree) -> int:
+    """Return how many places of a tree could not be parsed."""
+    if not tree.has_error:
+        return 0
+    count = 0
+    waiting = [tree.root]
+    while waiting:
+        node = waiting.pop()
+        count += node.is_error or node.is_missing
+        waiting.extend(child for child in node.children if child.has_error)
+    return count
+
+
 def parse(
     source: Source, previous: SyntaxTree | None = None, *, budget: float = BUDGET
 ) -> SyntaxTree | None:

@@ -13,7 +13,7 @@ from coai_routing.request import Message
 
 if TYPE_CHECKING:
     from coai_routing.policy.question import Question
-    from coai_routing.router.router import Router
+    from coai_routing.router.router import Routed, Router
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -25,7 +25,12 @@ _MOST_PROBLEMS: Final = 5
 
 
 async def answer_as(router: Router, question: Question, form: type[T]) -> T:
-    """Return an answer as a value of a type; the question must be messages.
+    """Return an answer as a value of a type; see `routed_as`."""
+    return (await routed_as(router, question, form))[0]
+
+
+async def routed_as(router: Router, question: Question, form: type[T]) -> tuple[T, Routed]:
+    """Return an answer as a value of a type, and who gave it; the question must be messages.
 
     The model is asked for JSON by the type's schema, told once what was wrong with an answer that
     does not fit, and given up on after that with InvalidAnswerError. An answer that does not fit
@@ -34,7 +39,7 @@ async def answer_as(router: Router, question: Question, form: type[T]) -> T:
     request = question.request.model_copy(update={"json_schema": form.model_json_schema()})
     routed = await router.answer(replace(question, request=request))
     try:
-        return parsed(routed.text, form)
+        return parsed(routed.text, form), routed
     except ValidationError as error:
         problems = problems_of(error)
     repair = request.model_copy(
@@ -54,7 +59,7 @@ async def answer_as(router: Router, question: Question, form: type[T]) -> T:
     )
     again = await router.answer(replace(question, request=repair, cached=False))
     try:
-        return parsed(again.text, form)
+        return parsed(again.text, form), again
     except ValidationError as error:
         raise InvalidAnswerError(
             f"The model's answer is not of the form that was asked for: {problems_of(error)}.",

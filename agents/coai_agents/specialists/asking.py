@@ -1,0 +1,182 @@
+"""How specialists ask a model: through the router, or not at all, and always knowing who answered.
+
+A specialist is given an `Asker` and nothing else of floor 1. It says what it wants written and how
+much of it; which model that is, whether the text may leave this machine and what it may cost, the
+router decides. Where no model can answer, the specialist gets the reason, and says its facts.
+"""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from pydantic import BaseModel
+
+from coai_agents.specialists.untrusted import for_prompt
+from coai_routing.errors import CoaiError
+from coai_routing.policy.question import Priority, Question
+from coai_routing.request import Capability, Message, ModelRequest
+from coai_routing.router.structured import routed_as
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable
+
+    from coai_routing.router.router import Routed, Router
+
+FormT = TypeVar("FormT", bound=BaseModel)
+
+WARMER: Final = 0.7
+"""The temperature of every sample but the first, which is the model's best guess."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is asked: the task in our words, and what it is about as data."""
+
+    capability: Capability
+    system: str
+    """The task. Nothing of the workspace goes in here."""
+    about: str
+    """Code, names, findings: data, which is cleaned of what could steer a model unseen."""
+    max_tokens: int = 256
+    stop: tuple[str, ...] = ()
+    complexity: float = 0.3
+    """From 0 to 1: how good the model has to be, see `coai_routing.registry.complexity`."""
+    paths: tuple[str, ...] = ()
+    """The files of which `about` shows something, relative to their workspace folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a model said. It is data, and nobody has checked it yet."""
+
+    text: str
+    model: str
+    """The model as the user knows it, for "who said that?"."""
+    local: bool
+    cached: bool = False
+
+
+class NobodyError(CoaiError):
+    """No model is to be asked, or none could answer; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user wants of whoever is asked."""
+
+    alias: str | None = None
+    """The one model to ask; None for the router's choice."""
+    seconds: float = 60.0
+    """How long one answer may take."""
+    priority: Priority = Priority.INTERACTIVE
+
+
+class Asker:
+    """Asks models on behalf of specialists; without a router there are none."""
+
+    def __init__(
+        self,
+        router: Router | None = None,
+        *,
+        why_none: str = "No model is asked, because none is wanted.",
+        wishes: Wishes | None = None,
+        count: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`why_none` is what is said where there is no router; `count` is told of every call."""
+        self._router = router
+        self._why_none = why_none
+        self._wishes = wishes or Wishes()
+        self._count = count
+
+    @property
+    def absent(self) -> str | None:
+        """Why there is nobody to ask; None where there may be somebody."""
+        return self._why_none if self._router is None else None
+
+    async def say(self, prompt: Prompt, *, temperature: float = 0.0) -> Said:
+        """Return a whole answer; raises `NobodyError` where no model could give one."""
+        return await self._answered(self._question(prompt, temperature))
+
+    async def samples(self, prompt: Prompt, most: int) -> AsyncGenerator[Said]:
+        """Yield up to `most` answers, the best guess first; stop when one of them passes.
+
+        They share one prompt, which a server with a prompt cache reads once.
+        Raises `NobodyError` if not even the first can be had; what fails later ends the samples.
+        """
+        yield await self.say(prompt)
+        for _ in range(most - 1):
+            question = replace(self._question(prompt, WARMER), cached=False)
+            try:
+                said = await self._answered(question)
+            except NobodyError:
+                return
+            yield said
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
+        """Yield an answer's text as it comes; raises `NobodyError` where nobody could begin one."""
+        router = self._asked()
+        try:
+            async with aclosing(router.stream(self._question(prompt, 0.0))) as deltas:
+                async for delta in deltas:
+                    if delta.text:
+                        yield delta.text
+        except CoaiError as error:
+            raise _nobody(error) from error
+
+    async def fill(self, prompt: Prompt, form: type[FormT]) -> tuple[FormT, Said]:
+        """Return an answer as a value of a flat form, and who gave it.
+
+        Raises `NobodyError`, also where a model's answer was not of that form twice.
+        """
+        try:
+            value, routed = await routed_as(self._asked(), self._question(prompt, 0.0), form)
+        except CoaiError as error:
+            raise _nobody(error) from error
+        return value, _said(routed)
+
+    def _asked(self) -> Router:
+        if self._router is None:
+            raise NobodyError(self._why_none)
+        self._count()
+        return self._router
+
+    async def _answered(self, question: Question) -> Said:
+        try:
+            return _said(await self._asked().answer(question))
+        except CoaiError as error:
+            raise _nobody(error) from error
+
+    def _question(self, prompt: Prompt, temperature: float) -> Question:
+        request = ModelRequest(
+            capability=prompt.capability,
+            messages=(
+                Message(role="system", content=prompt.system),
+                Message(role="user", content=for_prompt(prompt.about)),
+            ),
+            max_tokens=prompt.max_tokens,
+            temperature=temperature,
+            stop=prompt.stop,
+            timeout=self._wishes.seconds,
+        )
+        return Question(
+            request,
+            paths=prompt.paths,
+            complexity=prompt.complexity,
+            priority=self._wishes.priority,
+            alias=self._wishes.alias,
+        )
+
+
+def _said(routed: Routed) -> Said:
+    model = routed.alias or ("" if routed.reply is None else routed.reply.model)
+    return Said(routed.text, model, local=routed.local, cached=routed.source == "cache")
+
+
+def _nobody(error: CoaiError) -> NobodyError:
+    if isinstance(error, NobodyError):
+        return error
+    reasons: tuple[str, ...] = getattr(error, "reasons", ())
+    said = " ".join([error.message, *(f"{reason.rstrip('.')}." for reason in reasons)])
+    return NobodyError(said, remedy=error.remedy)

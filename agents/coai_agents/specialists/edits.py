@@ -1,0 +1,117 @@
+"""What a specialist would change, and the checks that every such change passes.
+
+A change is never applied here: it is shown as a diff, or handed to whoever writes files.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from coai_agents.fixes.verifier import applied
+from coai_agents.syntax.tree import broken_places, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tree_sitter import Node
+
+    from coai_agents.source import Edit, Source, Span
+    from coai_agents.syntax.tree import SyntaxTree
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Edits of one document; its text afterwards is computed once."""
+
+    source: Source
+    edits: tuple[Edit, ...]
+    after: Source
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing would change."""
+        return self.after.text == self.source.text
+
+    def diff(self, name: str) -> str:
+        """Return the change as a unified diff of a file of this name."""
+        before, after = (one.text.splitlines(keepends=True) for one in (self.source, self.after))
+        lines = difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")
+        return "".join(
+            line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+            for line in lines
+        )
+
+
+def change(source: Source, edits: Sequence[Edit]) -> Change:
+    """Return a change; raises ValueError where edits overlap or reach beyond the text."""
+    return Change(source, tuple(edits), applied(source, edits))
+
+
+def stays_within(edits: Sequence[Edit], allowed: Sequence[Span]) -> bool:
+    """Say whether edits touch nothing outside of the spans that were asked about."""
+    return all(
+        edit.span is not None and any(span.covers(edit.span) for span in allowed) for edit in edits
+    )
+
+
+def parses_no_worse(before: Source, after: Source) -> bool:
+    """Say whether a document parses at least as well as it did; True where no grammar knows it."""
+    old, new = parse(before), parse(after)
+    if old is None or new is None:
+        return old is new
+    return broken_places(new) <= broken_places(old)
+
+
+def code_tokens(source: Source) -> list[tuple[str, str]] | None:
+    """Return the tokens of a document outside of comments and docstrings; None without a grammar.
+
+    Two documents with equal tokens are the same program: what a change of comments has to keep.
+    """
+    tree = parse(source)
+    if tree is None:
+        return None
+    return [
+        (node.type, tree.text(node))
+        for node in _nodes(tree.root)
+        if (not node.child_count or node.type in tree.grammar.strings)
+        and not _within_comment(tree, node)
+        and not (node.parent is not None and node.parent.type in tree.grammar.strings)
+    ]
+
+
+def _within_comment(tree: SyntaxTree, node: Node) -> bool:
+    at: Node | None = node
+    while at is not None:
+        if at.type in tree.grammar.comments or _is_docstring(tree, at):
+            return True
+        at = at.parent
+    return False
+
+
+def _is_docstring(tree: SyntaxTree, node: Node) -> bool:
+    """Say whether a string is documentation: a statement of its own that begins a body."""
+    if not tree.grammar.spec.lexical.docstrings or node.type not in tree.grammar.strings:
+        return False
+    statement = node.parent
+    if statement is None or statement.type != "expression_statement":
+        return False
+    body = statement.parent
+    first = (
+        None
+        if body is None
+        else next(
+            (each for each in body.named_children if each.type not in tree.grammar.comments), None
+        )
+    )
+    return first is not None and first.id == statement.id
+
+
+def _nodes(root: Node) -> Iterator[Node]:
+    """Yield all nodes in the order of the text."""
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(node.children))
