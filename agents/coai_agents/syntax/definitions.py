@@ -270,6 +270,8 @@ def _documentation(tree: SyntaxTree, node: Node, body: Node | None) -> Span | No
     start = line = None
     end = tree.start(node)
     above = node.prev_sibling
+    if above is None and node.parent is not None and node.parent.start_byte == node.start_byte:
+        above = node.parent.prev_sibling  # Ruby's body begins after a first comment in a class
     line = tree.source.line_at(end)
     while above is not None and above.type in grammar.comments | grammar.leading:
         span = tree.span(above)
@@ -277,8 +279,10 @@ def _documentation(tree: SyntaxTree, node: Node, body: Node | None) -> Span | No
         alone = not tree.source.text[tree.source.line_start(first_line) : span.start].strip()
         if last_line < line - 1 or not alone:
             break
-        if start is None:
-            end = span.end
-        start, line = span.start, first_line
+        if above.type in grammar.comments:
+            if start is None:
+                end = span.end
+            start = span.start
+        line = first_line
         above = above.prev_sibling
     return None if start is None else Span(start, end)

@@ -258,8 +258,8 @@ def test_outline_of_each_kind_of_definition(language: str, text: str, expected: 
         ("python", "# far\n\ndef f():\n    a\n", "f", None, None),
         ("python", "a = 1  # not for f\ndef f():\n    a\n", "f", None, None),
         ("javascript", "/** D. */\nexport const f = () => { };\n", "f", "/** D. */", "/** D"),
-        ("typescript", "class A {\n  // D.\n  @d()\n  f() {}\n}\n", "f", "// D.\n  @d()", "// D"),
-        ("rust", "/// D.\n/// E.\n#[test]\nfn f() {}\n", "f", "/// D.\n/// E.\n#[test]", "/// D"),
+        ("typescript", "class A {\n  // D.\n  @d()\n  f() {}\n}\n", "f", "// D.", "// D"),
+        ("rust", "/// D.\n/// E.\n#[test]\nfn f() {}\n", "f", "/// D.\n/// E.", "/// D"),
         ("go", "package a\n\n// D.\nfunc f() {}\n", "f", "// D.", "// D."),
         (
             "java",

@@ -1,0 +1,1 @@
+"""The documentation agent: skeletons from the syntax tree, a model's words in their slots."""

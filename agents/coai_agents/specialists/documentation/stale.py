@@ -1,0 +1,112 @@
+"""Documentation that no longer fits its code, found without a model, and what would mend it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from coai_agents.specialists.documentation.checking import Misfit, Problem, stale
+from coai_agents.specialists.documentation.comment import Described
+from coai_agents.specialists.documentation.placing import placed
+from coai_agents.specialists.documentation.reading import read
+from coai_agents.specialists.documentation.signature import function_node, signature_of
+from coai_agents.specialists.documentation.walking import own_nodes
+from coai_agents.syntax.definitions import FUNCTIONS, outline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from coai_agents.source import Edit, Span
+    from coai_agents.specialists.documentation.comment import DocComment
+    from coai_agents.specialists.documentation.convention import Convention
+    from coai_agents.syntax.definitions import Definition
+    from coai_agents.syntax.tree import SyntaxTree
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """One place where documentation and code have parted."""
+
+    definition: Definition
+    where: Span
+    """The name in the documentation, or all of the documentation where a name is missing."""
+    problem: Problem
+
+
+def stale_documentation(tree: SyntaxTree) -> Iterator[Stale]:
+    """Yield what no longer fits, function by function."""
+    for definition in outline(tree):
+        if definition.kind not in FUNCTIONS or definition.documentation is None:
+            continue
+        signature = signature_of(tree, definition)
+        if signature is None:
+            continue
+        comment = read(tree.source.slice(definition.documentation))
+        calls, words = _spoken_of(tree, definition)
+        for problem in stale(signature, comment, calls=calls, words=words):
+            yield Stale(definition, _place(tree, definition.documentation, problem), problem)
+
+
+def mended(tree: SyntaxTree, found: Stale, convention: Convention) -> Edit | None:
+    """Return the edit that makes documentation fit again; every word of it that fits is kept."""
+    documentation = found.definition.documentation
+    signature = signature_of(tree, found.definition)
+    if documentation is None or signature is None:
+        return None
+    comment = _without(read(tree.source.slice(documentation)), found.problem, signature.names)
+    return placed(tree, found.definition, comment, convention)
+
+
+def _without(comment: DocComment, problem: Problem, names: tuple[str, ...]) -> DocComment:
+    """Return documentation in which one problem is solved."""
+    if problem.kind is Misfit.INVENTED_EXCEPTION:
+        raises = (
+            replace(each, name=problem.instead) if each.name.endswith(problem.name) else each
+            for each in comment.raises
+            if problem.instead or not each.name.endswith(problem.name)
+        )
+        return replace(comment, raises=tuple(raises))
+    parameters = [
+        replace(each, name=problem.instead) if each.name == problem.name else each
+        for each in comment.parameters
+        if problem.instead or each.name != problem.name or problem.kind is Misfit.MISSING_PARAMETER
+    ]
+    if problem.kind is Misfit.MISSING_PARAMETER:
+        parameters.append(Described(problem.name, f"The {problem.name.replace('_', ' ')}."))
+    order = {name: number for number, name in enumerate(names)}
+    parameters.sort(key=lambda each: order.get(each.name, len(order)))
+    return replace(comment, parameters=tuple(parameters))
+
+
+def _spoken_of(tree: SyntaxTree, definition: Definition) -> tuple[set[str], set[str]]:
+    """Return the names that a function's body calls, and all the words in it."""
+    function = function_node(tree, definition)
+    calls: set[str] = set()
+    words: set[str] = set()
+    for node in () if function is None else own_nodes(tree, function):
+        if node.type in tree.grammar.spec.nodes.identifiers or node.type.endswith("identifier"):
+            words.add(tree.text(node))
+        callee = None
+        if "call" in node.type or node.type in {"method_invocation", "new_expression"}:
+            callee = next(
+                (
+                    inner
+                    for field in ("function", "method", "name", "constructor")
+                    if (inner := node.child_by_field_name(field)) is not None
+                ),
+                None,
+            )
+        if callee is not None:
+            calls.add(tree.text(callee).replace("::", ".").rpartition(".")[2])
+    return calls, words
+
+
+def _place(tree: SyntaxTree, documentation: Span, problem: Problem) -> Span:
+    if problem.kind in (Misfit.MISSING_PARAMETER, Misfit.MISSING_EXCEPTION):
+        return documentation
+    text = tree.source.slice(documentation)
+    at = text.find(problem.name)
+    if at < 0:
+        return documentation
+    start = documentation.start + at
+    return type(documentation)(start, start + len(problem.name))

@@ -1,0 +1,116 @@
+"""`coai document`: documentation comments for functions, as a diff or written into the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from coai_server.cli.agents.models import asker
+from coai_server.cli.agents.showing import Change, Outcome, finish
+from coai_server.cli.console import run
+
+if TYPE_CHECKING:
+    from coai_agents.source import Source
+    from coai_agents.specialists.asking import Asker
+    from coai_agents.specialists.documentation.agent import Documented, Undocumented
+    from coai_agents.specialists.targets import Target
+
+
+def document(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="FILE|DIR[:SYMBOL]", help="What to document; a symbol once more."),
+    ],
+    *,
+    write: Annotated[bool, typer.Option("--write", help="Write into the files.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Ask no model: what the signature says, no more.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(metavar="ALIAS", help="Ask this model of `coai route models`.")
+    ] = None,
+) -> None:
+    """Document functions that have no documentation, in the file's own convention.
+
+    Prints a diff unless --write is given. Exit code 0 if all is documented, 1 if something was
+    proposed or written, 2 if something could not be done.
+    """
+    outcome = run(_document(what, alias=model, wanted=not no_model))
+    finish(outcome, write=write, as_json=as_json)
+
+
+async def _document(what: str, *, alias: str | None, wanted: bool) -> Outcome:
+    from coai_agents.specialists.targets import parse_target  # noqa: PLC0415 (not for `--help`)
+
+    target = parse_target(what)
+    path = Path(target.file)
+    folder = path if path.is_dir() else path.parent
+    outcome = Outcome()
+    async with asker(folder.absolute(), wanted=wanted, alias=alias) as asked:
+        for file in _files(path):
+            await _document_file(file, target, asked, outcome)
+    return outcome
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    from coai_agents.analysis.run.survey import files_in  # noqa: PLC0415 (only for folders)
+
+    return sorted(files_in([path]))
+
+
+async def _document_file(path: Path, target: Target, asked: Asker, outcome: Outcome) -> None:
+    from coai_agents.specialists.documentation.agent import (  # noqa: PLC0415 (as above)
+        Documented,
+        document,
+        file_convention,
+        undocumented,
+    )
+    from coai_agents.specialists.targets import TargetError, locate  # noqa: PLC0415 (as above)
+    from coai_server.cli.agents.showing import source_of  # noqa: PLC0415 (as above)
+
+    source = source_of(path)
+    try:
+        located = locate(source, target)
+    except TargetError as error:
+        outcome.notes.append(str(error))
+        outcome.failed = bool(target.symbol) or outcome.failed
+        return
+    convention = file_convention(located.tree)
+    if convention is None:
+        outcome.notes.append(f"{path}: no convention is known for {source.language}.")
+        return
+    named = located.definitions if target.symbol or target.first else undocumented(located.tree)
+    answers = [await document(located.tree, each, convention, asked) for each in named]
+    outcome.items += [_described(path, each) for each in answers]
+    outcome.notes += [
+        f"{path}: {each.name}: {each.why}" for each in answers if not isinstance(each, Documented)
+    ]
+    _change(path, source, [each for each in answers if isinstance(each, Documented)], outcome)
+
+
+def _change(path: Path, source: Source, documented: list[Documented], outcome: Outcome) -> None:
+    from coai_agents.specialists.edits import change  # noqa: PLC0415 (as above)
+
+    if documented:
+        outcome.changes.append(Change(path, change(source, [each.edit for each in documented])))
+    outcome.notes += sorted({each.by for each in documented if each.origin == "fact" and each.by})
+
+
+def _described(path: Path, answer: Documented | Undocumented) -> dict[str, Any]:
+    from coai_agents.specialists.documentation.agent import Documented  # noqa: PLC0415 (as above)
+
+    if not isinstance(answer, Documented):
+        return {"path": str(path), "name": answer.name, "why": answer.why}
+    return {
+        "path": str(path),
+        "name": answer.name,
+        "origin": answer.origin.value,
+        "by": answer.by,
+        "convention": answer.convention.value,
+        "text": answer.edit.text,
+    }
