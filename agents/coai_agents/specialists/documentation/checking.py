@@ -76,7 +76,7 @@ def _stale_parameters(signature: Signature, comment: DocComment) -> list[Problem
     rest = {each.name for each in signature.parameters if each.rest}
     invented = [name for name in documented if name not in signature.names]
     # Names within the arguments that are taken together are documented one by one.
-    invented = [] if rest else [name for name in invented if "." not in name and name]
+    invented = [] if rest else [name for name in invented if _is_name(name)]
     missing = [
         name
         for name in signature.names
@@ -84,6 +84,8 @@ def _stale_parameters(signature: Signature, comment: DocComment) -> list[Problem
     ]
     if len(invented) == len(missing) == 1:
         return [Problem(Misfit.INVENTED_PARAMETER, invented[0], missing[0])]
+    if not invented and len(missing) > 1:
+        return []  # only what does not go without saying is documented here
     return [
         *(Problem(Misfit.INVENTED_PARAMETER, name) for name in invented),
         *(Problem(Misfit.MISSING_PARAMETER, name) for name in missing),
@@ -108,6 +110,10 @@ def _stale_exceptions(
 def _missing(kind: Misfit, wanted: Iterable[str], there: Iterable[str]) -> list[Problem]:
     known = set(there)
     return [Problem(kind, name) for name in wanted if name not in known]
+
+
+def _is_name(name: str) -> bool:
+    return name.isidentifier() and name not in {"None", "none", "void"}
 
 
 def _last(name: str) -> str:

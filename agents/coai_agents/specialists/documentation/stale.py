@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.specialists.documentation.checking import Misfit, Problem, stale
 from coai_agents.specialists.documentation.comment import Described
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
     from coai_agents.source import Edit, Span
     from coai_agents.specialists.documentation.comment import DocComment
     from coai_agents.specialists.documentation.convention import Convention
+    from coai_agents.specialists.documentation.signature import Signature
     from coai_agents.syntax.definitions import Definition
     from coai_agents.syntax.tree import SyntaxTree
+
+
+HABIT: Final = 0.8
+"""The share of a file's functions that must document everything before one that does not counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +39,69 @@ class Stale:
 
 
 def stale_documentation(tree: SyntaxTree) -> Iterator[Stale]:
-    """Yield what no longer fits, function by function."""
+    """Yield what no longer fits, function by function.
+
+    Many a file documents only what does not go without saying. Where that is its habit, what is
+    left out is no fault; it is one where the rest of the file documents everything.
+    """
+    functions = list(_documented(tree))
+    for function in functions:
+        others = [each for each in functions if each is not function]
+        calls, words = _spoken_of(tree, function.definition)
+        for problem in stale(function.signature, function.comment, calls=calls, words=words):
+            if not _is_habit(problem, others):
+                where = _place(tree, function.documentation, problem)
+                yield Stale(function.definition, where, problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Function:
+    definition: Definition
+    documentation: Span
+    signature: Signature
+    comment: DocComment
+
+    @property
+    def names_all_parameters(self) -> bool | None:
+        documented = {each.name for each in self.comment.parameters}
+        wanted = {each.name for each in self.signature.parameters if not each.rest}
+        return wanted <= documented if documented & wanted and len(wanted) > 1 else None
+
+    @property
+    def names_all_exceptions(self) -> bool | None:
+        documented = {each.name.rpartition(".")[2] for each in self.comment.raises}
+        return set(self.signature.raises) <= documented if self.signature.raises else None
+
+
+def _documented(tree: SyntaxTree) -> Iterator[_Function]:
     for definition in outline(tree):
         if definition.kind not in FUNCTIONS or definition.documentation is None:
             continue
         signature = signature_of(tree, definition)
-        if signature is None:
-            continue
-        comment = read(tree.source.slice(definition.documentation))
-        calls, words = _spoken_of(tree, definition)
-        for problem in stale(signature, comment, calls=calls, words=words):
-            yield Stale(definition, _place(tree, definition.documentation, problem), problem)
+        if signature is not None and not _is_declared_only(tree, definition):
+            text = tree.source.slice(definition.documentation)
+            yield _Function(definition, definition.documentation, signature, read(text))
+
+
+def _is_declared_only(tree: SyntaxTree, definition: Definition) -> bool:
+    """Say whether a function has no code of its own: what it raises is somebody else's."""
+    if definition.body is None or definition.documentation is None:
+        return definition.body is None
+    code = tree.source.slice(definition.body)
+    if definition.body.covers(definition.documentation):
+        code = code.replace(tree.source.slice(definition.documentation), "")
+    return code.strip() in {"", "...", "pass", "{}", "{ }"}
+
+
+def _is_habit(problem: Problem, others: list[_Function]) -> bool:
+    if problem.kind is Misfit.MISSING_PARAMETER:
+        kept = [each.names_all_parameters for each in others]
+    elif problem.kind is Misfit.INVENTED_EXCEPTION and problem.instead:
+        kept = [each.names_all_exceptions for each in others]
+    else:
+        return False
+    known = [each for each in kept if each is not None]
+    return sum(known) < HABIT * len(known)
 
 
 def mended(tree: SyntaxTree, found: Stale, convention: Convention) -> Edit | None:
