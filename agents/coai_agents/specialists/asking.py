@@ -114,14 +114,19 @@ class Asker:
                 return
             yield said
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[str]:
-        """Yield an answer's text as it comes; raises `NobodyError` where nobody could begin one."""
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[Said]:
+        """Yield an answer as it comes; the last piece has no text and names the model.
+
+        Raises `NobodyError` where nobody could begin one, or it broke off: what came stands.
+        """
         router = self._asked()
         try:
             async with aclosing(router.stream(self._question(prompt, 0.0))) as deltas:
                 async for delta in deltas:
                     if delta.text:
-                        yield delta.text
+                        yield Said(delta.text, "", local=True)
+                    if delta.reply is not None:
+                        yield Said("", delta.reply.model, local=True)
         except CoaiError as error:
             raise _nobody(error) from error
 
@@ -177,6 +182,7 @@ def _said(routed: Routed) -> Said:
 def _nobody(error: CoaiError) -> NobodyError:
     if isinstance(error, NobodyError):
         return error
+    # The first one is whom the router would rather have asked; `coai route explain` has them all.
     reasons: tuple[str, ...] = getattr(error, "reasons", ())
-    said = " ".join([error.message, *(f"{reason.rstrip('.')}." for reason in reasons)])
+    said = " ".join([error.message, *(f"{reason.rstrip('.')}." for reason in reasons[:1])])
     return NobodyError(said, remedy=error.remedy)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coai_agents.fixes.verifier import applied
+from coai_agents.source import Span
 from coai_agents.syntax.tree import broken_places, parse
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
-    from coai_agents.source import Edit, Source, Span
+    from coai_agents.source import Edit, Source
     from coai_agents.syntax.tree import SyntaxTree
 
 
@@ -70,12 +71,19 @@ def code_tokens(source: Source) -> list[tuple[str, str]] | None:
     Two documents with equal tokens are the same program: what a change of comments has to keep.
     """
     tree = parse(source)
-    if tree is None:
-        return None
+    return None if tree is None else tokens_within(tree, Span(0, len(source.text)))
+
+
+def tokens_within(tree: SyntaxTree, span: Span) -> list[tuple[str, str]]:
+    """Return the tokens of a part of a document, without comments and docstrings."""
+    start, end = tree.source.byte_offset(span.start), tree.source.byte_offset(span.end)
+    root = tree.root.descendant_for_byte_range(start, end) or tree.root
     return [
         (node.type, tree.text(node))
-        for node in _nodes(tree.root)
-        if (not node.child_count or node.type in tree.grammar.strings)
+        for node in _nodes(root)
+        if start <= node.start_byte
+        and node.end_byte <= end
+        and (not node.child_count or node.type in tree.grammar.strings)
         and not _within_comment(tree, node)
         and not (node.parent is not None and node.parent.type in tree.grammar.strings)
     ]

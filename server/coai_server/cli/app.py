@@ -22,6 +22,7 @@ from coai_server.cli import (
     why,
 )
 from coai_server.cli.agents.document import document
+from coai_server.cli.agents.explain import explain
 from coai_server.cli.audit import command as audit
 from coai_server.cli.console import report, tolerate_any_encoding
 from coai_server.cli.demo import command as demo
@@ -56,6 +57,7 @@ app.command("doctor")(doctor.doctor)
 app.command("why")(why.why)
 app.command("complete")(complete.complete)
 app.command("audit")(audit.audit)
+app.command("explain")(explain)
 app.command("document")(document)
 app.add_typer(rules.commands, name="rules")
 app.add_typer(models.commands, name="models")

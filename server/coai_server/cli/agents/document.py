@@ -47,10 +47,10 @@ async def _document(what: str, *, alias: str | None, wanted: bool) -> Outcome:
 
     target = parse_target(what)
     path = Path(target.file)
-    folder = path if path.is_dir() else path.parent
+    files = _files(path)
     outcome = Outcome()
-    async with asker(folder.absolute(), wanted=wanted, alias=alias) as asked:
-        for file in _files(path):
+    async with asker(path, wanted=wanted, alias=alias) as asked:
+        for file in files:
             await _document_file(file, target, asked, outcome)
     return outcome
 

@@ -19,9 +19,9 @@ LOADING_SECONDS: Final = 60.0
 
 @asynccontextmanager
 async def asker(
-    folder: Path, *, wanted: bool, alias: str | None, seconds: float = 120.0
+    path: Path, *, wanted: bool, alias: str | None, seconds: float = 120.0
 ) -> AsyncGenerator[Asker]:
-    """Give what specialists ask models by, with the settings of a folder.
+    """Give what specialists ask models by, with the settings of a file's folder, or a folder's.
 
     Without a wish for a model nothing is started, looked for or loaded.
     """
@@ -33,7 +33,7 @@ async def asker(
     from coai_routing.wiring.local import LocalModels  # noqa: PLC0415 (only with a model)
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
-    settings = (await asyncio.to_thread(load_settings, folder)).settings
+    settings = await asyncio.to_thread(lambda: load_settings(_folder_of(path)).settings)
     changed = asyncio.Event()
     models = LocalModels(lambda: settings, on_change=changed.set)
     try:
@@ -45,6 +45,11 @@ async def asker(
         yield Asker(router, why_none=absent, wishes=wishes)
     finally:
         await models.aclose()
+
+
+def _folder_of(path: Path) -> Path:
+    whole = path.absolute()
+    return whole if whole.is_dir() else whole.parent
 
 
 async def _loaded(models: LocalModels, changed: asyncio.Event) -> str:
