@@ -1,0 +1,1 @@
+"""The architecture agent: facts of the module graph first, a model only words them."""
