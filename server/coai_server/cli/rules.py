@@ -174,9 +174,10 @@ the program and from files make it a `warning`, values from a function's caller 
 def _languages() -> dict[str, list[str]]:
     """Return the languages that each rule knows."""
     from coai_agents.analysis.dataflow.lowering import LANGUAGES  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.analysis.rules.rule_pages import BY_CODE  # noqa: PLC0415
     from coai_agents.analysis.rules.rules import load  # noqa: PLC0415
 
-    known: dict[str, list[str]] = {"secret-found": ["any"]}
+    known: dict[str, list[str]] = {rule: [*those] for rule, those in BY_CODE.items()}
     for language in sorted(LANGUAGES - {"tsx"}):
         for rule in {clause.rule for clause in load(language).find}:
             known.setdefault(rule, []).append(language)

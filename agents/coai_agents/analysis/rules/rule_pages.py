@@ -29,13 +29,20 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.rules.rules import Concept
 
-_ANY_LANGUAGE: Final = {"secret-found": ("any",)}
+BY_CODE: Final = {
+    "secret-found": ("any",),
+    "stale-documentation": (
+        "c", "cpp", "csharp", "go", "java", "javascript", "php", "python", "ruby", "rust",
+        "typescript",
+    ),
+}  # fmt: skip
+"""The languages of rules that no rule file describes."""
 
 
 def languages_of(rule: str) -> tuple[str, ...]:
     """Return the languages that a rule knows."""
-    if rule in _ANY_LANGUAGE:
-        return _ANY_LANGUAGE[rule]
+    if rule in BY_CODE:
+        return BY_CODE[rule]
     own = own_concepts().get(rule)
     if own is not None:
         return own.languages

@@ -9,6 +9,7 @@ from coai_agents.analysis.dataflow.interpreter import Interpreter
 from coai_agents.analysis.dataflow.ir import OutOfTimeError
 from coai_agents.analysis.dataflow.lowering import lower
 from coai_agents.analysis.findings.direction import turned_text
+from coai_agents.analysis.findings.documentation import documentation_findings
 from coai_agents.analysis.findings.findings import Analysis, Notes, Severity
 from coai_agents.analysis.findings.report import Reporter
 from coai_agents.analysis.findings.secrets import RULE as SECRET
@@ -194,4 +195,14 @@ def _in_small(
         notes.hurry("The time for one file was over: not all values were followed.")
     except RecursionError:
         notes.append("The code is nested too deeply: not all values were followed.")
-    return list(report.findings)
+    return [*report.findings, *_of_documentation(tree, deadline, notes)]
+
+
+def _of_documentation(tree: SyntaxTree, deadline: float, notes: Notes) -> list[Finding]:
+    findings: list[Finding] = []
+    for found in documentation_findings(tree):
+        findings.append(found)
+        if perf_counter() > deadline:
+            notes.hurry("The time for one file was over: not all documentation was looked at.")
+            break
+    return findings

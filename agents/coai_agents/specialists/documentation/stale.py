@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.source import Span
 from coai_agents.specialists.documentation.checking import Misfit, Problem, stale
 from coai_agents.specialists.documentation.comment import Described
 from coai_agents.specialists.documentation.placing import placed
@@ -16,7 +18,7 @@ from coai_agents.syntax.definitions import FUNCTIONS, outline
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from coai_agents.source import Edit, Span
+    from coai_agents.source import Edit
     from coai_agents.specialists.documentation.comment import DocComment
     from coai_agents.specialists.documentation.convention import Convention
     from coai_agents.specialists.documentation.signature import Signature
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
 
 HABIT: Final = 0.8
 """The share of a file's functions that must document everything before one that does not counts."""
+
+
+_ENTRY: Final = re.compile(
+    r"(?:[@:\\](?:param(?:eter)?|arg(?:ument)?|keyword|type|raises?|except(?:ion)?|throws?)\b.*"
+    r"|<(?:param|exception)\s[^<>]*"
+    r"|^[\s*/#!>-]*[`*]*)$",
+    re.MULTILINE,
+)
+"""What stands before a name in its line where the line is the entry of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +172,19 @@ def _spoken_of(tree: SyntaxTree, definition: Definition) -> tuple[set[str], set[
 def _place(tree: SyntaxTree, documentation: Span, problem: Problem) -> Span:
     if problem.kind in (Misfit.MISSING_PARAMETER, Misfit.MISSING_EXCEPTION):
         return documentation
-    text = tree.source.slice(documentation)
-    at = text.find(problem.name)
-    if at < 0:
+    named = list(places_of_name(tree.source.slice(documentation), problem.name))
+    if not named:
         return documentation
-    start = documentation.start + at
-    return type(documentation)(start, start + len(problem.name))
+    first, last = named[0]
+    return Span(documentation.start + first, documentation.start + last)
+
+
+def places_of_name(text: str, name: str) -> list[tuple[int, int]]:
+    """Return where a comment names a parameter or an exception; else where it has the word."""
+    found = [match.span() for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
+    entries = [
+        (first, last)
+        for first, last in found
+        if _ENTRY.search(text, text.rfind("\n", 0, first) + 1, first)
+    ]
+    return entries or found[:1]

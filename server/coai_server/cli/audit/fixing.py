@@ -11,6 +11,7 @@ from coai_agents.analysis.run.survey import MOST_BYTES, Audited
 from coai_agents.fixes.fixers import applied, fixes_for
 from coai_agents.fixes.user_fixes import user_fixes_for
 from coai_agents.source import Source
+from coai_agents.specialists.documentation.mending import documentation_fixes_for
 from coai_routing.privacy.secrets import redact
 from coai_routing.workspace_files import read_file, replace_file
 from coai_server.terminal import one_line
@@ -129,7 +130,7 @@ def _fixed(source: Source, path: Path, selection: Selection) -> tuple[Source, li
             tried.add(row.fingerprint)
             fixes = [
                 fix
-                for fixes_of in (fixes_for, user_fixes_for)
+                for fixes_of in (fixes_for, user_fixes_for, documentation_fixes_for)
                 for fix in fixes_of(source, [row.finding], analysis)
                 if fix.preferred
             ]

@@ -10,6 +10,7 @@ from coai_agents.analysis.rules.rules import concept_of
 from coai_agents.fixes.fixers import fixes_for
 from coai_agents.fixes.user_fixes import user_fixes_for
 from coai_agents.source import Encoding
+from coai_agents.specialists.documentation.mending import documentation_fixes_for
 from coai_routing.privacy.secrets import redact
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def document(rows: Sequence[Row], audited: Sequence[Audited]) -> dict[str, Any]:
             fixes[path] = [
                 *fixes_for(row.source, some, before),
                 *user_fixes_for(row.source, some, before),
+                *documentation_fixes_for(row.source, some, before),
             ]
     named = sorted({row.finding.rule for row in rows})
     places = {rule: number for number, rule in enumerate(named)}
