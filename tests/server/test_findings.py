@@ -25,7 +25,7 @@ PULLING: Json = {"textDocument": {"diagnostic": {}}}
 
 @pytest.fixture
 def daemon(tmp_path: Path) -> Iterator[Daemon]:
-    with Daemon(tmp_path, COAI_ENGINE__ENABLED="false") as running:
+    with Daemon(tmp_path, COAI_ENGINE__ENABLED="false", COAI_EXPLANATIONS__HOVER="off") as running:
         yield running
 
 

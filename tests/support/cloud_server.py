@@ -6,14 +6,18 @@ Its address is written so that it does not count as this machine.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+
+HOLD_SECONDS = 20.0
+"""How long an answer is held back at most."""
 
 
 @dataclass
@@ -27,8 +31,15 @@ class CloudServer:
         default_factory=list[tuple[str, dict[str, str], dict[str, Any]]]
     )
     """Path, headers by their names in small letters, and body of each."""
+    first: int = 3
+    """Characters of the first piece."""
+    hold: Event = field(default_factory=Event)
+    """Cleared, the first piece of an answer is sent, and the rest when it is set again."""
     received: bytearray = field(default_factory=bytearray)
     """Every byte of every body."""
+
+    def __post_init__(self) -> None:
+        self.hold.set()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -46,12 +57,15 @@ class _Handler(BaseHTTPRequestHandler):
         told = json.loads(body)
         self.cloud.requests.append((self.path, headers, told))
         events = _anthropic if self.path.endswith("/messages") else _openai
-        reply = b"".join(events(self.cloud.answer, told["model"]))
+        pieces = [*events(self.cloud.answer, told["model"], self.cloud.first)]
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Content-Length", str(len(reply)))
+        self.send_header("Content-Length", str(sum(map(len, pieces))))
         self.end_headers()
-        self.wfile.write(reply)
+        with suppress(ConnectionError):  # who has stopped reads no more
+            for piece in pieces:
+                self.wfile.write(piece)
+                self.cloud.hold.wait(HOLD_SECONDS)
 
     def do_GET(self) -> None:
         listing = b'{"data": [{"id": "m"}]}'
@@ -71,8 +85,8 @@ def _event(content: dict[str, Any]) -> bytes:
     return name + b"data: " + json.dumps(content).encode() + b"\n\n"
 
 
-def _openai(answer: str, model: str) -> Generator[bytes]:
-    for text, finish in ((answer[:3], None), (answer[3:], "stop")):
+def _openai(answer: str, model: str, first: int) -> Generator[bytes]:
+    for text, finish in ((answer[:first], None), (answer[first:], "stop")):
         choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
         yield _event({"id": "x", "model": model, "choices": [choice]})
     usage = {"prompt_tokens": 1000, "completion_tokens": 5,
@@ -81,7 +95,7 @@ def _openai(answer: str, model: str) -> Generator[bytes]:
     yield b"data: [DONE]\n\n"
 
 
-def _anthropic(answer: str, model: str) -> Generator[bytes]:
+def _anthropic(answer: str, model: str, first: int) -> Generator[bytes]:
     usage = {
         "input_tokens": 500,
         "cache_read_input_tokens": 400,
@@ -89,7 +103,7 @@ def _anthropic(answer: str, model: str) -> Generator[bytes]:
     }
     yield _event({"type": "message_start", "message": {"model": model, "usage": usage}})
     yield _event({"type": "content_block_start", "index": 0})
-    for text in (answer[:3], answer[3:]):
+    for text in (answer[:first], answer[first:]):
         delta = {"type": "text_delta", "text": text}
         yield _event({"type": "content_block_delta", "index": 0, "delta": delta})
     yield _event(

@@ -86,6 +86,11 @@ class PrivacyEgressGate:
                 remedy="Use a model on this machine: `coai models pull`.",
             )
 
+    async def sensitivity(self, source: Source) -> Sensitivity:
+        """Return what is sensitive about a document, by its settings."""
+        _, found = await asyncio.to_thread(self._judge_document, source.uri, source.text, "")
+        return found
+
     async def permitted(
         self, source: Source, files: Sequence[ContextFile], *, backend: str
     ) -> tuple[ContextFile, ...]:

@@ -71,6 +71,8 @@ class Wishes:
     seconds: float = 60.0
     """How long one answer may take."""
     priority: Priority = Priority.INTERACTIVE
+    here: bool = False
+    """Whether only models may be asked that may see what is sensitive: those of this machine."""
 
 
 class Asker:
@@ -164,6 +166,7 @@ class Asker:
             temperature=temperature,
             stop=prompt.stop,
             timeout=self._wishes.seconds,
+            sensitive=self._wishes.here,
         )
         return Question(
             request,

@@ -59,7 +59,7 @@ def one_line(text: str, most: int) -> str:
     line = " ".join(from_model(text).split())
     if len(line) <= most:
         return line
-    return line[: most + 1].rsplit(" ", 1)[0].rstrip(",;: ")
+    return line[: most + 1].rsplit(" ", 1)[0][:most].rstrip(",;: ")
 
 
 def _hidden(character: str) -> bool:

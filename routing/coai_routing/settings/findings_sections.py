@@ -1,16 +1,18 @@
-"""The settings of findings that need no model: which are shown, how severe, whose rules count."""
+"""The settings of what is said about code: findings without a model, and explanations."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coai_routing.settings.markers import RAISE_ENTRIES, Expected
+from coai_routing.settings.markers import RAISE_ENTRIES, Expected, Towards
 from coai_routing.settings.router_sections import Section
 from coai_routing.settings.types import AbsolutePath
 
 SeverityName = Literal["hint", "information", "warning", "error"]
 
 ConfidenceName = Literal["low", "medium", "high"]
+
+_LESS_SAID = Towards("choose what does less", order=("full", "local", "cached", "off"))
 
 _RULES = Expected(
     'a list of rules such as ["weak-hash"], weaknesses such as "cwe-327", or "security", '
@@ -79,5 +81,18 @@ class StaticSettings(Section):
         description=(
             "Folders whose own rules, `.coai/rules/*.yml`, count, as those of a workspace do that "
             "VS Code says is trusted."
+        ),
+    )
+
+
+class ExplanationSettings(Section):
+    """What models say of code without being asked for it."""
+
+    hover: Annotated[Literal["off", "cached", "local", "full"], _LESS_SAID] = Field(
+        default="local",
+        description=(
+            "Whether a hover explains a function below the facts: `off`, only what was explained "
+            "before (`cached`), by a model on this machine (`local`), or by any model that the "
+            "other settings allow (`full`)."
         ),
     )

@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
-from coai_routing.settings.findings_sections import StaticSettings
+from coai_routing.settings.findings_sections import ExplanationSettings, StaticSettings
 from coai_routing.settings.markers import (
     ADD_PATTERNS,
     LOWER,
@@ -433,6 +433,7 @@ class Settings(Section):
 
     completion: CompletionSettings = CompletionSettings()
     static: StaticSettings = StaticSettings()
+    explanations: ExplanationSettings = ExplanationSettings()
     engine: EngineSettings = EngineSettings()
     endpoints: EndpointSettings = EndpointSettings()
     models: ModelSettings = ModelSettings()

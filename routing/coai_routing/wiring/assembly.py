@@ -7,7 +7,7 @@ import logging
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
@@ -40,6 +40,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+EXPLANATION_BYTES: Final = 100_000_000
+"""Of explanations on disk, some hundred thousand."""
+
+EXPLANATION_SECONDS: Final = 86_400.0
+"""How long an explanation stays in memory: a day. It is found by meaning, so it does not age."""
+
 
 def answers_directory() -> Path:
     """Return where answers are kept."""
@@ -57,6 +63,18 @@ def answer_cache(settings: Settings) -> AnswerCache | None:
         seconds=wanted.minutes * 60.0,
         disk_bytes=wanted.disk_megabytes * 1_000_000,
         keep_sensitive=wanted.keep_sensitive,
+    )
+
+
+def explanation_store(settings: Settings) -> AnswerCache:
+    """Return where explanations are kept; what is sensitive is only ever in memory."""
+    wanted = settings.cache
+    room = min(wanted.disk_megabytes * 1_000_000, EXPLANATION_BYTES) if wanted.enabled else 0
+    return AnswerCache(
+        answers_directory().with_name("explanations"),
+        entries=wanted.entries,
+        seconds=EXPLANATION_SECONDS,
+        disk_bytes=room,
     )
 
 

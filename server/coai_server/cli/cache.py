@@ -45,9 +45,11 @@ def info(
 
 @commands.command()
 def clear() -> None:
-    """Forget every answer that is kept on disk."""
-    cache = _cache()
-    gone = 0 if cache is None else run(_clear(cache))
+    """Forget every answer and every explanation that is kept on disk."""
+    from coai_routing.wiring.assembly import explanation_store  # noqa: PLC0415 (not for `--help`)
+
+    caches = (_cache(), explanation_store(load_settings(Path.cwd()).settings))
+    gone = sum(run(_clear(cache)) for cache in caches if cache is not None)
     notices().print(f"{gone} answers forgotten.")
 
 

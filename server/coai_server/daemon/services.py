@@ -22,6 +22,7 @@ from coai_routing.wiring.local import LocalModels
 from coai_server.daemon import logs
 from coai_server.daemon.client_settings import ClientSettings
 from coai_server.daemon.recording import Recorder
+from coai_server.daemon.specialists import Specialists
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,6 +72,8 @@ class Services:
         self.recorder = Recorder(
             self.ledger_settings, documents.snapshot, judged=self.models.judged
         )
+        self.border = PrivacyEgressGate(self._settings_for, lambda: self.exclusions.known_roots)
+        self.specialists = Specialists(self.models, self.border, self.settings_of)
         self.completer = Completer(
             backends=self.models.backends,
             settings=self.completion_settings,
@@ -78,7 +81,7 @@ class Services:
             gate=self.gate,
             context=self.context,
             syntax=self.trees,
-            border=PrivacyEgressGate(self._settings_for, lambda: self.exclusions.known_roots),
+            border=self.border,
             listener=self.recorder,
             tuning=self.recorder.tuning,
             above=lambda source: cells_above(source, documents.open_sources()),
@@ -250,6 +253,7 @@ class Services:
 
     async def aclose(self) -> None:
         """Cancel what runs and let go of the models."""
+        await self.specialists.aclose()
         await self.completer.aclose()
         await self.recorder.aclose()
         await self.context.aclose()

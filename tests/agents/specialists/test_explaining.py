@@ -11,6 +11,7 @@ from coai_agents.specialists.asking import Asker
 from coai_agents.specialists.explaining.agent import checked, explain
 from coai_agents.specialists.meaning import meaning_key
 from coai_agents.specialists.targets import Target, TargetError, locate, parse_target
+from coai_agents.specialists.words import Words
 from coai_agents.syntax.definitions import outline
 from coai_agents.syntax.tree import parse
 
@@ -83,7 +84,9 @@ def test_a_sentence_about_a_name_that_is_not_there_is_left_out() -> None:
         "It runs `command` in a shell. It calls `os.fork` first.\n"
         "```python\nrun()\n```\n- It raises `ValueError` where `quiet` is set."
     )
-    section, dropped = checked(said, source, Span(0, len(source.text)), "m", "a.py")
+    section, dropped = checked(
+        Words(said, "m", whole=True), source, Span(0, len(source.text)), "a.py"
+    )
     assert [each.text for each in section.statements] == [
         "It runs `command` in a shell.",
         "It raises `ValueError` where `quiet` is set.",

@@ -1,9 +1,9 @@
-"""`textDocument/hover`, at once and without a model.
+"""`textDocument/hover`: facts at once, and below them a model's explanation if there is one.
 
 On a finding: what it is, why it matters, how the value got there, what to do. On a symbol that the
 file defines: its signature, the first paragraph of its documentation, how complex it is, and what
 was found in it. Both answered from memory: the tree that completion keeps, and what was found last
-in this version of the document.
+in this version of the document. What a model says of a function is `hover_explanation.py`'s.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from coai_agents.markdown import code, fenced, link, prose, text
 from coai_agents.source import Position, Span
 from coai_agents.syntax.tree import parse
 from coai_routing.privacy.secrets import masked
+from coai_server.lsp.features import hover_explanation
 from coai_server.lsp.features.diagnostic_items import page_of, range_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from coai_agents.analysis.findings.findings import Finding
     from coai_agents.source import Source
     from coai_agents.symbols.hover import Symbol
+    from coai_agents.syntax.tree import SyntaxTree
     from coai_server.lsp.features.diagnostics import Diagnostics
     from coai_server.lsp.server import Server
 
@@ -58,10 +60,13 @@ def register(server: Server, known: Diagnostics) -> None:
         # The innermost is the one that the cursor is on.
         around.sort(key=lambda finding: (len(finding.span), finding.severity.rank))
         parts = [explanation(source, finding) for finding in around]
-        symbol = await _symbol(server, source, offset)
+        tree = await _tree(server, source)
+        symbol = None if tree is None else _symbol(tree, offset)
         if symbol is not None:
             inside = None if analysis is None else _inside(findings, symbol.whole)
             parts.append(description(source, symbol, inside))
+        if tree is not None and symbol is not None and symbol.complexity is not None:
+            parts += await hover_explanation.below(server, tree, symbol.whole)
         if not parts:
             return None
         where = around[0].span if around or symbol is None else symbol.where
@@ -69,14 +74,18 @@ def register(server: Server, known: Diagnostics) -> None:
         return types.Hover(contents, range_of(source, where, documents.encoding))
 
 
-async def _symbol(server: Server, source: Source, offset: int) -> Symbol | None:
+def _symbol(tree: SyntaxTree, offset: int) -> Symbol | None:
     from coai_agents.symbols.hover import symbol_at  # noqa: PLC0415 - not before the first hover
 
+    return symbol_at(tree, offset)
+
+
+async def _tree(server: Server, source: Source) -> SyntaxTree | None:
     tree = server.services.trees.store.tree(source)
     if tree is None:
         # On a machine that is busy a parse may take longer than a keystroke can wait.
         tree = await asyncio.to_thread(partial(parse, source, budget=PARSE_BUDGET))
-    return None if tree is None else symbol_at(tree, offset)
+    return tree
 
 
 def _inside(findings: Sequence[Finding], whole: Span) -> list[Finding]:
