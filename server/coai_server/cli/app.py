@@ -22,6 +22,7 @@ from coai_server.cli import (
     why,
 )
 from coai_server.cli.agents.architecture import architecture
+from coai_server.cli.agents.ask import ask
 from coai_server.cli.agents.document import document
 from coai_server.cli.agents.explain import explain
 from coai_server.cli.audit import command as audit
@@ -59,6 +60,7 @@ app.command("why")(why.why)
 app.command("complete")(complete.complete)
 app.command("audit")(audit.audit)
 app.command("explain")(explain)
+app.command("ask")(ask)
 app.command("document")(document)
 app.command("architecture")(architecture)
 app.add_typer(rules.commands, name="rules")

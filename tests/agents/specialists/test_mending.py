@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from coai_agents.analysis.findings.documentation import RULE
 from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.fixes.verifier import applied
 from coai_agents.source import Source
-from coai_agents.specialists.documentation.mending import RULE, documentation_fixes_for
+from coai_agents.specialists.documentation.mending import documentation_fixes_for
 from coai_agents.specialists.edits import code_tokens
 
 RENAMED = {
