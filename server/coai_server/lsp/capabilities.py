@@ -8,10 +8,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 COMMANDS: Final = (
+    "coai.ask",
     "coai.auditWorkspace",
     "coai.clearAudit",
     "coai.completionAccepted",
     "coai.departures",
+    "coai.document",
+    "coai.explain",
     "coai.models",
     "coai.pullModel",
     "coai.settings",
@@ -40,7 +43,12 @@ def capabilities(client: Mapping[str, Any]) -> dict[str, Any]:
     told = isinstance(experimental, dict) and STATUS_CAPABILITY in experimental
     return {
         "codeActionProvider": {
-            "codeActionKinds": ["quickfix", "source.fixAll.coai"],
+            "codeActionKinds": [
+                "quickfix",
+                "refactor.rewrite",
+                "source.fixAll.coai",
+                "source.coai.document",
+            ],
             "resolveProvider": True,
         },
         "hoverProvider": True,

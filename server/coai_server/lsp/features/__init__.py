@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from coai_server.lsp.features import (
     code_action,
+    code_questions,
     commands,
     configuration,
     diagnostics,
@@ -44,4 +45,5 @@ def build(session: Session, *, overrides: Mapping[str, Any]) -> Server:
     hover.register(server, known)
     code_action.register(server, known)
     workspace_audit.register(server, known)
+    code_questions.register(server, known)
     return server

@@ -1,4 +1,4 @@
-"""`textDocument/codeAction` and its resolve: fixes that were tried.
+"""`textDocument/codeAction` and its resolve: fixes that were tried, and documentation.
 
 Fixes are made and verified in the process that analyses, before they are offered: an action that
 the user sees holds. What a client that can resolve actions is spared is the edit, which it asks for
@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from lsprotocol import types
@@ -20,6 +21,7 @@ from pygls.exceptions import JsonRpcException
 from coai_agents.analysis.run.worker import AnalysisError
 from coai_agents.source import Edit, Position, Span
 from coai_agents.syntax.tree import parse
+from coai_server.lsp.features import documenting
 from coai_server.lsp.features.diagnostic_items import SOURCE, range_of
 from coai_server.lsp.features.diagnostics import CONTENT_MODIFIED
 
@@ -35,8 +37,16 @@ logger = logging.getLogger(__name__)
 
 FIX_ALL: Final = "source.fixAll.coai"
 
+_BY_MODEL: Final = types.CodeActionTag.LlmGenerated
+
 OPTIONS: Final = types.CodeActionOptions(
-    code_action_kinds=[types.CodeActionKind.QuickFix, FIX_ALL], resolve_provider=True
+    code_action_kinds=[
+        types.CodeActionKind.QuickFix,
+        types.CodeActionKind.RefactorRewrite,
+        FIX_ALL,
+        documenting.DOCUMENT_ALL,
+    ],
+    resolve_provider=True,
 )
 
 
@@ -49,6 +59,8 @@ class Client:
     """Whether it asks for an action's edit when it needs it."""
     versioned: bool
     """Whether it takes edits that name the version that they are for."""
+    tags: bool = False
+    """Whether it shows that a model had a part in an action."""
 
     @classmethod
     def of(cls, capabilities: types.ClientCapabilities, encoding: Encoding) -> Client:
@@ -60,6 +72,7 @@ class Client:
             encoding,
             lazy=bool(about and about.data_support and support and "edit" in support.properties),
             versioned=bool(edits and edits.document_changes),
+            tags=bool(about and about.tag_support and _BY_MODEL in about.tag_support.value_set),
         )
 
 
@@ -149,7 +162,14 @@ def register(server: Server, known: Diagnostics) -> None:
                 actions.append(_fix_all(source, edits, client))
         except AnalysisError as error:
             logger.warning("%s", error)
-        return actions
+        # What is deterministic stands first.
+        return actions + await documenting.offered(
+            server,
+            source,
+            _span(source, params.range, client.encoding),
+            wanted=lambda kind: _is_wanted(kind, wanted),
+            make=partial(_rewriting, source, client),
+        )
 
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def resolve(action: types.CodeAction) -> types.CodeAction:
@@ -158,8 +178,16 @@ def register(server: Server, known: Diagnostics) -> None:
         source = documents.snapshot(str(asked.get("uri", "")))
         if source is None or asked.get("version") != source.version:
             raise _moved_on()
-        if action.kind == FIX_ALL:
-            edits: Sequence[Edit] = await fixes_of.all_of(source)
+        client = Client.of(server.client_capabilities, documents.encoding)
+        edits: Sequence[Edit]
+        if asked.get("agent") == documenting.AGENT:
+            edits, by_model = await documenting.resolved(server, source, asked)
+            action.tags = [_BY_MODEL] if by_model and client.tags else None
+            now = documents.snapshot(source.uri)
+            if now is None or now.version != source.version:
+                raise _moved_on()
+        elif action.kind == FIX_ALL:
+            edits = await fixes_of.all_of(source)
         else:
             start, end = asked["span"]
             span = Span(int(start), int(end))
@@ -172,8 +200,7 @@ def register(server: Server, known: Diagnostics) -> None:
             edits = next(same, ())
         if not edits:
             raise _moved_on()
-        client = Client.of(server.client_capabilities, documents.encoding)
-        action.edit = _workspace_edit(source, edits, client)
+        action.edit = workspace_edit(source, edits, client)
         return action
 
 
@@ -194,6 +221,32 @@ def _within(kind: str, wanted: str) -> bool:
     return wanted in ("", kind) or kind.startswith(f"{wanted}.")
 
 
+def _is_wanted(kind: str, wanted: Sequence[str] | None) -> bool:
+    """Say whether a kind is asked for; actions for a whole file only by name."""
+    if wanted is None:
+        return not kind.startswith("source.")
+    return any(_within(kind, each) for each in wanted)
+
+
+def _rewriting(
+    source: Source,
+    client: Client,
+    title: str,
+    kind: str,
+    *,
+    data: dict[str, Any],
+    edits: Sequence[Edit] = (),
+) -> types.CodeAction:
+    """Return an action that fixes nothing; what needs a model is tagged from the beginning."""
+    return types.CodeAction(
+        title=title,
+        kind=kind,
+        edit=workspace_edit(source, edits, client) if edits else None,
+        data=_data(source, **data) if client.lazy else None,
+        tags=[_BY_MODEL] if data["model"] and client.tags else None,
+    )
+
+
 def _span(source: Source, range_: types.Range, encoding: Encoding) -> Span:
     start = Position(range_.start.line, range_.start.character)
     end = Position(range_.end.line, range_.end.character)
@@ -211,7 +264,7 @@ def _quick_fix(
         kind=types.CodeActionKind.QuickFix,
         diagnostics=solved or None,
         is_preferred=fix.preferred or None,
-        edit=None if client.lazy else _workspace_edit(source, fix.edits, client),
+        edit=None if client.lazy else workspace_edit(source, fix.edits, client),
         data=data if client.lazy else None,
     )
 
@@ -220,7 +273,7 @@ def _fix_all(source: Source, edits: Sequence[Edit], client: Client) -> types.Cod
     return types.CodeAction(
         "Fix all that COAI can fix",
         kind=FIX_ALL,
-        edit=None if client.lazy else _workspace_edit(source, edits, client),
+        edit=None if client.lazy else workspace_edit(source, edits, client),
         data=_data(source) if client.lazy else None,
     )
 
@@ -255,7 +308,8 @@ def _collide(one: Edit, other: Edit) -> bool:
     return one.span.start <= other.span.end and other.span.start <= one.span.end
 
 
-def _workspace_edit(source: Source, edits: Sequence[Edit], client: Client) -> types.WorkspaceEdit:
+def workspace_edit(source: Source, edits: Sequence[Edit], client: Client) -> types.WorkspaceEdit:
+    """Return edits of a document as LSP has them, with its version where the client takes that."""
     changes = [
         types.TextEdit(range_of(source, edit.span, client.encoding), edit.text)
         for edit in edits

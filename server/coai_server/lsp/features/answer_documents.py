@@ -1,0 +1,124 @@
+"""Answers as virtual documents that grow: `workspace/textDocumentContent`, new in LSP 3.18.
+
+A client that can show such documents asks for their text, and again whenever it is told that there
+is more. Told once more only when it has answered: a slow client is not flooded. Any other client
+has the whole answer from the command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from lsprotocol import types
+
+if TYPE_CHECKING:
+    from coai_server.lsp.server import Server
+
+logger = logging.getLogger(__name__)
+
+SCHEME: Final = "coai-answer"
+
+MOST: Final = 20
+"""Answers that can still be read; older ones are forgotten."""
+
+ASK_SECONDS: Final = 5.0
+"""How long a client may take to answer."""
+
+
+class AnswerDocuments:
+    """The last answers by their addresses."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._texts: dict[str, str] = {}
+        self._told: dict[str, str] = {}
+        """What the client knows of those of which it is being told."""
+        self._registered: bool | None = None
+        self._count = 0
+
+    def text(self, uri: str) -> str:
+        """Return an answer as far as it has come."""
+        return self._texts.get(uri, "")
+
+    async def open(self, name: str, wanted: str) -> str | None:
+        """Return the address of a new answer and have it shown; None if the client cannot.
+
+        A client that shows documents itself names the address that it wants.
+        """
+        if not await self._can_show():
+            return None
+        self._count += 1
+        uri = wanted if wanted.startswith(f"{SCHEME}:") else f"{SCHEME}:/{self._count}/{name}.md"
+        while len(self._texts) >= MOST:
+            del self._texts[next(iter(self._texts))]
+        self._texts[uri] = ""
+        if uri != wanted:
+            await self._show(uri)
+        return uri
+
+    def grow(self, uri: str, text: str) -> None:
+        """Take what an answer is now."""
+        if text == self._texts.get(uri):
+            return
+        self._texts[uri] = text
+        if uri not in self._told:
+            self._told[uri] = ""
+            self._server.session.spawn(self._tell(uri), name="show more of an answer")
+
+    async def _tell(self, uri: str) -> None:
+        try:
+            while (text := self._texts.get(uri)) is not None and text != self._told[uri]:
+                self._told[uri] = text
+                async with asyncio.timeout(ASK_SECONDS):
+                    await self._server.workspace_text_document_content_refresh_async(
+                        types.TextDocumentContentRefreshParams(uri)
+                    )
+        except Exception as error:  # noqa: BLE001 - the command has the answer all the same
+            logger.info("The client does not show more of an answer: %s", error)
+        finally:
+            self._told.pop(uri, None)
+
+    async def _can_show(self) -> bool:
+        workspace = self._server.client_capabilities.workspace
+        able = workspace and workspace.text_document_content
+        if not able or not able.dynamic_registration:
+            return False
+        if self._registered is None:
+            options = types.TextDocumentContentRegistrationOptions(schemes=[SCHEME])
+            registration = types.Registration(
+                "coai-answers", types.WORKSPACE_TEXT_DOCUMENT_CONTENT, options
+            )
+            self._registered = await self._did(
+                self._server.client_register_capability_async(
+                    types.RegistrationParams([registration])
+                )
+            )
+        return self._registered
+
+    async def _show(self, uri: str) -> None:
+        window = self._server.client_capabilities.window
+        if window is not None and window.show_document is not None and window.show_document.support:
+            params = types.ShowDocumentParams(uri=uri, take_focus=False)
+            await self._did(self._server.window_show_document_async(params))
+
+    async def _did(self, request: asyncio.Future[object] | object) -> bool:
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                await request  # type: ignore[misc] # pygls's own type
+        except Exception as error:  # noqa: BLE001 - as above
+            logger.info("The client does not show answers as documents: %s", error)
+            return False
+        return True
+
+
+def register(server: Server) -> AnswerDocuments:
+    """Answer for the texts of answers."""
+    answers = AnswerDocuments(server)
+
+    @server.feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT)
+    def content(params: types.TextDocumentContentParams) -> types.TextDocumentContentResult:
+        return types.TextDocumentContentResult(answers.text(params.uri))
+
+    return answers
