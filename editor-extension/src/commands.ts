@@ -1,5 +1,6 @@
 // What the user can have this extension do, by the names in package.json.
 import * as vscode from "vscode";
+import { askAboutCode, documentFunction, explainCode } from "./answers";
 import { CLOUD } from "./cloud";
 import type { Keys } from "./keys";
 import { auditSentence, lastOutcome, menu, modelChoice } from "./presentation";
@@ -50,6 +51,9 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   "coai.toggleLanguage": toggleLanguage,
   "coai.snoozeCompletions": snooze,
   "coai.wakeCompletions": (parts) => snoozeFor(parts, 0),
+  "coai.explainCode": explainCode,
+  "coai.documentFunction": documentFunction,
+  "coai.askAboutCode": askAboutCode,
   "coai.audit": audit,
   "coai.clearFindings": ({ server }) => server.execute(SERVER_COMMANDS.clearAudit),
   "coai.fixAll": () =>

@@ -241,6 +241,7 @@ export function menu(situation: Situation): MenuEntry[] {
     if (completion.enabled && completion.snoozedSeconds === null) {
       offer("$(bell-slash) Snooze Completions", "coai.snoozeCompletions");
     }
+    offer("$(comment-discussion) Ask About This Code", "coai.askAboutCode");
     offer("$(symbol-misc) Choose the Model", "coai.chooseModel");
     offer("$(shield) Audit the Workspace", "coai.audit");
     offer("$(pulse) Show Status", "coai.showStatus");

@@ -195,9 +195,12 @@ export const WORKSPACE_TRUSTED = "coai/workspaceTrusted";
 
 /** Commands of the server; the language client registers each under the same name. */
 export const SERVER_COMMANDS = {
+  ask: "coai.ask",
   auditWorkspace: "coai.auditWorkspace",
   clearAudit: "coai.clearAudit",
   departures: "coai.departures",
+  document: "coai.document",
+  explain: "coai.explain",
   models: "coai.models",
   pullModel: "coai.pullModel",
   settings: "coai.settings",

@@ -12,6 +12,7 @@ import {
   type StaticFeature,
   WorkDoneProgressCancelNotification,
 } from "vscode-languageclient/node";
+import { showAnswer } from "./answers";
 import { type ManagedEnvironment, isFile } from "./environment";
 import { selectedInterpreter } from "./interpreter";
 import { type Location, locate } from "./location";
@@ -270,6 +271,10 @@ export class Server implements vscode.Disposable {
         },
       },
       middleware: {
+        window: {
+          showDocument: async (params, token, next) =>
+            (await showAnswer(params.uri)) ? { success: true } : next(params, token),
+        },
         workspace: {
           configuration: (params) =>
             params.items.map((item) => (item.section === SECTION ? this.#userSettings() : null)),
