@@ -217,3 +217,18 @@ def test_a_document_is_written_into_the_editors_text(tmp_path: Path, model: Clou
         daemon.answer(request, {"applied": True})
         markdown = daemon.response(command)["result"]["markdown"]
         assert "Documented. Its words are a model's, checked against the code." in markdown
+
+
+def test_what_was_explained_once_is_explained_to_the_hover_too(
+    tmp_path: Path, model: CloudServer
+) -> None:
+    model.answer = "It is `value`."
+    with Daemon(tmp_path, **settings_for(model)) as daemon:
+        begun(daemon)
+        asked = len(model.requests)
+        model.answer = "It sums `prices`."
+        for _ in range(2):
+            answer = run(daemon, "coai.explain", {"uri": URI, "range": HERE})
+            assert "- It sums `prices`." in answer["markdown"]
+        assert "It sums `prices`." in explained(daemon, 0, URI)
+        assert len(model.requests) == asked + 1

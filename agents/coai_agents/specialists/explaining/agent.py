@@ -39,20 +39,24 @@ async def explain(
 ) -> Report:
     """Return what is known of the code that is asked about, and what a model says of it."""
     report = Report("", ())
-    async with aclosing(explaining(located, asker, findings=findings, path=path)) as reports:
+    said = spoken(prompt_for(located.source, shown_of(located), path), asker)
+    async with aclosing(explaining(located, said, findings=findings, path=path)) as reports:
         async for each in reports:
             report = each
     return report
 
 
 async def explaining(
-    located: Located, asker: Asker, *, findings: Sequence[Finding] = (), path: str = ""
+    located: Located,
+    said: AsyncGenerator[Words],
+    *,
+    findings: Sequence[Finding] = (),
+    path: str = "",
 ) -> AsyncGenerator[Report]:
-    """Yield what is known at once, then the same with more and more of a model's sentences."""
+    """Yield what is known at once, then the same with more and more of what a model says."""
     facts = facts_about(located, findings, path)
     yield facts
-    prompt = prompt_for(located.source, shown_of(located), path)
-    async with aclosing(spoken(prompt, asker)) as pieces:
+    async with aclosing(said) as pieces:
         async for words in pieces:
             yield explained(located, facts, words, path)
 

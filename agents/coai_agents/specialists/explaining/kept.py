@@ -8,13 +8,14 @@ unless the code is sensitive.
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Final, Protocol
 
-from coai_agents.specialists.words import Words, all_words
+from coai_agents.specialists.words import Words, all_words, spoken
 from coai_routing.request import ModelReply
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from coai_agents.specialists.asking import Asker, Prompt
 
@@ -56,6 +57,20 @@ class Explanations:
         if words.whole and words.text.strip():
             reply = ModelReply(text=words.text, finish="stop", model=words.model, provider="")
             await self._store.put(key, reply, sensitive=sensitive, cost=0.0, seconds=_A_WHILE)
+
+    async def spoken(
+        self, key: str, prompt: Prompt, asker: Asker, *, sensitive: bool
+    ) -> AsyncGenerator[Words]:
+        """Yield what was said of code with this meaning, else what a model says, as it comes."""
+        words = await self.known(key)
+        if words is not None:
+            yield words
+            return
+        async with aclosing(spoken(prompt, asker)) as pieces:
+            async for words in pieces:
+                yield words
+        if words is not None:
+            await self.keep(key, words, sensitive=sensitive)
 
     def prepare(
         self, key: str, prompt: Prompt, asker: Callable[[], Awaitable[tuple[Asker, bool]]]

@@ -20,6 +20,7 @@ from coai_agents.source import Position, Span
 from coai_routing.errors import CoaiError
 from coai_server.lsp.features import answer_documents, documenting
 from coai_server.lsp.features.code_action import Client, workspace_edit
+from coai_server.lsp.features.hover_explanation import key_of
 from coai_server.lsp.features.work_progress import open_bar
 
 if TYPE_CHECKING:
@@ -77,15 +78,29 @@ class CodeQuestions:
     async def explain(self, asked: Asked) -> dict[str, Any]:
         """Explain the function, class or lines that are asked about."""
         await _imported()
-        from coai_agents.specialists.explaining.agent import explaining  # noqa: PLC0415 - see _imported
+        from coai_agents.specialists.explaining.agent import (  # noqa: PLC0415 - see _imported
+            explaining,
+            prompt_for,
+            shown_of,
+        )
+        from coai_agents.specialists.words import spoken  # noqa: PLC0415 - as above
 
         located = await _located(asked)
         if located is None:
             raise AskedWronglyError("Nothing is known of this document's language.")
-        name = located.definitions[0].name if len(located.definitions) == 1 else "code"
-        asker, _ = await self._server.services.specialists.asker(asked.source)
+        specialists = self._server.services.specialists
+        asker, sensitive = await specialists.asker(asked.source)
+        prompt = prompt_for(asked.source, shown_of(located), asked.path)
+        name, said = "code", spoken(prompt, asker)
+        if len(located.definitions) == 1:
+            (definition,) = located.definitions
+            name = definition.name
+            key = key_of(self._server, located.tree, definition, "full")
+            said = (await specialists.explanations()).spoken(
+                key, prompt, asker, sensitive=sensitive
+            )
         findings = self._findings(asked.source)
-        reports = explaining(located, asker, findings=findings, path=asked.path)
+        reports = explaining(located, said, findings=findings, path=asked.path)
         return await self._answered(f"Explanation of {name}", asked, reports)
 
     async def ask(self, asked: Asked) -> dict[str, Any]:

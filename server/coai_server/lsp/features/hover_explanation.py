@@ -37,7 +37,8 @@ async def below(server: Server, tree: SyntaxTree, whole: Span) -> list[str]:
     if definition is None:
         return []
     kept = await server.services.specialists.explanations()
-    for scope in ("full", "local") if mode in ("cached", "full") else ("local",):
+    # What somebody else said when it was asked for is shown too: nothing leaves for it.
+    for scope in ("full", "local"):
         words = await kept.known(key_of(server, tree, definition, scope))
         if words is not None:
             return [_shown(words, tree.source, definition)]
