@@ -64,6 +64,21 @@ def test_an_entry_that_goes_takes_no_other_word_along() -> None:
     assert applied(source, fix.edits).text == source.text.replace("        tape: Around it.\n", "")
 
 
+def test_of_several_that_are_missing_all_are_added_at_once() -> None:
+    text = (
+        'def pack(box, lid, tape, ink):\n    """Pack a crate.\n\n    Args:\n        crate: It.\n'
+        '        lid: Its lid.\n    """\n    return box, lid, tape, ink\n'
+    )
+    source = source_of("python", text)
+    analysis = analyse(source)
+    missing = [each for each in analysis.findings if "is not documented" in each.message]
+    assert len({each.span for each in missing}) == 1
+    (fix, *_) = documentation_fixes_for(source, missing, analysis)
+    after = analyse(applied(source, fix.edits))
+    assert [each.message for each in after.findings if "is not documented" in each.message] == []
+    assert "crate: It." in applied(source, fix.edits).text
+
+
 def test_where_writing_it_anew_would_lose_words_nothing_is_offered() -> None:
     text = (
         'def pack(box, lid):\n    """Pack.\n\n    :param box: It.\n    :type box: Crate\n'

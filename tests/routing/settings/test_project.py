@@ -47,6 +47,7 @@ NARROWABLE = {
     "privacy.private",
     "routing.allow_cloud",
     "telemetry.enabled",
+    "explanations.hover",
 }
 
 
@@ -57,6 +58,17 @@ def machine(tmp_path: Path) -> Machine:
 
 def test_the_list_of_what_a_project_may_narrow_is_closed() -> None:
     assert {dotted(leaf.path) for leaf in leaves() if leaf.narrowing is not None} == NARROWABLE
+
+
+@pytest.mark.parametrize(
+    ("asked", "held"),
+    [("off", "off"), ("cached", "cached"), ("local", "local"), ("full", "local")],
+)
+def test_a_project_never_has_code_explained_elsewhere(
+    machine: Machine, asked: str, held: str
+) -> None:
+    loaded = machine.load(project=f'explanations.hover = "{asked}"')
+    assert loaded.settings.explanations.hover == held
 
 
 WIDE = """

@@ -24,6 +24,7 @@ from coai_agents.specialists.documentation.stale import (
     stale_documentation,
 )
 from coai_agents.specialists.edits import code_tokens
+from coai_agents.syntax.definitions import outline
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
@@ -31,10 +32,14 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.findings.findings import Analysis, Finding
     from coai_agents.source import Source
+    from coai_agents.specialists.documentation.convention import Convention
     from coai_agents.specialists.documentation.stale import Stale
     from coai_agents.syntax.tree import SyntaxTree
 
 _WORD: Final = re.compile(r"\w+")
+
+MOST_MISSING: Final = 12
+"""Parameters that are added to one comment at once."""
 
 _MARKS: Final = frozenset(
     {"param", "parameters", "args", "arguments", "type", "raise", "raises", "throw", "throws"}
@@ -81,9 +86,36 @@ def _proposals(tree: SyntaxTree, stale: Stale) -> Iterator[tuple[Edit, ...]]:
             for first, last in places_of_name(text, problem.name)
         )
     convention = file_convention(tree)
-    edit = None if convention is None else mended(tree, stale, convention)
-    if edit is not None and _keeps_words(text, edit.text, stale):
-        yield (edit,)
+    if convention is None:
+        return
+    for edit in (mended(tree, stale, convention), _all_mended(tree, stale, convention)):
+        if edit is not None and _keeps_words(text, edit.text, stale):
+            yield (edit,)
+
+
+def _all_mended(tree: SyntaxTree, stale: Stale, convention: Convention) -> Edit | None:
+    """Return the edit that solves all that is missing in one comment, since they share a place."""
+    if stale.problem.kind is not Misfit.MISSING_PARAMETER or stale.definition.documentation is None:
+        return None
+    name = stale.definition.qualified_name
+    now: SyntaxTree | None = tree
+    for _ in range(MOST_MISSING):
+        if now is None:
+            return None
+        left = (
+            each for each in stale_documentation(now) if each.problem.kind is stale.problem.kind
+        )
+        following = next((each for each in left if each.definition.qualified_name == name), None)
+        if following is None:
+            break
+        edit = mended(now, following, convention)
+        now = None if edit is None else parse(now.source.apply(edit))
+    done = () if now is None else outline(now)
+    comments = (each.documentation for each in done if each.qualified_name == name)
+    where = next(comments, None)
+    if now is None or where is None:
+        return None
+    return Edit(stale.definition.documentation, now.source.slice(where))
 
 
 def _keeps_words(before: str, after: str, stale: Stale) -> bool:

@@ -139,7 +139,7 @@ def _parameters(tree: SyntaxTree, function: Node, *, method: bool) -> Iterator[P
             continue
         kind, default = _text(tree, child, ("type",)), _text(tree, child, _DEFAULTS)
         for name in _names(tree, child):
-            if first and method and name in {"self", "cls"}:
+            if first and method and name in {"self", "cls", "mcs", "metacls"}:
                 continue
             yield Parameter(name, kind.removeprefix(":").strip(), default, rest=_is_rest(child))
         first = False
