@@ -61,7 +61,8 @@ def settings_for(model: CloudServer) -> dict[str, str]:
 
 
 def begun(daemon: Daemon, text: str, uri: str = URI) -> None:
-    daemon.initialize(options_off())
+    folders = [{"uri": "file:///work", "name": "work"}]
+    daemon.initialize(options_off(), workspaceFolders=folders)
     daemon.open(text, uri)
 
 
@@ -134,6 +135,20 @@ def test_of_sensitive_code_nothing_is_kept_on_disk(tmp_path: Path) -> None:
                 explained(daemon, 3)
                 explained(daemon, 3)
                 assert asked(model) == calls
+
+
+def test_what_no_model_may_see_none_is_shown(tmp_path: Path) -> None:
+    settings = {"COAI_PRIVACY__EXCLUDE": '["vault/"]', "COAI_COMPLETION__EXCLUDE": '["slow/"]'}
+    with local_model() as model:
+        model.answer = "It returns `value`."
+        with Daemon(tmp_path, **settings_for(model), **settings) as daemon:
+            text = "def {}(value):\n    return value\n"
+            begun(daemon, text.format("one"), "file:///work/slow/a.py")
+            explained(daemon, 0, "file:///work/slow/a.py")
+            daemon.open(text.format("two"), "file:///work/vault/a.py")
+            said = settled(daemon, 0, "file:///work/vault/a.py")
+            assert "No model may see this file. It matches `vault/`" in said
+            assert len(model.requests) == 1
 
 
 @pytest.mark.parametrize(("mode", "calls"), [("local", 0), ("cached", 0), ("off", 0), ("full", 1)])

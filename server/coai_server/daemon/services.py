@@ -73,7 +73,7 @@ class Services:
             self.ledger_settings, documents.snapshot, judged=self.models.judged
         )
         self.border = PrivacyEgressGate(self._settings_for, lambda: self.exclusions.known_roots)
-        self.specialists = Specialists(self.models, self.border, self.settings_of)
+        self.specialists = Specialists(self.models, self.border, self.exclusions, self.settings_of)
         self.completer = Completer(
             backends=self.models.backends,
             settings=self.completion_settings,

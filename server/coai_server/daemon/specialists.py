@@ -10,12 +10,14 @@ import asyncio
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from coai_agents.exclusions.decisions import path_to_judge
 from coai_routing.errors import CoaiError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from coai_agents.completion.egress_gate import PrivacyEgressGate
+    from coai_agents.exclusions.decisions import Exclusions
     from coai_agents.source import Source
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.explaining.kept import Explanations
@@ -33,11 +35,16 @@ class Specialists:
     """Owns the explanations, and says whom a specialist may ask about a document."""
 
     def __init__(
-        self, models: LocalModels, border: PrivacyEgressGate, settings: Callable[[str], Settings]
+        self,
+        models: LocalModels,
+        border: PrivacyEgressGate,
+        exclusions: Exclusions,
+        settings: Callable[[str], Settings],
     ) -> None:
         """Take the models, what judges documents, and a document's settings by its URI."""
         self._models = models
         self._border = border
+        self._exclusions = exclusions
         self._settings = settings
         self._explanations: Explanations | None = None
         self._building = asyncio.Lock()
@@ -54,6 +61,8 @@ class Specialists:
         from coai_agents.specialists.asking import Asker, Wishes  # noqa: PLC0415 - not at the start
         from coai_routing.policy.question import Priority  # noqa: PLC0415 - as above
 
+        if (refused := self._refusal(source)) is not None:
+            return Asker(why_none=f"No model may see this file. {refused}"), True
         sensitive = bool(await self._border.sensitivity(source))
         stays = here or sensitive or not self._settings(source.uri).routing.allow_cloud
         wishes = Wishes(
@@ -64,6 +73,15 @@ class Specialists:
         except CoaiError as error:
             return Asker(why_none=str(error)), sensitive
         return Asker(router, wishes=wishes), sensitive
+
+    def _refusal(self, source: Source) -> str | None:
+        """Return why no model may see a document, not even one on this machine."""
+        path = path_to_judge(source.uri)
+        refusal = None if path is None else self._exclusions.refusal(path, "completion")
+        # Who does not want completions somewhere may still want to understand what is there.
+        if refusal is None or refusal.file == "completion.exclude":
+            return None
+        return refusal.sentence
 
     async def explanations(self) -> Explanations:
         """Return the explanations that are kept."""

@@ -463,6 +463,8 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     assert after.privacy.personal_data >= before.privacy.personal_data
     assert after.privacy.emails >= before.privacy.emails
     assert after.routing.allow_cloud <= before.routing.allow_cloud
+    now_said, then_said = after.explanations.hover, before.explanations.hover
+    assert EXPLAINED.index(now_said) >= EXPLAINED.index(then_said)
     for rule, severity in before.static.at_least.items():
         now_least = after.static.at_least.get(rule, "hint")
         assert SEVERITIES.index(now_least) >= SEVERITIES.index(severity), rule
@@ -482,7 +484,7 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     assert_equal_but(after.routing, before.routing, ("allow_cloud",))
     assert not after.telemetry.enabled or before.telemetry.enabled
     assert_equal_but(after.telemetry, before.telemetry, ("enabled",))
-    sections = ("completion", "privacy", "routing", "ledger", "static", "telemetry")
+    sections = ("completion", "privacy", "routing", "ledger", "static", "explanations", "telemetry")
     assert_equal_but(after, before, sections)
 
 
@@ -494,6 +496,9 @@ IGNORE_LINES = st.sampled_from(
     ["a", "b/", "*.pem", "!a", "!*.pem", " !b", "!", "\\!a", "/a/b", "!/a/b", "**", "!**", "#a"]
 )
 EXCLUDES = st.lists(IGNORE_LINES, min_size=1, max_size=4)
+EXPLAINED = ["full", "local", "cached", "off"]
+"""From the most that is said to the least."""
+
 MAPS = st.dictionaries(st.sampled_from(LANGUAGES), st.booleans(), min_size=1, max_size=4)
 RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     **{f"completion.{switch}": st.booleans() for switch in SWITCHES},
@@ -516,6 +521,7 @@ RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "privacy.private": EXCLUDES,
     "routing.allow_cloud": st.booleans(),
     "telemetry.enabled": st.booleans(),
+    "explanations.hover": st.sampled_from(EXPLAINED),
     "static.at_least": st.dictionaries(
         st.sampled_from(["weak-hash", "security", "*"]), st.sampled_from(SEVERITIES), max_size=2
     ),
