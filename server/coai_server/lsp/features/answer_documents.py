@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 from lsprotocol import types
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from coai_server.lsp.server import Server
 
 logger = logging.getLogger(__name__)
@@ -103,10 +105,11 @@ class AnswerDocuments:
             params = types.ShowDocumentParams(uri=uri, take_focus=False)
             await self._did(self._server.window_show_document_async(params))
 
-    async def _did(self, request: asyncio.Future[object] | object) -> bool:
+    async def _did(self, request: Awaitable[object]) -> bool:
+        """Say whether a client did what it was asked."""
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                await request  # type: ignore[misc] # pygls's own type
+                await request
         except Exception as error:  # noqa: BLE001 - as above
             logger.info("The client does not show answers as documents: %s", error)
             return False

@@ -20,7 +20,7 @@ from coai_agents.source import Position, Span
 from coai_routing.errors import CoaiError
 from coai_server.lsp.features import answer_documents, documenting
 from coai_server.lsp.features.code_action import Client, workspace_edit
-from coai_server.lsp.features.hover_explanation import key_of
+from coai_server.lsp.features.hover_explanation import meaning_of
 from coai_server.lsp.features.work_progress import open_bar
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class CodeQuestions:
         if len(located.definitions) == 1:
             (definition,) = located.definitions
             name = definition.name
-            key = key_of(self._server, located.tree, definition, "full")
+            key = f"{meaning_of(self._server, located.tree, definition)}-full"
             said = (await specialists.explanations()).spoken(
                 key, prompt, asker, sensitive=sensitive
             )

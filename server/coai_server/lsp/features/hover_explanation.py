@@ -37,9 +37,10 @@ async def below(server: Server, tree: SyntaxTree, whole: Span) -> list[str]:
     if definition is None:
         return []
     kept = await server.services.specialists.explanations()
+    meaning = meaning_of(server, tree, definition)
     # What somebody else said when it was asked for is shown too: nothing leaves for it.
     for scope in ("full", "local"):
-        words = await kept.known(key_of(server, tree, definition, scope))
+        words = await kept.known(f"{meaning}-{scope}")
         if words is not None:
             return [_shown(words, tree.source, definition)]
     if mode == "cached":
@@ -51,27 +52,31 @@ async def below(server: Server, tree: SyntaxTree, whole: Span) -> list[str]:
 
     from coai_agents.specialists.explaining.agent import prompt_for  # noqa: PLC0415 - see above
 
-    key = key_of(server, tree, definition, mode)
-    task = kept.prepare(key, prompt_for(tree.source, definition.full_span, ""), asker)
+    prompt = prompt_for(tree.source, definition.full_span, "")
+    task = kept.prepare(f"{meaning}-{mode}", prompt, asker)
     await asyncio.wait({task}, timeout=max(0.0, deadline - loop.time()))
     if not task.done() or task.cancelled():
         return [PREPARING]
     return [_shown(task.result(), tree.source, definition)]
 
 
-def key_of(server: Server, tree: SyntaxTree, definition: Definition, scope: str) -> str:
-    """Return the key of an explanation: the code's meaning, our prompt, and whom we would ask."""
+def meaning_of(server: Server, tree: SyntaxTree, definition: Definition) -> str:
+    """Return what an explanation is kept by: the code's meaning, our prompt and our model.
+
+    Behind a dash follows whom it may have been asked of: `full` or `local`, as in the setting.
+    """
     from coai_agents.specialists.explaining.agent import VERSION  # noqa: PLC0415 - see `below`
     from coai_agents.specialists.meaning import meaning_key  # noqa: PLC0415 - as above
 
-    model = server.services.settings.engine.model
-    return meaning_key(tree, definition, "explain", VERSION, scope, model)
+    return meaning_key(tree, definition, "explain", VERSION, server.services.settings.engine.model)
 
 
 def _definition(tree: SyntaxTree, whole: Span) -> Definition | None:
-    from coai_agents.syntax.definitions import outline  # noqa: PLC0415 - see `below`
+    from coai_agents.syntax.definitions import definitions_around  # noqa: PLC0415 - see `below`
 
-    return next((each for each in outline(tree) if each.full_span == whole), None)
+    # All around one place: an outline of the whole file would take several times as long.
+    around = definitions_around(tree, max(whole.start, whole.end - 1))
+    return next((each for each in around if each.full_span == whole), None)
 
 
 def _shown(words: Words, source: Source, definition: Definition) -> str:
