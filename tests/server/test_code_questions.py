@@ -94,6 +94,23 @@ def test_all_functions_of_a_file_are_documented_when_asked_for(alone: Daemon) ->
     assert actions(alone, ["quickfix"]) == []
 
 
+def test_where_nothing_can_be_documented_nothing_is_offered(alone: Daemon) -> None:
+    texts = {
+        "whole": ('def f():\n    """Do."""\n', "python"),
+        "sh": ("f() { ls; }\n", "shellscript"),
+    }
+    for name, (text, language) in texts.items():
+        uri = f"file:///work/{name}"
+        item = {"uri": uri, "languageId": language, "version": 1, "text": text}
+        alone.notify("textDocument/didOpen", {"textDocument": item})
+        for only in (None, ["source"]):
+            context: Json = (
+                {"diagnostics": []} if only is None else {"diagnostics": [], "only": only}
+            )
+            asked: Json = {"textDocument": {"uri": uri}, "range": HERE, "context": context}
+            assert alone.call("textDocument/codeAction", asked) == []
+
+
 def test_facts_are_the_answer_where_no_model_is(alone: Daemon) -> None:
     where: Json = {"uri": URI, "range": HERE}
     for command, more in (("coai.explain", {}), ("coai.ask", {"question": "What does it raise?"})):

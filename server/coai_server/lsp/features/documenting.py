@@ -63,7 +63,9 @@ async def offered(
     rewrite = types.CodeActionKind.RefactorRewrite
     if not (wanted(rewrite) or wanted(DOCUMENT_ALL)):
         return actions
-    tree = await tree_of(server, source)
+    from coai_agents.specialists.documentation.convention import USUAL  # noqa: PLC0415 - not at the start
+
+    tree = await tree_of(server, source) if source.language in USUAL else None
     if tree is None:
         return actions
     found = function_at(tree, span.start) if wanted(rewrite) else None
@@ -72,11 +74,18 @@ async def offered(
         edits = partial(skeletons, source, at=found.span.start)
         actions += await _made(make, TITLE, rewrite, edits, {**at, "model": False})
         actions += await _made(make, TITLE_WORDS, rewrite, None, {**at, "model": True})
-    if wanted(DOCUMENT_ALL):
+    if wanted(DOCUMENT_ALL) and await asyncio.to_thread(_lacks, tree):
         edits = partial(skeletons, source, at=None)
         data = {"agent": AGENT, "at": None, "model": False}
         actions += await _made(make, TITLE_ALL, DOCUMENT_ALL, edits, data)
     return actions
+
+
+def _lacks(tree: SyntaxTree) -> bool:
+    """Say whether a public function of a file has no documentation."""
+    from coai_agents.specialists.documentation.agent import undocumented  # noqa: PLC0415 - see below
+
+    return bool(undocumented(tree))
 
 
 async def _made(
