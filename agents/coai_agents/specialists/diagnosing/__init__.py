@@ -1,0 +1,1 @@
+"""The diagnostic agent: what programs and tools complain about, and what is behind it."""
