@@ -20,8 +20,8 @@ _LINES: Final = tuple(
     for pattern in (
         # tsc, csc and MSVC: a.ts(3,5): error TS2304: ...
         (
-            rf"\s*{_PATH}\((?P<line>\d+)(?:,(?P<column>\d+))?\)\s?: {_SEVERITY} (?P<code>[A-Z]+\d+): "
-            r"(?P<message>.+?)(?: \[[^\]]+proj\])?"
+            rf"\s*{_PATH}\((?P<line>\d+)(?:,(?P<column>\d+))?\)\s?: {_SEVERITY} "
+            r"(?P<code>[A-Z]+\d+): (?P<message>.+?)(?: \[[^\]]+proj\])?"
         ),
         # tsc and pyright: a.ts:3:5 - error TS2304: ...
         (
@@ -35,8 +35,8 @@ _LINES: Final = tuple(
         ),
         # ruff, flake8 and pylint: a.py:3:5: F401 ...
         (
-            rf"{_PATH}:(?P<line>\d+):(?P<column>\d+): (?P<code>[A-Z]{{1,4}}\d{{2,5}}):? (?:\[\*\] )?"
-            r"(?P<message>.+)"
+            rf"{_PATH}:(?P<line>\d+):(?P<column>\d+): (?P<code>[A-Z]{{1,4}}\d{{2,5}}):? "
+            r"(?:\[\*\] )?(?P<message>.+)"
         ),
         # gcc, clang, javac and mypy: a.c:3:5: error: ... [-Wname]
         (

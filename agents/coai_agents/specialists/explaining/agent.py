@@ -94,9 +94,14 @@ def prompt_for(source: Source, shown: Span, path: str) -> Prompt:
     )
 
 
-def checked(words: Words, source: Source, shown: Span, path: str) -> tuple[Section, int]:
-    """Return a model's sentences that hold, and how many were left out."""
+def checked(
+    words: Words, source: Source, shown: Span, path: str, *, also: str = ""
+) -> tuple[Section, int]:
+    """Return a model's sentences that hold, and how many were left out.
+
+    `also` is what else was shown and may be spoken of: an error message, a trace.
+    """
     where = place_of(source, shown, path)
-    kept, dropped = sentences(words, names_in(source.text), MOST_SENTENCES)
+    kept, dropped = sentences(words, names_in(source.text) | names_in(also), MOST_SENTENCES)
     said = (Statement(each, Origin.MODEL, words.model, (where,)) for each in kept)
     return Section("Explanation", tuple(said)), dropped

@@ -1,10 +1,11 @@
-"""`coai explain`: what a function, a class or some lines do, and what was found in them."""
+"""`coai explain`: what code does, what was found in it, and why a program failed."""
 
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -14,11 +15,17 @@ from coai_server.cli.console import notices, run, without_controls, write_json
 if TYPE_CHECKING:
     from coai_agents.specialists.answers import Report
 
+MOST_BYTES: Final = 20_000_000
+"""Of what comes by a pipe; of more than that nobody reads the beginning."""
+
 
 def explain(
     what: Annotated[
         str,
-        typer.Argument(metavar="FILE[:LINE|:SYMBOL]", help="What to explain."),
+        typer.Argument(
+            metavar="FILE[:LINE|:SYMBOL]|-",
+            help="What to explain; - for a trace or a tool's output from a pipe.",
+        ),
     ],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
@@ -29,11 +36,13 @@ def explain(
         str | None, typer.Option(metavar="ALIAS", help="Ask this model of `coai route models`.")
     ] = None,
 ) -> None:
-    """Explain code: facts from the syntax tree and the findings, and a model's words, marked.
+    """Explain code, or why a program failed: facts, and a model's words, marked.
 
-    Exit code 0 if something could be said, 2 if nothing is there to explain.
+    `pytest 2>&1 | coai explain -` says the root cause, the lines of this folder's files that matter
+    and what to do. Exit code 0 if something could be said, 2 if nothing is there to explain.
     """
-    report = run(_explain(what, alias=model, wanted=not no_model))
+    explained = _diagnose if what == "-" else _explain
+    report = run(explained(what, alias=model, wanted=not no_model))
     if as_json:
         write_json({"ok": True, **report.as_json()})
         return
@@ -43,6 +52,7 @@ def explain(
 
 async def _explain(what: str, *, alias: str | None, wanted: bool) -> Report:
     from coai_agents.analysis.run.analyzer import analyse  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.specialists.diagnosing.findings import findings_at  # noqa: PLC0415 (as above)
     from coai_agents.specialists.explaining.agent import explain  # noqa: PLC0415 (as above)
     from coai_agents.specialists.targets import (  # noqa: PLC0415 (as above)
         TargetError,
@@ -59,6 +69,24 @@ async def _explain(what: str, *, alias: str | None, wanted: bool) -> Report:
     except TargetError as error:
         notices().print(f"{error}")
         raise typer.Exit(2) from error
-    findings = analyse(source).findings
+    analysis = analyse(source)
     async with asker(path, wanted=wanted, alias=alias) as asked:
-        return await explain(located, asked, findings=findings, path=target.file)
+        report = await explain(located, asked, findings=analysis.findings, path=target.file)
+    if not target.first:
+        return report
+    found = tuple(findings_at(source, located.span, analysis, target.file))
+    return replace(report, sections=(*found, *report.sections))
+
+
+async def _diagnose(_: str, *, alias: str | None, wanted: bool) -> Report:
+    from coai_agents.specialists.diagnosing.agent import diagnose  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.diagnosing.resolving import Workspace  # noqa: PLC0415 (as above)
+
+    text = sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace")
+    here = Path.cwd()
+    async with asker(here, wanted=wanted, alias=alias) as asked:
+        report = await diagnose(text, Workspace(here), asked)
+    if report is None:
+        notices().print("Nothing in it is a trace or a diagnostic that is known here.")
+        raise typer.Exit(2)
+    return report
