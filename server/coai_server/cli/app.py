@@ -25,6 +25,7 @@ from coai_server.cli.agents.architecture import architecture
 from coai_server.cli.agents.ask import ask
 from coai_server.cli.agents.document import document
 from coai_server.cli.agents.explain import explain
+from coai_server.cli.agents.fix import fix
 from coai_server.cli.audit import command as audit
 from coai_server.cli.console import report, tolerate_any_encoding
 from coai_server.cli.demo import command as demo
@@ -61,6 +62,7 @@ app.command("complete")(complete.complete)
 app.command("audit")(audit.audit)
 app.command("explain")(explain)
 app.command("ask")(ask)
+app.command("fix")(fix)
 app.command("document")(document)
 app.command("architecture")(architecture)
 app.add_typer(rules.commands, name="rules")

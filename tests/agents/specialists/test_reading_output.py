@@ -1,5 +1,7 @@
 """Outputs of the languages' runtimes, compilers and linters are read into one form."""
 
+# ruff: noqa: E501 - outputs as they are written
+
 from __future__ import annotations
 
 import pytest

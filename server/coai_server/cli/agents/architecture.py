@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coai_server.cli.console import without_controls, write_json
+from coai_server.cli.console import printable, write_json
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
@@ -40,7 +40,7 @@ def architecture(
         write_json(found.as_json())
     else:
         text = found.drawing() if form is Form.MERMAID else found.report().as_text()
-        sys.stdout.write(without_controls(text) if sys.stdout.isatty() else text)
+        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     raise typer.Exit(1 if found.circles else 0)
 
 

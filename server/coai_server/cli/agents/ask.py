@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from coai_server.cli.agents.models import asker
-from coai_server.cli.console import notices, run, without_controls, write_json
+from coai_server.cli.console import notices, run, printable, write_json
 
 if TYPE_CHECKING:
     from coai_agents.specialists.answering.agent import About
@@ -47,7 +47,7 @@ def ask(
         write_json({"ok": bool(report.statements), **report.as_json()})
     else:
         text = report.as_text()
-        sys.stdout.write(without_controls(text) if sys.stdout.isatty() else text)
+        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
     if not report.statements:
         raise typer.Exit(2)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from coai_server.cli.agents.models import asker
-from coai_server.cli.console import notices, run, without_controls, write_json
+from coai_server.cli.console import notices, run, printable, write_json
 
 if TYPE_CHECKING:
     from coai_agents.specialists.answers import Report
@@ -47,7 +47,7 @@ def explain(
         write_json({"ok": True, **report.as_json()})
         return
     text = report.as_text()
-    sys.stdout.write(without_controls(text) if sys.stdout.isatty() else text)
+    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
 
 
 async def _explain(what: str, *, alias: str | None, wanted: bool) -> Report:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import typer
 
-from coai_server.cli.console import notices, without_controls, write_json
+from coai_server.cli.console import notices, printable, write_json
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,11 +38,15 @@ class Outcome:
     changes: list[Change] = field(default_factory=list[Change])
     notes: list[str] = field(default_factory=list[str])
     failed: bool = False
+    done: bool = False
+    """Whether nothing is left to do, although something was found."""
 
     @property
     def exit_code(self) -> int:
-        """0 where there was nothing to do, 1 where something was found, 2 where it failed."""
-        return 2 if self.failed else 1 if self.changes or self.items else 0
+        """0 where nothing is left to do, 1 where something was found, 2 where it failed."""
+        if self.failed:
+            return 2
+        return 0 if self.done or not (self.changes or self.items) else 1
 
 
 def source_of(path: Path, language: str = "") -> Source:
@@ -74,11 +78,11 @@ def finish(outcome: Outcome, *, write: bool, as_json: bool) -> None:
     else:
         for each in outcome.changes if not write else ():
             diff = each.change.diff(each.path.as_posix())
-            sys.stdout.write(without_controls(diff) if sys.stdout.isatty() else diff)
+            sys.stdout.write(printable(diff) if sys.stdout.isatty() else diff)
         for each in outcome.changes if write else ():
             sys.stdout.write(f"{each.path}: written\n")
         for note in dict.fromkeys(outcome.notes):
-            notices().print(f"Note: {without_controls(note)}")
+            notices().print(f"Note: {printable(note)}")
     raise typer.Exit(outcome.exit_code)
 
 

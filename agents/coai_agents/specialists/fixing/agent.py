@@ -1,0 +1,360 @@
+"""Fixes a file: by rules, by what is known of errors, and by a model, each change checked.
+
+With a test of the user's every change is tried, and only one with which it goes better is offered.
+Without one the static checks decide, and a model is asked only about the place that is named.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.analysis.run.analyzer import analyse
+from coai_agents.fixes.fixers import fixes_for
+from coai_agents.specialists.asking import NobodyError
+from coai_agents.specialists.fixing.candidates import Candidate, known_fixes
+from coai_agents.specialists.fixing.checking import problems_in, sound
+from coai_agents.specialists.fixing.rewriting import WRONG_CHARACTERS, rewritten
+from coai_agents.specialists.fixing.tally import Tried, brings_something, is_better
+from coai_agents.syntax.definitions import FUNCTIONS, outline
+from coai_agents.syntax.tree import parse
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+
+    from coai_agents.analysis.findings.findings import Finding
+    from coai_agents.source import Source
+    from coai_agents.specialists.asking import Asker
+    from coai_agents.specialists.diagnosing.problems import Frame, Problem
+    from coai_agents.specialists.edits import Change
+    from coai_agents.specialists.targets import Target
+    from coai_agents.syntax.definitions import Definition
+    from coai_agents.syntax.tree import SyntaxTree
+
+    Try = Callable[[Source], Awaitable[Tried]]
+
+MOST_ROUNDS: Final = 3
+"""Rounds in which a model is told how the test went; later ones lose more than they win."""
+MOST_SAMPLES: Final = 4
+"""Of one function in one round."""
+MOST_TARGETS: Final = 3
+"""Functions that a model may rewrite in one round."""
+MOST_STEPS: Final = 20
+"""Changes without a model, one after the other."""
+
+
+@dataclass
+class Fixing:
+    """What was done to a file, and how it stands."""
+
+    before: Source
+    after: Source
+    steps: list[Candidate] = field(default_factory=list[Candidate])
+    tried: Tried | None = None
+    notes: list[str] = field(default_factory=list[str])
+    left: str = ""
+    """What is still wrong; empty where nothing is known to be."""
+
+    def take(self, candidate: Candidate, after: Source) -> None:
+        """Count a change in."""
+        self.steps.append(candidate)
+        self.after = after
+
+
+# ---------------------------------------------------------------- without a test
+
+
+async def fix_findings(source: Source, target: Target, asker: Asker, path: str = "") -> Fixing:
+    """Fix what can be told to be wrong without running anything."""
+    state = Fixing(source, source)
+    for _ in range(MOST_STEPS):
+        step = next(_certain(state.after, target), None)
+        if step is None:
+            break
+        state.take(*step)
+    wrong = _wrong(state.after, target)
+    named = bool(target.first or target.symbol)
+    if named and (wrong or not state.steps):
+        await _rewrite_named(state, target, wrong, asker, path)
+        wrong = _wrong(state.after, target)
+    state.left = "\n".join(wrong)
+    return state
+
+
+def _certain(source: Source, target: Target) -> Iterator[tuple[Candidate, Source]]:
+    """Yield changes that need no model and that hold by themselves."""
+    analysis = analyse(source)
+    before = problems_in(source)
+    for problem in before:
+        if not _meant(source, target, problem.frames[0].line):
+            continue
+        for candidate in known_fixes(source, problem):
+            changed = sound(source, candidate.edits, analysis)
+            if changed is not None and problem.title not in _titles(changed.after):
+                yield candidate, changed.after
+    for finding in _findings(source, target, analysis.findings):
+        for fix in fixes_for(source, [finding], analysis):
+            if fix.preferred and (changed := sound(source, fix.edits, analysis)) is not None:
+                yield Candidate(fix.title, fix.edits, fix.rule), changed.after
+
+
+def _titles(source: Source) -> set[str]:
+    return {each.title for each in problems_in(source)}
+
+
+def _meant(source: Source, target: Target, line: int) -> bool:
+    """Say whether a line, from 1, is among those that are to be fixed."""
+    if target.first:
+        return target.first <= line <= target.last
+    function = _named(source, target.symbol) if target.symbol else None
+    if function is None:
+        return not target.symbol
+    first, last = (source.line_at(at) + 1 for at in (function.span.start, function.span.end))
+    return first <= line <= last
+
+
+def _findings(
+    source: Source, target: Target, findings: tuple[Finding, ...] | list[Finding]
+) -> list[Finding]:
+    return [
+        each for each in findings if _meant(source, target, source.line_at(each.span.start) + 1)
+    ]
+
+
+def _wrong(source: Source, target: Target) -> list[str]:
+    """Return what is still wrong at the place that is meant."""
+    problems = [each for each in problems_in(source) if _meant(source, target, each.frames[0].line)]
+    findings = _findings(source, target, analyse(source).findings)
+    return [
+        *(f"line {each.frames[0].line}: {each.title}" for each in problems),
+        *(f"line {source.line_at(each.span.start) + 1}: {each.message}" for each in findings),
+    ]
+
+
+async def _rewrite_named(
+    state: Fixing, target: Target, wrong: list[str], asker: Asker, path: str
+) -> None:
+    source = state.after
+    tree = parse(source)
+    function = None if tree is None else _target(tree, target)
+    if tree is None or function is None:
+        state.notes.append("No function is there that a model could rewrite.")
+        return
+    versions = rewritten(tree, function, "\n".join(wrong), asker, most=MOST_SAMPLES, path=path)
+    refused = 0
+    try:
+        async with aclosing(versions):
+            async for candidate in versions:
+                changed = _checked(source, candidate)
+                if changed is not None and (not wrong or _fewer(source, changed.after, target)):
+                    state.take(candidate, changed.after)
+                    return
+                refused += 1
+    except NobodyError as error:
+        state.notes.append(str(error))
+    if refused:
+        state.notes.append(f"{refused} of a model's versions did not pass the checks.")
+
+
+def _fewer(before: Source, after: Source, target: Target) -> bool:
+    """Say whether something that was wrong is not any more."""
+    count = [
+        Counter(each.rule for each in _findings(one, target, analyse(one).findings))
+        + Counter(_titles(one))
+        for one in (before, after)
+    ]
+    return bool(count[0] - count[1])
+
+
+# ------------------------------------------------------------------- with a test
+
+
+async def fix_by_test(
+    source: Source, target: Target, asker: Asker, attempt: Try, path: str = ""
+) -> Fixing:
+    """Change a file until the user's test passes, or nothing makes it go better any more."""
+    first = await attempt(source)
+    state = Fixing(source, source, tried=first)
+    if first.passed:
+        return state
+    best: Source = source
+    rounds = 0
+    for _ in range(MOST_STEPS):
+        if not await _by_rules(state, attempt, path):
+            rounds += 1
+            if rounds > MOST_ROUNDS or not await _by_model(state, target, asker, attempt, path):
+                break
+        assert state.tried is not None
+        if state.tried.passed:
+            return state
+        best = state.after if is_better(state.tried, first) else best
+    state.left = _said(state.tried)
+    if best is not state.after:
+        # It came further, and whether that is better nobody has counted.
+        state.after = best
+        state.steps = state.steps if best is not source else []
+    return state
+
+
+async def _by_rules(state: Fixing, attempt: Try, path: str) -> bool:
+    """Try what is known of the error; say whether something of it helped."""
+    assert state.tried is not None
+    problem = state.tried.problem
+    analysis = analyse(state.after)
+    for each in () if problem is None else (*_here(problem, path), *problems_in(state.after)):
+        for candidate in known_fixes(state.after, each):
+            changed = sound(state.after, candidate.edits, analysis)
+            if changed is None:
+                continue
+            tried = await attempt(changed.after)
+            gone = tried.problem is None or tried.problem.root.title != each.title
+            if brings_something(tried, state.tried) or (gone and tried.stage > 0):
+                state.take(candidate, changed.after)
+                state.tried = tried
+                return True
+    return False
+
+
+def _here(problem: Problem, path: str) -> Iterator[Problem]:
+    """Yield the chain's problems with only their frames in the file, the root first."""
+    for each in reversed(problem.chain):
+        frames = tuple(frame for frame in each.frames if _same_file(frame, path))
+        if frames:
+            yield replace(each, frames=frames)
+
+
+def _same_file(frame: Frame, path: str) -> bool:
+    """Say whether a frame is in the file: the longest ending that both have is all of one."""
+    one, other = (each.replace("\\", "/").split("/") for each in (frame.path, path))
+    count = min(len(one), len(other))
+    return one[-count:] == other[-count:]
+
+
+async def _by_model(state: Fixing, target: Target, asker: Asker, attempt: Try, path: str) -> bool:
+    """Have a model rewrite what the test points at; say whether it brought something."""
+    source, start = state.after, state.tried
+    tree = parse(source)
+    assert start is not None
+    functions = [] if tree is None else list(_targets(tree, target, start, path))[:MOST_TARGETS]
+    if tree is None or not functions:
+        state.notes.append("No function is there that a model could rewrite.")
+        return False
+    wrong = _said(start)
+    best: tuple[Candidate, Change, Tried] | None = None
+    try:
+        for function in functions:
+            versions = rewritten(tree, function, wrong, asker, most=MOST_SAMPLES, path=path)
+            async for candidate, changed, tried in _attempts(source, versions, attempt):
+                if brings_something(tried, start if best is None else best[2]):
+                    best = (candidate, changed, tried)
+                if tried.passed:
+                    break
+            if best is not None:
+                break
+    except NobodyError as error:
+        state.notes.append(str(error))
+    if best is None:
+        return False
+    state.take(best[0], best[1].after)
+    state.tried = best[2]
+    return True
+
+
+async def _attempts(
+    source: Source, versions: AsyncGenerator[Candidate], attempt: Try
+) -> AsyncGenerator[tuple[Candidate, Change, Tried]]:
+    async with aclosing(versions):
+        async for candidate in versions:
+            changed = _checked(source, candidate)
+            if changed is not None:
+                yield candidate, changed, await attempt(changed.after)
+
+
+def _checked(source: Source, candidate: Candidate) -> Change | None:
+    """Return a model's change that is sound, or None."""
+    changed = sound(source, candidate.edits, analyse(source))
+    if changed is None or _outside(source, changed.after):
+        return None
+    return changed
+
+
+def _outside(before: Source, after: Source) -> bool:
+    """Say whether the functions of a file are others than they were: a body that broke out."""
+    trees = [parse(one) for one in (before, after)]
+    names = [
+        None if tree is None else [each.qualified_name for each in outline(tree) if not each.depth]
+        for tree in trees
+    ]
+    return names[0] != names[1]
+
+
+def _said(tried: Tried | None) -> str:
+    """Return what a test said, from its end."""
+    if tried is None:
+        return ""
+    said = "It took too long and was ended.\n" if tried.timed_out else ""
+    return said + tried.output.strip()[-WRONG_CHARACTERS:]
+
+
+# ------------------------------------------------------------------------ places
+
+
+def _target(tree: SyntaxTree, target: Target) -> Definition | None:
+    """Return the function that the user named."""
+    if target.symbol:
+        return _named(tree.source, target.symbol)
+    lines = range(max(1, target.first), target.last + 1)
+    return next((found for line in lines if (found := _around(tree, line)) is not None), None)
+
+
+def _named(source: Source, symbol: str) -> Definition | None:
+    tree = parse(source)
+    for each in () if tree is None else outline(tree):
+        if each.kind in FUNCTIONS and symbol in (each.name, each.qualified_name):
+            return each
+    return None
+
+
+def _around(tree: SyntaxTree, line: int) -> Definition | None:
+    """Return the innermost function with a line, from 1, that has a name and a body."""
+    source = tree.source
+    around = [
+        each
+        for each in outline(tree)
+        if each.kind in FUNCTIONS
+        and each.name
+        and each.body is not None
+        and source.line_at(each.span.start) < line <= source.line_at(each.span.end) + 1
+    ]
+    return around[-1] if around else None
+
+
+def _targets(tree: SyntaxTree, target: Target, tried: Tried, path: str) -> Iterator[Definition]:
+    """Yield the functions that a failing test points at, the likeliest first, each once."""
+    if target.first or target.symbol:
+        named = _target(tree, target)
+        yield from () if named is None else (named,)
+        return
+    seen: set[str] = set()
+    problems = [] if tried.problem is None else list(tried.problem.chain)[::-1]
+    frames = [frame for each in problems for frame in each.frames if _same_file(frame, path)]
+    pointed = [_around(tree, frame.line) for frame in frames]
+    functions = [
+        each
+        for each in outline(tree)
+        if each.kind in FUNCTIONS and each.name and each.body is not None
+    ]
+    words = Counter(_words(tried.output))
+    spoken = sorted(
+        (each for each in functions if words[each.name]), key=lambda each: -words[each.name]
+    )
+    for each in (*pointed, *spoken, *functions):
+        if each is not None and each.qualified_name not in seen:
+            seen.add(each.qualified_name)
+            yield each
+
+
+def _words(text: str) -> list[str]:
+    return "".join(each if each.isalnum() or each == "_" else " " for each in text).split()
