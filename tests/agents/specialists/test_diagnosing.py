@@ -15,6 +15,9 @@ from coai_agents.specialists.diagnosing.findings import explained_diagnostic, fi
 from coai_agents.specialists.diagnosing.problems import Frame
 from coai_agents.specialists.diagnosing.reading import read_output
 from coai_agents.specialists.diagnosing.resolving import Workspace
+from coai_routing.providers.openai_compatible import OpenAICompatibleProvider
+from tests.support.cloud_server import cloud_server
+from tests.support.routing import place, routing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,3 +147,25 @@ def test_what_another_server_reports_is_told_by_its_kind() -> None:
     assert any("`totl` is in scope" in each.text for each in section.statements)
     unknown = explained_diagnostic("typescript", "X1", "Something new.", place)
     assert [each.text for each in unknown.statements] == ["Something new."]
+
+
+async def test_a_model_s_words_are_marked_and_held_against_what_was_shown(folder: Path) -> None:
+    with cloud_server() as server:
+        server.answer = (
+            "`price` returns `totl`, which is a `NameError`. The fault is in `os.fork`. "
+            "Return `total` instead."
+        )
+        at = place("cloud", f"{server.url}/v1", provider=OpenAICompatibleProvider)
+        async with routing(at) as router:
+            trace = TRACE.format(path="src/a.py")
+            report = await diagnose(trace, Workspace(folder), Asker(router))
+    assert report is not None
+    said = [each for each in report.statements if each.origin is Origin.MODEL]
+    assert [each.text for each in said] == [
+        "`price` returns `totl`, which is a `NameError`.",
+        "Return `total` instead.",
+    ]
+    assert all(each.by and each.evidence for each in said)
+    assert any("1 of the model's sentences" in note for note in report.notes)
+    # The facts stand whatever it says.
+    assert "> 5 |     return totl" in report.as_text()

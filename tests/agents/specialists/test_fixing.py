@@ -26,6 +26,9 @@ from coai_agents.specialists.fixing.tally import Tried, brings_something, is_bet
 from coai_agents.specialists.targets import Target
 from coai_agents.syntax.definitions import outline
 from coai_agents.syntax.tree import parse
+from coai_routing.providers.openai_compatible import OpenAICompatibleProvider
+from tests.support.cloud_server import cloud_server
+from tests.support.routing import place, routing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -332,3 +335,19 @@ async def test_a_rule_s_fix_comes_before_a_model() -> None:
     assert "items=None" in state.after.text
     assert not model.prompts
     assert not any(each.from_model for each in state.steps)
+
+
+async def test_a_model_behind_the_router_fixes_what_a_test_judges() -> None:
+    runs: list[str] = []
+    with cloud_server() as server:
+        server.answer = GOOD
+        at = place("cloud", f"{server.url}/v1", provider=OpenAICompatibleProvider)
+        async with routing(at) as router:
+            attempt = attempt_of(lambda text: "+=" in text, runs)
+            state = await fix_by_test(
+                source_of(SUM), Target("a"), Asker(router), attempt, "/w/a.py"
+            )
+    assert state.after.text == SUM.replace("-=", "+=")
+    assert [each.from_model for each in state.steps] == [True]
+    assert len(server.requests) == 1
+    assert b"AssertionError" in server.received
