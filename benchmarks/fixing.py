@@ -25,13 +25,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.support.report import Bar, Report, options_parser, refuse, run
 from coai_agents.source import Source
-from coai_agents.specialists.asking import NobodyError
+from coai_agents.specialists.asking import NobodyError, Prompt
 from coai_agents.specialists.edits import parses_no_worse
 from coai_agents.specialists.fixing.agent import fix_by_test, fix_findings
-from coai_agents.specialists.fixing.rewriting import prompt_for
+from coai_agents.specialists.fixing.rewriting import (
+    CHARACTERS_A_TOKEN,
+    CLOSING,
+    SPARE_TOKENS,
+)
 from coai_agents.specialists.targets import Target
-from coai_agents.syntax.definitions import FUNCTIONS, outline
+from coai_agents.syntax.definitions import outline
 from coai_agents.syntax.tree import parse
+from coai_routing.request import Capability
 from coai_server.cli.agents.models import asker
 from coai_server.cli.agents.trying import Trial
 
@@ -46,6 +51,7 @@ LANGUAGES: Final = {
     "js": ("javascript", "js", "node"),
 }
 TEST_SECONDS: Final = 10.0
+ANSWER_SECONDS: Final = 300.0
 WITH_TESTS: Final = 1.5
 """How many times as often as bare a function is to be repaired where the tests are given."""
 
@@ -85,7 +91,7 @@ async def _measure(options: argparse.Namespace) -> int:
     ways = _WAYS[:2] if options.no_test else _WAYS
     counts: Counter[str] = Counter()
     rows: list[tuple[str, ...]] = []
-    async with asker(Path.cwd(), wanted=True, alias=None) as asked:
+    async with asker(Path.cwd(), wanted=True, alias=None, seconds=ANSWER_SECONDS) as asked:
         if asked.absent is not None:
             return refuse(asked.absent)
         for name in LANGUAGES:
@@ -166,19 +172,23 @@ async def _repaired(way: str, source: Source, row: Row, asked: Asker, trial: Tri
 
 
 async def _bare(source: Source, row: Row, asked: Asker) -> Source:
-    """Ask once, and take the answer's code for the whole file."""
-    tree = parse(source)
-    assert tree is not None
-    functions = [each for each in outline(tree) if each.kind in FUNCTIONS]
-    function = next((each for each in functions if each.name == row.entry), functions[-1])
+    """Ask once, as HumanEvalFix words it, and take the answer's code as it comes."""
+    prompt = Prompt(
+        Capability.CODE_ANALYSIS,
+        "You are a helpful assistant.",
+        f"{row.text}\n\nFix bugs in {row.entry}.",
+        max_tokens=round(len(row.text) / CHARACTERS_A_TOKEN) + SPARE_TOKENS,
+        stop=(CLOSING,),
+    )
     try:
-        said = await asked.say(prompt_for(tree, function, "", ""))
+        said = await asked.say(prompt)
     except NobodyError as error:
         print(f"{row.task}: {error}", file=sys.stderr)
         return source
     code = said.text.split("```")[1].partition("\n")[2] if "```" in said.text else said.text
-    # What stands before the function, its imports, is kept: the model was not shown it.
-    return Source(source.uri, source.text[: function.span.start] + code, row.language)
+    # What it does not repeat, the imports before the function, is there all the same.
+    before = row.text[: max(0, row.text.find(row.entry))].rpartition("\n")[0]
+    return Source(source.uri, f"{before}\n{code}", row.language)
 
 
 def _is_sound(before: Source, after: Source) -> bool:

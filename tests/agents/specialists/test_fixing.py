@@ -309,6 +309,20 @@ async def test_without_a_model_what_is_known_is_tried() -> None:
     assert state.tried.passed
 
 
+async def test_what_is_known_stays_where_a_model_cannot_do_the_rest() -> None:
+    text = "def total(items):\n    return len(itms)\n"
+    trace = "Traceback (most recent call last):\n  File \"/w/a.py\", line 2, in total\nNameError: name 'itms' is not defined\n"
+
+    async def attempt(source: Source) -> Tried:
+        return Tried(False, trace if "itms" in source.text else FAILED)
+
+    model = Model("```python\ndef total(items):\n    return max(items)\n```")
+    state = await fix_by_test(source_of(text), Target("a"), model, attempt, "/w/a.py")
+    assert state.after.text == "def total(items):\n    return len(items)\n"
+    assert [each.from_model for each in state.steps] == [False]
+    assert "AssertionError" in state.left
+
+
 async def test_a_test_that_passes_leaves_nothing_to_do() -> None:
     runs: list[str] = []
     state = await fix_by_test(

@@ -179,7 +179,7 @@ async def fix_by_test(
     state = Fixing(source, source, tried=first)
     if first.passed:
         return state
-    best: Source = source
+    best = (source, 0, first)
     rounds = 0
     for _ in range(MOST_STEPS):
         if not await _by_rules(state, attempt, path):
@@ -187,33 +187,45 @@ async def fix_by_test(
             if rounds > MOST_ROUNDS or not await _by_model(state, target, asker, attempt, path):
                 break
         assert state.tried is not None
+        if is_better(state.tried, first) or _came_further(state, first):
+            best = (state.after, len(state.steps), state.tried)
         if state.tried.passed:
-            return state
-        best = state.after if is_better(state.tried, first) else best
-    state.left = _said(state.tried)
-    if best is not state.after:
-        # It came further, and whether that is better nobody has counted.
-        state.after = best
-        state.steps = state.steps if best is not source else []
+            break
+    # What came after the best version brought something that nobody has counted, or nothing.
+    state.after, count, state.tried = best
+    del state.steps[count:]
+    state.left = "" if state.tried.passed else _said(state.tried)
     return state
+
+
+def _came_further(state: Fixing, first: Tried) -> bool:
+    """Say whether what is known to be an error is gone, and nothing but that was changed."""
+    by_model = any(each.from_model for each in state.steps)
+    return state.tried is not None and not by_model and state.tried.stage > first.stage
 
 
 async def _by_rules(state: Fixing, attempt: Try, path: str) -> bool:
     """Try what is known of the error; say whether something of it helped."""
     assert state.tried is not None
-    problem = state.tried.problem
+    start, problem = state.tried, state.tried.problem
     analysis = analyse(state.after)
     for each in () if problem is None else (*_here(problem, path), *problems_in(state.after)):
+        helped: tuple[Candidate, Source, Tried] | None = None
         for candidate in known_fixes(state.after, each):
             changed = sound(state.after, candidate.edits, analysis)
             if changed is None:
                 continue
             tried = await attempt(changed.after)
             gone = tried.problem is None or tried.problem.root.title != each.title
-            if brings_something(tried, state.tried) or (gone and tried.stage > 0):
-                state.take(candidate, changed.after)
-                state.tried = tried
-                return True
+            helps = brings_something(tried, start) or (gone and tried.stage > 0)
+            if tried.passed or (helps and helped is None):
+                helped = (candidate, changed.after, tried)
+            if tried.passed:
+                break
+        if helped is not None:
+            state.take(*helped[:2])
+            state.tried = helped[2]
+            return True
     return False
 
 

@@ -30,7 +30,8 @@ VERSION: Final = "1"
 
 TASK: Final = (
     "You repair code. The function below has a bug. Write the whole corrected function with the "
-    "same name and the same parameters in one fenced code block, and nothing else."
+    "same name and the same parameters, without its documentation, in one fenced code block, and "
+    "nothing else."
 )
 
 FUNCTION_CHARACTERS: Final = 8_000
@@ -38,6 +39,8 @@ FUNCTION_CHARACTERS: Final = 8_000
 WRONG_CHARACTERS: Final = 1_500
 CHARACTERS_A_TOKEN: Final = 2.5
 SPARE_TOKENS: Final = 96
+CLOSING: Final = "\n```\n"
+"""Ends the code block, which has its language behind its first fence; prose that follows is cut."""
 
 _FENCED: Final = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
@@ -53,6 +56,7 @@ def prompt_for(tree: SyntaxTree, function: Definition, wrong: str, path: str) ->
         TASK,
         about,
         max_tokens=round(len(code) / CHARACTERS_A_TOKEN) + SPARE_TOKENS,
+        stop=(CLOSING,),
         complexity=0.6,
         paths=(path,) if path else (),
     )

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.fixing.agent import Fixing
     from coai_agents.specialists.targets import Target
+
+ENDED: Final = 128 + 15
+"""The exit code of what was ended by a signal, as shells write it for SIGTERM."""
 
 
 def fix(
@@ -49,7 +52,10 @@ def fix(
     nothing is left to do, 1 if a change is proposed or something is left, 2 if it could not be
     fixed.
     """
-    outcome = run(_fix(what, test, test_seconds, alias=model, wanted=not no_model, write=write))
+    try:
+        outcome = run(_fix(what, test, test_seconds, alias=model, wanted=not no_model, write=write))
+    except asyncio.CancelledError as error:
+        raise typer.Exit(ENDED) from error
     finish(outcome, write=write, as_json=as_json)
 
 
