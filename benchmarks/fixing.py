@@ -96,7 +96,7 @@ async def _measure(options: argparse.Namespace) -> int:
             return refuse(asked.absent)
         for name in LANGUAGES:
             told: Counter[str] = Counter()
-            for row in _rows(options.data, name, options.every):
+            for row in rows_of(options.data, name, options.every):
                 told += await _row(row, asked, ways)
                 print(row.task, dict(told), file=sys.stderr, flush=True)
             rows.append((name, *(str(told[column]) for column in ("functions", *ways, "offered"))))
@@ -117,7 +117,8 @@ def _file(folder: Path, name: str) -> Path:
     return folder / f"humanevalpack_{name}.jsonl.gz"
 
 
-def _rows(folder: Path, name: str, every: int) -> Iterator[Row]:
+def rows_of(folder: Path, name: str, every: int) -> Iterator[Row]:
+    """Yield a language's rows, each so-manieth."""
     language, suffix, program = LANGUAGES[name]
     with gzip.open(_file(folder, name), "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines):
@@ -136,7 +137,7 @@ async def _row(row: Row, asked: Asker, ways: tuple[str, ...]) -> Counter[str]:
         folder = Path(name)
         path = folder / f"program.{row.suffix}"
         path.write_text(row.text, "utf-8")
-        (folder / f"judge.{row.suffix}").write_text(_judge(row), "utf-8")
+        (folder / f"judge.{row.suffix}").write_text(judge(row), "utf-8")
         command = f"{row.program} judge.{row.suffix}"
         trial = Trial(path, command, seconds=TEST_SECONDS, directory=folder)
         source = Source(path.as_uri(), row.text, row.language)
@@ -149,7 +150,7 @@ async def _row(row: Row, asked: Asker, ways: tuple[str, ...]) -> Counter[str]:
     return counts
 
 
-def _judge(row: Row) -> str:
+def judge(row: Row) -> str:
     """Return a program that loads the function's file and holds it to the tests."""
     if row.language == "python":
         return f"exec(open('program.py').read())\n{row.test}\n"
