@@ -365,3 +365,29 @@ async def test_a_model_behind_the_router_fixes_what_a_test_judges() -> None:
     assert [each.from_model for each in state.steps] == [True]
     assert len(server.requests) == 1
     assert b"AssertionError" in server.received
+
+
+async def test_of_a_compiler_s_errors_each_is_looked_at() -> None:
+    text = (
+        'package main\n\nimport "os"\n\nfunc main() {\n\ttotal := 1\n'
+        '\tprintln(strings.ToUpper("a"), totl)\n}\n'
+    )
+
+    async def attempt(source: Source) -> Tried:
+        lines = source.text.split("\n")
+        at = next(number for number, line in enumerate(lines, 1) if "println" in line)
+        said = [
+            f'./a.go:{lines.index(one) + 1}:8: "os" imported and not used'
+            for one in lines
+            if '"os"' in one
+        ]
+        said += ["./a.go:6:2: declared and not used: total"] if "totl" in source.text else []
+        said += [f"./a.go:{at}:10: undefined: strings"] if '"strings"' not in source.text else []
+        said += [f"./a.go:{at}:34: undefined: totl"] if "totl" in source.text else []
+        return Tried(not said, "\n".join(said))
+
+    source = Source("file:///w/a.go", text, "go")
+    state = await fix_by_test(source, Target("a.go"), Asker(), attempt, "/w/a.go")
+    assert state.tried is not None
+    assert state.tried.passed, state.left
+    assert len(state.steps) == 3

@@ -200,23 +200,27 @@ async def fix_by_test(
 
 def _came_further(state: Fixing, first: Tried) -> bool:
     """Say whether what is known to be an error is gone, and nothing but that was changed."""
-    by_model = any(each.from_model for each in state.steps)
-    return state.tried is not None and not by_model and state.tried.stage > first.stage
+    now = state.tried
+    if now is None or any(each.from_model for each in state.steps):
+        return False
+    fewer = now.stage == first.stage and len(now.titles) < len(first.titles)
+    return now.stage > first.stage or fewer
 
 
 async def _by_rules(state: Fixing, attempt: Try, path: str) -> bool:
     """Try what is known of the error; say whether something of it helped."""
     assert state.tried is not None
-    start, problem = state.tried, state.tried.problem
+    start = state.tried
     analysis = analyse(state.after)
-    for each in () if problem is None else (*_here(problem, path), *problems_in(state.after)):
+    here = [each for problem in start.problems for each in _here(problem, path)]
+    for each in (*here, *problems_in(state.after)):
         helped: tuple[Candidate, Source, Tried] | None = None
         for candidate in known_fixes(state.after, each):
             changed = sound(state.after, candidate.edits, analysis)
             if changed is None:
                 continue
             tried = await attempt(changed.after)
-            gone = tried.problem is None or tried.problem.root.title != each.title
+            gone = each.title not in tried.titles and len(tried.titles) <= len(start.titles)
             helps = brings_something(tried, start) or (gone and tried.stage > 0)
             if tried.passed or (helps and helped is None):
                 helped = (candidate, changed.after, tried)
@@ -239,7 +243,8 @@ def _here(problem: Problem, path: str) -> Iterator[Problem]:
 
 def _same_file(frame: Frame, path: str) -> bool:
     """Say whether a frame is in the file: the longest ending that both have is all of one."""
-    one, other = (each.replace("\\", "/").split("/") for each in (frame.path, path))
+    written = frame.path.replace("\\", "/").removeprefix("./")
+    one, other = written.split("/"), path.replace("\\", "/").split("/")
     count = min(len(one), len(other))
     return one[-count:] == other[-count:]
 

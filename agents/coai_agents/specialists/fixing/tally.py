@@ -35,9 +35,14 @@ class Tried:
     timed_out: bool = False
 
     @cached_property
+    def problems(self) -> tuple[Problem, ...]:
+        """All that its output complains about."""
+        return read_output(self.output)
+
+    @cached_property
     def problem(self) -> Problem | None:
-        """What it failed with, as far as that can be read."""
-        return worst(read_output(self.output))
+        """What it failed with, as far as that can be read; see `worst`."""
+        return worst(self.problems)
 
     @cached_property
     def failed(self) -> int | None:
@@ -50,6 +55,11 @@ class Tried:
     def succeeded(self) -> int | None:
         """How many tests passed, where the runner counts them."""
         return _sum(_PASSED, self.output)
+
+    @property
+    def titles(self) -> frozenset[str]:
+        """The complaints in words, with their causes."""
+        return frozenset(each.title for one in self.problems for each in one.chain)
 
     @property
     def stage(self) -> int:
