@@ -169,7 +169,7 @@ async def _repaired(way: str, source: Source, row: Row, asked: Asker, trial: Tri
         target = Target(trial.path.name, symbol=row.entry)
         return (await fix_findings(source, target, asked)).after
     target = Target(trial.path.name)
-    return (await fix_by_test(source, target, asked, trial, trial.path.as_posix())).after
+    return (await fix_by_test(source, target, asked, trial, trial.path.name)).after
 
 
 async def _bare(source: Source, row: Row, asked: Asker) -> Source:

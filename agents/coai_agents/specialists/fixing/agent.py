@@ -241,10 +241,13 @@ def _here(problem: Problem, path: str) -> Iterator[Problem]:
             yield replace(each, frames=frames)
 
 
+def _parts(path: str) -> list[str]:
+    return [part for part in path.replace("\\", "/").split("/") if part not in (".", "..")]
+
+
 def _same_file(frame: Frame, path: str) -> bool:
     """Say whether a frame is in the file: the longest ending that both have is all of one."""
-    written = frame.path.replace("\\", "/").removeprefix("./")
-    one, other = written.split("/"), path.replace("\\", "/").split("/")
+    one, other = (_parts(each) for each in (frame.path, path))
     count = min(len(one), len(other))
     return one[-count:] == other[-count:]
 

@@ -15,6 +15,8 @@ from coai_server.cli.agents.showing import Change, Outcome, finish
 from coai_server.cli.console import run
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from coai_agents.source import Source
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.fixing.agent import Fixing
@@ -89,11 +91,11 @@ async def _state(
     from coai_server.cli.agents.trying import Trial  # noqa: PLC0415 (only with `--test`)
 
     trial = Trial(path, test, seconds=seconds, directory=Path.cwd())
-    return await fix_by_test(source, target, asked, trial, trial.path.as_posix())
+    return await fix_by_test(source, target, asked, trial, target.file)
 
 
 @contextlib.contextmanager
-def _restoring():  # noqa: ANN202 - a context manager's generator, without a value
+def _restoring() -> Generator[None]:
     """Let SIGTERM and SIGHUP end the command as Ctrl+C does, so that the file is put back."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -135,9 +137,7 @@ def _outcome(path: Path, state: Fixing, *, test: str | None, write: bool) -> Out
         outcome.notes += [f"Left: {each}" for each in state.left.splitlines()]
     elif not changed:
         outcome.notes.append("Nothing is found that can be fixed without a test to judge it.")
-    outcome.failed = not passed if test is not None else bool(state.left) and not changed
-    if changed and test is not None:
-        outcome.failed = False
+    outcome.failed = not changed and (not passed if test is not None else bool(state.left))
     outcome.done = not state.left and (write or not changed)
     return outcome
 
