@@ -36,3 +36,7 @@ class OpenDocuments(Protocol):
     def snapshot(self, uri: str) -> Source | None:
         """Return a document as it is now, or None if it is not open."""
         ...
+
+    def open_sources(self) -> Sequence[Source]:
+        """Return every open document as it is now."""
+        ...

@@ -13,8 +13,9 @@ import pytest
 from coai_agents.analysis.run import remembered
 from coai_agents.analysis.run.survey import AnalysisCache, Audited, files_in, survey
 from coai_server.cli.audit import alone
-from coai_server.cli.audit.auditing import Format, Level, Options, Selection
+from coai_server.cli.audit.auditing import Format, Level, Options
 from coai_server.cli.audit.fixing import repair
+from coai_server.cli.audit.selection import Selection
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
-    from coai_agents.analysis.dataflow.scope import Scope
+    from coai_agents.analysis.dataflow.values import Scope
 
 
 class Assigning(Expressions):

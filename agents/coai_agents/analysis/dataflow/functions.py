@@ -10,9 +10,8 @@ from coai_agents.analysis.dataflow.defaults import changed_defaults
 from coai_agents.analysis.dataflow.guards import Guards
 from coai_agents.analysis.dataflow.leaks import leaks
 from coai_agents.analysis.dataflow.pieces import extended, extended_call, through
-from coai_agents.analysis.dataflow.scope import Scope
 from coai_agents.analysis.dataflow.summaries import Proofs, converted, moved, signature, told
-from coai_agents.analysis.dataflow.values import NOTHING, Kind, Taint, Value, join, merged
+from coai_agents.analysis.dataflow.values import NOTHING, Kind, Scope, Taint, Value, join, merged
 from coai_agents.analysis.findings.report import Place
 
 if TYPE_CHECKING:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
-    from coai_agents.analysis.dataflow.scope import Scope
+    from coai_agents.analysis.dataflow.values import Scope
     from coai_agents.analysis.findings.report import Reporter
     from coai_agents.analysis.rules.matching import RuleSet
     from coai_agents.analysis.rules.rules import GuardRule

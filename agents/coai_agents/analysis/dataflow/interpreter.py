@@ -20,11 +20,11 @@ from coai_agents.analysis.dataflow.folding import AND, OR, truth
 from coai_agents.analysis.dataflow.functions import Functions
 from coai_agents.analysis.dataflow.ir import OutOfTimeError
 from coai_agents.analysis.dataflow.pieces import written_of
-from coai_agents.analysis.dataflow.scope import Scope
 from coai_agents.analysis.dataflow.values import (
     EVERYTHING,
     NOTHING,
     Kind,
+    Scope,
     Value,
     join,
     merged,

@@ -11,8 +11,7 @@ from coai_agents.analysis.dataflow import ir
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from coai_agents.analysis.dataflow.scope import Scope
-    from coai_agents.analysis.dataflow.values import Value
+    from coai_agents.analysis.dataflow.values import Scope, Value
 
 _CONVERTER: Final = re.compile(r"<(int|float|uuid)(?:\([^)]{0,80}\))?:(\w{1,80})>")
 

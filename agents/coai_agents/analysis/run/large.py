@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.interpreter import Interpreter
 from coai_agents.analysis.dataflow.lowering import lower
-from coai_agents.analysis.dataflow.scope import Scope
+from coai_agents.analysis.dataflow.values import Scope
 from coai_agents.analysis.findings.report import Reporter
 from coai_agents.analysis.rules.matching import rule_set
 from coai_agents.analysis.rules.queries import search_piecemeal

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.source import Source, Span
 from coai_agents.specialists.answers import Origin, Place, Report, Section, Statement
-from coai_agents.specialists.asking import NobodyError, Prompt
+from coai_agents.specialists.asking import Prompt
 from coai_agents.specialists.diagnosing.knowledge import known
 from coai_agents.specialists.diagnosing.reading import read_output, worst
 from coai_agents.specialists.explaining.agent import checked
 from coai_agents.specialists.untrusted import from_model, one_line
+from coai_agents.specialists.words import Words, spoken
 from coai_agents.syntax.definitions import enclosing_function
 from coai_agents.syntax.tree import parse
 from coai_routing.request import Capability
@@ -144,22 +145,17 @@ def _others(problem: Problem, problems: Sequence[Problem]) -> Section:
 
 async def _said(problem: Problem, own: Sequence[Own], asker: Asker, notes: list[str]) -> Section:
     """Return a model's sentences that hold against the code and the output."""
-    if asker.absent is not None:
-        notes.append(asker.absent)
-        return Section("", ())
-    prompt = prompt_for(problem, own)
-    text, model = "", ""
-    try:
-        async with aclosing(asker.stream(prompt)) as pieces:
-            async for piece in pieces:
-                text, model = text + piece.text, piece.model or model
-    except NobodyError as error:
-        notes.append(str(error))
+    prompt, words = prompt_for(problem, own), Words()
+    async with aclosing(spoken(prompt, asker)) as pieces:
+        async for piece in pieces:
+            words = piece
+    if words.why:
+        notes.append(words.why)
     shown = own[0].source if own else Source("untitled:output", prompt.about)
     line = max(0, own[0].frame.line - 1) if own else 0
     span = Span(shown.line_start(line), shown.line_end(line))
     path = own[0].path if own else ""
-    section, dropped = checked(text, shown, span, model, path, also=prompt.about)
+    section, dropped = checked(words, shown, span, path, also=prompt.about)
     if dropped:
         notes.append(f"{dropped} of the model's sentences spoke of what is not there.")
     return Section("What a model says", section.statements)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coai_server.cli.console import printable, write_json
+from coai_server.cli.console import write_json
+from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from coai_agents.source import Source

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from coai_server.cli.agents.models import asker
-from coai_server.cli.console import notices, run, printable, write_json
+from coai_server.cli.console import notices, run, write_json
+from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from coai_agents.specialists.answering.agent import About

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import typer
 
-from coai_server.cli.console import notices, printable, write_json
+from coai_server.cli.console import notices, write_json
+from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,21 +9,21 @@ import json
 import os
 import sys
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_routing.errors import CoaiError
 from coai_routing.workspace_files import read_file, write_file
-from coai_server.cli.audit.wishes import Wishes, wishes_for
+from coai_server.cli.audit.selection import Row, Selection
+from coai_server.cli.audit.wishes import wishes_for
 from coai_server.cli.console import console, notices, say, write_json
 from coai_server.terminal import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from coai_agents.analysis.findings.findings import Finding
     from coai_agents.analysis.run.survey import Audited
     from coai_agents.source import Source
     from coai_server.cli.audit.fixing import Repair
@@ -64,20 +64,6 @@ class Sureness(StrEnum):
 
 class AuditError(CoaiError):
     """Something that an audit needs cannot be had."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A finding, its file, and what recognises it again when lines have moved."""
-
-    source: Source
-    finding: Finding
-    fingerprint: str
-
-    @property
-    def line(self) -> int:
-        """The line, from 1."""
-        return self.source.line_at(self.finding.span.start) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,29 +124,6 @@ def run(options: Options) -> int:
     return INCOMPLETE if any(each.analysis.failed for each in audited) else 0
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which findings count."""
-
-    rank: int
-    changed: dict[Path, list[range]] | None
-    known: frozenset[str]
-    wishes: Wishes = field(default_factory=Wishes)
-    confidence: int = len(Sureness)
-    """The rank of the least confidence that counts."""
-
-    def rows_of(self, audited: Audited) -> list[Row]:
-        """Return a file's findings that count."""
-        return [
-            row
-            for row in rows_of(self.wishes.shown(audited))
-            if row.finding.severity.rank <= self.rank
-            and row.finding.confidence.rank <= self.confidence
-            and row.fingerprint not in self.known
-            and (self.changed is None or _touches(row, self.changed.get(audited.path, [])))
-        ]
-
-
 def _write_baseline(path: Path, rows: Sequence[Row]) -> int:
     known = sorted({row.fingerprint for row in rows})
     try:
@@ -181,30 +144,6 @@ def _shown_progress(audited: Iterable[Audited], total: int) -> Iterable[Audited]
     from rich.progress import track  # noqa: PLC0415 (only for people)
 
     return track(audited, "Looking", total=total, console=notices(), transient=True)
-
-
-def rows_of(audited: Audited) -> list[Row]:
-    """Return a file's findings with their fingerprints.
-
-    A fingerprint is made of the rule, the file's name and the line's text, with a number where
-    the same comes again, so that code above may change.
-    """
-    if not audited.analysis.findings:
-        return []
-    import hashlib  # noqa: PLC0415 (only where something was found)
-
-    from coai_agents.source import Source  # noqa: PLC0415 (as above)
-
-    source = Source(audited.path.as_uri(), audited.text)
-    seen: Counter[str] = Counter()
-    rows: list[Row] = []
-    for finding in audited.analysis.findings:
-        line = source.line_text(source.line_at(finding.span.start)).strip()
-        base = f"{finding.rule}\0{audited.path.name}\0{line}"
-        seen[base] += 1
-        digest = hashlib.sha256(f"{base}\0{seen[base]}".encode("utf-8", "replace"))
-        rows.append(Row(source, finding, digest.hexdigest()[:20]))
-    return rows
 
 
 def read_baseline(path: Path) -> frozenset[str]:
@@ -233,11 +172,6 @@ def _changed_lines(
 
     folders = [path if path.is_dir() else path.parent for path in paths]
     return changed_lines(revision, folders, files, read)
-
-
-def _touches(row: Row, changed: Sequence[range]) -> bool:
-    last = row.source.line_at(row.finding.span.end) + 1
-    return any(lines.start <= last and row.line < lines.stop for lines in changed)
 
 
 def _write(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from coai_server.cli.audit.auditing import Selection
+    from coai_server.cli.audit.selection import Selection
 
 MOST: Final = 200
 """Fixes in one file at most; each is verified against the file as the others have left it."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from coai_agents.analysis.run.survey import Audited
     from coai_agents.fixes.fix import Fix
     from coai_agents.source import Source, Span
-    from coai_server.cli.audit.auditing import Row
+    from coai_server.cli.audit.selection import Row
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 

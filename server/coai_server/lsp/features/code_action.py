@@ -143,10 +143,7 @@ def register(server: Server, known: Diagnostics) -> None:
         wanted = params.context.only
         if source is None or documents.is_out_of_step(uri):
             return []
-        if _tells_the_cursor(params):
-            # The only word of where the cursor is that editors say without being asked to complete.
-            cursor = _span(source, params.range, documents.encoding).end
-            server.services.completer.rested(source, cursor)
+        _hear_of_the_cursor(server, source, params)
         every = wanted is not None and any(_within(FIX_ALL, kind) for kind in wanted)
         quick = wanted is None or any(_within(types.CodeActionKind.QuickFix, k) for k in wanted)
         ours = [each for each in params.context.diagnostics if each.source == SOURCE]
@@ -208,6 +205,13 @@ def _tells_the_cursor(params: types.CodeActionParams) -> bool:
     """Say whether an editor asks of itself, because the cursor has come to rest somewhere."""
     asked = params.context.trigger_kind is types.CodeActionTriggerKind.Invoked
     return not asked and params.range.start == params.range.end
+
+
+def _hear_of_the_cursor(server: Server, source: Source, params: types.CodeActionParams) -> None:
+    """Take the only word of where the cursor is that editors say when nothing is completed."""
+    if _tells_the_cursor(params):
+        cursor = _span(source, params.range, server.documents.encoding).end
+        server.services.completer.rested(source, cursor)
 
 
 def _moved_on() -> JsonRpcException:

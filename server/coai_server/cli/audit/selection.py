@@ -1,0 +1,83 @@
+"""Which findings of an audit count, each with what recognises it again."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from coai_server.cli.audit.wishes import Wishes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from coai_agents.analysis.findings.findings import Finding
+    from coai_agents.analysis.run.survey import Audited
+    from coai_agents.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A finding, its file, and what recognises it again when lines have moved."""
+
+    source: Source
+    finding: Finding
+    fingerprint: str
+
+    @property
+    def line(self) -> int:
+        """The line, from 1."""
+        return self.source.line_at(self.finding.span.start) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which findings count."""
+
+    rank: int
+    changed: dict[Path, list[range]] | None
+    known: frozenset[str]
+    wishes: Wishes = field(default_factory=Wishes)
+    confidence: int = 3
+    """The rank of the least confidence that counts."""
+
+    def rows_of(self, audited: Audited) -> list[Row]:
+        """Return a file's findings that count."""
+        return [
+            row
+            for row in rows_of(self.wishes.shown(audited))
+            if row.finding.severity.rank <= self.rank
+            and row.finding.confidence.rank <= self.confidence
+            and row.fingerprint not in self.known
+            and (self.changed is None or _touches(row, self.changed.get(audited.path, [])))
+        ]
+
+
+def rows_of(audited: Audited) -> list[Row]:
+    """Return a file's findings with their fingerprints.
+
+    A fingerprint is made of the rule, the file's name and the line's text, with a number where
+    the same comes again, so that code above may change.
+    """
+    if not audited.analysis.findings:
+        return []
+    import hashlib  # noqa: PLC0415 (only where something was found)
+
+    from coai_agents.source import Source  # noqa: PLC0415 (as above)
+
+    source = Source(audited.path.as_uri(), audited.text)
+    seen: Counter[str] = Counter()
+    rows: list[Row] = []
+    for finding in audited.analysis.findings:
+        line = source.line_text(source.line_at(finding.span.start)).strip()
+        base = f"{finding.rule}\0{audited.path.name}\0{line}"
+        seen[base] += 1
+        digest = hashlib.sha256(f"{base}\0{seen[base]}".encode("utf-8", "replace"))
+        rows.append(Row(source, finding, digest.hexdigest()[:20]))
+    return rows
+
+
+def _touches(row: Row, changed: Sequence[range]) -> bool:
+    last = row.source.line_at(row.finding.span.end) + 1
+    return any(lines.start <= last and row.line < lines.stop for lines in changed)
