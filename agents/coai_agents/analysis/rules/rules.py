@@ -95,11 +95,13 @@ InOrder = Annotated[
 """One regular expression, or several of which each is looked for behind the match before it."""
 
 
-class _Model(BaseModel):
+class RuleModel(BaseModel):
+    """A value of a file of rules."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
-class Concept(_Model):
+class Concept(RuleModel):
     """What a rule is about, in any language."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]+$")
@@ -122,7 +124,7 @@ class Concept(_Model):
     tags: tuple[Literal["deprecated", "unnecessary"], ...] = ()
 
 
-class Condition(_Model):
+class Condition(RuleModel):
     """Something that must hold of an argument; exactly one of the tests is given."""
 
     arg: str = Field(min_length=1)
@@ -151,7 +153,7 @@ class Condition(_Model):
         return self
 
 
-class Clause(_Model):
+class Clause(RuleModel):
     """One way in which a rule shows; any of its places, with all of `when` and none of `unless`."""
 
     rule: str
@@ -225,7 +227,7 @@ class Clause(_Model):
         return self
 
 
-class SourceRule(_Model):
+class SourceRule(RuleModel):
     """Where data comes in."""
 
     kind: Kind = Kind.REMOTE
@@ -246,7 +248,7 @@ class SourceRule(_Model):
     """Names of functions whose parameters are meant."""
 
 
-class SanitizerRule(_Model):
+class SanitizerRule(RuleModel):
     """What makes data harmless."""
 
     call: tuple[Path_, ...] = ()
@@ -256,7 +258,7 @@ class SanitizerRule(_Model):
     """Categories, or `*`."""
 
 
-class GuardRule(_Model):
+class GuardRule(RuleModel):
     """A test that makes what it is about harmless where it holds."""
 
     call: tuple[Path_, ...] = ()
@@ -268,7 +270,7 @@ class GuardRule(_Model):
     """What the test's code must have in it."""
 
 
-class ConfirmationRule(_Model):
+class ConfirmationRule(RuleModel):
     """A call that raises unless its object is harmless, so that what follows may rely on it."""
 
     call: tuple[Path_, ...] = Field(min_length=1)
@@ -277,7 +279,7 @@ class ConfirmationRule(_Model):
     """Whether it is not its object that it is about but its first argument."""
 
 
-class Containers(_Model):
+class Containers(RuleModel):
     """Methods that put things into containers and get them out again."""
 
     append: tuple[str, ...] = ()
@@ -298,7 +300,7 @@ class Containers(_Model):
     """What calls of these return, as a path."""
 
 
-class Resources(_Model):
+class Resources(RuleModel):
     """What has to be closed."""
 
     rule: str = "resource-leak"
@@ -313,7 +315,7 @@ class Resources(_Model):
     """What a finding says where it is closed, but not on every way."""
 
 
-class Example(_Model):
+class Example(RuleModel):
     """Code in which a rule must show, and code in which it must not."""
 
     rule: str
@@ -321,7 +323,7 @@ class Example(_Model):
     good: str = ""
 
 
-class LanguageRules(_Model):
+class LanguageRules(RuleModel):
     """A language's file."""
 
     find: tuple[Clause, ...] = ()
@@ -352,16 +354,16 @@ class LanguageRules(_Model):
 @cache
 def catalogue(folder: Path = FOLDER) -> dict[str, Concept]:
     """Return all rules by their ids; raises `RuleFileError`."""
-    table = _read(folder / CATALOGUE)
     concepts: dict[str, Concept] = {}
-    for number, entry in enumerate(cast("list[Any]", table.get("rules", []))):
-        try:
-            concept = Concept.model_validate(entry)
-        except ValidationError as error:
-            raise _invalid(CATALOGUE, error, f"rules.{number}") from error
-        if concept.id in concepts:
-            raise RuleFileError(CATALOGUE, f"rules.{number}", f"{concept.id} is there twice")
-        concepts[concept.id] = concept
+    for path in (folder / CATALOGUE, *sorted((folder / "texts").glob("*.toml"))):
+        for number, entry in enumerate(cast("list[Any]", read_table(path).get("rules", []))):
+            try:
+                concept = Concept.model_validate(entry)
+            except ValidationError as error:
+                raise _invalid(path.name, error, f"rules.{number}") from error
+            if concept.id in concepts:
+                raise RuleFileError(path.name, f"rules.{number}", f"{concept.id} is there twice")
+            concepts[concept.id] = concept
     return concepts
 
 
@@ -420,7 +422,7 @@ def load(language: str, folder: Path = FOLDER) -> LanguageRules:
     return rules
 
 
-class _Examples(_Model):
+class _Examples(RuleModel):
     examples: tuple[Example, ...] = ()
 
 
@@ -446,7 +448,7 @@ def examples(language: str, folder: Path = FOLDER) -> tuple[Example, ...]:
 
 
 def _merged(path: Path) -> dict[str, Any]:
-    table = _read(path)
+    table = read_table(path)
     parent = table.pop("extends", None)
     if parent is None:
         return table
@@ -460,7 +462,8 @@ def _merged(path: Path) -> dict[str, Any]:
     return below
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_table(path: Path) -> dict[str, Any]:
+    """Return what a TOML file says; raises `RuleFileError`."""
     try:
         with path.open("rb") as stream:
             return tomllib.load(stream)

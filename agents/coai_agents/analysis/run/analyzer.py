@@ -20,6 +20,7 @@ from coai_agents.analysis.rules.queries import compiled, search
 from coai_agents.analysis.rules.user_rules import findings as findings_of_user_rules
 from coai_agents.analysis.run.large import excess, patterns_in
 from coai_agents.analysis.run.ruff import MAX_CHARACTERS, RuffError, complementing, ruff_findings
+from coai_agents.analysis.texts.reading import findings_of_texts
 from coai_agents.syntax.grammars import grammar_for
 from coai_agents.syntax.language import GRAMMARS
 from coai_agents.syntax.tree import parse
@@ -81,6 +82,7 @@ def _analysed(source: Source, tree: SyntaxTree | None, budget: float, notes: Not
     if source.language == "python":
         findings += _of_ruff(source, findings, notes)
     findings += findings_of_user_rules(source, notes, perf_counter() + budget)
+    findings += findings_of_texts(source, notes, perf_counter() + budget)
     findings += turned_text(source)
     kept = _ordered(unsuppressed(source, without_doubles(findings)))
     suppressed = len(findings) - len(kept)

@@ -1,0 +1,184 @@
+"""The rules for texts: data in `rules/data/texts/*.toml`, checked when they are read.
+
+A file names the formats it is for, has concepts (`[[rules]]`, as in the catalogue, of which they
+become a part), and clauses (`[[find]]`), each with a text in which it must show and one in which it
+must not; those are tests.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from coai_agents.analysis.findings.findings import Severity
+from coai_agents.analysis.rules.rules import (
+    FOLDER,
+    Regex,
+    RuleFileError,
+    RuleModel,
+    catalogue,
+    read_table,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TEXTS: Final = "texts"
+
+STEP: Final = "\x1f"
+"""What stands between the steps of a path when it is matched."""
+
+
+class TextClause(RuleModel):
+    """One way in which a rule shows: a place in a text, a value of a unit, or that it is missing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    rule: str
+    formats: tuple[str, ...] = ()
+    """Those of the file if there are none."""
+    severity: Severity | None = None
+    message: str = ""
+
+    pattern: Regex = ""
+    """What the text has in it; group `finding` is the place if there is one, else all of it."""
+    unless: Regex = ""
+    """What the statement around the match must not have in it: its lines, or its arguments."""
+    guard: Regex = ""
+    """What the function before the match must not have in it."""
+    argument: int | None = None
+    """The argument that is meant where the pattern ends at a call's bracket; -1 is any of them."""
+    dynamic: bool = False
+    """Whether the argument, or group `value` of the pattern, must be more than a literal."""
+    built: bool = False
+    """Whether it must be put together from text and something else, here or where it is set."""
+    tainted: bool = False
+    """Whether it must hold data from outside."""
+    strings: bool = False
+    """Whether the match may begin within a string."""
+    comments: bool = False
+    """Whether comments are part of the text."""
+
+    type: Regex = ""
+    """The unit's type, all of it."""
+    at: str = ""
+    """The path of the value: steps with `/` between; `*` is any step, `**` any number of them, and
+    every other step a regular expression."""
+    value: Regex = ""
+    """What the value or argument has in it."""
+    not_value: Regex = ""
+    """What it has not in it."""
+    absent: bool = False
+    """Whether it is a finding too where there is no such value; the only one if there is nothing
+    said of the value."""
+    when: dict[str, Regex] = Field(default_factory=dict)
+    """Values that the unit must have."""
+    without: dict[str, Regex] = Field(default_factory=dict)
+    """Values that the unit must not have."""
+
+    bad: str
+    good: str
+    name: str = ""
+    """The file's name in the examples, where it decides what the file is."""
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> TextClause:
+        if bool(self.pattern) == bool(self.at):
+            raise ValueError("either a pattern or a path says where it shows")
+        if self.at and not self.type:
+            raise ValueError("a path needs the type of its unit")
+        for path in (self.at, *self.when, *self.without):
+            try:
+                path_pattern(path)
+            except re.error as error:
+                raise ValueError(f"{path!r} is no path: {error}") from error
+        return self
+
+
+class Flow(RuleModel):
+    """What is known of values in a language, for clauses that are `tainted` or `built`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    function: Regex
+    """Where a function begins."""
+    assign: Regex
+    """An assignment: groups `name` and `value`."""
+    sources: Regex
+    """An expression whose value comes from outside."""
+    parameter: Regex = r"(?!)"
+    """A parameter that holds data from outside: group `name`."""
+    cleans: Regex = r"(?!)"
+    """A value that is harmless, whatever is in it."""
+    joined: Regex
+    """A text that is put together with something that is not constant."""
+
+
+class TextRules(RuleModel):
+    """One file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    formats: tuple[str, ...] = Field(min_length=1)
+    rules: tuple[Any, ...] = Field(default=(), exclude=True)
+    flow: Flow | None = None
+    find: tuple[TextClause, ...] = ()
+
+
+@cache
+def all_rules(folder: Path = FOLDER) -> dict[str, TextRules]:
+    """Return every file's rules by its name; raises `RuleFileError`."""
+    return {path.stem: load_texts(path) for path in sorted((folder / TEXTS).glob("*.toml"))}
+
+
+def load_texts(path: Path) -> TextRules:
+    """Read and check one file; raises `RuleFileError`."""
+    try:
+        rules = TextRules.model_validate(read_table(path))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise RuleFileError(path.name, ".".join(map(str, first["loc"])), first["msg"]) from error
+    known = catalogue(path.parent.parent)
+    for number, clause in enumerate(rules.find):
+        if clause.rule not in known:
+            raise RuleFileError(path.name, f"find.{number}", f"there is no rule {clause.rule!r}")
+    return rules
+
+
+@cache
+def clauses_of(format_: str) -> tuple[tuple[TextClause, ...], Flow | None]:
+    """Return what is looked for in a format, and what is known of its values."""
+    found: list[TextClause] = []
+    flow: Flow | None = None
+    for rules in all_rules().values():
+        if format_ in rules.formats and rules.flow is not None:
+            flow = rules.flow
+        found += [
+            clause for clause in rules.find if format_ in (clause.formats or rules.formats)
+        ]
+    return tuple(found), flow
+
+
+@cache
+def path_pattern(at: str) -> re.Pattern[str]:
+    """Return the expression for a path; the steps of a function of YAML may follow it."""
+    steps: list[str] = []
+    for step in at.split("/"):
+        if step == "**":
+            steps.append(f"(?:[^{STEP}]*{STEP})*")
+        else:
+            steps.append(f"(?:{'[^' + STEP + ']*' if step == '*' else step}){STEP}")
+    return re.compile("".join(steps))
+
+
+def formats() -> frozenset[str]:
+    """Return the formats that have rules."""
+    return frozenset(
+        each
+        for rules in all_rules().values()
+        for each in (*rules.formats, *(f for clause in rules.find for f in clause.formats))
+    )
+
