@@ -416,9 +416,9 @@ _NAMES: Final = {
     "javascriptreact": (".jsx", "javascript.jsx js-jsx jsx"),
     "objective-c": (".m", "objc objectivec"),
     "objective-cpp": (".mm", "objcpp"),
-    "php": (".php", ""),
+    "php": (".php .phtml", ""),
     "python": (".py .pyi .pyw", "py python3"),
-    "ruby": (".rb", "rb"),
+    "ruby": (".gemspec .rake .rb .ru", "rb"),
     "rust": (".rs", "rs"),
     "shellscript": (".bash .sh", "bash sh shell shell-script zsh"),
     "typescript": (".cts .mts .ts", "ts"),
@@ -429,6 +429,9 @@ _NAMES: Final = {
 _BY_ALIAS: Final = {alias: name for name, (_, all_) in _NAMES.items() for alias in all_.split()}
 _BY_SUFFIX: Final = {suffix: name for name, (all_, _) in _NAMES.items() for suffix in all_.split()}
 
+_BY_FILE: Final = {"gemfile": "ruby", "rakefile": "ruby", "vagrantfile": "ruby"}
+"""Files without a suffix that are code, in lower case."""
+
 
 def normal_language(identifier: str, path: Path | None = None) -> str:
     """Return LSP's identifier of a language from what an editor calls it, or from the file's name.
@@ -438,5 +441,6 @@ def normal_language(identifier: str, path: Path | None = None) -> str:
     name = "-".join(identifier.lower().split())
     name = _BY_ALIAS.get(name, name)
     if name in ("", "plaintext", "text", "fundamental") and path is not None:
-        return _BY_SUFFIX.get(path.suffix.lower(), name)
+        known = _BY_FILE.get(path.name.lower(), name)
+        return _BY_SUFFIX.get(path.suffix.lower(), known)
     return name

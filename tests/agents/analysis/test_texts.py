@@ -6,7 +6,7 @@ import pytest
 
 from coai_agents.analysis.rules.rules import catalogue
 from coai_agents.analysis.run.analyzer import analyse
-from coai_agents.analysis.texts.clauses import all_rules
+from coai_agents.analysis.texts.clauses import all_rules, formats
 from coai_agents.source import Source
 
 NAMES = {
@@ -68,3 +68,68 @@ def test_a_clause_shows_in_its_bad_text_and_not_in_its_good_one(
 ) -> None:
     assert said in _found(name, bad)
     assert said not in _found(name, good)
+
+
+NOTEBOOK = """{"cells": [
+ {"cell_type": "markdown", "source": ["eval(input())"]},
+ {"cell_type": "code", "source": ["%pip install a\\n", "x = \\"a\\"\\n", "eval(input())"]}
+], "nbformat": 4}
+"""
+SCRIPT = "document.body.innerHTML = location.hash"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rule", "shown"),
+    [
+        ("a.vue", f'<script lang="ts">\n{SCRIPT}\n</script>', "xss", "location.hash"),
+        ("a.html", f"<p>é</p><script>{SCRIPT}</script>", "xss", "location.hash"),
+        ("a.ipynb", NOTEBOOK, "code-injection", "input()"),
+        ("tool", "#!/usr/bin/env python3\neval(input())\n", "code-injection", "input()"),
+        ("tool", "#!/bin/bash\neval $1\n", "shell-eval", "eval"),
+        ("Rakefile", "eval(params[:a])\n", "code-injection", "params[:a]"),
+        ("a.phtml", "<?php echo $_GET['a'];", "xss", "$_GET"),
+    ],
+)
+def test_code_within_other_files_is_found_where_it_is(
+    name: str, text: str, rule: str, shown: str
+) -> None:
+    analysis = analyse(Source(f"file:///project/{name}", text))
+    found = {f.rule: text[f.span.start : f.span.end] for f in analysis.findings}
+    assert shown in found.get(rule, ""), found
+
+
+def test_a_script_of_another_type_is_no_code() -> None:
+    text = f'<script type="text/template">{SCRIPT}</script>'
+    assert analyse(Source("file:///project/a.html", text)).findings == ()
+
+
+@pytest.mark.parametrize("name", ["a.lua", "a.swift", "a.ps1"])
+def test_a_file_that_is_not_read_says_so(name: str) -> None:
+    assert any("not read" in note for note in analyse(Source(f"file:///p/{name}", "a")).notes)
+
+
+@pytest.mark.parametrize("format_", sorted(NAMES))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(" * 50_000,
+        '"' * 30_001,
+        "{{" * 30_000,
+        "a: &a [*a]\n" * 5_000,
+        "<a " * 30_000,
+        "\0\ufffd\u2028" * 999,
+    ],
+)
+def test_hostile_texts_end_in_an_answer(format_: str, text: str) -> None:
+    analyse(Source(f"file:///p/{NAMES[format_]}", text), budget=0.2)
+
+
+def test_aliases_are_not_expanded() -> None:
+    bomb = "a0: &a0 [x, x]\n" + "".join(
+        f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 90)
+    )
+    assert analyse(Source("file:///p/compose.yaml", f"{bomb}services: *a89\n")).notes == ()
+
+
+def test_there_are_rules_for_every_format_with_a_name() -> None:
+    assert set(NAMES) - formats() <= {"html"}

@@ -20,6 +20,7 @@ from coai_agents.analysis.rules.queries import compiled, search
 from coai_agents.analysis.rules.user_rules import findings as findings_of_user_rules
 from coai_agents.analysis.run.large import excess, patterns_in
 from coai_agents.analysis.run.ruff import MAX_CHARACTERS, RuffError, complementing, ruff_findings
+from coai_agents.analysis.texts.embedded import embedded, with_language
 from coai_agents.analysis.texts.reading import findings_of_texts
 from coai_agents.syntax.grammars import grammar_for
 from coai_agents.syntax.language import GRAMMARS
@@ -52,6 +53,7 @@ def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = B
     `tree` is that of this snapshot if there is one already. Nothing is raised for what a text is
     like: what could not be looked at is named in the notes, a fault of ours included.
     """
+    source = with_language(source)
     notes = Notes()
     try:
         return _analysed(source, tree, budget, notes)
@@ -68,15 +70,10 @@ def _analysed(source: Source, tree: SyntaxTree | None, budget: float, notes: Not
         findings, searched = secrets_in(source, started + SECRETS_BUDGET)
     except Exception as error:  # noqa: BLE001 - what the other parts find is still worth having
         notes.fail("Looking for secrets", error)
-    if (grammar := grammar_for(source.language)) is not None:
-        more = excess(source)
-        if more is not None:
-            findings += patterns_in(source, more, notes, started + LARGE_BUDGET)
-        else:
-            rules = rule_set(GRAMMARS[source.language])
-            # Read once for each language; a file's time begins when they are there.
-            compiled(grammar, rules)
-            findings += _in_small(source, tree, rules, perf_counter() + budget, notes)
+    findings += _in_code(source, tree, notes, budget)
+    for part in embedded(source, notes):
+        inside = _in_code(part.source, None, notes, budget)
+        findings += map(part.placed, unsuppressed(part.source, inside))
     if searched < len(source.text):
         notes.hurry(f"Only the first {searched:,} characters were searched for secrets.")
     if source.language == "python":
@@ -95,6 +92,19 @@ def _analysed(source: Source, tree: SyntaxTree | None, budget: float, notes: Not
         hurried=notes.hurried,
         failed=notes.failed,
     )
+
+
+def _in_code(source: Source, tree: SyntaxTree | None, notes: Notes, budget: float) -> list[Finding]:
+    """Return what the rules of a language find in code."""
+    grammar = grammar_for(source.language)
+    if grammar is None:
+        return []
+    if (more := excess(source)) is not None:
+        return patterns_in(source, more, notes, perf_counter() + LARGE_BUDGET)
+    rules = rule_set(GRAMMARS[source.language])
+    # Read once for each language; a file's time begins when they are there.
+    compiled(grammar, rules)
+    return _in_small(source, tree, rules, perf_counter() + budget, notes)
 
 
 def _of_ruff(source: Source, ours: list[Finding], notes: Notes) -> list[Finding]:

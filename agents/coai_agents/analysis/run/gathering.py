@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.analysis.texts.formats import is_named, is_read
 from coai_agents.exclusions.folder import read_folder
 from coai_agents.source import normal_language
 from coai_routing.privacy.ignore_patterns import LAST, PatternsError, judge
@@ -143,6 +144,8 @@ def _is_wanted(name: str) -> bool:
     suffix = os.path.splitext(name)[1].lower()  # noqa: PTH122 - for each of thousands
     known = _suffixes.get(suffix)
     if known is None:
-        known = suffix in TEXTS or normal_language("", Path(f"x{suffix}")) != ""
+        known = suffix in TEXTS or normal_language("", Path(f"x{suffix}")) != "" or is_read(suffix)
         _suffixes[suffix] = known
-    return known or name.startswith(".env")
+    return (
+        known or name.startswith(".env") or is_named(name) or normal_language("", Path(name)) != ""
+    )

@@ -72,7 +72,9 @@ def key_of(path: Path, text: str, own: str = "") -> str:
     digest = hashlib.sha256(_digest_with(own).encode())
     if own:
         digest.update(str(path).encode("utf-8", "replace") + b"\0")
-    digest.update(normal_language("", path).encode() + b"\0" + text.encode("utf-8", "replace"))
+    # What no language tells, such as a workflow, is told by the name and the folders around it.
+    kind = normal_language("", path) or "/".join(path.parts[-3:])
+    digest.update(kind.encode("utf-8", "replace") + b"\0" + text.encode("utf-8", "replace"))
     return digest.hexdigest()
 
 

@@ -156,9 +156,7 @@ def clauses_of(format_: str) -> tuple[tuple[TextClause, ...], Flow | None]:
     for rules in all_rules().values():
         if format_ in rules.formats and rules.flow is not None:
             flow = rules.flow
-        found += [
-            clause for clause in rules.find if format_ in (clause.formats or rules.formats)
-        ]
+        found += [clause for clause in rules.find if format_ in (clause.formats or rules.formats)]
     return tuple(found), flow
 
 
@@ -181,4 +179,3 @@ def formats() -> frozenset[str]:
         for rules in all_rules().values()
         for each in (*rules.formats, *(f for clause in rules.find for f in clause.formats))
     )
-

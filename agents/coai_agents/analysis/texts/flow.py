@@ -78,4 +78,6 @@ class Values:
 def _words(expression: str) -> set[str]:
     """Return the names in an expression, those within a string only where it puts them in."""
     said = set(re.findall(r"\$\{?(\w+)", expression))
-    return said | set(re.findall(r"(?<![\w.])[A-Za-z_]\w*", re.sub(r'"(?:\\.|[^"\\])*"', "", expression)))
+    return said | set(
+        re.findall(r"(?<![\w.])[A-Za-z_]\w*", re.sub(r'"(?:\\.|[^"\\])*"', "", expression))
+    )

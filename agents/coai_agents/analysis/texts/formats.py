@@ -94,11 +94,15 @@ _DATA: Final = ("yaml", "json", "jsonc", "dockercompose", "github-actions-workfl
 _WORKFLOW: Final = re.compile(r"(?:^|/)\.github/workflows/[^/]+\.ya?ml$|(?:^|/)action\.ya?ml$")
 _COMPOSE: Final = re.compile(r"(?:^|/)(?:docker-)?compose[^/]{0,60}\.ya?ml$")
 _DOCKER: Final = re.compile(r"(?:^|/)(?:dockerfile|containerfile)(?:\.[^/]{1,60})?$")
-_TEMPLATE: Final = re.compile(r"""^["'\s]{0,40}AWSTemplateFormatVersion|["'\s]AWS::\w+::\w+""", re.M)
-_KUBERNETES: Final = re.compile(r"^apiVersion:.{0,200}\n(?:.{0,200}\n)?kind:|^kind:", re.M)
-_JOBS: Final = re.compile(r"^jobs:", re.M)
-_SERVICES: Final = re.compile(r"^services:", re.M)
-_JINJA: Final = re.compile(r"\{%-?\s{0,9}(?:block|extends|if|for|include|load|set|autoescape|raw)\b|\{\{")
+_TEMPLATE: Final = re.compile(
+    r"""^["'\s]{0,40}AWSTemplateFormatVersion|["'\s]AWS::\w+::\w+""", re.MULTILINE
+)
+_KUBERNETES: Final = re.compile(r"^apiVersion:.{0,200}\n(?:.{0,200}\n)?kind:|^kind:", re.MULTILINE)
+_JOBS: Final = re.compile(r"^jobs:", re.MULTILINE)
+_SERVICES: Final = re.compile(r"^services:", re.MULTILINE)
+_JINJA: Final = re.compile(
+    r"\{%-?\s{0,9}(?:block|extends|if|for|include|load|set|autoescape|raw)\b|\{\{"
+)
 _THYMELEAF: Final = re.compile(r"\bth:\w|xmlns:th=")
 _ANGULAR: Final = re.compile(r"\[innerHTML\]|\*ng(?:If|For)\b|\[\(ngModel\)\]")
 
@@ -118,6 +122,16 @@ def format_of(source: Source) -> str:
         return known
     data = name.endswith((".yaml", ".yml", ".json", ".template")) or source.language in _DATA
     return _data(name, source.text[:DECIDING]) if data else ""
+
+
+def is_read(suffix: str) -> bool:
+    """Say whether files of a suffix are read, or said not to be."""
+    return suffix in UNREAD or any(known.endswith(suffix) for known in BY_SUFFIX if suffix)
+
+
+def is_named(name: str) -> bool:
+    """Say whether a file is read for its name."""
+    return _DOCKER.search(name.lower()) is not None
 
 
 def _data(name: str, text: str) -> str:

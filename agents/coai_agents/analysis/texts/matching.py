@@ -125,7 +125,9 @@ _LITERAL: Final = re.compile(
 def _statement(text: str, start: int, end: int) -> str:
     first = text.rfind("\n", max(0, start - LONGEST_STATEMENT), start) + 1
     last = text.find("\n", end, end + LONGEST_STATEMENT)
-    return text[max(first, start - LONGEST_STATEMENT) : end + LONGEST_STATEMENT if last < 0 else last]
+    return text[
+        max(first, start - LONGEST_STATEMENT) : end + LONGEST_STATEMENT if last < 0 else last
+    ]
 
 
 def found_in_unit(clauses: Iterable[TextClause], unit: Unit) -> Iterator[Found]:
@@ -168,7 +170,9 @@ def _is_wrong(clause: TextClause, entry: Entry) -> bool:
     """Say whether a value is one of those meant; of a collection nothing is known."""
     if not (clause.value or clause.not_value) or not entry.text:
         return not (clause.value or clause.not_value or clause.absent)
-    if clause.not_value and (_COMPUTED.match(entry.text) or re.search(clause.not_value, entry.text)):
+    if clause.not_value and (
+        _COMPUTED.match(entry.text) or re.search(clause.not_value, entry.text)
+    ):
         return False
     return not clause.value or re.search(clause.value, entry.text) is not None
 

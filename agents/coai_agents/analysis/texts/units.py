@@ -64,7 +64,9 @@ def yaml_entries(text: str, deadline: float) -> Iterator[list[Entry]]:
                 reader = _Events()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         yield reader.entries
-        raise UnreadableError("The file is no valid YAML or JSON: not all of it was read.") from error
+        raise UnreadableError(
+            "The file is no valid YAML or JSON: not all of it was read."
+        ) from error
 
 
 class _Events:
@@ -133,7 +135,9 @@ def _first_character(event: object) -> Span:
     return Span(start, start + 1)
 
 
-_BLOCK: Final = re.compile(r'[ \t]*([A-Za-z_][\w-]*)((?:[ \t]+(?:"[^"\n]{0,200}"|[A-Za-z_][\w-]*))*)[ \t]*\{')
+_BLOCK: Final = re.compile(
+    r'[ \t]*([A-Za-z_][\w-]*)((?:[ \t]+(?:"[^"\n]{0,200}"|[A-Za-z_][\w-]*))*)[ \t]*\{'
+)
 _VALUE: Final = re.compile(r'[ \t]*("[^"\n]{1,200}"|[A-Za-z_][\w-]*)[ \t]*[=:][ \t]*')
 _HEREDOC: Final = re.compile(r"<<-?[ \t]*(\w+)")
 
@@ -202,7 +206,7 @@ def _value(
 def _past_value(text: str, at: int) -> int:
     """Return where an expression ends: its line's end, outside of brackets and strings."""
     if heredoc := _HEREDOC.match(text, at):
-        end = re.compile(rf"^[ \t]*{heredoc[1]}\b", re.M).search(text, heredoc.end())
+        end = re.compile(rf"^[ \t]*{heredoc[1]}\b", re.MULTILINE).search(text, heredoc.end())
         return end.end() if end else len(text)
     depth = 0
     while at < len(text):
@@ -229,7 +233,9 @@ def _past_string(text: str, at: int) -> int:
     return min(at + 1, len(text))
 
 
-_INSTRUCTION: Final = re.compile(r"^[ \t]*([A-Za-z]+)[ \t]+((?:[^\n]*\\[ \t]*\n)*[^\n]*)", re.M)
+_INSTRUCTION: Final = re.compile(
+    r"^[ \t]*([A-Za-z]+)[ \t]+((?:[^\n]*\\[ \t]*\n)*[^\n]*)", re.MULTILINE
+)
 
 
 def dockerfile_units(text: str) -> list[Unit]:
