@@ -1,1 +1,1 @@
-"""Findings in configuration, templates and languages whose values are not followed by the engine."""
+"""Findings in configuration, templates, and languages of which only the text is read."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from coai_agents.analysis.findings.findings import Severity
+from coai_agents.analysis.findings.findings import Severity  # noqa: TC001 - pydantic needs it
 from coai_agents.analysis.rules.rules import (
     FOLDER,
     Regex,
@@ -33,7 +33,7 @@ STEP: Final = "\x1f"
 
 
 class TextClause(RuleModel):
-    """One way in which a rule shows: a place in a text, a value of a unit, or that it is missing."""
+    """One way in which a rule shows: a place in a text, or a unit's value or the lack of it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 

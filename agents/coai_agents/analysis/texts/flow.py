@@ -64,8 +64,8 @@ class Values:
         names = self._known[start] = []
         number = bisect_right(self._starts, start)
         end = self._starts[number] if number < len(self._starts) else len(self._text)
-        for parameter in re.compile(self._flow.parameter).finditer(self._text, start, end):
-            names.append((parameter.end(), parameter["name"], True, False))
+        parameters = re.compile(self._flow.parameter).finditer(self._text, start, end)
+        names.extend((each.end(), each["name"], True, False) for each in parameters)
         for each in re.compile(self._flow.assign, re.MULTILINE).finditer(self._text, start, end):
             if len(names) >= MOST_NAMES:
                 break

@@ -57,7 +57,8 @@ def _found(source: Source, format_: str, notes: Notes, deadline: float) -> list[
             paths = [each for each in clauses if each.at]
             for unit in units_of(format_, source.text, plain.text, deadline):
                 if perf_counter() > deadline:
-                    raise TimeoutError
+                    notes.hurry("The time for one file was over: not all of it was read.")
+                    break
                 found += found_in_unit(paths, unit)
     except TimeoutError:
         notes.hurry("The time for one file was over: not all patterns were looked for.")
