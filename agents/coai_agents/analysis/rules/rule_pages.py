@@ -22,6 +22,7 @@ from coai_agents.analysis.rules.rules import (
 )
 from coai_agents.markdown import code, fenced, link, text
 from coai_routing.own_files import own_file, own_folder, write_own_file
+from coai_agents.analysis.texts.clauses import all_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -55,6 +56,11 @@ def _languages() -> dict[str, tuple[str, ...]]:
     for language in sorted(LANGUAGES - {"tsx"}):
         for rule in {clause.rule for clause in load(language).find}:
             known[rule] = (*known.get(rule, ()), language)
+    for rules in all_rules().values():
+        for clause in rules.find:
+            before = known.get(clause.rule, ())
+            named = clause.formats or rules.formats
+            known[clause.rule] = tuple(dict.fromkeys((*before, *named)))
     return known
 
 
@@ -90,6 +96,12 @@ def _shown(concept: Concept) -> Iterable[str]:
         for heading, shown_code in (("Found", shown.bad), ("Not found", shown.good)):
             if shown_code:
                 yield f"{heading} ({language}):\n\n{fenced(shown_code.strip(), language)}"
+    for rules in all_rules().values():
+        clause = next((each for each in rules.find if each.rule == concept.id), None)
+        if clause is not None:
+            format_ = (clause.formats or rules.formats)[0]
+            for heading, shown_code in (("Found", clause.bad), ("Not found", clause.good)):
+                yield f"{heading} ({format_}):\n\n{fenced(shown_code.strip(), format_)}"
 
 
 _examples = cache(examples)

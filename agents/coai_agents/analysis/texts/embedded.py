@@ -124,7 +124,7 @@ def _decode(raw: str, span: Span, text: list[str], places: list[int]) -> None:
     for token in _ESCAPED.finditer(raw, span.start + 1, span.end - 1):
         said = token[0]
         if said.startswith("\\u"):
-            said = chr(int(said[2:], base=16))
+            said = chr(int(f"0x{said[2:]}", base=0))
         elif said.startswith("\\"):
             said = _ESCAPES.get(said[1], said[1])
         text.append(said)
