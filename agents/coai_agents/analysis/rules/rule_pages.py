@@ -20,9 +20,9 @@ from coai_agents.analysis.rules.rules import (
     load,
     own_concepts,
 )
+from coai_agents.analysis.texts.clauses import all_rules
 from coai_agents.markdown import code, fenced, link, text
 from coai_routing.own_files import own_file, own_folder, write_own_file
-from coai_agents.analysis.texts.clauses import all_rules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -410,7 +410,7 @@ def load(language: str, folder: Path = FOLDER) -> LanguageRules:
         return LanguageRules()
     table = _merged(path)
     if (folder / SHAPES).exists():
-        table["find"] = [*table.get("find", []), *_read(folder / SHAPES).get("find", [])]
+        table["find"] = [*table.get("find", []), *read_table(folder / SHAPES).get("find", [])]
     try:
         rules = LanguageRules.model_validate({**table, "file": path.name})
     except ValidationError as error:
