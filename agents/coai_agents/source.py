@@ -11,6 +11,8 @@ where `str.splitlines` sees an end (U+2028, form feed, ...).
 encoder, tokenizer or parser accepts; each such half is replaced by U+FFFD on its way in. That
 keeps positions exact for an editor that counts UTF-16 (one code unit stays one code unit), and
 only such an editor can send one.
+
+One file, because every conversion of positions is here and nowhere else.
 """
 
 from __future__ import annotations

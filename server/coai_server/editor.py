@@ -7,6 +7,8 @@ snapshots of documents, and nothing else: what it learns of the daemon it learns
         buffer = editor.open("hello.py", "def greet(name):\n    ")
         for ghost in await buffer.ask():
             await buffer.accept(ghost)
+
+One file, because an editor is one client of the protocol.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@
 Each step may answer, and only the last ones cost anything. A document has at most one request
 waiting and one flight in the air: a newer request ends the older one with a reason, and a flight
 that no longer fits is cancelled at the backend.
+
+One file, because it is the one way of a completion; each step has a file of its own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Asks backends: one after the other until one answers, and ahead of time while nobody asks."""
+"""Asks backends: one after the other until one answers, and ahead of time while nobody asks.
+
+One file, because the order in which backends are asked is one decision.
+"""
 
 from __future__ import annotations
 

@@ -76,8 +76,9 @@ _OPERATOR: Final = re.compile(
 )
 _SEAM: Final = re.compile(
     r"[ \t]{0,40}+(?:[+.&]|\.\.|<>)?[ \t]{0,16}+\\?(?:\r?\n[ \t]{0,80}+)?"
-    rf"(?:[+.&]|\.\.)?[ \t]{{0,16}}+[fbruL@]{{0,2}}{_LITERAL}"
+    rf"(?:[+.&]|\.\.)?[ \t]{{0,16}}+[fbruL@]{{0,2}}{_LITERAL}(?![ \t]{{0,8}}[:=])"
 )
+"""What joins a literal to the one before it; the key of the next entry is not joined."""
 _CONTINUED: Final = re.compile(r"\\\r?\n[ \t]{0,80}")
 _FOLLOWED: Final = (
     r"(?=[\"'`\\\])}?!]{0,6}[ \t]{0,16}[:=,?.+|&!<>\-]"
@@ -143,9 +144,7 @@ class Assignments:
             role = self._role(text[start:end])
             if role is None:
                 continue
-            found = self._after(text, start, end, role)
-            if found is not None:
-                yield found
+            yield from self._after(text, start, end, role)
 
     def _places(self, lower: str) -> Iterator[tuple[int, int]]:
         """Return where a word that tells begins, and where the name that it is in ends.
@@ -160,21 +159,28 @@ class Assignments:
                     yield place.span()
                 at = lower.find(root, at + len(root))
 
-    def _after(self, text: str, start: int, end: int, role: Role) -> Assignment | None:
+    def _after(self, text: str, start: int, end: int, role: Role) -> Iterator[Assignment]:
         match = _OPERATOR.match(text, end)
         if match is None:
-            return None
+            return
         if match["space"] is not None and not _directed(text, start):
-            return None
+            return
         name = text[start:end]
         listed = match["operator"] == ","
         if listed and match["block"] is not None:
-            return None
+            return
         if match["bare"] is None:
-            return self._literal(text, name, role, match)
-        return _bare(text, start, name, role, match)
+            yield from self._literal(text, name, role, match)
+        elif (found := _bare(text, start, name, role, match)) is not None:
+            yield found
 
-    def _literal(self, text: str, name: str, role: Role, match: re.Match[str]) -> Assignment:
+    def _literal(
+        self, text: str, name: str, role: Role, match: re.Match[str]
+    ) -> Iterator[Assignment]:
+        """Return a literal alone, and with what it is joined to if anything stands beside it.
+
+        What follows on the next line need not belong to it, and would hide it.
+        """
         values = [match["value"]]
         until, end = match.end("value"), match.end()
         while len(values) < MOST_PIECES:
@@ -183,8 +189,12 @@ class Assignments:
                 break
             values.append(seam["value"])
             until, end = seam.end("value"), seam.end()
+        start = match.start("value")
+        if len(values) > 1:
+            alone = _CONTINUED.sub("", values[0])
+            yield Assignment(name, role, alone, start, match.end("value"), quoted=True)
         value = _CONTINUED.sub("", "".join(values))
-        return Assignment(name, role, value, match.start("value"), until, quoted=True)
+        yield Assignment(name, role, value, start, until, quoted=True)
 
 
 def _operator_near(text: str, end: int) -> bool:

@@ -200,10 +200,13 @@ class SecretRules(Entry):
                         after = max(after, found[1])
                         yield found
                 at = lower.find(keyword, after)
+        last = -1
         for assignment in self._assignments.find(text, lower):
-            judged = self._judge.of(assignment)
+            # A literal that is a secret by itself is not joined to what stands on the next line.
+            judged = None if assignment.start == last else self._judge.of(assignment)
             if judged is not None:
                 kind, confidence = judged
+                last = assignment.start
                 yield assignment.start, assignment.end, len(self.rules) + 1, kind, confidence
 
     def _across_seams(self, text: str) -> Iterator[_Span]:

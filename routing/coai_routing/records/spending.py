@@ -3,6 +3,8 @@
 Money is written through to the disk: what `settle` has returned for is there after a `kill -9` and
 after a power cut. So the books are a file of their own beside the ledger, which trades that for
 speed. All daemons of a user share them; a reservation of one holds for all.
+
+One file, because what is reserved, settled and left is one ledger with one lock.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ environment, the project file, the user file and the default, in this order.
 Nothing that a file or an editor says stops the daemon: what is wrong becomes a `Problem` and the
 layer below counts in its place. What comes with the code, a project file or a `.env` file in the
 workspace, is not trusted and may only narrow.
+
+One file, because the order of the layers is what it is about.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def rebased(pattern: str, below: Sequence[str]) -> tuple[str, ...]:
         if (part, name) in reached:
             continue
         reached.add((part, name))
-        if parts[part:] in ([], ["**"]):
+        if all(each == "**" for each in parts[part:]):
             return (EVERYTHING,)
         if name == len(below):
             remainders["/" + "/".join(parts[part:]) + slash] = None

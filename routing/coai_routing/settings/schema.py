@@ -3,6 +3,8 @@
 Names are snake_case in TOML files and in the environment; an editor sends camelCase. Both are
 accepted everywhere. `settings_loading.load` makes a `Settings` from the layers that the user has.
 A setting without a narrowing is not for project files at all.
+
+One file, because the schema of the settings is read as a whole.
 """
 
 import os

@@ -17,6 +17,8 @@ Features are registered as ever, with `@server.feature(...)` and `@server.comman
 - Methods that LSP does not define take their params and return their results as plain JSON.
 - The server is given only to a first parameter called `ls`; pygls's guess by its type takes
   `params: object` for a server.
+
+One file, because it is one class of pygls with what is wrong in it put right.
 """
 
 from __future__ import annotations

@@ -428,6 +428,7 @@ PATH_PARTS = st.lists(st.sampled_from(["a", "b", "ab", "A"]), min_size=1, max_si
 @settings(max_examples=200)
 @given(PATTERNS, PATH_PARTS, PATH_PARTS)
 @example("a/**/", ["a"], ["a"])
+@example("a/**/**/", ["a"], ["a"])
 def test_a_pattern_read_from_below_excludes_all_that_it_did(
     pattern: str, below: Sequence[str], inside: Sequence[str]
 ) -> None:

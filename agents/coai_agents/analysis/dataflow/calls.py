@@ -1,4 +1,7 @@
-"""Calls: of what rules know, of functions of the file, and of what is not known at all."""
+"""Calls: of what rules know, of functions of the file, and of what is not known at all.
+
+One file, because a call is tried against what is known of it in one order.
+"""
 
 from __future__ import annotations
 

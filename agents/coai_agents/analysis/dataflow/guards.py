@@ -1,4 +1,7 @@
-"""Tests: what is known of values where a test holds, and where it does not."""
+"""Tests: what is known of values where a test holds, and where it does not.
+
+One file, because what a test proves is one mechanism for all its spellings.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ more for each kind of arguments that it is called with. A loop's body is read tw
 its end assigns reaches its beginning. Branches on constants are followed only the way that is
 taken. What is left out of account: exceptions from anywhere but the body's end, aliases of
 containers, and what other files do.
+
+One file, because statements of all kinds share one state.
 """
 
 from __future__ import annotations

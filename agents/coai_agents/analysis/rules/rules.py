@@ -4,6 +4,8 @@
 the rule shows in that language: calls, assignments and queries that match; where data comes from;
 what makes it harmless; and examples, which are tests. `extends` names a file whose lists come
 first.
+
+One file, because the form of the rules' data is validated as a whole.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""C#."""
+"""C#.
+
+One file, because an adapter is one table of a grammar's nodes.
+"""
 
 from __future__ import annotations
 
