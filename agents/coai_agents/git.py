@@ -121,6 +121,20 @@ def changed_lines(
     return changed | {file: [WHOLE] for file in left}
 
 
+def commits_of(folder: Path, most: int) -> list[tuple[str, ...]]:
+    """Return the files of a folder's last commits, newest first, relative to it; no merges.
+
+    Only names are asked for, so no driver, filter or signature check of a repository is run.
+    Raises `GitError`, also where the folder is in no repository.
+    """
+    log = ("log", "--no-merges", "--no-show-signature", "--no-ext-diff", "--no-textconv")
+    names = ("--no-renames", "--name-only", "--relative", "-z", "--format=%x01", f"-{most}")
+    out = _Repository(_top_of(folder)).ask("-C", str(folder), *log, *names, "--", ".")
+    commits = (chunk.split(b"\0") for chunk in out.split(b"\x01")[1:])
+    decoded = (tuple(os.fsdecode(name.lstrip(b"\n")) for name in names_) for names_ in commits)
+    return [tuple(name for name in names_ if name) for names_ in decoded]
+
+
 # ------------------------------------------------------------------ repositories
 
 

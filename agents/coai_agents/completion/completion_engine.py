@@ -146,7 +146,7 @@ class CompletionEngine:
                 except Exception as error:
                     # A defect of ours or of a library's shall not pass for a model without ideas.
                     logger.exception("%s could not be asked", backend.name)
-                    flight.refusal = Reason.BACKEND_FAILED, f"{type(error).__name__}: {error}"
+                    flight.refusal = Reason.INTERNAL_ERROR, type(error).__name__
                     flight.text = ""
                 else:
                     return

@@ -548,16 +548,6 @@ async def test_a_time_out_of_a_busy_machine_is_called_so() -> None:
         assert reason(await request) is Reason.MACHINE_BUSY
 
 
-async def test_a_defect_does_not_pass_for_a_model_without_ideas() -> None:
-    async with desktop() as desk:
-        request = desk.ask()
-        (await desk.model.called(1)).fail(RuntimeError("boom"))  # pyright: ignore[reportArgumentType] (that is the point)
-        outcome = await request
-        assert reason(outcome) is Reason.BACKEND_FAILED
-        assert isinstance(outcome, NoSuggestion)
-        assert "RuntimeError: boom" in outcome.detail
-
-
 async def test_a_document_that_was_read_is_the_beginning_of_every_prompt_in_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 STDLIB = Path(sysconfig.get_path("stdlib"))
 PYTHON_HEADERS = Path(sysconfig.get_path("include"))
-PROGRAMS = ROOT / "tests" / "agents" / "static" / "programs"
+PROGRAMS = ROOT / "tests" / "agents" / "analysis" / "programs"
 FILES = {
     "python": [*sorted(STDLIB.glob("*.py")), *sorted((ROOT / "agents").rglob("*.py"))],
     "typescript": sorted((ROOT / "editor-extension").glob("*/*.ts")),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coai_agents.git import commits_of
 from coai_agents.source import Source
 from coai_agents.specialists.answers import Origin
 from coai_agents.specialists.architecture.graph import ModuleGraph, module_graph
@@ -68,7 +70,7 @@ def test_an_import_leads_to_its_file(files: dict[str, str], tmp_path: Path) -> N
 def test_what_is_not_among_the_files_is_outside(tmp_path: Path) -> None:
     graph = graph_of(tmp_path, {"a.py": "import requests\nfrom os import path\n"})
     assert graph.outside["a.py"] == {"requests", "os"}
-    text = architecture(graph).report().as_text()
+    text = architecture(graph, {}).report().as_text()
     assert "requests (1)" in text
     assert "os (1)" not in text
 
@@ -93,7 +95,7 @@ def test_a_circle_is_found_with_its_cheapest_cut(tmp_path: Path) -> None:
 
 
 def test_an_architecture_says_only_what_is_so(tmp_path: Path) -> None:
-    found = architecture(graph_of(tmp_path, CIRCLE))
+    found = architecture(graph_of(tmp_path, CIRCLE), {})
     report = found.report()
     assert {each.origin for each in report.statements} == {Origin.FACT}
     assert "Cheapest cut: a.py imports `one` from b.py; then none is left" in report.as_text()
@@ -106,14 +108,14 @@ def test_a_drawing_has_no_more_boxes_than_can_be_read(tmp_path: Path) -> None:
     groups, edges = by_folder(graph, MOST_NODES)
     assert len(set(groups.values())) == MOST_NODES
     assert sum(edges.values()) > 0
-    drawing = architecture(graph).drawing()
+    drawing = architecture(graph, {}).drawing()
     assert drawing.count("lines") == MOST_NODES
 
 
 def test_a_file_name_is_no_drawing_of_its_own(tmp_path: Path) -> None:
     name = 'x"];click n0 call f();a["'
     graph = graph_of(tmp_path, {f"{name}/m.py": "", "b/m.py": ""})
-    assert "click n0 call f()" not in architecture(graph).drawing()
+    assert "click n0 call f()" not in architecture(graph, {}).drawing()
 
 
 @given(
@@ -152,3 +154,24 @@ def test_history_shows_hot_spots_and_hidden_ties(tmp_path: Path) -> None:
     ]
     (pair,) = changed_together(commits, graph, 5)
     assert (pair.one, pair.other, pair.commits, pair.share) == ("a.py", "c.py", 6, 1.0)
+
+
+def test_a_repositorys_history_is_read_by_names_alone(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        command = ("git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b")
+        subprocess.run((*command, *arguments), check=True, capture_output=True)
+
+    git("init", "-q")
+    for number in range(2):
+        (tmp_path / "sub").mkdir(exist_ok=True)
+        (tmp_path / "sub" / "\u00fc x.py").write_text(f"x = {number}")
+        (tmp_path / "top.py").write_text(f"x = {number}")
+        git("add", "-A")
+        git("commit", "-qm", "m")
+    (tmp_path / ".gitattributes").write_text("*.py diff=evil filter=evil")
+    git("config", "diff.evil.textconv", f"touch {tmp_path}/ran; cat")
+    git("config", "log.showSignature", "true")
+    git("config", "gpg.program", f"{tmp_path}/gpg")
+    assert commits_of(tmp_path, 10) == [("sub/\u00fc x.py", "top.py")] * 2
+    assert commits_of(tmp_path / "sub", 10) == [("\u00fc x.py",)] * 2
+    assert not (tmp_path / "ran").exists()

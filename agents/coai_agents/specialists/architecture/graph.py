@@ -12,11 +12,15 @@ from coai_agents.context.imports import Place, import_paths
 from coai_agents.context.outlines import Imported
 from coai_agents.syntax.imports import imports
 from coai_agents.syntax.tree import parse
+from coai_routing.workspace_files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from coai_agents.source import Source
+
+_MOST_BYTES: Final = 1_000_000
+"""Of a `go.mod`."""
 
 _GO_MODULE: Final = re.compile(r"^module\s+(\S+)", re.MULTILINE)
 
@@ -108,10 +112,12 @@ def _go_modules(files: tuple[str, ...], folder: Path) -> dict[str, tuple[str, Pu
     folders = {up for file in files if file.endswith(".go") for up in PurePosixPath(file).parents}
     for each in folders:
         try:
-            text = (folder / each / "go.mod").read_text("utf-8", "replace")
+            text = read_file(folder / each / "go.mod", _MOST_BYTES, (folder,)).decode(
+                errors="replace"
+            )
         except OSError:
             continue
-        if match := _GO_MODULE.search(text):
+        if match := _GO_MODULE.search(content.decode(errors="replace")):
             found[str(each)] = (match[1], each)
     return found
 

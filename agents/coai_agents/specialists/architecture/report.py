@@ -9,12 +9,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.specialists.answers import Origin, Place, Report, Section, Statement
+from coai_agents.specialists.architecture.history import changed_together, hot_spots
 from coai_agents.specialists.architecture.structure import by_folder, circles, hubs, layers
+from coai_agents.symbols.hover import complexity
+from coai_agents.syntax.definitions import FUNCTIONS, outline
+from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from coai_agents.source import Source
     from coai_agents.specialists.architecture.graph import ModuleGraph
     from coai_agents.specialists.architecture.history import HotSpot, Together
     from coai_agents.specialists.architecture.structure import Circle
+    from coai_agents.syntax.tree import SyntaxTree
 
 MOST_NODES: Final = 15
 """Boxes of a drawing: more than that nobody reads."""
@@ -157,6 +165,24 @@ def _listed(files: tuple[str, ...]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def architecture(graph: ModuleGraph) -> Architecture:
-    """Return what the graph alone shows."""
-    return Architecture(graph, tuple(circles(graph)))
+def architecture(
+    graph: ModuleGraph, sources: Mapping[str, Source], commits: Sequence[Sequence[str]] = ()
+) -> Architecture:
+    """Return what the graph and the history show; `sources` are the files by their names."""
+    complex_ = {
+        name: most_complex(tree)
+        for name in {file for files in commits for file in files} & graph.lines.keys()
+        if (tree := parse(sources[name])) is not None
+    }
+    return Architecture(
+        graph,
+        tuple(circles(graph)),
+        tuple(hot_spots(commits, complex_, MOST_LISTED)),
+        tuple(changed_together(commits, graph, MOST_LISTED)),
+    )
+
+
+def most_complex(tree: SyntaxTree) -> int:
+    """Return the cyclomatic complexity of a file's most complex function; 0 without any."""
+    functions = (each for each in outline(tree) if each.kind in FUNCTIONS)
+    return max((complexity(tree, each) or 0 for each in functions), default=0)
