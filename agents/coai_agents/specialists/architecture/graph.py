@@ -112,9 +112,7 @@ def _go_modules(files: tuple[str, ...], folder: Path) -> dict[str, tuple[str, Pu
     folders = {up for file in files if file.endswith(".go") for up in PurePosixPath(file).parents}
     for each in folders:
         try:
-            text = read_file(folder / each / "go.mod", _MOST_BYTES, (folder,)).decode(
-                errors="replace"
-            )
+            content = read_file(folder / each / "go.mod", _MOST_BYTES, (folder,))
         except OSError:
             continue
         if match := _GO_MODULE.search(content.decode(errors="replace")):
