@@ -33,7 +33,10 @@ def _before_main(folder: Path) -> set[str]:
     """Return what Python itself imports for `-m`, before a line of ours can prevent it."""
     (folder / "probe.py").write_text("import sys; print(*sys.modules)")
     command = (sys.executable, "-m", "probe")
-    printed = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    unsafe = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    printed = subprocess.run(
+        command, cwd=folder, env=unsafe, capture_output=True, text=True, check=True
+    )
     return {"coai_server", *(name.partition(".")[0] for name in printed.stdout.split())}
 
 

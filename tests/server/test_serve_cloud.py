@@ -105,7 +105,7 @@ def test_where_no_local_model_is_a_completion_comes_from_the_cloud(
 
 SENSITIVE: Final = {
     "a secret far from the cursor": (TEXT + "\n" * 50 + f"token = '{SECRET}'\n", "/work/a.py"),
-    "a person's address": (TEXT + "\n# write to jane.roe@engines.io\n", "/work/b.py"),
+    "a person's address": (TEXT + "\nCUSTOMER = 'jane.roe@engines.io'\n", "/work/b.py"),
     "a private file": (TEXT, "/work/internal/c.py"),
     "what a pattern of the user's finds": (TEXT + "# PROJECT-ABCDEFGH\n", "/work/d.py"),
     "a file that usually holds secrets": (TEXT, "/work/.env"),

@@ -179,7 +179,8 @@ def test_on_a_terminal_the_doctor_says_what_it_does(home: Home) -> None:
     assert "Set engine.enabled to true." in said
 
 
-def test_a_console_is_as_wide_as_it_is_told() -> None:
+def test_a_console_is_as_wide_as_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     assert console.console(io.StringIO()).width == console.PLAIN_WIDTH
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_routing.errors import CoaiError
-from coai_server.cli.audit.auditing import INCOMPLETE, Format, Level, Options, run
+from coai_server.cli.audit.auditing import INCOMPLETE, Format, Level, Options, Sureness, run
 from coai_server.cli.console import report, tolerate_any_encoding
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 VALUES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "--format": ("form", Format),
     "--level": ("level", Level),
+    "--confidence": ("confidence", Sureness),
     "--baseline": ("baseline", Path),
     "--write-baseline": ("write_baseline", Path),
     "--diff": ("diff", str),
