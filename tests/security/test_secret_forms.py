@@ -164,7 +164,7 @@ def test_what_stands_in_a_secrets_place_is_masked_and_stays_here(
         '"publicKey": "MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8A"',
         '"cacheKey": "node-modules-v1-3f786850e387550fdab8"',
         '"integrity": "sha512-AbCdEf0123456789AbCdEf0123456789=="',
-        '"resolved": "https://registry.example.x/token/-/token-1.2.3.tgz"',
+        '"resolved": "https://registry.example/token/-/token-1.2.3.tgz"',
         "key: npm-${{ hashFiles('**/package-lock.json') }}",
         "token = self.lexer.next_token2()",
         "tokens = tokenize(source, 12345678)",
