@@ -129,10 +129,12 @@ class AnthropicProvider(SdkProvider["anthropic.AsyncAnthropic"]):
             options["output_config"] = {"format": schema}
         return self._left_out.apply(options)
 
-    def _adapts(self, options: dict[str, Any], refusal: RequestRejectedError, model: str) -> bool:
+    def _adapts(
+        self, options: dict[str, Any], refusal: RequestRejectedError, model: str, *, known: int
+    ) -> bool:
         del model
         blocks = [name for block in options.get("system", ()) for name in block]
-        return self._left_out.learn(refusal, (*options, *blocks))
+        return self._left_out.learn(refusal, (*options, *blocks), known=known)
 
 
 class _Draft:

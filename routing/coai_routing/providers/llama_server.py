@@ -135,6 +135,7 @@ class LlamaServerProvider:
         """Send a request and return the reply, of which only the head has come."""
         while True:
             path, body = _path_and_body(request)
+            known = self._left_out.count
             self._egress.check(request, self.base_url, provider=self.name)
             # A lone surrogate, which an editor can send, has no UTF-8 form.
             content = json.dumps(self._left_out.apply(body), ensure_ascii=False)
@@ -145,7 +146,7 @@ class LlamaServerProvider:
                 await expect(reply, self._backend, MEDIA_TYPES, model=request.model)
             except RequestRejectedError as error:
                 reply.close()
-                if not self._left_out.learn(error, body):
+                if not self._left_out.learn(error, body, known=known):
                     raise
             except BaseException:
                 reply.close()

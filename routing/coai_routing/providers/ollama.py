@@ -116,13 +116,13 @@ class OllamaProvider:
         deadline = asyncio.get_running_loop().time() + request.timeout
         again = True
         while again:
-            again = False
+            again, known = False, self._left_out.count
             try:
                 async with aclosing(self._stream(request, deadline)) as deltas:
                     async for delta in deltas:
                         yield delta
             except RequestRejectedError as error:
-                again = self._left_out.learn(error, _OPTIONAL)
+                again = self._left_out.learn(error, _OPTIONAL, known=known)
                 if not again:
                     raise
 

@@ -131,7 +131,9 @@ class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
             options["response_format"] = {"type": "json_schema", "json_schema": schema}
         return self._left_out.apply(self._of_model(model).apply(options))
 
-    def _adapts(self, options: dict[str, Any], refusal: RequestRejectedError, model: str) -> bool:
+    def _adapts(
+        self, options: dict[str, Any], refusal: RequestRejectedError, model: str, *, known: int
+    ) -> bool:
         """Say whether to ask again without what the server has just refused to know."""
         # OpenAI's own newer models, and only their chats.
         if named(refusal, ("max_completion_tokens",)) and "max_completion_tokens" not in options:
@@ -144,8 +146,8 @@ class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
             return True
         # Both learn, though one of them would do.
         learned = (
-            self._left_out.learn(refusal, options),
-            self._of_model(model).learn(refusal, options),
+            self._left_out.learn(refusal, options, known=known),
+            self._of_model(model).learn(refusal, options, known=known),
         )
         return any(learned)
 

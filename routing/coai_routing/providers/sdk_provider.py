@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, cast
 from coai_routing.errors import ModelNotFoundError, ProviderError, RequestRejectedError
 from coai_routing.privacy.egress import Egress
 from coai_routing.providers.replies import failures
+from coai_routing.providers.replies.refusals import LeftOut
 from coai_routing.providers.replies.sse import ReplyDecoder
 from coai_routing.providers.replies.streams import collect, require_messages
 from coai_routing.providers.sdk import before
@@ -77,6 +78,7 @@ class SdkProvider(ABC, Generic[ClientT]):
         self._api_key = api_key
         self._model = model
         self._default_model: str | None = None
+        self._left_out = LeftOut()
         self._opening = asyncio.Lock()
         self._client: ClientT | None = None
         self._sdk_errors: tuple[type[Exception], ...] = ()
@@ -188,7 +190,9 @@ class SdkProvider(ABC, Generic[ClientT]):
         """Return the body of a request but for what `_create` adds."""
 
     @abstractmethod
-    def _adapts(self, options: dict[str, Any], refusal: RequestRejectedError, model: str) -> bool:
+    def _adapts(
+        self, options: dict[str, Any], refusal: RequestRejectedError, model: str, *, known: int
+    ) -> bool:
         """Say whether to ask again without what the server has just refused to know."""
 
     @abstractmethod
@@ -218,11 +222,11 @@ class SdkProvider(ABC, Generic[ClientT]):
         if model is None:
             model = self._default_model = await self._choose_model()
         while True:
-            options = self._options(request, model)
+            options, known = self._options(request, model), self._left_out.count
             try:
                 return await self._send(client, model, request, options)
             except RequestRejectedError as error:
-                if not self._adapts(options, error, model):
+                if not self._adapts(options, error, model, known=known):
                     raise
 
     async def _send(

@@ -55,12 +55,6 @@ def _by_clauses(name: str, text: str) -> list[str]:
     return [f"{finding.rule}: {finding.message}" for finding in found]
 
 
-def _found(name: str, text: str) -> list[str]:
-    analysis = analyse(_source(name, text))
-    assert analysis.notes == ()
-    return [f"{finding.rule}: {finding.message}" for finding in analysis.findings]
-
-
 @pytest.mark.parametrize(
     ("name", "said", "bad", "good"),
     [

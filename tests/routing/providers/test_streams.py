@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coai_routing.errors import ProviderError, ReplyCutOffError
+from coai_routing.errors import ProviderError, ReplyCutOffError, RequestRejectedError
+from coai_routing.providers.replies.refusals import LeftOut
 from coai_routing.providers.replies.sse import JsonDecoder, OverlongEventError, ReplyDecoder
 from coai_routing.providers.replies.streams import StopWords
 from coai_routing.request import ModelRequest
@@ -278,3 +279,12 @@ def test_nothing_is_no_event() -> None:
     assert decoder.feed(b" \n") == []
     assert decoder.finish() == []
     assert not decoder.was_one_value
+
+
+def test_a_refusal_that_another_request_brought_first_is_no_failure() -> None:
+    left_out = LeftOut("stream_options")
+    refusal = RequestRejectedError("Unknown field: stream_options", provider="stub")
+    known = left_out.count
+    assert left_out.learn(refusal, ["stream_options"], known=known)
+    assert left_out.learn(refusal, ["stream_options"], known=known)
+    assert not left_out.learn(refusal, ["stream_options"], known=left_out.count)

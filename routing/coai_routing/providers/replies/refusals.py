@@ -27,11 +27,21 @@ class LeftOut:
         """Say whether a parameter has been refused."""
         return name in self._names
 
-    def learn(self, error: RequestRejectedError, sent: Iterable[str]) -> bool:
-        """Take a refusal in; say whether the request is another one without what it names."""
-        refused = named(error, self._optional.intersection(sent) - self._names)
+    @property
+    def count(self) -> int:
+        """How many parameters have been refused; taken before a request is sent, for `learn`."""
+        return len(self._names)
+
+    def learn(self, error: RequestRejectedError, sent: Iterable[str], *, known: int) -> bool:
+        """Take a refusal in; say whether the request is another one without what it names.
+
+        `known` is the `count` when it was sent: another request, under way at the same time, may
+        have brought the same refusal since.
+        """
+        refused = named(error, self._optional.intersection(sent))
+        news = not refused <= self._names or known < len(self._names)
         self._names |= refused
-        return bool(refused)
+        return bool(refused) and news
 
     def apply(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return options without what has been refused."""
