@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 __all__ = ["FixRule", "Wrap", "applied", "fix_rules", "fixable", "fixes_for", "proposed", "verify"]
 
+CHANGING_VALUES: Final = frozenset({"weak-hash", "weak-cipher", "weak-password-hash"})
+"""Rules whose fixes change values that may be kept or compared elsewhere: digests in a database,
+files that were encrypted. Such a fix is the user's choice, never made unasked."""
+
 RULES: Final = Path(__file__).with_name("fixes.toml")
 
 MOST_TEXT: Final = 2_000
@@ -121,7 +125,8 @@ def fixes_for(source: Source, findings: Iterable[Finding], before: Analysis) -> 
         for title, edits, preferred in _proposals(source, finding, language):
             if title not in titles and verify(source, finding, edits, before):
                 titles.add(title)
-                fixes.append(Fix(title, finding.rule, finding.span, edits, preferred))
+                chosen = preferred and finding.rule not in CHANGING_VALUES
+                fixes.append(Fix(title, finding.rule, finding.span, edits, chosen))
     return fixes
 
 

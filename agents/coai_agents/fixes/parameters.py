@@ -48,6 +48,15 @@ _BEFORE_VALUE: Final = re.compile(
 _AFTER_VALUE: Final = re.compile(r"^'?\s*(?:$|[),;]|\b[A-Z]+\b)", re.IGNORECASE)
 
 
+_BEFORE_SEVERAL: Final = re.compile(
+    r"\b(?:in\s*\(|limit|offset|fetch\s+first)\s*'?$", re.IGNORECASE
+)
+"""Where a hole alone may stand for a list, or for a number that no driver may send as text: a
+placeholder there would change which rows come."""
+
+_SEVERAL: Final = re.compile(r"\b(?:join|implode|Join|Aggregate)\s*\(")
+
+
 def style_of(language: str, text: str) -> str:
     """Return the mark of the one driver that a file imports, or nothing."""
     styles = [mark for mark, pattern in _STYLES.get(language, ()) if re.search(pattern, text)]
@@ -60,9 +69,16 @@ def values_stand_for_values(sql: str) -> bool:
         return False
     pieces = sql.split("\0")
     return all(
-        _BEFORE_VALUE.search(before) is not None and _AFTER_VALUE.match(after) is not None
+        _BEFORE_VALUE.search(before) is not None
+        and _AFTER_VALUE.match(after) is not None
+        and _BEFORE_SEVERAL.search(before) is None
         for before, after in pairwise(pieces)
     )
+
+
+def is_one_value(text: str) -> bool:
+    """Say whether an expression is one value for SQL, and not several put into one text."""
+    return _SEVERAL.search(text) is None
 
 
 def placeholders(mark: str, count: int) -> list[str]:
@@ -93,9 +109,8 @@ def apart(site: Site, query: Node, mark: str) -> tuple[list[Edit], list[str]] | 
     ):
         return None
     edits = filled(site, there, placeholders(mark, len(there.holes)))
-    if edits is None:
-        return None
-    return edits, [site.text(_value(there, at)) for at in there.holes]
+    taken = [site.text(_value(there, at)) for at in there.holes]
+    return None if edits is None or not all(map(is_one_value, taken)) else (edits, taken)
 
 
 def _value(there: Built, at: int) -> Node:
@@ -144,6 +159,8 @@ def _formatted(site: Site, query: Node, mark: str) -> tuple[list[Edit], list[str
     if beside or not values_stand_for_values("\0".join(pieces).strip("\"'")):
         return None
     names = [site.text(each) for each in values]
+    if not all(map(is_one_value, names)):
+        return None
     if value is not query and site.changed_between(
         names, site.tree.end(value), site.tree.start(query)
     ):
@@ -249,5 +266,6 @@ def ruby_query(site: Site) -> Iterator[list[Edit]]:
     edits = filled(site, there, ["?"] * len(there.holes))
     if edits is not None:
         end = site.tree.end(query)
-        values = ", ".join(site.text(_value(there, at)) for at in there.holes)
-        yield [*edits, site.between(end, end, f", {values}")]
+        names = [site.text(_value(there, at)) for at in there.holes]
+        if all(map(is_one_value, names)):
+            yield [*edits, site.between(end, end, f", {', '.join(names)}")]

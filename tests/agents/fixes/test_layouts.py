@@ -42,8 +42,8 @@ SQL = "import sqlite3\n\ndef f(cursor, name, other):\n    cursor.execute({})\n"
             '"SELECT a FROM t WHERE b = ?", (name,)',
         ),
         (
-            '"SELECT a FROM t WHERE b = {} LIMIT {}".format(name, other)',
-            '"SELECT a FROM t WHERE b = ? LIMIT ?", (name, other)',
+            '"SELECT a FROM t WHERE b = {} AND c < {}".format(name, other)',
+            '"SELECT a FROM t WHERE b = ? AND c < ?", (name, other)',
         ),
         (
             "f'''SELECT a FROM t\n    WHERE b = {name}'''",
@@ -321,3 +321,18 @@ def test_damaged_programs_are_fixed_or_left_alone(language: str) -> None:
             source = Source("untitled:x", damaged, name)
             before = analyse(source)
             fixes_for(source, before.findings, before)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        '"SELECT a FROM t WHERE b IN (" + ",".join(name) + ")"',
+        'f"SELECT a FROM t WHERE b IN ({name})"',
+        '"SELECT a FROM t WHERE b IN (%s)" % name',
+        'f"INSERT INTO t VALUES ({other.join(name)})"',
+        'f"SELECT a FROM t LIMIT {name}"',
+        '"SELECT a FROM t LIMIT 5 OFFSET {}".format(name)',
+    ],
+)
+def test_no_placeholder_stands_for_a_list_or_a_count(query: str) -> None:
+    assert _fixed(SQL.format(query), title="apart") == []

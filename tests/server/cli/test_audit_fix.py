@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from tests.server.cli.conftest import InProcess
 
-BAD = "import hashlib\n\nh = hashlib.md5(b'x')\n\n\ndef f(a=[]):\n    return a\n\n\ndef g(p):\n    return eval(p)\n"
+BAD = "import requests\n\nh = requests.get('https://a', timeout=9, verify=False)\n\n\ndef f(a=[]):\n    return a\n\n\ndef g(p):\n    return eval(p)\n"
 FIXED = (
-    "import hashlib\n\nh = hashlib.sha256(b'x')\n\n\n"
+    "import requests\n\nh = requests.get('https://a', timeout=9)\n\n\n"
     "def f(a=None):\n    if a is None:\n        a = []\n    return a\n"
 )
 
@@ -50,9 +50,9 @@ def test_fixes_are_written_and_named_and_what_is_left_is_shown(
     (project / "bad.py").write_bytes(f"{BAD}\n\ndef h(n):\n    raise Exception(n)\n".encode())
     ran = coai("audit", str(project), "--fix", "--level", "hint")
     text = (project / "bad.py").read_text()
-    assert text.startswith(FIXED.replace("import hashlib\n", "import hashlib\nimport ast\n"))
+    assert text.startswith(FIXED.replace("import requests\n", "import requests\nimport ast\n"))
     lines = ran.out.splitlines()
-    assert lines[0].endswith("bad.py:3: fixed weak-hash: Use SHA-256")
+    assert lines[0].endswith("bad.py:3: fixed tls-verification-off: Verify certificates again")
     assert any("fixed mutable-default" in line for line in lines)
     assert ran.code == 1
     assert any("generic-exception" in line for line in lines)
@@ -69,7 +69,10 @@ def test_all_fixed_is_exit_code_0(project: Path, coai: InProcess) -> None:
 def test_a_dry_run_shows_the_change_and_makes_none(project: Path, coai: InProcess) -> None:
     ran = coai("audit", str(project), "--fix", "--dry-run")
     assert ran.code == 1
-    assert "-h = hashlib.md5(b'x')\n+h = hashlib.sha256(b'x')\n" in ran.out
+    assert (
+        "-h = requests.get('https://a', timeout=9, verify=False)\n+h = requests.get('https://a', timeout=9)\n"
+        in ran.out
+    )
     assert (project / "bad.py").read_bytes() == BAD.encode()
     assert coai("audit", str(project), "--dry-run").code == 2
 
@@ -89,7 +92,7 @@ def test_rights_mark_and_line_ends_stay(project: Path) -> None:
     (done,) = repair(_audited(project), ALL, write=True)
     written = path.read_bytes()
     assert len(done.fixes) == 3
-    assert written.startswith(b"\xef\xbb\xbfimport hashlib\r\nimport ast\r\n")
+    assert written.startswith(b"\xef\xbb\xbfimport requests\r\nimport ast\r\n")
     assert b"\n" not in written.replace(b"\r\n", b"")
     if sys.platform != "win32":
         assert stat.S_IMODE(path.stat().st_mode) == 0o751
@@ -155,7 +158,7 @@ def test_a_file_that_may_not_be_written_is_left_alone(project: Path) -> None:
 
 
 def test_fixes_that_need_thought_are_not_made(project: Path) -> None:
-    (project / "bad.py").write_text("import hashlib\nPASSWORD = 'hunter2hunter2'\n")
+    (project / "bad.py").write_text("import requests\nPASSWORD = 'hunter2hunter2'\n")
     assert repair(_audited(project), ALL, write=True) == []
 
 
@@ -202,9 +205,17 @@ def test_the_short_way_ends_as_the_long_one_does(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert alone.audit([str(project)]) == 1
-    assert capsys.readouterr().out.endswith("1 files: 2 warning\n")
+    assert capsys.readouterr().out.endswith("1 files: 1 error, 1 warning\n")
     assert alone.audit([str(project), "--baseline", str(project / "none")]) == 2
     assert "Write one with --write-baseline." in capsys.readouterr().err
     with pytest.raises(SystemExit) as ended:
         alone.audit(["--help"])
     assert ended.value.code == 0
+
+
+def test_what_would_change_kept_values_is_left_to_the_user(project: Path, coai: InProcess) -> None:
+    text = "import hashlib\n\n\ndef key(url):\n    return hashlib.md5(url).hexdigest()\n"
+    (project / "bad.py").write_text(text)
+    ran = coai("audit", str(project), "--fix", "--format", "json")
+    assert [each["rule"] for each in ran.document["findings"]] == ["weak-hash"]
+    assert (project / "bad.py").read_text() == text
