@@ -27,6 +27,7 @@ from tests.support import faulty_server
 from tests.support.faulty_server import FaultyServer, respond, stream
 from tests.support.many_names import TwoFolders, write_two_folders
 from tests.support.routing import place, question, routing
+from tests.support.secret_texts import ASSIGNMENTS, assigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,6 +110,8 @@ _SENSITIVE: Final[tuple[Callable[[random.Random], str], ...]] = (
 )
 
 
+_FORMS: Final = tuple(ASSIGNMENTS)
+
 _PRIVATE_NAMES: Final = (
     "deploy/.env",
     ".ssh/id_rsa",
@@ -134,7 +137,11 @@ def _case(draw: random.Random, number: int, leaks: Leaks, folders: TwoFolders) -
     match draw.randrange(10):
         case 0 | 1 | 2 | 3:
             canary = draw.choice(_SENSITIVE)(draw)
-            lines.insert(draw.randrange(len(lines) + 1), f"field = '{canary}'")
+            # Personal data are told by what stands around them: a comment's address is no secret.
+            personal = "@" in canary or " " in canary or canary.isdigit()
+            form = draw.choice(_FORMS)
+            line = f"field = '{canary}'" if personal else assigned(form, "field", canary)
+            lines.insert(draw.randrange(len(lines) + 1), line)
             leaks.canaries.append(canary)
         case 4:
             canary = f"canary_{number}_{draw.randrange(10**9)}"
