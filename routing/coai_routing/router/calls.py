@@ -67,7 +67,7 @@ class AnswerStore(Protocol):
 
 
 class DepartureLog(Protocol):
-    """Notes what leaves this machine; see `egress_log.EgressLog`."""
+    """Notes what leaves this machine; see `departures.EgressLog`."""
 
     async def record(self, departure: Departure) -> None:
         """Note a departure; has written it when it returns."""

@@ -1,7 +1,7 @@
 """Asks the best model that may see a question, within its deadline, and the next one if it fails.
 
-A plan says who may be asked (`route.py`); this carries it out. Everybody who asks a model other
-than for a completion asks here.
+A plan says who may be asked (`policy/question.py`); this carries it out. Everybody who asks a model
+other than for a completion asks here.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Every setting: its name, type, default, bounds, unit, and how an untrusted file may change it.
 
 Names are snake_case in TOML files and in the environment; an editor sends camelCase. Both are
-accepted everywhere. `settings_loading.load` makes a `Settings` from the layers that the user has.
+accepted everywhere. `loading.load` makes a `Settings` from the layers that the user has.
 A setting without a narrowing is not for project files at all.
 
 One file, because the schema of the settings is read as a whole.

@@ -114,7 +114,7 @@ def have(places: Sequence[str]) -> None:
 
 
 def _user_file() -> Path:
-    """Return what `settings_files.default_user_file` does, without what that module loads."""
+    """Return what `files.default_user_file` does, without what that module loads."""
     import platformdirs  # noqa: PLC0415 (not for `--help`)
 
     return Path(platformdirs.user_config_path("coai", appauthor=False)) / "config.toml"
