@@ -114,12 +114,25 @@ def child_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     return clean_environment(os.environ, _working_directory()) | dict(more or {})
 
 
+_users: dict[str, str] | None = None
+
+
+def users_environment() -> dict[str, str]:
+    """Return the environment as the user has it: for commands that the user typed, and no others.
+
+    It may lead into the workspace, as a virtual environment does that is active there.
+    """
+    return dict(os.environ) if _users is None else dict(_users)
+
+
 def harden() -> None:
     """Take what leads into the workspace out of this process's own environment and import path.
 
     For programs of ours, before they import anything more: what libraries start by themselves has
     this environment, too.
     """
+    global _users  # noqa: PLW0603 - the process has one
+    _users = _users or dict(os.environ)
     before = os.environ.get("PYTHONPATH", "")
     cleaned = child_environment()
     for name in os.environ.keys() - cleaned.keys():

@@ -186,3 +186,22 @@ def test_a_signal_leaves_the_file_as_it_was(home: Home, folder: Path, kind: str)
     assert process.returncode != 0
     assert b"Traceback" not in said
     assert (folder / "a.py").read_bytes() == before
+
+
+def test_the_users_command_has_the_users_environment(tmp_path: Path) -> None:
+    """What keeps our own processes from importing the folder is no business of the user's test."""
+    (tmp_path / "a.py").write_text("def total(items):\n    return sum(items)\n")
+    (tmp_path / "t.py").write_text("from a import total\n\nassert total([1]) == 1\n")
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    done = subprocess.run(
+        [
+            *(Path(sys.executable).with_name("coai"), "fix", "a.py", "--no-model"),
+            *("--test", f"{sys.executable} t.py"),
+        ],
+        cwd=tmp_path,
+        env=ours,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

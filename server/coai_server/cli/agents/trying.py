@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.specialists.fixing.tally import Tried
 from coai_routing.errors import CoaiError
-from coai_routing.processes import start_async
+from coai_routing.processes import start_async, users_environment
 from coai_routing.workspace_files import read_file, replace_file
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Trial:
 
     async def _run(self) -> Tried:
         # Bytecode of one version would be taken for the next one's within the same second.
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        environment = {**users_environment(), "PYTHONDONTWRITEBYTECODE": "1"}
         process = await start_async(
             self._command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -107,7 +107,7 @@ def _words(command: str, directory: Path) -> list[str]:
         raise TestCommandError("The test command is empty.")
     named = words[0] if os.path.dirname(words[0]) == "" else str(directory / words[0])  # noqa: PTH120 - of a word, not of a path
     # The user typed this command here and means what this folder has.
-    found = shutil.which(named)  # noqa: TID251 - as said above
+    found = shutil.which(named, path=users_environment().get("PATH"))  # noqa: TID251 - as said above
     if found is None:
         raise TestCommandError(
             f"There is no program {words[0]}.", remedy="Name one that this shell would find."
