@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tests.e2e.tools import VsCode
 
 MODEL = "qwen2.5-coder-0.5b"
-SAMPLES = ROOT / "server" / "coai_server" / "samples"
+SAMPLES = ROOT / "server" / "coai_server" / "cli" / "demo" / "samples"
 CHROMIUM_OPTIONS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),

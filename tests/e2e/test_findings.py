@@ -23,7 +23,7 @@ FLAW = (
     'def amount() -> object:\n    text = request.args["amount"]\n    print(text)\n'
     "    return eval(text)\n"
 )
-HASH = "\n\ndef digest(password: bytes) -> str:\n    return hashlib.md5(password).hexdigest()\n"
+LATER = "\n\ndef later(rows=[]):\n    return rows\n"
 DOCUMENTED = (
     'def halve(number: float) -> float:\n    """Return the half of a number."""\n'
     "    return number / 2\n"
@@ -124,7 +124,7 @@ def test_the_rules_of_a_trusted_workspace_count(
 
 
 def test_all_that_can_be_fixed_in_a_file_is_fixed(workbench: Workbench, offer: Path) -> None:
-    write(workbench, FLAW + HASH)
+    write(workbench, FLAW + LATER)
     expect(workbench.squiggles("warning").first).to_be_visible(timeout=PATIENCE_MS)
     expect(workbench.squiggles("error").first).to_be_visible(timeout=PATIENCE_MS)
     workbench.run("COAI: Fix All in This File")
@@ -133,7 +133,7 @@ def test_all_that_can_be_fixed_in_a_file_is_fixed(workbench: Workbench, offer: P
     workbench.save()
     fixed = offer.read_text(encoding="utf-8")
     assert "ast.literal_eval(text)" in fixed
-    assert "hashlib.sha256(password)" in fixed
+    assert "def later(rows=None)" in fixed
 
 
 @pytest.fixture

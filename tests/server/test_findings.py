@@ -133,7 +133,10 @@ def test_hover_on_a_symbol_tells_what_was_found_inside(daemon: Daemon) -> None:
     assert said.endswith("nothing found inside")
 
 
-FIXABLE = "import hashlib\nimport ssl\nhashlib.md5(b'x')\nc = ssl._create_unverified_context()\n"
+FIXABLE = (
+    "import requests\nimport ssl\nrequests.get('https://a', timeout=9, verify=False)\n"
+    "c = ssl._create_unverified_context()\n"
+)
 
 
 def test_a_fix_that_only_puts_text_in_has_its_edits(daemon: Daemon) -> None:
@@ -167,16 +170,24 @@ def test_fixes_are_offered_for_the_finding_and_for_all(daemon: Daemon) -> None:
     diagnostics = _published(daemon)["diagnostics"]
     here = [each for each in diagnostics if each["range"]["start"]["line"] == 2]
     actions = _actions(daemon, here)
-    assert {each["title"] for each in actions} == {
-        "Use SHA-256",
-        "Say that this hash is not for security",
-    }
     preferred = next(each for each in actions if each.get("isPreferred"))
-    assert preferred["title"] == "Use SHA-256"
+    assert preferred["title"] == "Verify certificates again"
     assert preferred["diagnostics"] == here
-    (edit,) = preferred["edit"]["changes"][URI]
-    assert edit["newText"] == "sha256"
+    assert preferred["edit"]["changes"][URI]
     (every,) = _actions(daemon, [], "source.fixAll")
     assert every["kind"] == "source.fixAll.coai"
     assert len(every["edit"]["changes"][URI]) >= 2
     assert _actions(daemon, []) == []
+
+
+def test_a_fix_that_changes_kept_values_is_offered_and_not_preferred(daemon: Daemon) -> None:
+    daemon.initialize()
+    daemon.notify("initialized", {})
+    daemon.open("import hashlib\n\nhashlib.md5(b'x')\n", URI)
+    actions = _actions(daemon, _published(daemon)["diagnostics"])
+    assert {each["title"] for each in actions} == {
+        "Use SHA-256",
+        "Say that this hash is not for security",
+    }
+    assert not any(each.get("isPreferred") for each in actions)
+    assert _actions(daemon, [], "source.fixAll") == []
