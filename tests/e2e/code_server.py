@@ -26,6 +26,8 @@ START_SECONDS: Final = 90.0
 _INSTALL_SECONDS: Final = 120
 
 _SETTINGS: Final[dict[str, Any]] = {
+    # VS Code and a browser keep two processors busy, and a request ends early on a busy machine.
+    "coai.completion.patienceMs": 30_000,
     # What the browser types must arrive as it is.
     "editor.autoClosingBrackets": "never",
     "editor.autoClosingQuotes": "never",

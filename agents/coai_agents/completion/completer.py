@@ -216,7 +216,7 @@ class Completer:
             while not flight.landed.is_set():
                 own = flight.cursor == cursor
                 news = flight.landed if own else flight.changed
-                if not await self._hears(superseded, news, limit=limit):
+                if not await self._hears(flight, superseded, news, limit=limit):
                     # What is under way goes on: the next request may find it in the cache.
                     return NoSuggestion(Reason.MACHINE_BUSY)
                 if superseded.is_set():
@@ -235,10 +235,13 @@ class Completer:
             return self._show(desk, cursor, known[0], origin, flight)
         return NoSuggestion(*(flight.refusal or (Reason.MODEL_SAID_NOTHING, "")))
 
-    async def _hears(self, *signals: Signal, limit: float) -> bool:
-        """Wait for one of several things; False if the limit passes and the machine is busy."""
+    async def _hears(self, flight: InFlightCompletion, *signals: Signal, limit: float) -> bool:
+        """Wait for one of several things; False if the limit passes and the machine is busy.
+
+        A model elsewhere is as quick as it is, whatever this machine does.
+        """
         if not await happens(*signals, until=limit):
-            if self._strained():
+            if flight.here and self._strained():
                 return False
             await Signal.first(*signals)
         return True

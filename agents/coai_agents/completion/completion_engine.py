@@ -165,7 +165,7 @@ class CompletionEngine:
         backend: Backend,
     ) -> None:
         cursor = flight.cursor
-        flight.backend, flight.model = backend.name, backend.model
+        flight.backend, flight.model, flight.here = backend.name, backend.model, backend.local
         waits = trigger is Trigger.INVOKED
         whole_block = None
         if not (flight.single_line or flight.patient):

@@ -46,6 +46,8 @@ class InFlightCompletion:
     """Finds out what is known of the place."""
     backend: str = ""
     model: str = ""
+    here: bool = True
+    """Whether the backend is on this machine, or on one that the user trusts."""
     text: str = ""
     """What has come of code, from the cursor on, with `\\n` line ends."""
     raw: str = ""
