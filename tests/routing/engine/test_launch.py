@@ -14,6 +14,16 @@ from coai_routing.engine.state import EngineOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from subprocess import Popen
+
+
+def _environment(child: Popen[bytes]) -> dict[str, str]:
+    """A process's variables, which Linux shows as none while it is still being set up."""
+    process = psutil.Process(child.pid)
+    while child.poll() is None:
+        if variables := process.environ():
+            return variables
+    raise AssertionError(f"The process ended with {child.returncode} before it could be looked at.")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="libgomp is only there")
@@ -30,7 +40,7 @@ def test_its_threads_sleep_while_they_wait_unless_the_user_says_otherwise(
     )
     child = spawn_host(spec, HostFiles(tmp_path, spec.key))
     try:
-        assert psutil.Process(child.pid).environ()["OMP_WAIT_POLICY"] == policy
+        assert _environment(child)["OMP_WAIT_POLICY"] == policy
     finally:
         child.kill()
         child.wait()
