@@ -23,7 +23,7 @@ from coai_agents.analysis.rules.rules import OwnConcept, know
 from coai_agents.source import Source, Span, without_surrogates
 from coai_agents.symbols.hover import Symbol
 from coai_agents.syntax.language import Kind
-from coai_server.lsp.features.diagnostic_items import page_of
+from coai_server.lsp.features.findings.diagnostic_items import page_of
 from coai_server.lsp.features.hover import description, explanation
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coai_agents.analysis.findings.findings import Analysis, Finding, Severity
 from coai_agents.source import Encoding, Source, Span
-from coai_server.lsp.features.diagnostic_items import INCOMPLETE, MOST, diagnostics
+from coai_server.lsp.features.findings.diagnostic_items import INCOMPLETE, MOST, diagnostics
 
 SOURCE = Source("untitled:x", "abcdefgh\n" * 500, "python", version=3)
 

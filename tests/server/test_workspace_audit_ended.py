@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from coai_server.lsp.features import workspace_audit
+from coai_server.lsp.features.findings import workspace_audit
+from coai_server.lsp.features.findings.workspace_audit import WorkspaceAudit
 from coai_server.lsp.features.work_progress import ProgressBar
-from coai_server.lsp.features.workspace_audit import WorkspaceAudit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,19 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from coai_server.lsp.features import (
     code_action,
-    code_questions,
     commands,
     configuration,
-    diagnostics,
     hover,
     inline_completion,
     lifecycle,
     status,
     usage,
     vendors,
-    workspace_audit,
-    workspace_diagnostics,
 )
+from coai_server.lsp.features.agents import code_questions
+from coai_server.lsp.features.findings import diagnostics, workspace_audit, workspace_diagnostics
 from coai_server.lsp.server import Server
 
 if TYPE_CHECKING:

@@ -21,16 +21,16 @@ from pygls.exceptions import JsonRpcException
 from coai_agents.analysis.run.worker import AnalysisError
 from coai_agents.source import Edit, Position, Span
 from coai_agents.syntax.tree import parse
-from coai_server.lsp.features import documenting
-from coai_server.lsp.features.diagnostic_items import SOURCE, range_of
-from coai_server.lsp.features.diagnostics import CONTENT_MODIFIED
+from coai_server.lsp.features.agents import documenting
+from coai_server.lsp.features.findings.diagnostic_items import SOURCE, range_of
+from coai_server.lsp.features.findings.diagnostics import CONTENT_MODIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from coai_agents.fixes.fix import Fix
     from coai_agents.source import Encoding, Source
-    from coai_server.lsp.features.diagnostics import Diagnostics
+    from coai_server.lsp.features.findings.diagnostics import Diagnostics
     from coai_server.lsp.server import Server
 
 logger = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from coai_agents.markdown import code, fenced, link, prose, text
 from coai_agents.source import Position, Span
 from coai_agents.syntax.tree import parse
 from coai_routing.privacy.secrets import masked
-from coai_server.lsp.features import hover_explanation
-from coai_server.lsp.features.diagnostic_items import page_of, range_of
+from coai_server.lsp.features.agents import hover_explanation
+from coai_server.lsp.features.findings.diagnostic_items import page_of, range_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from coai_agents.source import Source
     from coai_agents.symbols.hover import Symbol
     from coai_agents.syntax.tree import SyntaxTree
-    from coai_server.lsp.features.diagnostics import Diagnostics
+    from coai_server.lsp.features.findings.diagnostics import Diagnostics
     from coai_server.lsp.server import Server
 
 PARSE_BUDGET: Final = 1.0

@@ -18,9 +18,9 @@ from lsprotocol import types
 
 from coai_agents.source import Position, Span
 from coai_routing.errors import CoaiError
-from coai_server.lsp.features import answer_documents, documenting
+from coai_server.lsp.features.agents import answer_documents, documenting
+from coai_server.lsp.features.agents.hover_explanation import meaning_of
 from coai_server.lsp.features.code_action import Client, workspace_edit
-from coai_server.lsp.features.hover_explanation import meaning_of
 from coai_server.lsp.features.work_progress import open_bar
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from coai_agents.specialists.answers import Report
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.targets import Located
-    from coai_server.lsp.features.answer_documents import AnswerDocuments
-    from coai_server.lsp.features.diagnostics import Diagnostics
+    from coai_server.lsp.features.agents.answer_documents import AnswerDocuments
+    from coai_server.lsp.features.findings.diagnostics import Diagnostics
     from coai_server.lsp.server import Server
 
 EXPLAIN: Final = "coai.explain"

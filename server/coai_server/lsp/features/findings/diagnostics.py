@@ -20,8 +20,8 @@ from pygls.exceptions import JsonRpcException
 from coai_agents.analysis.findings.preferences import Preferences, unknown_names
 from coai_agents.analysis.rules.rules import catalogue, own_concepts
 from coai_agents.analysis.run.worker import AnalysisError, AnalysisWorker
-from coai_server.lsp.features.diagnostic_items import SOURCE, diagnostics, pages_folder
-from coai_server.lsp.features.own_rules import TRUSTED, OwnRules
+from coai_server.lsp.features.findings.diagnostic_items import SOURCE, diagnostics, pages_folder
+from coai_server.lsp.features.findings.own_rules import TRUSTED, OwnRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,7 +20,7 @@ from coai_agents.analysis.rules.rules import OwnConcept, know, own_concepts
 from coai_agents.analysis.run.worker import AnalysisError
 from coai_agents.source import path_of
 from coai_routing.settings.files import default_user_file
-from coai_server.lsp.features.diagnostic_items import SOURCE
+from coai_server.lsp.features.findings.diagnostic_items import SOURCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

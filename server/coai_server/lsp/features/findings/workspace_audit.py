@@ -19,7 +19,7 @@ from coai_agents.analysis.run.worker import AnalysisError, AnalysisWorker
 from coai_agents.source import Source
 from coai_routing.errors import CoaiError
 from coai_server.lsp.documents import normal_uri
-from coai_server.lsp.features.diagnostic_items import diagnostics
+from coai_server.lsp.features.findings.diagnostic_items import diagnostics
 from coai_server.lsp.features.work_progress import open_bar
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_agents.analysis.findings.findings import Analysis
-    from coai_server.lsp.features.diagnostics import Diagnostics
+    from coai_server.lsp.features.findings.diagnostics import Diagnostics
     from coai_server.lsp.features.work_progress import ProgressBar
     from coai_server.lsp.server import Server
 

@@ -25,12 +25,12 @@ from coai_agents.source import Source, normal_language
 from coai_agents.syntax.language import GRAMMARS
 from coai_routing.workspace_files import read_file
 from coai_server.lsp.documents import normal_uri
-from coai_server.lsp.features.diagnostic_items import diagnostics
+from coai_server.lsp.features.findings.diagnostic_items import diagnostics
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Sequence
 
-    from coai_server.lsp.features.diagnostics import Diagnostics
+    from coai_server.lsp.features.findings.diagnostics import Diagnostics
     from coai_server.lsp.server import Server
 
 logger = logging.getLogger(__name__)

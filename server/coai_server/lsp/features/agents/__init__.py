@@ -1,0 +1,1 @@
+"""What the specialists say and do, in an editor: one file per request."""

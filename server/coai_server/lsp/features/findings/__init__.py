@@ -1,0 +1,1 @@
+"""Findings and their fixes, in an editor: one file per request."""
