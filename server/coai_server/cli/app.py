@@ -26,6 +26,7 @@ from coai_server.cli.agents.ask import ask
 from coai_server.cli.agents.document import document
 from coai_server.cli.agents.explain import explain
 from coai_server.cli.agents.fix import fix
+from coai_server.cli.agents.perf import perf
 from coai_server.cli.audit import command as audit
 from coai_server.cli.console import report, tolerate_any_encoding
 from coai_server.cli.demo import command as demo
@@ -64,6 +65,7 @@ app.command("explain")(explain)
 app.command("ask")(ask)
 app.command("fix")(fix)
 app.command("document")(document)
+app.command("perf")(perf)
 app.command("architecture")(architecture)
 app.add_typer(rules.commands, name="rules")
 app.add_typer(models.commands, name="models")

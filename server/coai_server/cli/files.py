@@ -22,13 +22,19 @@ class SourceFileError(CoaiError):
 def read_text(path: Path) -> str:
     """Read a source file, line ends as they are; raises `SourceFileError`."""
     try:
-        return read_file(path, MOST_BYTES).decode("utf-8-sig")
-    except OSError as error:
-        raise SourceFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+        return read_bytes(path, MOST_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceFileError(
             f"{path} is not text in UTF-8.", remedy="Convert it, or name another file."
         ) from error
+
+
+def read_bytes(path: Path, most: int) -> bytes:
+    """Read a file that the user named, of `most` bytes at most; raises `SourceFileError`."""
+    try:
+        return read_file(path, most)
+    except OSError as error:
+        raise SourceFileError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -45,7 +45,9 @@ CLOSING: Final = "\n```\n"
 _FENCED: Final = re.compile(r"```[^\n]*\n(.*?)(?:```|\Z)", re.DOTALL)
 
 
-def prompt_for(tree: SyntaxTree, function: Definition, wrong: str, path: str) -> Prompt:
+def prompt_for(
+    tree: SyntaxTree, function: Definition, wrong: str, path: str, task: str = TASK
+) -> Prompt:
     """Return what a model is asked: the function, and what is wrong where that is known."""
     code = _dedented(tree.source, function.span)
     about = f"```{tree.source.language}\n{code}\n```"
@@ -53,7 +55,7 @@ def prompt_for(tree: SyntaxTree, function: Definition, wrong: str, path: str) ->
         about += f"\n\nWhat is wrong:\n{wrong[-WRONG_CHARACTERS:]}"
     return Prompt(
         Capability.CODE_ANALYSIS,
-        TASK,
+        task,
         about,
         max_tokens=round(len(code) / CHARACTERS_A_TOKEN) + SPARE_TOKENS,
         stop=(CLOSING,),
@@ -63,13 +65,20 @@ def prompt_for(tree: SyntaxTree, function: Definition, wrong: str, path: str) ->
 
 
 async def rewritten(
-    tree: SyntaxTree, function: Definition, wrong: str, asker: Asker, *, most: int, path: str = ""
+    tree: SyntaxTree,
+    function: Definition,
+    wrong: str,
+    asker: Asker,
+    *,
+    most: int,
+    path: str = "",
+    task: str = TASK,
 ) -> AsyncGenerator[Candidate]:
     """Yield a model's versions of a function, each another one; raises `NobodyError`."""
     if function.body is None or len(function.span) > FUNCTION_CHARACTERS:
         raise NobodyError(f"{function.qualified_name} is too long to be rewritten.")
     seen: set[str] = set()
-    async for said in asker.samples(prompt_for(tree, function, wrong, path), most):
+    async for said in asker.samples(prompt_for(tree, function, wrong, path, task), most):
         edit = taken(tree, function, said.text)
         if edit is not None and edit.text not in seen:
             seen.add(edit.text)

@@ -33,6 +33,10 @@ class Tried:
     passed: bool
     output: str
     timed_out: bool = False
+    seconds: float = 0.0
+    """How long it ran, by the clock."""
+    cpu_seconds: float = 0.0
+    """How long it computed, with the processes that it waited for; 0 where that is not told."""
 
     @cached_property
     def problems(self) -> tuple[Problem, ...]:

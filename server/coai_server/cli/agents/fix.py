@@ -71,7 +71,7 @@ async def _fix(
     path = Path(target.file)
     source = source_of(path)
     locate(source, target)
-    with _restoring():
+    with restoring():
         async with asker(path, wanted=wanted, alias=alias) as asked:
             state = await _state(source, target, asked, test, seconds)
     return _outcome(path, state, test=test, write=write)
@@ -95,7 +95,7 @@ async def _state(
 
 
 @contextlib.contextmanager
-def _restoring() -> Generator[None]:
+def restoring() -> Generator[None]:
     """Let SIGTERM and SIGHUP end the command as Ctrl+C does, so that the file is put back."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]

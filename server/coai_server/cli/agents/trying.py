@@ -13,6 +13,7 @@ import shlex
 import shutil
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.specialists.fixing.tally import Tried
@@ -72,6 +73,7 @@ class Trial:
     async def _run(self) -> Tried:
         # Bytecode of one version would be taken for the next one's within the same second.
         environment = {**users_environment(), "PYTHONDONTWRITEBYTECODE": "1"}
+        begun, computed = time.monotonic(), _children_seconds()
         process = await start_async(
             self._command,
             stdin=asyncio.subprocess.DEVNULL,
@@ -86,16 +88,28 @@ class Trial:
         try:
             async with asyncio.timeout(self._seconds):
                 await process.wait()
+            seconds, computed = time.monotonic() - begun, _children_seconds() - computed
             await asyncio.wait([reading], timeout=AFTER_SECONDS)
         except TimeoutError:
-            timed_out = True
+            timed_out, seconds = True, self._seconds
         finally:
             _end(process)
             reading.cancel()
             await asyncio.gather(reading, return_exceptions=True)
             await process.wait()
         output = kept.decode("utf-8", "replace")
-        return Tried(process.returncode == 0 and not timed_out, output, timed_out)
+        passed = process.returncode == 0 and not timed_out
+        return Tried(passed, output, timed_out, seconds, computed)
+
+
+def _children_seconds() -> float:
+    """Return what ended children computed: only one runs at a time, so a difference is one's."""
+    if sys.platform == "win32":
+        return 0.0
+    import resource  # noqa: PLC0415 - Windows has none
+
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _words(command: str, directory: Path) -> list[str]:
