@@ -262,6 +262,7 @@ READS_WHAT_IS_OURS = {
     *("agents/fixes/fixers.py", "agents/analysis/rules/rule_pages.py"),
     *("agents/analysis/rules/rules.py", "agents/analysis/run/ruff.py"),
     *("agents/symbols/hover.py", "agents/syntax/language.py", "agents/git.py"),
+    "agents/specialists/performance/known.py",
     *("agents/specialists/fixing/candidates.py", "agents/specialists/diagnosing/knowledge.py"),
 }
 """Modules that open files of COAI's own, which come with it or which it has made."""

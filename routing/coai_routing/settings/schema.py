@@ -418,6 +418,19 @@ class LedgerSettings(Section):
     )
 
 
+class MemorySettings(Section):
+    """What is remembered on this machine: what fixed a problem, and what is known of a project."""
+
+    enabled: Annotated[bool, SWITCH_OFF] = Field(
+        default=True,
+        description=(
+            "Whether changes that a test or you kept are remembered, and tried first for the next "
+            "problem of their kind. Nothing sensitive is, and nothing is sent anywhere: see "
+            "`coai memory list`."
+        ),
+    )
+
+
 class LogSettings(Section):
     """The daemon's own log. It holds no code and no secret."""
 
@@ -441,6 +454,7 @@ class Settings(Section):
     models: ModelSettings = ModelSettings()
     privacy: PrivacySettings = PrivacySettings()
     ledger: LedgerSettings = LedgerSettings()
+    memory: MemorySettings = MemorySettings()
     routing: RoutingSettings = RoutingSettings()
     cloud: CloudSettings = CloudSettings()
     cache: CacheSettings = CacheSettings()

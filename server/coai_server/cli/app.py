@@ -21,6 +21,7 @@ from coai_server.cli import (
     stats,
     why,
 )
+from coai_server.cli.agents import memory
 from coai_server.cli.agents.architecture import architecture
 from coai_server.cli.agents.ask import ask
 from coai_server.cli.agents.document import document
@@ -73,6 +74,7 @@ app.add_typer(config.commands, name="config")
 app.add_typer(route.commands, name="route")
 app.add_typer(privacy.commands, name="privacy")
 app.add_typer(cache.commands, name="cache")
+app.add_typer(memory.commands, name="memory")
 app.command("stats")(stats.stats)
 app.command("auth")(auth.auth)
 

@@ -41,6 +41,7 @@ NARROWABLE = {
     "privacy.mode",
     "privacy.exclude",
     "ledger.enabled",
+    "memory.enabled",
     "static.at_least.<name>",
     "privacy.personal_data",
     "privacy.emails",
@@ -461,6 +462,7 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     assert LINES.index(after.completion.multiline) >= LINES.index(before.completion.multiline)
     assert after.privacy.mode >= before.privacy.mode
     assert after.ledger.enabled <= before.ledger.enabled
+    assert after.memory.enabled <= before.memory.enabled
     assert after.privacy.personal_data >= before.privacy.personal_data
     assert after.privacy.emails >= before.privacy.emails
     assert after.routing.allow_cloud <= before.routing.allow_cloud
@@ -480,12 +482,14 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     completion_keys = (*SWITCHES, "languages", "max_tokens", "multiline", "exclude")
     assert_equal_but(after.completion, before.completion, completion_keys)
     assert_equal_but(after.ledger, before.ledger, ("enabled",))
+    assert_equal_but(after.memory, before.memory, ("enabled",))
     privacy_keys = ("mode", "exclude", "personal_data", "emails", "private")
     assert_equal_but(after.privacy, before.privacy, privacy_keys)
     assert_equal_but(after.routing, before.routing, ("allow_cloud",))
     assert not after.telemetry.enabled or before.telemetry.enabled
     assert_equal_but(after.telemetry, before.telemetry, ("enabled",))
-    sections = ("completion", "privacy", "routing", "ledger", "static", "explanations", "telemetry")
+    sections = ("completion", "privacy", "routing", "ledger", "memory", "static", "explanations")
+    sections = (*sections, "telemetry")
     assert_equal_but(after, before, sections)
 
 
@@ -517,6 +521,7 @@ RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "endpoints.custom.box.url": st.just("http://box"),
     "privacy.mode": st.booleans(),
     "ledger.enabled": st.booleans(),
+    "memory.enabled": st.booleans(),
     "privacy.personal_data": st.booleans(),
     "privacy.emails": st.booleans(),
     "privacy.private": EXCLUDES,

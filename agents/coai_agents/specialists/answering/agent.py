@@ -67,21 +67,30 @@ def names_asked(question: str) -> set[str]:
     return {name for text in found for name in names_in(text)}
 
 
-async def answering(question: str, about: Sequence[About], asker: Asker) -> AsyncGenerator[Report]:
-    """Yield the facts at once, then the same with more and more of a model's answer before them."""
+async def answering(
+    question: str, about: Sequence[About], asker: Asker, remembered: Sequence[Statement] = ()
+) -> AsyncGenerator[Report]:
+    """Yield the facts at once, then the same with more and more of a model's answer before them.
+
+    `remembered` is what is known of the project that the question touches.
+    """
     sections = [section for each in about for section in _facts(question, each)]
+    if remembered:
+        sections.append(Section("Remembered of this project", tuple(remembered)))
     notes = () if sections else (NO_FACTS,)
     facts = Report("", tuple(sections), notes)
     yield facts
-    async with aclosing(spoken(_prompt(question, about), asker)) as pieces:
+    async with aclosing(spoken(_prompt(question, about, remembered), asker)) as pieces:
         async for words in pieces:
             yield _answered(question, about, facts, words)
 
 
-async def answer(question: str, about: Sequence[About], asker: Asker) -> Report:
+async def answer(
+    question: str, about: Sequence[About], asker: Asker, remembered: Sequence[Statement] = ()
+) -> Report:
     """Return the whole answer."""
     report = Report("", ())
-    async with aclosing(answering(question, about, asker)) as reports:
+    async with aclosing(answering(question, about, asker, remembered)) as reports:
         async for each in reports:
             report = each
     return report
@@ -105,9 +114,12 @@ def _facts(question: str, about: About) -> list[Section]:
     return [section for section in sections if section.statements]
 
 
-def _prompt(question: str, about: Sequence[About]) -> Prompt:
+def _prompt(question: str, about: Sequence[About], remembered: Sequence[Statement] = ()) -> Prompt:
     room = CODE_CHARACTERS // max(1, len(about))
     shown = [f"{each.path or each.source.language}:\n{_code(each)[:room]}" for each in about]
+    if remembered:
+        facts = "\n".join(f"- {each.text}" for each in remembered)
+        shown.append(f"Known of this project:\n{facts}")
     return Prompt(
         Capability.CODE_ANALYSIS,
         TASK,

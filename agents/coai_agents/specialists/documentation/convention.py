@@ -79,3 +79,8 @@ def convention_of(language: str, documentation: Iterable[str]) -> Convention | N
     for text in documentation:
         votes.update(one for one, mark in _PYTHON if mark.search(text))
     return votes.most_common(1)[0][0] if votes else usual
+
+
+def shown_convention(documentation: str) -> Convention | None:
+    """Return the convention that one documentation of Python's shows; None if it shows none."""
+    return next((one for one, mark in _PYTHON if mark.search(documentation)), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.run.analyzer import analyse
@@ -16,24 +17,29 @@ from coai_agents.fixes.fixers import fixes_for
 from coai_agents.specialists.asking import NobodyError
 from coai_agents.specialists.fixing.candidates import Candidate, known_fixes
 from coai_agents.specialists.fixing.checking import problems_in, sound
+from coai_agents.specialists.fixing.places import (
+    named_function,
+    same_file,
+    target_function,
+    target_functions,
+)
 from coai_agents.specialists.fixing.rewriting import WRONG_CHARACTERS, rewritten
 from coai_agents.specialists.fixing.tally import Tried, brings_something, is_better
-from coai_agents.syntax.definitions import FUNCTIONS, outline
+from coai_agents.syntax.definitions import outline
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator
 
     from coai_agents.analysis.findings.findings import Finding
     from coai_agents.source import Source
     from coai_agents.specialists.asking import Asker
-    from coai_agents.specialists.diagnosing.problems import Frame, Problem
+    from coai_agents.specialists.diagnosing.problems import Problem
     from coai_agents.specialists.edits import Change
     from coai_agents.specialists.targets import Target
-    from coai_agents.syntax.definitions import Definition
-    from coai_agents.syntax.tree import SyntaxTree
 
     Try = Callable[[Source], Awaitable[Tried]]
+    Recall = Callable[[Source, Problem], Iterable[Candidate]]
 
 MOST_ROUNDS: Final = 3
 """Rounds in which a model is told how the test went; later ones lose more than they win."""
@@ -43,6 +49,12 @@ MOST_TARGETS: Final = 3
 """Functions that a model may rewrite in one round."""
 MOST_STEPS: Final = 20
 """Changes without a model, one after the other."""
+
+
+def nothing(source: Source, problem: Problem) -> Iterable[Candidate]:
+    """Remember nothing of a problem."""
+    del source, problem
+    return ()
 
 
 @dataclass
@@ -56,6 +68,8 @@ class Fixing:
     notes: list[str] = field(default_factory=list[str])
     left: str = ""
     """What is still wrong; empty where nothing is known to be."""
+    problem: Problem | None = None
+    """What was wrong at first, where that is one problem that can be named."""
 
     def take(self, candidate: Candidate, after: Source) -> None:
         """Count a change in."""
@@ -66,11 +80,16 @@ class Fixing:
 # ---------------------------------------------------------------- without a test
 
 
-async def fix_findings(source: Source, target: Target, asker: Asker, path: str = "") -> Fixing:
-    """Fix what can be told to be wrong without running anything."""
+async def fix_findings(
+    source: Source, target: Target, asker: Asker, path: str = "", recall: Recall = nothing
+) -> Fixing:
+    """Fix what can be told to be wrong without running anything.
+
+    `recall` gives what solved such a problem before, which is tried first.
+    """
     state = Fixing(source, source)
     for _ in range(MOST_STEPS):
-        step = next(_certain(state.after, target), None)
+        step = next(_certain(state.after, target, recall), None)
         if step is None:
             break
         state.take(*step)
@@ -80,17 +99,20 @@ async def fix_findings(source: Source, target: Target, asker: Asker, path: str =
         await _rewrite_named(state, target, wrong, asker, path)
         wrong = _wrong(state.after, target)
     state.left = "\n".join(wrong)
+    known = _titles(state.after)
+    gone = [each for each in problems_in(source) if each.title not in known]
+    state.problem = gone[0] if len(gone) == 1 else None
     return state
 
 
-def _certain(source: Source, target: Target) -> Iterator[tuple[Candidate, Source]]:
+def _certain(source: Source, target: Target, recall: Recall) -> Iterator[tuple[Candidate, Source]]:
     """Yield changes that need no model and that hold by themselves."""
     analysis = analyse(source)
     before = problems_in(source)
     for problem in before:
         if not _meant(source, target, problem.frames[0].line):
             continue
-        for candidate in known_fixes(source, problem):
+        for candidate in chain(recall(source, problem), known_fixes(source, problem)):
             changed = sound(source, candidate.edits, analysis)
             if changed is not None and problem.title not in _titles(changed.after):
                 yield candidate, changed.after
@@ -108,7 +130,7 @@ def _meant(source: Source, target: Target, line: int) -> bool:
     """Say whether a line, from 1, is among those that are to be fixed."""
     if target.first:
         return target.first <= line <= target.last
-    function = _named(source, target.symbol) if target.symbol else None
+    function = named_function(source, target.symbol) if target.symbol else None
     if function is None:
         return not target.symbol
     first, last = (source.line_at(at) + 1 for at in (function.span.start, function.span.end))
@@ -138,7 +160,7 @@ async def _rewrite_named(
 ) -> None:
     source = state.after
     tree = parse(source)
-    function = None if tree is None else _target(tree, target)
+    function = None if tree is None else target_function(tree, target)
     if tree is None or function is None:
         state.notes.append("No function is there that a model could rewrite.")
         return
@@ -172,17 +194,28 @@ def _fewer(before: Source, after: Source, target: Target) -> bool:
 
 
 async def fix_by_test(
-    source: Source, target: Target, asker: Asker, attempt: Try, path: str = ""
+    source: Source,
+    target: Target,
+    asker: Asker,
+    attempt: Try,
+    path: str = "",
+    *,
+    recall: Recall = nothing,
 ) -> Fixing:
-    """Change a file until the user's test passes, or nothing makes it go better any more."""
+    """Change a file until the user's test passes, or nothing makes it go better any more.
+
+    `recall` gives what solved such a problem before, which is tried first.
+    """
     first = await attempt(source)
     state = Fixing(source, source, tried=first)
+    if first.problem is not None:
+        state.problem = first.problem.root
     if first.passed:
         return state
     best = (source, 0, first)
     rounds = 0
     for _ in range(MOST_STEPS):
-        if not await _by_rules(state, attempt, path):
+        if not await _by_rules(state, attempt, path, recall):
             rounds += 1
             if rounds > MOST_ROUNDS or not await _by_model(state, target, asker, attempt, path):
                 break
@@ -207,7 +240,7 @@ def _came_further(state: Fixing, first: Tried) -> bool:
     return now.stage > first.stage or fewer
 
 
-async def _by_rules(state: Fixing, attempt: Try, path: str) -> bool:
+async def _by_rules(state: Fixing, attempt: Try, path: str, recall: Recall) -> bool:
     """Try what is known of the error; say whether something of it helped."""
     assert state.tried is not None
     start = state.tried
@@ -215,7 +248,7 @@ async def _by_rules(state: Fixing, attempt: Try, path: str) -> bool:
     here = [each for problem in start.problems for each in _here(problem, path)]
     for each in (*here, *problems_in(state.after)):
         helped: tuple[Candidate, Source, Tried] | None = None
-        for candidate in known_fixes(state.after, each):
+        for candidate in chain(recall(state.after, each), known_fixes(state.after, each)):
             changed = sound(state.after, candidate.edits, analysis)
             if changed is None:
                 continue
@@ -236,20 +269,9 @@ async def _by_rules(state: Fixing, attempt: Try, path: str) -> bool:
 def _here(problem: Problem, path: str) -> Iterator[Problem]:
     """Yield the chain's problems with only their frames in the file, the root first."""
     for each in reversed(problem.chain):
-        frames = tuple(frame for frame in each.frames if _same_file(frame, path))
+        frames = tuple(frame for frame in each.frames if same_file(frame, path))
         if frames:
             yield replace(each, frames=frames)
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.replace("\\", "/").split("/") if part not in (".", "..")]
-
-
-def _same_file(frame: Frame, path: str) -> bool:
-    """Say whether a frame is in the file: the longest ending that both have is all of one."""
-    one, other = (_parts(each) for each in (frame.path, path))
-    count = min(len(one), len(other))
-    return one[-count:] == other[-count:]
 
 
 async def _by_model(state: Fixing, target: Target, asker: Asker, attempt: Try, path: str) -> bool:
@@ -257,7 +279,9 @@ async def _by_model(state: Fixing, target: Target, asker: Asker, attempt: Try, p
     source, start = state.after, state.tried
     tree = parse(source)
     assert start is not None
-    functions = [] if tree is None else list(_targets(tree, target, start, path))[:MOST_TARGETS]
+    functions = (
+        [] if tree is None else list(target_functions(tree, target, start, path))[:MOST_TARGETS]
+    )
     if tree is None or not functions:
         state.notes.append("No function is there that a model could rewrite.")
         return False
@@ -316,65 +340,3 @@ def _said(tried: Tried | None) -> str:
         return ""
     said = "It took too long and was ended.\n" if tried.timed_out else ""
     return said + tried.output.strip()[-WRONG_CHARACTERS:]
-
-
-# ------------------------------------------------------------------------ places
-
-
-def _target(tree: SyntaxTree, target: Target) -> Definition | None:
-    """Return the function that the user named."""
-    if target.symbol:
-        return _named(tree.source, target.symbol)
-    lines = range(max(1, target.first), target.last + 1)
-    return next((found for line in lines if (found := _around(tree, line)) is not None), None)
-
-
-def _named(source: Source, symbol: str) -> Definition | None:
-    tree = parse(source)
-    for each in () if tree is None else outline(tree):
-        if each.kind in FUNCTIONS and symbol in (each.name, each.qualified_name):
-            return each
-    return None
-
-
-def _around(tree: SyntaxTree, line: int) -> Definition | None:
-    """Return the innermost function with a line, from 1, that has a name and a body."""
-    source = tree.source
-    around = [
-        each
-        for each in outline(tree)
-        if each.kind in FUNCTIONS
-        and each.name
-        and each.body is not None
-        and source.line_at(each.span.start) < line <= source.line_at(each.span.end) + 1
-    ]
-    return around[-1] if around else None
-
-
-def _targets(tree: SyntaxTree, target: Target, tried: Tried, path: str) -> Iterator[Definition]:
-    """Yield the functions that a failing test points at, the likeliest first, each once."""
-    if target.first or target.symbol:
-        named = _target(tree, target)
-        yield from () if named is None else (named,)
-        return
-    seen: set[str] = set()
-    problems = [] if tried.problem is None else list(tried.problem.chain)[::-1]
-    frames = [frame for each in problems for frame in each.frames if _same_file(frame, path)]
-    pointed = [_around(tree, frame.line) for frame in frames]
-    functions = [
-        each
-        for each in outline(tree)
-        if each.kind in FUNCTIONS and each.name and each.body is not None
-    ]
-    words = Counter(_words(tried.output))
-    spoken = sorted(
-        (each for each in functions if words[each.name]), key=lambda each: -words[each.name]
-    )
-    for each in (*pointed, *spoken, *functions):
-        if each is not None and each.qualified_name not in seen:
-            seen.add(each.qualified_name)
-            yield each
-
-
-def _words(text: str) -> list[str]:
-    return "".join(each if each.isalnum() or each == "_" else " " for each in text).split()

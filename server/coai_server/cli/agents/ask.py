@@ -59,8 +59,10 @@ async def _ask(question: str, what: str | None, *, alias: str | None, wanted: bo
 
     about = _named(question) if what is None else [_about(what)]
     path = Path() if what is None else Path(parse_target(what).file)
+    from coai_server.cli.agents.memory import facts_about  # noqa: PLC0415 (as above)
+
     async with asker(path, wanted=wanted, alias=alias) as asked:
-        return await answer(question, about, asked)
+        return await answer(question, about, asked, facts_about(path, question))
 
 
 def _about(what: str) -> About:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from coai_routing.errors import CoaiError
 from coai_server.cli.agents.models import asker
 from coai_server.cli.agents.showing import Change, Outcome, finish
 from coai_server.cli.console import run
@@ -74,7 +75,30 @@ async def _fix(
     with restoring():
         async with asker(path, wanted=wanted, alias=alias) as asked:
             state = await _state(source, target, asked, test, seconds)
+    _remember(path, state, written=write)
     return _outcome(path, state, test=test, write=write)
+
+
+def _remember(path: Path, state: Fixing, *, written: bool) -> None:
+    """Remember what a test passed with, or what the user has written."""
+    passed = state.tried is not None and state.tried.passed
+    if state.problem is None or not state.steps or not (passed or written):
+        return
+    from coai_agents.memory.episodes import episode_of  # noqa: PLC0415 (as above)
+    from coai_server.cli.agents.memory import folder_of, keeper  # noqa: PLC0415 (as above)
+
+    kept = keeper(path)
+    folder = folder_of(path)
+    name = path.absolute().relative_to(folder).as_posix()
+    by = ", ".join(dict.fromkeys(each.by.partition(":")[0] for each in state.steps))
+    change, judge = (state.before, state.after), "test" if passed else "user"
+    episode = episode_of((str(folder), name), state.problem, change, by, judge)
+    if kept is None or episode is None:
+        return
+    try:
+        kept.episode(episode)
+    except CoaiError as error:
+        state.notes.append(f"It is not remembered: {error}")
 
 
 async def _state(
@@ -84,14 +108,16 @@ async def _state(
         fix_by_test,
         fix_findings,
     )
+    from coai_server.cli.agents.memory import recall  # noqa: PLC0415 (as above)
 
     path = Path(target.file)
+    remembered = recall(path)
     if test is None:
-        return await fix_findings(source, target, asked, target.file)
+        return await fix_findings(source, target, asked, target.file, remembered)
     from coai_server.cli.agents.trying import Trial  # noqa: PLC0415 (only with `--test`)
 
     trial = Trial(path, test, seconds=seconds, directory=Path.cwd())
-    return await fix_by_test(source, target, asked, trial, target.file)
+    return await fix_by_test(source, target, asked, trial, target.file, recall=remembered)
 
 
 @contextlib.contextmanager
