@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,7 +12,12 @@ import pytest
 
 from coai_agents.completion.completer import Completer
 from coai_agents.completion.outcome import Reason, Suggestion, Trigger
-from coai_agents.completion.prompt.tokens import SMALLEST_WINDOW, TokenLengths, count_tokens
+from coai_agents.completion.prompt.tokens import (
+    SMALLEST_WINDOW,
+    TokenLengths,
+    count_tokens,
+    count_tokens_at_once,
+)
 from coai_agents.completion.stop.structure import SyntaxTrees
 from coai_routing.errors import PromptTooLongError
 from coai_routing.settings.schema import CompletionSettings
@@ -45,6 +51,16 @@ CHINESE = "数据处理函数返回用户输入的名称和价格。" * 100
 )
 def test_tokens_are_estimated_by_the_kind_of_text(text: str, tokens: int) -> None:
     assert 0.85 * tokens < count_tokens(text) < 1.15 * tokens
+
+
+def test_a_text_is_counted_piece_by_piece_as_it_is_at_once() -> None:
+    chance = random.Random(1)
+    alphabet = "aB1_ \t\n\n\r\f\v.,(é数\u2028\xa0"
+    for length in range(3000):
+        text = "".join(chance.choices(alphabet, k=length % 40))
+        assert count_tokens(text) == count_tokens_at_once(text), repr(text)
+    for text in (ROWS, OBJECTS, STYLES, FUNCTIONS, CHINESE):
+        assert count_tokens(text) == count_tokens_at_once(text)
 
 
 def backend(window: int = 4096, name: str = "a") -> Backend:

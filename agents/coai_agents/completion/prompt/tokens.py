@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from coai_routing.errors import PromptTooLongError
     from coai_routing.pool.backends import Backend
 
@@ -46,9 +49,53 @@ _BLOCK: Final = 256
 """Windows are multiples of this; a count next to one tells that the prompt was cut to it."""
 
 
+_WHITE_SPACE: Final = " \t\n\r\f\v"
+"""What `\\s` stands for in `_TOKEN`."""
+
+_REMEMBERED: Final = 4096
+_LONGEST: Final = 400
+"""Characters of a text that is remembered; with as many as are, that is 2 MB at most."""
+
+
 def count_tokens(text: str) -> int:
-    """Estimate the tokens of a text."""
+    """Estimate the tokens of a text.
+
+    A keystroke changes one line of a prompt, and it takes several counts to find out what a prompt
+    may show. So what is between two blank lines is remembered, and so is each line.
+    """
+    return _count_apart(text, "\n\n", _count_block)
+
+
+def count_tokens_at_once(text: str) -> int:
+    """Estimate the same from the whole text, which takes a millisecond for 20,000 characters."""
     return len(_TOKEN.findall(text))
+
+
+def _count_block(text: str) -> int:
+    return _count_lines(text) if len(text) > _LONGEST else _count_known_block(text)
+
+
+def _count_lines(text: str) -> int:
+    return _count_apart(text, "\n", _count_line)
+
+
+def _count_line(text: str) -> int:
+    return count_tokens_at_once(text) if len(text) > _LONGEST else _count_known_line(text)
+
+
+_count_known_block = lru_cache(_REMEMBERED)(_count_lines)
+_count_known_line = lru_cache(_REMEMBERED)(count_tokens_at_once)
+
+
+def _count_apart(text: str, end: str, count: Callable[[str], int]) -> int:
+    """Count piece by piece; a line end is one token with all the white space around it."""
+    first, *middle = text.split(end)
+    if not middle:
+        return count(text)
+    *middle, last = middle
+    pieces = [kept for piece in middle if (kept := piece.strip(_WHITE_SPACE))]
+    inner = sum(map(count, pieces)) + len(pieces) + 1
+    return count(first.rstrip(_WHITE_SPACE)) + inner + count(last.lstrip(_WHITE_SPACE))
 
 
 @dataclass(slots=True)
@@ -84,12 +131,13 @@ class TokenLengths:
         """Take in how many tokens a backend counted in a prompt, which it may have cut."""
         if counted <= FEWEST_COUNTED:
             return
-        expected = self.tokens(backend, language, prompt)
+        estimated = count_tokens(prompt)
+        expected = estimated * self._ratio(backend, language)
         cut = (counted + 1) % _BLOCK <= 2  # noqa: PLR2004 - one more or less than a multiple
         if cut and counted >= SMALLEST_WINDOW and counted < LOWEST_RATIO * expected:
             self._of(backend).window = counted
             return
-        self._correct(backend, language, counted / max(1, count_tokens(prompt)), SMOOTHING)
+        self._correct(backend, language, counted / max(1, estimated), SMOOTHING)
 
     def learn_count(self, backend: Backend, language: str, prompt: str, counted: int) -> None:
         """Take in what a prompt was counted at that is too long: the next one shall fit."""
