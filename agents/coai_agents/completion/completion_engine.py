@@ -207,7 +207,7 @@ class CompletionEngine:
         """Return a prompt that the window has room for; counted, where an estimate is too vague."""
         session = self._prompting.session(desk, source, cursor, settings, backend, waits=waits)
         for _ in range(MOST_COUNTS):
-            if not self._prompting.is_close(session, backend, settings):
+            if not self._prompting.is_close(session, source.language, backend, settings):
                 break
             prompt = session.prompt(backend.fim, session.tail(cursor) or "")
             counted = await self._backends.count_tokens(backend, prompt)
@@ -285,7 +285,8 @@ class CompletionEngine:
         last = tail[-1:] if backend.local and tail[-1:] in _BLANKS else ""
         patience = PATIENCE_INVOKED if trigger is Trigger.INVOKED else 1.0
         for healed in (last, "") if last else ("",):
-            prompt = session.prompt(backend.fim, tail.removesuffix(healed))
+            begun = tail.removesuffix(healed)
+            prompt = session.prompt(backend.fim, begun)
             request = ModelRequest(
                 prompt=prompt,
                 max_tokens=self._prompting.most_output(
@@ -309,7 +310,9 @@ class CompletionEngine:
             finally:
                 if flight.flow is not None:
                     self._pace.take(backend, flight.flow, fresh, flight.reply)
-            self._prompting.learn(desk, backend, language, request, flight.reply)
+            self._prompting.learn(
+                desk, backend, language, flight.reply, session=session, tail=begun
+            )
             if begins_well:
                 return
 

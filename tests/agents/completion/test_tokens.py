@@ -75,7 +75,7 @@ def test_a_backends_own_counts_correct_the_estimate_for_their_kind_of_text() -> 
     lengths = TokenLengths()
     bytes_, words = backend(name="bytes"), backend(name="words")
     for _ in range(30):
-        lengths.learn(bytes_, "python", FUNCTIONS, len(FUNCTIONS))
+        lengths.learn(bytes_, "python", count_tokens(FUNCTIONS), len(FUNCTIONS))
     assert lengths.characters_per_token(bytes_, "python", FUNCTIONS) == pytest.approx(1, rel=0.01)
     assert lengths.characters_per_token(bytes_, "sql", FUNCTIONS) < 2, "for want of better"
     assert lengths.tokens(words, "python", FUNCTIONS) == count_tokens(FUNCTIONS)
@@ -83,7 +83,7 @@ def test_a_backends_own_counts_correct_the_estimate_for_their_kind_of_text() -> 
 
 def test_a_prompt_that_was_cut_silently_tells_the_window() -> None:
     lengths = TokenLengths()
-    lengths.learn(backend(32768), "python", FUNCTIONS * 3, 2048)
+    lengths.learn(backend(32768), "python", count_tokens(FUNCTIONS * 3), 2048)
     assert lengths.window(backend(32768)) == 2048
     assert lengths.tokens(backend(), "python", FUNCTIONS) == count_tokens(FUNCTIONS)
 

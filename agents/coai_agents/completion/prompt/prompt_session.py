@@ -53,8 +53,8 @@ class PromptSession:
     """What stands above the document: the cells of its notebook."""
     idle: bool = False
     """Whether it was frozen with the larger budget of an idle moment."""
-    tokens: float = 0.0
-    """What it shows, in tokens of the backend's, as far as they can be estimated."""
+    estimated: int = 0
+    """The tokens of what it shows, before the backend's own counts correct that."""
 
     def tail(self, cursor: Cursor) -> str | None:
         """Return what goes after the middle token at the cursor; None if the prompt is stale."""

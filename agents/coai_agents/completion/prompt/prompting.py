@@ -25,7 +25,7 @@ from coai_agents.completion.prompt.budget import (
     share_out,
 )
 from coai_agents.completion.prompt.prompt_session import REST_TAIL, freeze, move
-from coai_agents.completion.prompt.tokens import CLOSE, TokenLengths
+from coai_agents.completion.prompt.tokens import CLOSE, TokenLengths, count_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from coai_agents.source import Source
     from coai_routing.errors import PromptTooLongError
     from coai_routing.pool.backends import Backend
-    from coai_routing.request import ModelReply, ModelRequest
+    from coai_routing.request import ModelReply
     from coai_routing.settings.schema import CompletionSettings
 
 SAMPLE: Final = 4000
@@ -78,15 +78,21 @@ class Prompting:
         desk: DocumentState,
         backend: Backend,
         language: str,
-        request: ModelRequest,
         reply: ModelReply | None,
+        *,
+        session: PromptSession,
+        tail: str,
     ) -> None:
-        """Take from a reply which slot holds the prompt and how long a token is."""
-        if reply is None or request.prompt is None:
+        """Take from a reply which slot holds the prompt and how long a token is.
+
+        The prompt is what the session shows, and what was typed since: its `tail`.
+        """
+        if reply is None:
             return
         if backend.has_slots and reply.slot is not None:
             desk.slot = reply.slot
-        self.lengths.learn(backend, language, request.prompt, reply.usage.prompt_tokens)
+        estimated = session.estimated + count_tokens(tail)
+        self.lengths.learn(backend, language, estimated, reply.usage.prompt_tokens)
 
     def shorten(
         self,
@@ -110,10 +116,11 @@ class Prompting:
         return self.lengths.window(backend) - output - RESERVED_TOKENS
 
     def is_close(
-        self, session: PromptSession, backend: Backend, settings: CompletionSettings
+        self, session: PromptSession, language: str, backend: Backend, settings: CompletionSettings
     ) -> bool:
         """Say whether a prompt may be longer than the window, for all that an estimate tells."""
-        return session.tokens > CLOSE * self.room(backend, settings)
+        tokens = self.lengths.corrected(backend, language, session.estimated)
+        return tokens > CLOSE * self.room(backend, settings)
 
     def session(
         self,
@@ -130,8 +137,9 @@ class Prompting:
         if session is not None and session.backend != backend.key:
             session = desk.session = desk.slot = desk.ahead = None
         if session is not None and (tail := session.tail(cursor)) is not None:
-            typed = self.lengths.tokens(backend, source.language, tail)
-            if session.tokens + typed <= self.room(backend, settings):
+            estimated = session.estimated + count_tokens(tail)
+            tokens = self.lengths.corrected(backend, source.language, estimated)
+            if tokens <= self.room(backend, settings):
                 return session
         factor = PATIENT_FACTOR if waits else FREEZE_FACTOR
         moved = None
@@ -189,13 +197,15 @@ class Prompting:
         *,
         idle: bool,
     ) -> PromptSession:
-        characters = self._afford(source, cursor, settings, backend, factor)
+        density = self._density(source, cursor, backend)
+        characters = self._afford(settings, backend, factor, density)
         room = self.room(backend, settings)
         session = self._frozen(source, cursor, settings, backend, characters, idle=idle)
         for _ in range(ATTEMPTS):
-            if session.tokens <= room:
+            tokens = self.lengths.corrected(backend, source.language, session.estimated)
+            if tokens <= room:
                 break
-            characters = int(characters * room / session.tokens)
+            characters = int(characters * room / tokens)
             session = self._frozen(source, cursor, settings, backend, characters, idle=idle)
         return session
 
@@ -222,7 +232,7 @@ class Prompting:
         session = freeze(
             cursor, backend=backend.key, budget=budget, files=files, above=above, idle=idle
         )
-        return self._counted(session, source, backend)
+        return _counted(session)
 
     def _move(
         self,
@@ -235,46 +245,35 @@ class Prompting:
         factor: float,
     ) -> PromptSession | None:
         """Return a prompt that begins as `session` did; None if that is too long or too dear."""
+        density = self._density(source, cursor, backend)
         budget = share_out(
-            self._afford(source, cursor, settings, backend, factor),
+            self._afford(settings, backend, factor, density),
             prefix=len(cursor.prefix),
             suffix=len(cursor.suffix),
             with_context=False,
         )
-        most = self._afford(source, cursor, settings, backend, PATIENT_FACTOR)
+        most = self._afford(settings, backend, PATIENT_FACTOR, density)
         moved = move(session, cursor, budget=budget, most=most)
         if moved is None:
             return None
-        moved = self._counted(moved, source, backend)
-        return moved if moved.tokens <= self.room(backend, settings) else None
+        moved = _counted(moved)
+        tokens = self.lengths.corrected(backend, source.language, moved.estimated)
+        return moved if tokens <= self.room(backend, settings) else None
 
-    def _counted(self, session: PromptSession, source: Source, backend: Backend) -> PromptSession:
-        shown = (
-            session.above,
-            session.window,
-            session.suffix_window,
-            *(file.text for file in session.files),
-        )
-        tokens = sum(self.lengths.tokens(backend, source.language, text) for text in shown)
-        return replace(session, tokens=tokens)
+    def _density(self, source: Source, cursor: Cursor, backend: Backend) -> float:
+        """Return how many characters a token has around the cursor."""
+        sample = cursor.prefix[-SAMPLE:] + cursor.suffix[: SAMPLE // 4]
+        return self.lengths.characters_per_token(backend, source.language, sample)
 
     def _afford(
-        self,
-        source: Source,
-        cursor: Cursor,
-        settings: CompletionSettings,
-        backend: Backend,
-        factor: float,
+        self, settings: CompletionSettings, backend: Backend, factor: float, density: float
     ) -> int:
         """Return the characters that can be read in the time that there is."""
-        sample = cursor.prefix[-SAMPLE:] + cursor.suffix[: SAMPLE // 4]
         return prompt_budget(
             prompt_speed=None if backend.speed is None else backend.speed.prompt_tokens_per_second,
             target_ms=settings.target_latency_ms,
             room_tokens=self.room(backend, settings),
-            characters_per_token=self.lengths.characters_per_token(
-                backend, source.language, sample
-            ),
+            characters_per_token=density,
             factor=factor,
             fewest=self._fewest(factor),
         )
@@ -283,6 +282,12 @@ class Prompting:
         if self._strained():
             return FEWEST_STRAINED
         return FEWEST_FIRST if factor == FIRST_FACTOR else FEWEST_TOKENS
+
+
+def _counted(session: PromptSession) -> PromptSession:
+    shown = (session.above, session.window, session.suffix_window)
+    files = (file.text for file in session.files)
+    return replace(session, estimated=sum(map(count_tokens, (*shown, *files))))
 
 
 def _shows_as_much(session: PromptSession, wanted: PromptSession) -> bool:

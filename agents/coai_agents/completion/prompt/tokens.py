@@ -116,7 +116,12 @@ class TokenLengths:
 
     def tokens(self, backend: Backend, language: str, text: str) -> float:
         """Estimate the tokens that a text is to a backend."""
-        return count_tokens(text) * self._ratio(backend, language)
+        return self.corrected(backend, language, count_tokens(text))
+
+    def corrected(self, backend: Backend, language: str, estimated: int) -> float:
+        """Return how many tokens an estimate is to a backend."""
+        ratios = self._of(backend).ratios
+        return estimated * ratios.get(language, ratios.get("", 1.0))
 
     def characters_per_token(self, backend: Backend, language: str, sample: str) -> float:
         """Return how long a token is in text like `sample`."""
@@ -127,12 +132,11 @@ class TokenLengths:
         learned = self._of(backend).window
         return backend.context_tokens if learned is None else min(learned, backend.context_tokens)
 
-    def learn(self, backend: Backend, language: str, prompt: str, counted: int) -> None:
+    def learn(self, backend: Backend, language: str, estimated: int, counted: int) -> None:
         """Take in how many tokens a backend counted in a prompt, which it may have cut."""
         if counted <= FEWEST_COUNTED:
             return
-        estimated = count_tokens(prompt)
-        expected = estimated * self._ratio(backend, language)
+        expected = self.corrected(backend, language, estimated)
         cut = (counted + 1) % _BLOCK <= 2  # noqa: PLR2004 - one more or less than a multiple
         if cut and counted >= SMALLEST_WINDOW and counted < LOWEST_RATIO * expected:
             self._of(backend).window = counted
@@ -164,10 +168,6 @@ class TokenLengths:
         for kind in (language, ""):
             before = ratios.get(kind, ratio)
             ratios[kind] = before + (weight if kind else SMOOTHING) * (ratio - before)
-
-    def _ratio(self, backend: Backend, language: str) -> float:
-        ratios = self._of(backend).ratios
-        return ratios.get(language, ratios.get("", 1.0))
 
     def _of(self, backend: Backend) -> _Known:
         return self._known.setdefault(backend.key, _Known())
