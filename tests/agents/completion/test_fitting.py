@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from coai_agents.completion.cursor import Cursor
 from coai_agents.completion.outcome import Reason
+from coai_agents.completion.stop import structure
+from coai_agents.completion.stop.fitting import fit
+from coai_agents.completion.stop.structure import SyntaxTrees
+from coai_agents.source import Source
+from coai_agents.syntax.tree import SyntaxTree, parse
 from tests.agents.completion.fitted import MARK, fitted, shown
 
 GO, JS, TS, TSX = "go", "javascript", "typescript", "typescriptreact"
@@ -132,3 +138,32 @@ def test_what_fits_is_left_as_it_is(says: str, marked: str, language: str) -> No
 def test_what_stands_there_already_is_the_reason() -> None:
     assert fitted("size", "make(¦size)\n") is Reason.FILTERED_COPY_OF_NEXT_LINE
     assert fitted("(1 + rate)", "x = price * ¦rate\n") is Reason.FILTERED_OUT_OF_PLACE
+
+
+@pytest.mark.parametrize(
+    ("says", "line", "most"),
+    [
+        ("a, b", "print(¦)", 0),
+        ("a, b)", "print(¦)", 1),
+        ("a, b", "print(¦", 0),
+        ("a = (", "print(¦, c)", 5),
+    ],
+    ids=["what fits", "what fits when it is cut", "the end of a line", "what breaks the line"],
+)
+def test_only_for_what_does_not_parse_is_a_document_parsed_wholly(
+    says: str, line: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole: list[Source] = []
+
+    def counting(source: Source, previous: SyntaxTree | None = None) -> SyntaxTree | None:
+        if previous is None:
+            whole.append(source)
+        return parse(source, previous)
+
+    monkeypatch.setattr(structure, "parse", counting)
+    before, _, after = line.partition(MARK)
+    head = "x = 1\n" * 50
+    source = Source("file:///case", f"{head}{before}{after}\n", "python")
+    cursor = Cursor.at(source, len(head) + len(before))
+    fit(says, cursor, SyntaxTrees().ground(source, cursor))
+    assert min(1, most) <= len(whole) <= most, [one.text[len(head) :] for one in whole]

@@ -134,23 +134,25 @@ def _cut(text: str, around: Surroundings, ground: Ground, *, sure: bool) -> Iter
 
 def _best(candidates: list[str], cursor: Cursor, ground: Ground) -> str:
     """Return the first candidate that parses without an error, or the one that parses best."""
-    judge = ground.judge
-    before = None if judge is None else judge("")
-    if judge is None or before is None:
-        judge, before = _unjudged, _unjudged("")
-    best: tuple[int, int, int] | None = None
-    for number, candidate in enumerate(candidates):
+    judge = ground.judge or _unjudged
+    sounds: list[Soundness | None] = []
+    for candidate in candidates:
         sound = judge(candidate)
-        if sound is None:
-            continue
-        if not sound.errors:
+        if sound is not None and not sound.errors:
             return candidate
-        wrong = 0 if sound.clean else 1 + _penalty(candidate, cursor.around, ground)
-        score = sound.errors, wrong, number
-        best = score if best is None else min(best, score)
-    if best is None:
+        sounds.append(sound)
+    before = judge("")
+    if before is None:
+        before = _unjudged("")
+        sounds[:] = map(_unjudged, candidates)
+    scores = [
+        (sound.errors, 0 if sound.clean else 1 + _penalty(candidate, cursor.around, ground), number)
+        for number, (candidate, sound) in enumerate(zip(candidates, sounds, strict=True))
+        if sound is not None
+    ]
+    if not scores:
         return ""
-    errors, wrong, number = best
+    errors, wrong, number = min(scores)
     without = 0 if before.clean else 1 + _penalty("", cursor.around, ground)
     # What is being written at the end of a line need not parse yet.
     worse = not cursor.around.at_line_end and (errors, wrong) > (before.errors, without)
