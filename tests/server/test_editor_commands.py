@@ -143,7 +143,9 @@ def test_the_model_in_use_is_named_with_the_speed_that_was_measured(
     key = speed_key(store.only.path, engine_options(settings.engine).settled())
     keep_speed(tmp_path, key, Speed(prompt_tokens_per_second=154.0, output_tokens_per_second=50.0))
     services: Any = SimpleNamespace()
-    running = SimpleNamespace(served=lambda: SimpleNamespace(offer=SimpleNamespace(speed=None)))
+    running = SimpleNamespace(
+        served=lambda: SimpleNamespace(deployment=SimpleNamespace(speed=None))
+    )
     services.settings = settings
     services.models = SimpleNamespace(store=store, embedded=running)
     (model,) = status.describe_models(services)

@@ -13,15 +13,15 @@ from enum import IntEnum
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from coai_routing.pool.health import HEALTHY, BackendHealth
+from coai_routing.policy.deployment import Candidate, Rejected
 from coai_routing.privacy.sensitivity import Sensitivity, ShownFile
 from coai_routing.registry.capabilities import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from coai_routing.registry.capabilities import CapabilityPolicy, RoutedModel
-    from coai_routing.registry.prices import Price
+    from coai_routing.policy.deployment import Deployment
+    from coai_routing.registry.capabilities import CapabilityPolicy
     from coai_routing.request import ModelRequest
 
 CROWDED: Final = 2
@@ -69,42 +69,6 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Deployment:
-    """A model at an endpoint, as far as it is known."""
-
-    model: RoutedModel
-    endpoint: str
-    """The endpoint as the user knows it."""
-    name: str | None
-    """The endpoint's own name of the model; None for the one that it has."""
-    base_url: str
-    local: bool
-    """Whether it may see what is sensitive: it is on this machine, or the user trusts its host."""
-    price: Price | None = None
-    """None where it costs nothing."""
-    ready: bool = True
-    detail: str = ""
-    remedy: str = ""
-    takes_prompts: bool = True
-    """Whether it continues raw prompts; the others take messages only."""
-    latency_ms: float | None = None
-    """The running mean until a whole answer; None before the first one."""
-    health: BackendHealth = HEALTHY
-    in_flight: int = 0
-    """Requests under way there."""
-
-    @property
-    def key(self) -> str:
-        """What tells it from every other deployment."""
-        return f"{self.model.alias}@{self.endpoint}/{self.name or ''}"
-
-    @property
-    def expected_ms(self) -> float:
-        """Milliseconds until a whole answer: measured, else what is typical."""
-        return self.model.typical_ms if self.latency_ms is None else self.latency_ms
-
-
-@dataclass(frozen=True, slots=True)
 class Circumstances:
     """What a plan depends on besides the deployments."""
 
@@ -128,33 +92,12 @@ class Circumstances:
 
 
 @dataclass(frozen=True, slots=True)
-class RouteCandidate:
-    """A deployment that may be asked, and why it stands where it stands."""
-
-    deployment: Deployment
-    why: str
-    cost: float
-    """US dollars at most."""
-    falls_short: bool
-    """Whether better models are wanted for a request of this complexity."""
-
-
-@dataclass(frozen=True, slots=True)
-class RouteRejected:
-    """A deployment that is not asked, why, and what would change that."""
-
-    deployment: Deployment
-    why: str
-    remedy: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class RoutePlan:
     """The order in which deployments are asked, and those that are not."""
 
     objective: Objective
-    candidates: tuple[RouteCandidate, ...]
-    rejected: tuple[RouteRejected, ...]
+    candidates: tuple[Candidate, ...]
+    rejected: tuple[Rejected, ...]
 
 
 def affinity_of(request: ModelRequest) -> bytes:
@@ -167,23 +110,23 @@ def affinity_of(request: ModelRequest) -> bytes:
 def plan_route(deployments: Sequence[Deployment], around: Circumstances) -> RoutePlan:
     """Order the deployments that may answer; the others keep their reason."""
     wanted = (around.alias,) if around.alias is not None else around.policy.candidates
-    rejected: list[RouteRejected] = []
-    groups: dict[tuple[str, str], list[RouteCandidate]] = {}
+    rejected: list[Rejected] = []
+    groups: dict[tuple[str, str], list[Candidate]] = {}
     for deployment in deployments:
-        if deployment.model.alias not in wanted:
+        if deployment.alias not in wanted:
             continue
         cost = _cost(deployment, around)
         refusal = _refusal(deployment, around, cost)
         if refusal is not None:
-            rejected.append(RouteRejected(deployment, *refusal))
+            rejected.append(Rejected(deployment, *refusal))
             continue
-        short = deployment.model.quality < _needed(around)
-        candidate = RouteCandidate(
+        short = deployment.quality < _needed(around)
+        candidate = Candidate(
             deployment, _why(deployment, around, cost=cost, short=short), cost, short
         )
         # `NAME` and `NAME#2` are two addresses of one endpoint, so of one model.
-        same = deployment.name or f"at {deployment.endpoint.partition('#')[0]}"
-        groups.setdefault((deployment.model.alias, same), []).append(candidate)
+        same = deployment.model or f"at {deployment.endpoint.partition('#')[0]}"
+        groups.setdefault((deployment.alias, same), []).append(candidate)
     ordered = sorted(
         groups.values(), key=lambda group: min(_preference(one, around) for one in group)
     )
@@ -216,13 +159,13 @@ def _refusal(deployment: Deployment, around: Circumstances, cost: float) -> tupl
             "It is not on this machine, and nothing may leave it.",
             "Set `routing.allow_cloud`, and switch `privacy.mode` off if it is on.",
         )
-    if not deployment.ready:
+    if deployment.phase != "ready":
         return deployment.detail, deployment.remedy
     if around.is_prompt and not deployment.takes_prompts:
         return "It takes messages only, and this is a raw prompt.", ""
     tokens = around.prompt_tokens + around.max_tokens
-    if tokens > deployment.model.context_tokens:
-        room = deployment.model.context_tokens
+    if tokens > deployment.context_tokens:
+        room = deployment.context_tokens
         why = f"About {tokens} tokens do not fit into its context of {room}."
         return why, "Ask about less code."
     if (sick := deployment.health.refusal(around.now)) is not None:
@@ -235,10 +178,10 @@ def _refusal(deployment: Deployment, around: Circumstances, cost: float) -> tupl
     return None
 
 
-def _preference(candidate: RouteCandidate, around: Circumstances) -> tuple[float, ...]:
+def _preference(candidate: Candidate, around: Circumstances) -> tuple[float, ...]:
     """Smaller is better: good enough, then the objective, coarsely; then standing; then finely."""
     deployment = candidate.deployment
-    quality, soon = deployment.model.quality, deployment.expected_ms
+    quality, soon = deployment.quality, deployment.expected_ms
     away = float(not deployment.local)
     worth = quality - 0.5 * min(1.0, soon / SLOW_MS) - 0.5 * min(1.0, candidate.cost / DEAR)
     band: tuple[float, ...]
@@ -254,11 +197,11 @@ def _preference(candidate: RouteCandidate, around: Circumstances) -> tuple[float
         case Objective.BALANCED:
             # The local model first wherever it is good enough.
             band, exact = (away, round(-10.0 * worth)), -worth
-    standing = around.standings.get(deployment.model.alias, NEUTRAL)
+    standing = around.standings.get(deployment.alias, NEUTRAL)
     return (float(candidate.falls_short), *band, -standing, exact, away, candidate.cost, -quality)
 
 
-def _balanced(group: list[RouteCandidate], around: Circumstances) -> list[RouteCandidate]:
+def _balanced(group: list[Candidate], around: Circumstances) -> list[Candidate]:
     """Order endpoints of one model: where the prompt is known first, unless it is crowded.
 
     Rendezvous hashing (Thaler and Ravishankar, 1998), so that an endpoint that comes or goes moves
@@ -268,7 +211,7 @@ def _balanced(group: list[RouteCandidate], around: Circumstances) -> list[RouteC
         return group
     least = min(one.deployment.in_flight for one in group)
 
-    def key(one: RouteCandidate) -> tuple[int, bytes]:
+    def key(one: Candidate) -> tuple[int, bytes]:
         over = one.deployment.in_flight - least
         place = f"{one.deployment.endpoint}\0".encode() + around.affinity
         return (over if over > CROWDED else 0), blake2b(place, digest_size=8).digest()
@@ -281,19 +224,19 @@ def _why(deployment: Deployment, around: Circumstances, *, cost: float, short: b
     words = [f"It is {where}"]
     if short:
         words.append(
-            f"its quality of {deployment.model.quality:.2f} falls short of a complexity of "
+            f"its quality of {deployment.quality:.2f} falls short of a complexity of "
             f"{around.complexity:.2f}"
         )
     match around.objective:
         case Objective.LATENCY:
             words.append(f"an answer takes about {deployment.expected_ms:.0f} ms")
         case Objective.QUALITY:
-            words.append(f"its quality is {deployment.model.quality:.2f}")
+            words.append(f"its quality is {deployment.quality:.2f}")
         case Objective.COST:
             words.append(f"it costs at most {cost:.4f} USD" if cost else "it costs nothing")
         case Objective.BALANCED:
             words.append(
-                f"quality {deployment.model.quality:.2f}, about {deployment.expected_ms:.0f} ms, "
+                f"quality {deployment.quality:.2f}, about {deployment.expected_ms:.0f} ms, "
                 f"at most {cost:.4f} USD"
             )
     return "; ".join(words) + "."

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from coai_routing.background import Background
 from coai_routing.errors import ProviderError, ProviderUnavailableError
-from coai_routing.policy.completion import CompletionPlan, Offer, Wishes, plan_completion
+from coai_routing.policy.completion import CompletionPlan, Wishes, plan_completion
+from coai_routing.policy.deployment import Deployment
 from coai_routing.pool.speed import Speed, measure
 from coai_routing.privacy.egress import is_loopback
 from coai_routing.providers.suffixed import BY_SERVER, taken_apart
@@ -78,9 +79,9 @@ class Absence:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """An offer together with what it takes to use it."""
+    """A deployment together with what it takes to complete code there."""
 
-    offer: Offer
+    deployment: Deployment
     place: Callable[[], Place | None]
     """Where it is and what may go there as the settings are now; None while nobody is there."""
     fim: FimFormat | None
@@ -91,7 +92,7 @@ class Served:
     @property
     def sent_model(self) -> str | None:
         """The model as a request names it; None for a server that has one and keeps slots."""
-        return None if self.has_slots else self.offer.model
+        return None if self.has_slots else self.deployment.model
 
 
 class Backends:
@@ -146,22 +147,22 @@ class Backends:
         plan, served = self._plan()
         backends: list[Backend] = []
         for candidate in plan.candidates:
-            offer = candidate.offer
-            behind = served[offer.name, offer.model]
-            place = behind.place() if offer.phase == "ready" else None
+            deployment = candidate.deployment
+            behind = served[deployment.endpoint, deployment.model]
+            place = behind.place() if deployment.phase == "ready" else None
             if place is not None and behind.fim is not None:
                 backends.append(
                     Backend(
-                        name=offer.name,
-                        model=offer.model,
+                        name=deployment.endpoint,
+                        model=deployment.model,
                         base_url=place.base_url,
                         fim=behind.fim,
                         context_tokens=behind.context_tokens,
-                        speed=offer.speed,
-                        latency_ms=offer.latency_ms,
+                        speed=deployment.speed,
+                        latency_ms=deployment.latency_ms,
                         has_slots=behind.has_slots,
                         reads_ahead=behind.reads_ahead,
-                        local=offer.local,
+                        local=deployment.local,
                     )
                 )
         return tuple(backends)
@@ -170,19 +171,19 @@ class Backends:
         """Say why `candidates` is empty."""
         plan = self.plan()
         for candidate in plan.candidates:
-            if candidate.offer.phase == "starting":
+            if candidate.deployment.phase == "starting":
                 return Absence("backend_starting", candidate.why)
         asked_for = self._wishes().backend
         details: list[str] = []
         for refused in plan.rejected:
-            if asked_for not in ("auto", refused.offer.name):
+            if asked_for not in ("auto", refused.deployment.endpoint):
                 continue
-            detail = f"{refused.offer.name}: {refused.why} {refused.remedy}".rstrip()
-            if refused.offer.health.failures:
+            detail = f"{refused.deployment.endpoint}: {refused.why} {refused.remedy}".rstrip()
+            if refused.deployment.health.failures:
                 return Absence("breaker_open", detail)
-            if refused.offer.phase == "failed":
+            if refused.deployment.phase == "failed":
                 return Absence("backend_failed", detail)
-            if not refused.offer.local and refused.offer.phase == "ready":
+            if not refused.deployment.local and refused.deployment.phase == "ready":
                 return Absence("egress_refused", detail)
             details.append(detail)
         # The embedded engine goes first in every plan, and what it lacks is the easiest to get.
@@ -190,8 +191,8 @@ class Backends:
 
     def _plan(self) -> tuple[CompletionPlan, dict[tuple[str, str], Served]]:
         served = self._everything()
-        offers = [self._as_it_is(one) for one in served.values()]
-        return plan_completion(offers, self._wishes(), self._clock()), served
+        deployments = [self._as_it_is(one) for one in served.values()]
+        return plan_completion(deployments, self._wishes(), self._clock()), served
 
     def _everything(self) -> dict[tuple[str, str], Served]:
         """Return all that is served, the embedded engine first: its lacks are told first."""
@@ -199,7 +200,7 @@ class Backends:
         everything = self._served if embedded is None else (embedded, *self._served)
         if (cloud := self._cloud()) is not None:
             everything = (*everything, cloud)
-        return {(one.offer.name, one.offer.model): one for one in everything}
+        return {(one.deployment.endpoint, one.deployment.model): one for one in everything}
 
     def _each(self) -> Iterator[Served]:
         """Yield all that is served; each is made when it is asked for, so the servers go first."""
@@ -209,16 +210,16 @@ class Backends:
         if (cloud := self._cloud()) is not None:
             yield cloud
 
-    def _as_it_is(self, served: Served) -> Offer:
-        """Return an offer with what the pool knows of it, and as the settings are now."""
-        offer, at = served.offer, (served.offer.name, served.sent_model)
+    def _as_it_is(self, served: Served) -> Deployment:
+        """Return a deployment with what the pool knows of it, and as the settings are now."""
+        deployment, at = served.deployment, (served.deployment.endpoint, served.sent_model)
         place = served.place()
         return replace(
-            offer,
+            deployment,
             health=self._pool.health(*at),
             latency_ms=self._pool.latency_ms(*at, completes=True),
-            speed=self._pool.speed(*at) or offer.speed,
-            local=offer.local if place is None else place.local,
+            speed=self._pool.speed(*at) or deployment.speed,
+            local=deployment.local if place is None else place.local,
         )
 
     # -------------------------------------------------------------- asking
@@ -253,7 +254,10 @@ class Backends:
     def _as_chosen(self, backend: Backend) -> tuple[Served, Place]:
         """Return what a backend is now; raises ProviderUnavailableError if it is another one."""
         for served in self._each():
-            if (served.offer.name, served.offer.model) == (backend.name, backend.model):
+            if (served.deployment.endpoint, served.deployment.model) == (
+                backend.name,
+                backend.model,
+            ):
                 place = served.place()
                 if place is not None and place.local == backend.local:
                     return served, place
@@ -277,7 +281,7 @@ class Backends:
         await self._measure()
 
     async def look(self) -> None:
-        """Find out which endpoints answer and what they offer."""
+        """Find out which endpoints answer and what they deployment."""
         endpoints = {endpoint.name: endpoint for endpoint in self._endpoints()}
         self.found = tuple(await self._discover(tuple(endpoints.values())))
         served: list[Served] = []
@@ -286,41 +290,41 @@ class Backends:
             if found.ok:
                 served.extend(self._serve(found, endpoint, model) for model in found.models)
                 continue
-            offer = Offer(
-                name=found.name,
-                model="",
+            deployment = Deployment(
+                found.name,
+                "",
                 fills_in=False,
                 phase="off",
                 detail=found.detail,
                 remedy=found.remedy,
             )
-            served.append(Served(offer, partial(self._place, endpoint), None, DEFAULT_CONTEXT))
+            served.append(Served(deployment, partial(self._place, endpoint), None, DEFAULT_CONTEXT))
         self._served = tuple(served)
 
     async def _measure(self) -> None:
         """Measure each server on this machine whose speed is not known, one after the other."""
         for served in self._served:
-            offer, place = self._as_it_is(served), served.place()
-            key = (offer.name, offer.model)
-            wanted = offer.fills_in and offer.local and offer.loaded
+            deployment, place = self._as_it_is(served), served.place()
+            key = (deployment.endpoint, deployment.model)
+            wanted = deployment.fills_in and deployment.local and deployment.loaded
             if not wanted or place is None or key in self._measured:
                 continue
             self._measured.add(key)
             try:
                 speed = await measure(self._pool.provider(place), served.sent_model)
             except ProviderError as error:
-                logger.info("The speed of %s could not be measured: %s", offer.name, error)
+                logger.info("The speed of %s could not be measured: %s", deployment.endpoint, error)
                 continue
             if speed is not None:
-                self._pool.measured(offer.name, served.sent_model, speed)
+                self._pool.measured(deployment.endpoint, served.sent_model, speed)
 
     def _serve(self, found: Found, endpoint: EndpointSettings, model: ModelDescription) -> Served:
         family = self._catalog.family_of(model.name)
         by_server = family is None and model.name in found.fills_in
         is_llama = found.kind == "llama_server"
-        offer = Offer(
-            name=found.name,
-            model=model.name,
+        deployment = Deployment(
+            found.name,
+            model.name,
             fills_in=family is not None or by_server,
             rank=int(self._catalog.completion_rank(model.name)) or int(by_server),
             loaded=model.loaded is not False,
@@ -330,7 +334,7 @@ class Backends:
         if by_server:
             fim = BY_SERVER
         return Served(
-            offer,
+            deployment,
             partial(self._place, endpoint),
             fim,
             model.context_tokens or DEFAULT_CONTEXT,

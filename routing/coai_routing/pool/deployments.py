@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coai_routing.errors import ProviderUnavailableError
-from coai_routing.policy.question import Deployment
+from coai_routing.policy.deployment import Deployment
 from coai_routing.pool.pool import ModelPool
 from coai_routing.registry.prices import builtin_prices
 
@@ -47,26 +47,32 @@ class Deployments:
             places.setdefault(place.endpoint.partition("#")[0], []).append(place)
         prices = self._prices or builtin_prices()
         found: list[Deployment] = []
-        for model in self._registry().models:
+        registry = self._registry()
+        for model in registry.models:
+            _, longest = registry.target_ms(model.tier)
             for placement in model.deployments:
                 for place in places.get(placement.endpoint, ()):
                     price = prices.of(placement.model or "") if place.billed else None
                     at = (place.endpoint, placement.model)
                     found.append(
                         Deployment(
-                            model=model,
-                            endpoint=place.endpoint,
-                            name=placement.model,
-                            base_url=place.base_url,
+                            place.endpoint,
+                            placement.model or "",
+                            place.base_url,
                             local=place.local,
-                            price=price,
-                            ready=place.ready,
+                            phase="ready" if place.ready else "off",
                             detail=place.detail,
                             remedy=place.remedy,
-                            takes_prompts=place.takes_prompts,
                             health=self.pool.health(*at),
-                            latency_ms=self.pool.latency_ms(*at, completes=False),
                             in_flight=self.pool.in_flight(place.endpoint),
+                            latency_ms=self.pool.latency_ms(*at, completes=False),
+                            alias=model.alias,
+                            quality=model.quality,
+                            context_tokens=model.context_tokens,
+                            typical_ms=model.typical_ms,
+                            longest_ms=longest,
+                            price=price,
+                            takes_prompts=place.takes_prompts,
                         )
                     )
         return tuple(found)

@@ -12,7 +12,8 @@ from coai_routing.registry.prices import estimated_tokens
 
 if TYPE_CHECKING:
     from coai_routing.errors import ProviderError
-    from coai_routing.policy.question import Deployment, Question
+    from coai_routing.policy.deployment import Deployment
+    from coai_routing.policy.question import Question
     from coai_routing.request import Delta, ModelReply, ModelRequest
 
 ANSWERED: Final = ("answered", "stopped")
@@ -144,9 +145,9 @@ class Meter:
             cost = 0.0 if deployment.price is None else deployment.price.at_most(prompt, output)
         return Call(
             capability=request.capability,
-            alias=deployment.model.alias,
+            alias=deployment.alias,
             endpoint=deployment.endpoint,
-            model=(reply.model if reply is not None else deployment.name) or "",
+            model=deployment.model if reply is None else reply.model,
             local=deployment.local,
             prompt_tokens=prompt,
             cached_tokens=cached,

@@ -23,7 +23,7 @@ from coai_routing.errors import (
     RequestRejectedError,
     StaysHereError,
 )
-from coai_routing.policy.completion import Offer
+from coai_routing.policy.deployment import Deployment
 from coai_routing.pool.place import Place
 from coai_routing.pool.speed import Speed
 from coai_routing.request import Capability, Delta, Health, Message
@@ -67,27 +67,27 @@ class CloudCompletion:
         self._router = router
         self.alias: str | None = None
         """The model that is asked, as the registry names it."""
-        self._offer: Offer | None = None
+        self._deployment: Deployment | None = None
         self.base_url = ""
 
     @property
-    def offer(self) -> Offer | None:
+    def deployment(self) -> Deployment | None:
         """What is offered at the moment; None unless the user wants completions from a cloud."""
-        return self._offer if self._wanted() else None
+        return self._deployment if self._wanted() else None
 
     def served(self) -> Served | None:
-        """Return the offer with what it takes to use it; reads only memory."""
-        offer = self.offer
-        if offer is None:
+        """Return the deployment with what it takes to use it; reads only memory."""
+        deployment = self.deployment
+        if deployment is None:
             return None
         from coai_routing.pool.backends import Served  # noqa: PLC0415 - only where it is wanted
 
-        ready = offer.phase == "ready"
-        return Served(offer, self._place, CHAT if ready else None, CONTEXT_TOKENS)
+        ready = deployment.phase == "ready"
+        return Served(deployment, self._place, CHAT if ready else None, CONTEXT_TOKENS)
 
     def _place(self) -> Place | None:
-        offer = self.offer
-        if offer is None or offer.phase != "ready":
+        deployment = self.deployment
+        if deployment is None or deployment.phase != "ready":
             return None
         return Place(
             NAME, self.base_url, local=False, connect=lambda: self, bound=self, shared=True
@@ -100,21 +100,21 @@ class CloudCompletion:
     async def prepare(self) -> None:
         """Find out what could be offered by the settings as they are now."""
         if not self._wanted():
-            self._offer = None
+            self._deployment = None
             return
         try:
             self.alias, place, model = await asyncio.to_thread(self._choose)
         except CoaiError as error:
-            self._offer = _offered("", "failed", error.message, error.remedy)
+            self._deployment = _offered("", "failed", error.message, error.remedy)
             return
         self.base_url = place.base_url
         if not self._settings().routing.allow_cloud:
             why = "Cloud models are not allowed."
-            self._offer = _offered(model, "off", why, "Set `routing.allow_cloud`.")
+            self._deployment = _offered(model, "off", why, "Set `routing.allow_cloud`.")
         elif not place.ready:
-            self._offer = _offered(model, "off", place.detail, place.remedy)
+            self._deployment = _offered(model, "off", place.detail, place.remedy)
         else:
-            self._offer = _offered(model, "ready", "", "")
+            self._deployment = _offered(model, "ready", "", "")
             # What was spent today is known before anything is.
             await self._router()
 
@@ -202,20 +202,22 @@ class CloudCompletion:
 
     async def health(self) -> Health:
         """Say whether it would be asked."""
-        offer = self.offer
-        if offer is None:
+        deployment = self.deployment
+        if deployment is None:
             return Health(ok=False, detail="It is off.", remedy="Set `completion.allow_cloud`.")
-        return Health(ok=offer.phase == "ready", detail=offer.detail, remedy=offer.remedy)
+        return Health(
+            ok=deployment.phase == "ready", detail=deployment.detail, remedy=deployment.remedy
+        )
 
     async def aclose(self) -> None:
         """Hold nothing: the router closes its own connections."""
 
 
-def _offered(model: str, phase: str, detail: str, remedy: str) -> Offer:
+def _offered(model: str, phase: str, detail: str, remedy: str) -> Deployment:
     assert phase in ("ready", "off", "failed")
-    return Offer(
-        name=NAME,
-        model=model,
+    return Deployment(
+        NAME,
+        model,
         fills_in=True,
         phase=phase,
         detail=detail,

@@ -16,7 +16,7 @@ from coai_routing.errors import ProviderError, ProviderTimeoutError
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
-    from coai_routing.policy.question import Deployment
+    from coai_routing.policy.deployment import Deployment
     from coai_routing.pool.pool import ModelPool
     from coai_routing.router.model_call import Ask, ModelCall, Piece
 
@@ -77,7 +77,7 @@ class Hedging:
                 provider=deployment.endpoint,
                 remedy="Give the request more time, or use a faster model.",
             )
-            self._pool.failed(deployment.endpoint, deployment.name, late.message)
+            self._pool.failed(deployment.endpoint, deployment.model or None, late.message)
             raise late from error
         except BaseException:
             await stream.aclose()

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from coai_routing.policy.question import Deployment, Question, RouteCandidate
+    from coai_routing.policy.deployment import Candidate, Deployment
+    from coai_routing.policy.question import Question
     from coai_routing.request import Delta
 
 KEY_VERSION: Final = 1
@@ -27,10 +28,10 @@ class ModelCall:
     """A question for one candidate of a plan."""
 
     question: Question
-    candidate: RouteCandidate
+    candidate: Candidate
     deadline: float
     """Of the whole, in the event loop's time."""
-    others: tuple[RouteCandidate, ...] = ()
+    others: tuple[Candidate, ...] = ()
     """Who could be asked instead, best first."""
 
     @property
@@ -79,7 +80,9 @@ def cache_key(question: Question, deployment: Deployment | None) -> str:
         request.temperature,
         request.stop,
         request.json_schema,
-        None if deployment is None else (deployment.endpoint, deployment.base_url, deployment.name),
+        None
+        if deployment is None
+        else (deployment.endpoint, deployment.base_url, deployment.model),
         request.sensitive,
     )
     text = json.dumps(parts, sort_keys=True)

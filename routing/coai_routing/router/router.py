@@ -120,12 +120,7 @@ class Router:
         self._book = book
         # From the inside out: the call, what it costs, whether it is kept, a second one beside
         # it, the same again. Fallback, turns and single flight are around these, below.
-        ask: Ask = Sending(
-            fleet,
-            egress=egress,
-            departures=departures,
-            target_ms=lambda tier: registry().target_ms(tier),
-        )
+        ask: Ask = Sending(fleet, egress=egress, departures=departures)
         ask = Accounting(ask, book, observe)
         ask = Keeping(ask, cache)
         ask = Hedging(ask, fleet.pool, wanted=lambda: settings().hedge)
@@ -201,7 +196,7 @@ class Router:
             reply,
             "model",
             last.sensitivity,
-            alias=deployment.model.alias,
+            alias=deployment.alias,
             local=deployment.local,
         )
 

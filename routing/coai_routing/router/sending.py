@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from coai_routing.pool.deployments import Deployments
     from coai_routing.privacy.egress import Egress
-    from coai_routing.registry.capabilities import TierName
     from coai_routing.router.calls import DepartureLog
     from coai_routing.router.model_call import ModelCall
 
@@ -33,20 +32,17 @@ class Sending:
         *,
         egress: Callable[[], Egress],
         departures: DepartureLog | None,
-        target_ms: Callable[[TierName], tuple[float, float]],
     ) -> None:
-        """Take `target_ms`: the latencies from which to which a tier answers usually."""
         self._fleet = fleet
         self._egress = egress
         self._departures = departures
-        self._target_ms = target_ms
 
     async def __call__(self, call: ModelCall) -> AsyncGenerator[Piece]:
         """Ask; what may not leave raises EgressRefusedError and is not logged."""
         deployment, question = call.deployment, call.question
         seconds = call.deadline - asyncio.get_running_loop().time()
         request = question.request.model_copy(
-            update={"timeout": max(0.001, seconds), "model": deployment.name}
+            update={"timeout": max(0.001, seconds), "model": deployment.model or None}
         )
         # The provider checks this again when the bytes go; here it keeps the log honest too.
         self._egress().check(request, deployment.base_url, provider=deployment.endpoint)
@@ -58,17 +54,17 @@ class Sending:
                     request,
                     base_url=deployment.base_url,
                     endpoint=deployment.endpoint,
-                    model=deployment.name or "",
+                    model=deployment.model,
                     trusted=deployment.local,
                 )
                 await logged(departures, departure)
 
-        _, longest = self._target_ms(deployment.model.tier)
+        longest = deployment.longest_ms
         stream = self._fleet.pool.stream(
             self._fleet.place_of(deployment),
             request,
             before=log,
-            longest_wait_ms=SLOWNESS * longest,
+            longest_wait_ms=None if longest is None else SLOWNESS * longest,
         )
         async with aclosing(stream) as deltas:
             async for delta in deltas:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from coai_routing.engine.state import EngineOptions, EnginePhase
 from coai_routing.errors import CoaiError, ModelNotPulledError
-from coai_routing.policy.completion import EMBEDDED, Offer, Phase
+from coai_routing.policy.deployment import EMBEDDED, Deployment, Phase
 from coai_routing.pool.backends import Served
 from coai_routing.pool.place import Place
 
@@ -165,9 +165,9 @@ class Embedded:
             detail, remedy = state.detail, state.remedy
             speed = state.speed
         context = 0 if self._settings is None else self._settings.context_tokens
-        offer = Offer(
-            name=EMBEDDED,
-            model=self.model,
+        deployment = Deployment(
+            EMBEDDED,
+            self.model,
             fills_in=self._family is not None or self._engine is None,
             phase=phase,
             detail=detail,
@@ -176,7 +176,7 @@ class Embedded:
             speed=speed,
         )
         fim = None if self._family is None else self._family.fim
-        return Served(offer, self._place, fim, context, has_slots=True, reads_ahead=True)
+        return Served(deployment, self._place, fim, context, has_slots=True, reads_ahead=True)
 
     def _place(self) -> Place | None:
         """Return where the engine is now; None while there is nothing to run."""

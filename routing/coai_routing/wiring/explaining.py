@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from coai_routing.errors import ModelStoreError
-from coai_routing.policy.completion import EMBEDDED
+from coai_routing.policy.deployment import EMBEDDED
 from coai_routing.policy.question import Circumstances, RoutePlan, affinity_of, plan_route
 from coai_routing.pool.deployments import Deployments
 from coai_routing.pool.endpoints import (

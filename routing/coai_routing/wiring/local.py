@@ -112,11 +112,11 @@ class LocalModels:
     def _embedded_place(self) -> tuple[Place, ...]:
         """Return the embedded engine as the router knows places."""
         served = self.embedded.served()
-        place, offer = served.place(), served.offer
+        place, embedded = served.place(), served.deployment
         if place is None:
             return ()
-        ready = offer.phase == "ready"
-        return (place if ready else absent(place, offer.detail, offer.remedy),)
+        ready = embedded.phase == "ready"
+        return (place if ready else absent(place, embedded.detail, embedded.remedy),)
 
     async def _departs(self, backend: Backend, request: ModelRequest) -> None:
         """Log that a completion's prompt leaves this machine; the router logs its own."""

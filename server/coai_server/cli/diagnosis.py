@@ -13,7 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.errors import ProviderError
-from coai_routing.policy.completion import EMBEDDED
+from coai_routing.policy.deployment import EMBEDDED
 from coai_routing.pool.endpoints import key_of
 from coai_routing.pool.speed import TYPICAL_TOKENS
 from coai_routing.processes import program as find_program
@@ -25,7 +25,8 @@ from coai_routing.wiring.local import LocalModels
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from coai_routing.policy.completion import CompletionPlan, Offer
+    from coai_routing.policy.completion import CompletionPlan
+    from coai_routing.policy.deployment import Deployment
     from coai_routing.pool.backends import Backend
     from coai_routing.providers.discovery import Found
     from coai_routing.settings.loading import LoadedSettings
@@ -133,7 +134,7 @@ class Diagnosis:
     """All of it."""
 
     loaded: LoadedSettings
-    embedded: Offer
+    embedded: Deployment
     found: tuple[Found, ...]
     plan: CompletionPlan
     serving: Backend | None
@@ -159,7 +160,7 @@ async def diagnose(
         await models.apply()
         await models.cloud.prepare()
         await _engine_settled(models, watch)
-        embedded = models.embedded.served().offer
+        embedded = models.embedded.served().deployment
         found, plan = models.backends.found, models.backends.plan()
         failures: list[Failure] = []
         serving = latency = None
@@ -195,13 +196,15 @@ async def diagnose(
 async def _engine_settled(models: LocalModels, watch: Callable[[str], None]) -> None:
     """Wait until the engine has loaded its model, and a while longer for its first measurement."""
     began = time.monotonic()
-    while (offer := models.embedded.served().offer).phase == "starting":
+    while (deployment := models.embedded.served().deployment).phase == "starting":
         if time.monotonic() - began >= START_SECONDS:
             return
-        watch(f"The embedded engine: {offer.detail}")
+        watch(f"The embedded engine: {deployment.detail}")
         await asyncio.sleep(_POLL_SECONDS)
     began = time.monotonic()
-    while (offer := models.embedded.served().offer).phase == "ready" and offer.speed is None:
+    while (
+        deployment := models.embedded.served().deployment
+    ).phase == "ready" and deployment.speed is None:
         if time.monotonic() - began >= SPEED_SECONDS:
             return
         watch("Measuring how fast the embedded engine is.")
@@ -253,7 +256,7 @@ def keys(settings: Settings, environ: Mapping[str, str]) -> dict[str, bool]:
     }
 
 
-def fixes(embedded: Offer, found: tuple[Found, ...], plan: CompletionPlan) -> tuple[Fix, ...]:
+def fixes(embedded: Deployment, found: tuple[Found, ...], plan: CompletionPlan) -> tuple[Fix, ...]:
     """Return what is missing, each with the command that changes it."""
     missing: list[Fix] = []
     if importlib.util.find_spec("xllamacpp") is None:
@@ -261,10 +264,12 @@ def fixes(embedded: Offer, found: tuple[Found, ...], plan: CompletionPlan) -> tu
     elif embedded.phase in ("off", "failed"):
         missing.append(Fix(f"{EMBEDDED}: {embedded.detail}", embedded.remedy))
     for refused in plan.rejected:
-        offer = refused.offer
-        if offer.phase == "ready" and refused.remedy:
-            missing.append(Fix(f"{offer.model} ({offer.name}): {refused.why}", refused.remedy))
-    serving = {candidate.offer.name for candidate in plan.candidates}
+        deployment = refused.deployment
+        if deployment.phase == "ready" and refused.remedy:
+            missing.append(
+                Fix(f"{deployment.model} ({deployment.endpoint}): {refused.why}", refused.remedy)
+            )
+    serving = {candidate.deployment.endpoint for candidate in plan.candidates}
     for server in found:
         if not server.ok:
             missing.append(Fix(f"{server.name}: {server.detail}", _start(server)))

@@ -16,7 +16,7 @@ from coai_server.cli.settings import load_settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coai_routing.policy.completion import Offer
+    from coai_routing.policy.deployment import Deployment
     from coai_server.cli.diagnosis import Cloud, Diagnosis
 
 
@@ -95,7 +95,7 @@ def _why(diagnosis: Diagnosis, backend: str, model: str) -> str:
     return next(
         candidate.why
         for candidate in diagnosis.plan.candidates
-        if (candidate.offer.name, candidate.offer.model) == (backend, model)
+        if (candidate.deployment.endpoint, candidate.deployment.model) == (backend, model)
     )
 
 
@@ -116,24 +116,30 @@ def _show_found(diagnosis: Diagnosis, to: Console) -> None:
     to.print(table)
 
 
-def _speed(offer: Offer) -> str:
-    if offer.speed is None:
+def _speed(deployment: Deployment) -> str:
+    if deployment.speed is None:
         return ""
-    reads, writes = offer.speed.prompt_tokens_per_second, offer.speed.output_tokens_per_second
+    reads, writes = (
+        deployment.speed.prompt_tokens_per_second,
+        deployment.speed.output_tokens_per_second,
+    )
     return f"reads {reads:,.0f} and writes {writes:,.0f} tokens a second"
 
 
 def _show_order(diagnosis: Diagnosis, to: Console) -> None:
     plan = diagnosis.plan
-    others = [each for each in plan.rejected if each.offer.model]
+    others = [each for each in plan.rejected if each.deployment.model]
     if len(plan.candidates) + len(others) > 0:
         to.print("\nWho is asked, in this order", style="bold")
     for number, candidate in enumerate(plan.candidates, 1):
-        offer = candidate.offer
-        to.print(f"  {number}. {offer.model} ({offer.name}): {candidate.why}", soft_wrap=True)
+        deployment = candidate.deployment
+        to.print(
+            f"  {number}. {deployment.model} ({deployment.endpoint}): {candidate.why}",
+            soft_wrap=True,
+        )
     for refused in others:
-        offer = refused.offer
-        to.print(f"  not {offer.model} ({offer.name}): {refused.why}", soft_wrap=True)
+        deployment = refused.deployment
+        to.print(f"  not {deployment.model} ({deployment.endpoint}): {refused.why}", soft_wrap=True)
 
 
 def _show_cloud(cloud: Cloud, to: Console) -> None:
@@ -185,13 +191,13 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
         },
         "found": [server.model_dump(mode="json") for server in diagnosis.found],
         "candidates": [
-            {"backend": each.offer.name, "model": each.offer.model, "why": each.why}
+            {"backend": each.deployment.endpoint, "model": each.deployment.model, "why": each.why}
             for each in diagnosis.plan.candidates
         ],
         "rejected": [
             {
-                "backend": each.offer.name,
-                "model": each.offer.model,
+                "backend": each.deployment.endpoint,
+                "model": each.deployment.model,
                 "why": each.why,
                 "remedy": each.remedy,
             }

@@ -16,7 +16,8 @@ from coai_server.cli.settings import load_settings
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from coai_routing.policy.question import Deployment, RoutePlan
+    from coai_routing.policy.deployment import Deployment
+    from coai_routing.policy.question import RoutePlan
     from coai_routing.wiring.explaining import Explanation
 
 commands = typer.Typer(no_args_is_help=True, help="See which model answers what, and why.")
@@ -128,8 +129,8 @@ def _preference(plan: RoutePlan) -> str:
 
 
 def _name(deployment: Deployment) -> str:
-    model = f" ({deployment.name})" if deployment.name else ""
-    return f"{deployment.model.alias} at {deployment.endpoint}{model}"
+    model = f" ({deployment.model})" if deployment.model else ""
+    return f"{deployment.alias} at {deployment.endpoint}{model}"
 
 
 def _document(explanation: Explanation) -> dict[str, Any]:
@@ -145,9 +146,9 @@ def _document(explanation: Explanation) -> dict[str, Any]:
         "sensitive": [str(reason) for reason in explanation.sensitivity.reasons],
         "candidates": [
             {
-                "alias": one.deployment.model.alias,
+                "alias": one.deployment.alias,
                 "endpoint": one.deployment.endpoint,
-                "model": one.deployment.name,
+                "model": one.deployment.model or None,
                 "local": one.deployment.local,
                 "costUsdAtMost": one.cost,
                 "fallsShort": one.falls_short,
@@ -157,7 +158,7 @@ def _document(explanation: Explanation) -> dict[str, Any]:
         ],
         "rejected": [
             {
-                "alias": one.deployment.model.alias,
+                "alias": one.deployment.alias,
                 "endpoint": one.deployment.endpoint,
                 "why": one.why,
                 "remedy": one.remedy,

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_agents.completion.outcome import Event
-    from coai_routing.policy.completion import CompletionPlan, Offer
+    from coai_routing.policy.completion import CompletionPlan
+    from coai_routing.policy.deployment import Deployment
     from coai_routing.settings.schema import Settings
     from coai_server.daemon.services import Services
 
@@ -21,16 +22,18 @@ if TYPE_CHECKING:
 def describe_status(services: Services, uri: str | None = None) -> dict[str, Any]:
     """Return the state of everything that completions depend on, in a document if one is named."""
     plan = services.models.backends.plan()
-    first = plan.candidates[0].offer if plan.candidates else None
-    embedded = services.models.embedded.served().offer
+    first = plan.candidates[0].deployment if plan.candidates else None
+    embedded = services.models.embedded.served().deployment
     shown = first or embedded
-    refused = next((one for one in plan.rejected if one.offer.name == embedded.name), None)
+    refused = next(
+        (one for one in plan.rejected if one.deployment.endpoint == embedded.endpoint), None
+    )
     detail = plan.candidates[0].why if plan.candidates else refused.why if refused else ""
     remedy = "" if plan.candidates else refused.remedy if refused else ""
     history = services.completer.history
     return {
         "model": shown.model,
-        "backend": None if first is None else first.name,
+        "backend": None if first is None else first.endpoint,
         "local": shown.local,
         "phase": shown.phase,
         "detail": detail,
@@ -55,21 +58,21 @@ def _describe_cloud(services: Services, plan: CompletionPlan) -> dict[str, Any]:
 
     It is `ready` where it is asked as soon as no model on this machine can answer.
     """
-    offer = services.models.cloud.offer
+    deployment = services.models.cloud.deployment
     forbidden = _forbidden(services.settings)
-    ready = any(candidate.offer.name == CLOUD for candidate in plan.candidates)
-    refused = next((one for one in plan.rejected if one.offer.name == CLOUD), None)
+    ready = any(candidate.deployment.endpoint == CLOUD for candidate in plan.candidates)
+    refused = next((one for one in plan.rejected if one.deployment.endpoint == CLOUD), None)
     detail = remedy = ""
     if forbidden is not None:
         detail, remedy = forbidden
     elif refused is not None:
         detail, remedy = refused.why, refused.remedy
-    elif offer is None:
+    elif deployment is None:
         detail = "Which model could be asked is being looked up."
     return {
         "allowed": forbidden is None,
         "ready": ready,
-        "model": None if offer is None else offer.model or None,
+        "model": None if deployment is None else deployment.model or None,
         "detail": detail,
         "remedy": remedy,
     }
@@ -125,7 +128,7 @@ def describe_models(services: Services) -> list[dict[str, Any]]:
             speed = kept
         elif used:
             # A figure that was taken on a busy machine is not kept, but better than none.
-            speed = services.models.embedded.served().offer.speed
+            speed = services.models.embedded.served().deployment.speed
         described.append(
             {
                 "name": name,
@@ -169,28 +172,32 @@ def describe_plan(plan: CompletionPlan) -> dict[str, Any]:
     """Return the order in which backends are asked, and why others are not."""
     return {
         "candidates": [
-            {**_describe_offer(candidate.offer), "why": candidate.why}
+            {**_describe_deployment(candidate.deployment), "why": candidate.why}
             for candidate in plan.candidates
         ],
         "rejected": [
-            {**_describe_offer(refused.offer), "why": refused.why, "remedy": refused.remedy}
+            {
+                **_describe_deployment(refused.deployment),
+                "why": refused.why,
+                "remedy": refused.remedy,
+            }
             for refused in plan.rejected
         ],
     }
 
 
-def _describe_offer(offer: Offer) -> dict[str, Any]:
+def _describe_deployment(deployment: Deployment) -> dict[str, Any]:
     # The cloud's is what decides how much is sent there, and was not measured.
-    speed = None if offer.name == CLOUD else offer.speed
+    speed = None if deployment.endpoint == CLOUD else deployment.speed
     return {
-        "name": offer.name,
-        "model": offer.model,
-        "local": offer.local,
-        "phase": offer.phase,
+        "name": deployment.endpoint,
+        "model": deployment.model,
+        "local": deployment.local,
+        "phase": deployment.phase,
         "speed": None
         if speed is None
         else {"prompt": speed.prompt_tokens_per_second, "output": speed.output_tokens_per_second},
-        "latencyMs": offer.latency_ms,
+        "latencyMs": deployment.latency_ms,
     }
 
 

@@ -1,10 +1,11 @@
-"""Which backend serves, as tables of offers and reasons."""
+"""Which backend serves, as tables of deployments and reasons."""
 
 from __future__ import annotations
 
 import pytest
 
-from coai_routing.policy.completion import CompletionPlan, Offer, Wishes, plan_completion
+from coai_routing.policy.completion import CompletionPlan, Wishes, plan_completion
+from coai_routing.policy.deployment import Deployment
 from coai_routing.pool.health import FAILURES_TO_OPEN, HEALTHY, BackendHealth, Circuit
 from coai_routing.pool.speed import Speed
 
@@ -12,9 +13,9 @@ NOW = 100.0
 FAST, SLOW = Speed(1000, 100), Speed(50, 10)
 
 
-def offer(name: str, **changes: object) -> Offer:
+def deployed(name: str, **changes: object) -> Deployment:
     values: dict[str, object] = {"model": f"{name}-model", "fills_in": True, **changes}
-    return Offer(name=name, **values)  # pyright: ignore[reportArgumentType] (a table's row)
+    return Deployment(endpoint=name, **values)  # pyright: ignore[reportArgumentType] (a table's row)
 
 
 def broken(times: int) -> BackendHealth:
@@ -25,77 +26,77 @@ def broken(times: int) -> BackendHealth:
 
 
 def names(plan: CompletionPlan) -> list[str]:
-    return [candidate.offer.name for candidate in plan.candidates]
+    return [candidate.deployment.endpoint for candidate in plan.candidates]
 
 
 @pytest.mark.parametrize(
-    ("offers", "wishes", "expected"),
+    ("deployments", "wishes", "expected"),
     [
-        ([offer("embedded"), offer("ollama")], Wishes(), ["embedded", "ollama"]),
-        ([offer("embedded"), offer("ollama")], Wishes(backend="ollama"), ["ollama"]),
+        ([deployed("embedded"), deployed("ollama")], Wishes(), ["embedded", "ollama"]),
+        ([deployed("embedded"), deployed("ollama")], Wishes(backend="ollama"), ["ollama"]),
         (
-            [offer("embedded", speed=FAST), offer("llama_server", speed=Speed(2000, 100),
+            [deployed("embedded", speed=FAST), deployed("llama_server", speed=Speed(2000, 100),
                                                   size_bytes=9)],
             Wishes(),
             ["llama_server", "embedded"],
         ),
         (
-            [offer("ollama", speed=SLOW), offer("embedded", speed=Speed(150, 30))],
+            [deployed("ollama", speed=SLOW), deployed("embedded", speed=Speed(150, 30))],
             Wishes(),
             ["embedded", "ollama"],
         ),
         (
-            [offer("ollama", loaded=False, speed=FAST), offer("embedded")],
+            [deployed("ollama", loaded=False, speed=FAST), deployed("embedded")],
             Wishes(),
             ["embedded", "ollama"],
         ),
         (
-            [offer("embedded", phase="starting"), offer("ollama", speed=SLOW)],
+            [deployed("embedded", phase="starting"), deployed("ollama", speed=SLOW)],
             Wishes(),
             ["ollama", "embedded"],
         ),
-        ([offer("vllm", local=False)], Wishes(), []),
-        ([offer("vllm", local=False)], Wishes(allow_remote=True), ["vllm"]),
-        ([offer("vllm", local=False)], Wishes(allow_remote=True, sensitive=True), []),
-        ([offer("ollama", fills_in=False)], Wishes(), []),
-        ([offer("embedded", phase="failed", detail="broken")], Wishes(), []),
-        ([offer("ollama", health=broken(FAILURES_TO_OPEN))], Wishes(), []),
-        ([offer("ollama", health=broken(FAILURES_TO_OPEN - 1))], Wishes(), ["ollama"]),
+        ([deployed("vllm", local=False)], Wishes(), []),
+        ([deployed("vllm", local=False)], Wishes(allow_remote=True), ["vllm"]),
+        ([deployed("vllm", local=False)], Wishes(allow_remote=True, sensitive=True), []),
+        ([deployed("ollama", fills_in=False)], Wishes(), []),
+        ([deployed("embedded", phase="failed", detail="broken")], Wishes(), []),
+        ([deployed("ollama", health=broken(FAILURES_TO_OPEN))], Wishes(), []),
+        ([deployed("ollama", health=broken(FAILURES_TO_OPEN - 1))], Wishes(), ["ollama"]),
         (
-            [offer("ollama", model="a"), offer("ollama", model="b")],
+            [deployed("ollama", model="a"), deployed("ollama", model="b")],
             Wishes(backend="ollama", model="b"),
             ["ollama"],
         ),
-        ([offer("a", rank=1), offer("b", rank=3)], Wishes(), ["b", "a"]),
+        ([deployed("a", rank=1), deployed("b", rank=3)], Wishes(), ["b", "a"]),
     ],
 )  # fmt: skip
 def test_offers_are_ordered_by_what_serves_the_user(
-    offers: list[Offer], wishes: Wishes, expected: list[str]
+    deployments: list[Deployment], wishes: Wishes, expected: list[str]
 ) -> None:
-    plan = plan_completion(offers, wishes, NOW)
+    plan = plan_completion(deployments, wishes, NOW)
     assert names(plan) == expected
-    assert len(plan.candidates) + len(plan.rejected) == len(offers)
+    assert len(plan.candidates) + len(plan.rejected) == len(deployments)
     assert all(candidate.why for candidate in plan.candidates)
 
 
 def test_a_rejected_offer_says_why_and_what_would_change_that() -> None:
-    offers = [
-        offer("vllm", local=False),
-        offer("ollama", fills_in=False),
-        offer("lmstudio", phase="off", detail="Nothing answers.", remedy="Start it."),
-        offer("llama_server", health=broken(FAILURES_TO_OPEN)),
+    deployments = [
+        deployed("vllm", local=False),
+        deployed("ollama", fills_in=False),
+        deployed("lmstudio", phase="off", detail="Nothing answers.", remedy="Start it."),
+        deployed("llama_server", health=broken(FAILURES_TO_OPEN)),
     ]
-    for rejected in plan_completion(offers, Wishes(), NOW).rejected:
+    for rejected in plan_completion(deployments, Wishes(), NOW).rejected:
         assert rejected.why
         assert rejected.remedy
 
 
 def test_a_model_here_that_is_starting_is_waited_for_rather_than_asking_elsewhere() -> None:
-    offers = [offer("embedded", phase="starting"), offer("cloud", local=False)]
-    plan = plan_completion(offers, Wishes(allow_remote=True), NOW)
+    deployments = [deployed("embedded", phase="starting"), deployed("cloud", local=False)]
+    plan = plan_completion(deployments, Wishes(allow_remote=True), NOW)
     assert names(plan) == ["embedded"]
     assert "starting" in plan.rejected[0].why
-    wanted = plan_completion(offers, Wishes(allow_remote=True, backend="cloud"), NOW)
+    wanted = plan_completion(deployments, Wishes(allow_remote=True, backend="cloud"), NOW)
     assert names(wanted) == ["cloud"]
 
 

@@ -11,7 +11,6 @@ from coai_routing.errors import SettingsError
 from coai_routing.policy.question import (
     CROWDED,
     Circumstances,
-    Deployment,
     RoutePlan,
     affinity_of,
     plan_route,
@@ -33,6 +32,7 @@ from coai_routing.request import Capability, Message, ModelRequest, Usage
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from coai_routing.policy.deployment import Deployment
     from coai_routing.providers.base import Provider
 
 REGISTRY = builtin_capabilities()
@@ -85,7 +85,7 @@ def planned(
 
 
 def order(plan: RoutePlan) -> list[str]:
-    return [f"{one.deployment.model.alias}@{one.deployment.endpoint}" for one in plan.candidates]
+    return [f"{one.deployment.alias}@{one.deployment.endpoint}" for one in plan.candidates]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from coai_routing.errors import (
     ProviderUnavailableError,
     RequestRejectedError,
 )
-from coai_routing.policy.completion import Offer, Wishes
+from coai_routing.policy.completion import Wishes
+from coai_routing.policy.deployment import Deployment
 from coai_routing.pool.backends import Backend, Backends, Served
 from coai_routing.pool.place import Place
 from coai_routing.pool.pool import ModelPool
@@ -93,10 +94,10 @@ async def test_when_it_is_offered(settings: dict[str, Any], phase: str | None, w
     assert one.served() is None
     await one.prepare()
     served = one.served()
-    assert (None if served is None else served.offer.phase) == phase
+    assert (None if served is None else served.deployment.phase) == phase
     if served is not None:
-        assert not served.offer.local
-        assert words in f"{served.offer.detail} {served.offer.remedy}"
+        assert not served.deployment.local
+        assert words in f"{served.deployment.detail} {served.deployment.remedy}"
         where = served.place()
         assert (where is not None and where.connect() is one) == (phase == "ready")
     assert (await one.health()).ok == (phase == "ready")
@@ -120,9 +121,9 @@ async def test_a_registry_without_one_is_told(tmp_path: Path, registry: str, wor
     file.write_text(registry, encoding="utf-8")
     one = completion(ON)
     await one.prepare()
-    assert one.offer is not None
-    assert one.offer.phase == "failed"
-    assert words in one.offer.detail
+    assert one.deployment is not None
+    assert one.deployment.phase == "failed"
+    assert words in one.deployment.detail
 
 
 def away(cloud: CloudServer) -> Place:
@@ -275,10 +276,10 @@ class Failing(CloudCompletion):
 async def test_what_says_nothing_of_the_cloud_does_not_close_the_way_there(
     error: ProviderError, code: str | None
 ) -> None:
-    offer = Offer(name=NAME, model="m", fills_in=True, local=False)
+    deployment = Deployment(NAME, "m", fills_in=True, local=False)
     failing = Failing(error)
     where = Place(NAME, failing.base_url, local=False, connect=lambda: failing, shared=True)
-    served = Served(offer, lambda: where, CHAT, 4096)
+    served = Served(deployment, lambda: where, CHAT, 4096)
 
     async def nobody(_: object) -> tuple[Found, ...]:
         return ()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from coai_routing.policy.completion import Candidate, CompletionPlan, Offer, Rejected
+from coai_routing.policy.completion import CompletionPlan
+from coai_routing.policy.deployment import Candidate, Deployment, Rejected
 from coai_routing.pool.backends import Backend
 from coai_routing.pool.speed import Speed
 from coai_routing.providers.discovery import Found
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
     from tests.server.cli.conftest import Home
     from tests.support.llama import LlamaServer
 
-EMBEDDED = Offer("embedded", "qwen2.5-coder-0.5b", fills_in=True, speed=Speed(160.4, 50.2))
-ABSENT = Offer(
+EMBEDDED = Deployment("embedded", "qwen2.5-coder-0.5b", fills_in=True, speed=Speed(160.4, 50.2))
+ABSENT = Deployment(
     "embedded", "m", fills_in=True, phase="off", detail="m is not here.", remedy="Pull it."
 )
 
@@ -59,9 +60,9 @@ def found(name: str, *models: str, ok: bool = True) -> Found:
     )
 
 
-def plan(*offers: Offer, rejected: tuple[Rejected, ...] = ()) -> CompletionPlan:
+def plan(*deployments: Deployment, rejected: tuple[Rejected, ...] = ()) -> CompletionPlan:
     return CompletionPlan(
-        tuple(Candidate(offer, f"{offer.name} is best.") for offer in offers), rejected
+        tuple(Candidate(one, f"{one.endpoint} is best.") for one in deployments), rejected
     )
 
 
@@ -175,14 +176,14 @@ async def test_a_backend_that_fails_is_passed_over_and_named(
         (
             EMBEDDED,
             (found("ollama", "codellama:7b-code"),),
-            plan(EMBEDDED, Offer("ollama", "codellama:7b-code", fills_in=True)),
+            plan(EMBEDDED, Deployment("ollama", "codellama:7b-code", fills_in=True)),
             [],
         ),
     ],
 )
 def test_what_is_missing_comes_with_the_command_that_changes_it(
     monkeypatch: pytest.MonkeyPatch,
-    embedded: Offer,
+    embedded: Deployment,
     servers: tuple[Found, ...],
     order: CompletionPlan,
     missing: list[Fix],
@@ -318,8 +319,8 @@ Problems in the settings
 
 def test_the_report_for_people() -> None:
     fim = builtin_catalog().families[0].fim
-    phi = Offer("ollama", "phi", fills_in=False)
-    nothing = Offer("mine", "", fills_in=False, phase="off")
+    phi = Deployment("ollama", "phi", fills_in=False)
+    nothing = Deployment("mine", "", fills_in=False, phase="off")
     loaded = load(environ={}, workspace_roots=())
     problem = Problem("log.level", "wrong", Origin(Layer.COMMAND_LINE))
     diagnosis = Diagnosis(

@@ -56,11 +56,11 @@ async def _loaded(models: LocalModels, changed: asyncio.Event) -> str:
     """Wait until the embedded engine is there or will not be; return what is wrong with it."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + LOADING_SECONDS
-    while (offer := models.embedded.served().offer).phase == "starting":
+    while (deployment := models.embedded.served().deployment).phase == "starting":
         changed.clear()
         try:
             async with asyncio.timeout_at(deadline):
                 await changed.wait()
         except TimeoutError:
             return "The embedded model is still loading."
-    return "" if offer.phase == "ready" else f"{offer.detail} {offer.remedy}".strip()
+    return "" if deployment.phase == "ready" else f"{deployment.detail} {deployment.remedy}".strip()
