@@ -416,6 +416,8 @@ def test_tcp_serves_one_client_and_ends() -> None:
             connection.makefile("rb") as reading,
             connection.makefile("wb") as writing,
         ):
+            # Whoever waits for a message has patience of its own; reading has none to lose.
+            connection.settimeout(None)
             client = LspClient(reading, writing)
             client.initialize(initializationOptions={"token": line["token"]})
             assert client.call("test/echo", {"a": 1}) == {"a": 1}

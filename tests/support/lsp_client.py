@@ -29,7 +29,7 @@ Json: TypeAlias = dict[str, Any]
 Loaded: TypeAlias = Any
 Id: TypeAlias = int | str
 
-SECONDS = 20.0
+SECONDS = 60.0
 """How long to wait for anything. Never reached unless something is wrong."""
 
 APP = Path(__file__).with_name("lsp_app.py")
@@ -268,7 +268,8 @@ class ServerProcess(LspClient):
         """Wait until a line of standard error contains this, and return the line."""
         until = time.monotonic() + SECONDS
         while time.monotonic() < until:
-            for line in self.log().splitlines():
+            # What stands after the last line end may still be being written.
+            for line in self.log().rpartition("\n")[0].splitlines():
                 if wanted in line:
                     return line
             time.sleep(0.01)

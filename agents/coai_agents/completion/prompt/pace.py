@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.pool.speed import Speed
+from coai_routing.running_mean import blended
 
 if TYPE_CHECKING:
     from coai_routing.pool.backends import Backend
@@ -69,8 +70,8 @@ class Pace:
         read, written = _read(flow, fresh, reply, measured), _written(flow, reply, measured)
         prompt, output = known.prompt_tokens_per_second, known.output_tokens_per_second
         self._speeds[backend.key] = Speed(
-            prompt if read is None else _mean(prompt, read),
-            output if written is None else _mean(output, written),
+            prompt if read is None else blended(prompt, read, NEWEST),
+            output if written is None else blended(output, written, NEWEST),
         )
 
 
@@ -92,7 +93,3 @@ def _written(flow: Flow, reply: ModelReply | None, measured: Speed) -> float | N
     return min(
         measured.output_tokens_per_second, (flow.pieces - 1) / max(1e-3, flow.last - flow.first)
     )
-
-
-def _mean(before: float, newest: float) -> float:
-    return before + NEWEST * (newest - before)

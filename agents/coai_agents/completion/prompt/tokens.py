@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from coai_routing.running_mean import blended
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -166,8 +168,7 @@ class TokenLengths:
         ratios = self._of(backend).ratios
         ratio = max(LOWEST_RATIO, ratio)
         for kind in (language, ""):
-            before = ratios.get(kind, ratio)
-            ratios[kind] = before + (weight if kind else SMOOTHING) * (ratio - before)
+            ratios[kind] = blended(ratios.get(kind), ratio, weight if kind else SMOOTHING)
 
     def _of(self, backend: Backend) -> _Known:
         return self._known.setdefault(backend.key, _Known())
