@@ -63,3 +63,76 @@ def test_a_long_file_says_why_it_is_one(path: Path) -> None:
     text = path.read_text()
     if text.count("\n") > MOST_LINES:
         assert "One file, because" in (ast.get_docstring(ast.parse(text)) or "")
+
+
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Return every module of the three floors, parsed, by its dotted name."""
+    return {name: ast.parse(path.read_text()) for name, path in modules().items()}
+
+
+def callers(called: str) -> set[str]:
+    """Return the modules that call what is written so."""
+    return {
+        name
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == called
+    }
+
+
+@pytest.mark.parametrize(
+    ("called", "homes"),
+    [
+        # The pool has every provider that is asked, in its one cache.
+        ("place.connect", {"coai_routing.pool.pool"}),
+        ("_Connection", {"coai_routing.pool.pool"}),
+        # A circuit breaker's record, and what moves it on.
+        ("BackendHealth", {"coai_routing.pool.health"}),
+        # What a model is asked to find out how fast it is; daemon and engine ask it their own way.
+        ("Probe", {"coai_routing.pool.speed"}),
+        ("probing", {"coai_routing.pool.speed", "coai_routing.engine.speed_probe"}),
+        ("sqlite3.connect", {"coai_routing.records.private_sqlite"}),
+        # What both policies choose among: from servers, the engine, the cloud and the registry.
+        (
+            "Deployment",
+            {
+                "coai_routing.pool.backends",
+                "coai_routing.pool.deployments",
+                "coai_routing.router.cloud_completion",
+                "coai_routing.wiring.embedded",
+            },
+        ),
+        ("Departure", {"coai_routing.router.calls"}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_there_is_one_of_is_made_in_one_place(called: str, homes: set[str]) -> None:
+    assert callers(called) == homes
+
+
+def test_a_breaker_is_moved_on_by_the_pool_alone() -> None:
+    moved = {
+        name
+        for name, tree in trees().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and ast.unparse(node.func.value).endswith(".health")
+        and node.func.attr in {"started", "failed", "abandoned"}
+    }
+    assert moved == {"coai_routing.pool.pool"}
+
+
+def test_on_the_lowest_floor_no_name_is_given_twice() -> None:
+    classes, files = Counter[str](), Counter[str]()
+    for name, tree in trees().items():
+        if name.startswith("coai_routing."):
+            # A room may be called as its first file.
+            files[name.rpartition(".")[2]] += modules()[name].name != "__init__.py"
+            classes.update(
+                node.name
+                for node in tree.body
+                if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+            )
+    assert {name: n for name, n in (classes + files).items() if n > 1} == {}

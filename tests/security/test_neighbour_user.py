@@ -15,7 +15,7 @@ from coai_routing.privacy import consents
 from coai_routing.privacy.consents import Consent, agree, read_consents, withdraw
 from coai_routing.privacy.listeners import UNKNOWN, address_of, owner_of
 from coai_routing.privacy.neighbours import consent_to
-from coai_routing.providers.discovery import EndpointSettings, discover, provider_for
+from coai_routing.providers.discovery import ModelServer, discover, provider_for
 from coai_routing.request import ModelRequest
 from coai_routing.settings.loading import load
 from coai_routing.settings.schema import Settings
@@ -42,8 +42,8 @@ def kept_consents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def endpoint(base_url: str, *, configured: bool = False) -> EndpointSettings:
-    return EndpointSettings(name="ollama", kind="ollama", base_url=base_url, configured=configured)
+def endpoint(base_url: str, *, configured: bool = False) -> ModelServer:
+    return ModelServer(name="ollama", kind="ollama", base_url=base_url, configured=configured)
 
 
 async def look(base_url: str, *, configured: bool = False) -> Found:

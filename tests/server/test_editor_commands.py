@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coai_routing.engine.speed import keep_speed, speed_key
+from coai_routing.engine.speed_probe import keep_speed, speed_key
 from coai_routing.pool.speed import Speed
 from coai_routing.registry.catalog import builtin_catalog
 from coai_routing.settings.schema import Settings

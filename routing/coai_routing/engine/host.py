@@ -22,7 +22,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from coai_routing.background import Background
-from coai_routing.engine import speed
+from coai_routing.engine import speed_probe
 from coai_routing.engine.control import ControlError, HostStatus, greet_user, send_line
 from coai_routing.engine.launch import hold_alive_lock
 from coai_routing.engine.record import (
@@ -217,7 +217,9 @@ class EngineHost:
         if not self._spec.options.idle_unload_seconds:
             return
         try:
-            props = await asyncio.to_thread(speed.ask_server, endpoint, "/props", speed.ServerProps)
+            props = await asyncio.to_thread(
+                speed_probe.ask_server, endpoint, "/props", speed_probe.ServerProps
+            )
         except OSError as error:
             _log.warning("llama.cpp does not say whether it sleeps: %s", error)
             return
@@ -227,30 +229,33 @@ class EngineHost:
     async def _find_speed(self, endpoint: EngineEndpoint) -> None:
         """Look the model's speed up, or measure it while nobody else needs the server."""
         directory, options = self._spec.directory, self._spec.options
-        key = await asyncio.to_thread(speed.speed_key, self._spec.model, options)
-        kept = await asyncio.to_thread(speed.kept_speed, directory, key)
+        key = await asyncio.to_thread(speed_probe.speed_key, self._spec.model, options)
+        kept = await asyncio.to_thread(speed_probe.kept_speed, directory, key)
         if kept is not None:
             self._publish(speed=kept)
             return
         measure = functools.partial(
-            speed.measure_speed,
+            speed_probe.measure_speed,
             endpoint,
             slot=options.slots - 1,
             context_tokens=options.context_tokens,
             give_up=self._ending.is_set,
         )
-        is_quiet = functools.partial(speed.machine_is_quiet, options.threads or 1)
+        is_quiet = functools.partial(speed_probe.machine_is_quiet, options.threads or 1)
         for attempt in range(_MEASURE_TRIES):
             # At first someone may be waiting for their first completion.
             await asyncio.sleep(min(0.5 * 2**attempt, 60.0))
             try:
                 found = await asyncio.to_thread(
-                    speed.measure_if_quiet, measure, is_quiet, insist=attempt >= _PATIENT_TRIES
+                    speed_probe.measure_if_quiet,
+                    measure,
+                    is_quiet,
+                    insist=attempt >= _PATIENT_TRIES,
                 )
                 if found is not None:
                     self._publish(speed=found.speed)
                 if found is not None and found.quiet:
-                    await asyncio.to_thread(speed.keep_speed, directory, key, found.speed)
+                    await asyncio.to_thread(speed_probe.keep_speed, directory, key, found.speed)
                     return
             except OSError as error:
                 _log.warning("The engine's speed was not measured: %s", error)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from coai_routing.pool.place import Place
     from coai_routing.pool.pool import ModelPool
-    from coai_routing.providers.discovery import EndpointSettings, Found
+    from coai_routing.providers.discovery import Found, ModelServer
     from coai_routing.registry.catalog import Catalog, FimFormat
     from coai_routing.request import Delta, ModelDescription, ModelRequest
 
@@ -103,10 +103,10 @@ class Backends:
         *,
         catalog: Catalog,
         wishes: Callable[[], Wishes],
-        endpoints: Callable[[], Sequence[EndpointSettings]],
+        endpoints: Callable[[], Sequence[ModelServer]],
         embedded: Callable[[], Served | None],
-        place: Callable[[EndpointSettings], Place],
-        discover: Callable[[Sequence[EndpointSettings]], Awaitable[Sequence[Found]]],
+        place: Callable[[ModelServer], Place],
+        discover: Callable[[Sequence[ModelServer]], Awaitable[Sequence[Found]]],
         pool: ModelPool,
         cloud: Callable[[], Served | None] = lambda: None,
         departs: Callable[[Backend, ModelRequest], Awaitable[None]] | None = None,
@@ -318,7 +318,7 @@ class Backends:
             if speed is not None:
                 self._pool.measured(deployment.endpoint, served.sent_model, speed)
 
-    def _serve(self, found: Found, endpoint: EndpointSettings, model: ModelDescription) -> Served:
+    def _serve(self, found: Found, endpoint: ModelServer, model: ModelDescription) -> Served:
         family = self._catalog.family_of(model.name)
         by_server = family is None and model.name in found.fills_in
         is_llama = found.kind == "llama_server"

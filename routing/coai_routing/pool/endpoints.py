@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from coai_routing.privacy.egress import Egress
     from coai_routing.providers.base import Provider
-    from coai_routing.providers.discovery import EndpointSettings, Found
+    from coai_routing.providers.discovery import Found, ModelServer
     from coai_routing.settings.router_sections import CloudEndpoint
     from coai_routing.settings.schema import Settings
 
@@ -61,7 +61,7 @@ def cloud_places(
     return tuple(places)
 
 
-def server_place(endpoint: EndpointSettings, egress: Egress) -> Place:
+def server_place(endpoint: ModelServer, egress: Egress) -> Place:
     """Return where a model server is, and what may go there."""
     endpoint = placed(endpoint)
     return Place(

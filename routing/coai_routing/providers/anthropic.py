@@ -10,7 +10,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from coai_routing.providers.backend import describe_anthropic
+from coai_routing.providers.description import describe_anthropic
 from coai_routing.providers.replies.events import told_by
 from coai_routing.providers.replies.listings import anthropic_models, count, entries, fields, text
 from coai_routing.providers.replies.refusals import LeftOut
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from coai_routing.errors import RequestRejectedError
     from coai_routing.privacy.egress import Egress
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
     from coai_routing.providers.replies.sse import Event
     from coai_routing.request import ModelDescription, ModelRequest
 
@@ -140,7 +140,7 @@ class AnthropicProvider(SdkProvider["anthropic.AsyncAnthropic"]):
 class _Draft:
     """A reply that is being streamed (Anthropic, "Streaming Messages")."""
 
-    def __init__(self, backend: Backend, request: ModelRequest) -> None:
+    def __init__(self, backend: BackendDescription, request: ModelRequest) -> None:
         self._backend = backend
         self._request = request
         self._stops = StopWords(request.stop)

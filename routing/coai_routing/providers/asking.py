@@ -13,14 +13,14 @@ from coai_routing.providers.replies.events import media_type
 if TYPE_CHECKING:
     from collections.abc import Container
 
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
     from coai_routing.providers.http import Client, Reply
 
 _OK: Final = 200
 
 
 async def ask(
-    client: Client, backend: Backend, path: str, *, seconds: float, body: object = None
+    client: Client, backend: BackendDescription, path: str, *, seconds: float, body: object = None
 ) -> object:
     """Return what a server answers to GET, or to POST if there is a body; raises ProviderError."""
     deadline = asyncio.get_running_loop().time() + seconds
@@ -38,7 +38,11 @@ async def ask(
 
 
 async def expect(
-    reply: Reply, backend: Backend, media_types: Container[str], *, model: str | None = None
+    reply: Reply,
+    backend: BackendDescription,
+    media_types: Container[str],
+    *,
+    model: str | None = None,
 ) -> None:
     """Raise what any reply means that is not a good one of those types."""
     if reply.status != _OK:

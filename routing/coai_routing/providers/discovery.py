@@ -20,7 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 from coai_routing.addresses import http_address
 from coai_routing.errors import ProviderError, StrangersServerError
 from coai_routing.privacy.egress import Egress, is_loopback
-from coai_routing.providers.backend import (
+from coai_routing.providers.description import (
     describe_llama_server,
     describe_ollama,
     describe_openai_compatible,
@@ -30,8 +30,8 @@ from coai_routing.request import ModelDescription
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from coai_routing.providers.backend import Backend
     from coai_routing.providers.base import Provider
+    from coai_routing.providers.description import BackendDescription
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ _OLLAMA_PORT: Final = 11434
 _ANY_ADDRESS: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - replaced
 
 
-class EndpointSettings(BaseModel):
+class ModelServer(BaseModel):
     """Where a model server is and how it is spoken to."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,20 +95,20 @@ class Found(BaseModel):
 
 
 WELL_KNOWN: Final = (
-    EndpointSettings(name="ollama", kind="ollama", base_url=_OLLAMA, configured=False),
-    EndpointSettings(
+    ModelServer(name="ollama", kind="ollama", base_url=_OLLAMA, configured=False),
+    ModelServer(
         name="lmstudio",
         kind="openai_compatible",
         base_url="http://127.0.0.1:1234/v1",
         configured=False,
     ),
-    EndpointSettings(
+    ModelServer(
         name="llama_server",
         kind="llama_server",
         base_url="http://127.0.0.1:8080",
         configured=False,
     ),
-    EndpointSettings(
+    ModelServer(
         name="vllm",
         kind="openai_compatible",
         base_url="http://127.0.0.1:8000/v1",
@@ -138,16 +138,14 @@ def ollama_address(environment: Mapping[str, str]) -> str:
         return _OLLAMA
 
 
-def placed(
-    endpoint: EndpointSettings, environment: Mapping[str, str] = os.environ
-) -> EndpointSettings:
+def placed(endpoint: ModelServer, environment: Mapping[str, str] = os.environ) -> ModelServer:
     """Return an endpoint as it is used: Ollama's usual address gives way to OLLAMA_HOST."""
     if endpoint.kind != "ollama" or endpoint.base_url != _OLLAMA:
         return endpoint
     return endpoint.model_copy(update={"base_url": ollama_address(environment)})
 
 
-def provider_for(endpoint: EndpointSettings, *, egress: Egress | None = None) -> Provider:
+def provider_for(endpoint: ModelServer, *, egress: Egress | None = None) -> Provider:
     """Return the provider that speaks to an endpoint; connects to nothing yet."""
     endpoint = placed(endpoint)
     provider = _provider_for(endpoint, egress)
@@ -158,7 +156,7 @@ def provider_for(endpoint: EndpointSettings, *, egress: Egress | None = None) ->
     return CheckedProvider(provider)
 
 
-def _provider_for(endpoint: EndpointSettings, egress: Egress | None) -> Provider:
+def _provider_for(endpoint: ModelServer, egress: Egress | None) -> Provider:
     # Imported here, because each brings a library of its own.
     key = None if endpoint.api_key is None else endpoint.api_key.get_secret_value()
     name, url = endpoint.name, endpoint.base_url
@@ -184,14 +182,14 @@ def _provider_for(endpoint: EndpointSettings, egress: Egress | None) -> Provider
 
 
 async def discover(
-    endpoints: Sequence[EndpointSettings] = WELL_KNOWN, *, egress: Egress | None = None
+    endpoints: Sequence[ModelServer] = WELL_KNOWN, *, egress: Egress | None = None
 ) -> tuple[Found, ...]:
     """Look at every endpoint at the same time; raises nothing for what it finds."""
     looks = (_look(placed(endpoint), egress or Egress()) for endpoint in endpoints)
     return tuple(await asyncio.gather(*looks))
 
 
-async def _look(endpoint: EndpointSettings, egress: Egress) -> Found:
+async def _look(endpoint: ModelServer, egress: Egress) -> Found:
     backend = _DESCRIBE[endpoint.kind](endpoint.name, endpoint.base_url)
     try:
         return await _seen(endpoint, backend, egress)
@@ -201,7 +199,7 @@ async def _look(endpoint: EndpointSettings, egress: Egress) -> Found:
         return _absent(endpoint, backend.unreachable())
 
 
-async def _seen(endpoint: EndpointSettings, backend: Backend, egress: Egress) -> Found:
+async def _seen(endpoint: ModelServer, backend: BackendDescription, egress: Egress) -> Found:
     try:
         egress.check(None, backend.base_url, provider=endpoint.name)
         if not await _somebody_answers(backend.base_url):
@@ -244,12 +242,12 @@ def _is_wanted(name: str, wanted: str | None) -> bool:
     return wanted is None or name in (wanted, f"{wanted}:latest")
 
 
-def _setting(endpoint: EndpointSettings) -> str:
+def _setting(endpoint: ModelServer) -> str:
     well_known = endpoint.name in {each.name for each in WELL_KNOWN}
     return endpoint.name if well_known else f"custom.{endpoint.name}"
 
 
-def _absent(endpoint: EndpointSettings, error: ProviderError) -> Found:
+def _absent(endpoint: ModelServer, error: ProviderError) -> Found:
     return Found(
         name=endpoint.name,
         kind=endpoint.kind,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from coai_routing.errors import ProviderError, RequestRejectedError
 from coai_routing.privacy.egress import Egress
 from coai_routing.providers.asking import ask, expect
-from coai_routing.providers.backend import describe_llama_server
+from coai_routing.providers.description import describe_llama_server
 from coai_routing.providers.http import Client, MalformedReplyError
 from coai_routing.providers.replies import failures
 from coai_routing.providers.replies.events import MEDIA_TYPES, told_by
@@ -38,7 +38,7 @@ from coai_routing.request import Delta, Health, ModelReply, ModelRequest, Timing
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
     from coai_routing.providers.http import Reply
     from coai_routing.providers.replies.sse import Event
     from coai_routing.request import ModelDescription
@@ -243,7 +243,7 @@ class _Draft:
         """Return what has come so far."""
         return "".join(self._pieces)
 
-    def add(self, event: Event, backend: Backend) -> str:
+    def add(self, event: Event, backend: BackendDescription) -> str:
         """Take an event in and return its text. The last one makes the draft `whole`."""
         told = told_by(event, backend, model=self._request.model)
         self._told = told or self._told
@@ -264,7 +264,7 @@ class _Draft:
             self.whole = self._reply(told, stop)
         return token
 
-    def ended(self, backend: Backend, *, whole: bool) -> ModelReply:
+    def ended(self, backend: BackendDescription, *, whole: bool) -> ModelReply:
         """Return the reply of a stream that ended without saying so, if it is `whole`.
 
         Raises ReplyCutOffError or BadReplyError.

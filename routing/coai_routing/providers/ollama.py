@@ -16,7 +16,7 @@ import httpx
 
 from coai_routing.errors import ModelNotFoundError, ProviderError, RequestRejectedError
 from coai_routing.privacy.egress import Egress
-from coai_routing.providers.backend import describe_ollama
+from coai_routing.providers.description import describe_ollama
 from coai_routing.providers.proxies import environment_set_aside
 from coai_routing.providers.replies import failures
 from coai_routing.providers.replies.events import told_by

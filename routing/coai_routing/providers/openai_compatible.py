@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
-from coai_routing.providers.backend import describe_openai_compatible
+from coai_routing.providers.description import describe_openai_compatible
 from coai_routing.providers.replies.events import told_by
 from coai_routing.providers.replies.listings import (
     count,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from coai_routing.errors import RequestRejectedError
     from coai_routing.privacy.egress import Egress
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
     from coai_routing.providers.replies.sse import Event
     from coai_routing.request import ModelDescription, ModelRequest
 
@@ -160,7 +160,7 @@ def _fewer(words: tuple[str, ...], most: int) -> tuple[str, ...]:
 class _Draft:
     """A reply that is being streamed."""
 
-    def __init__(self, backend: Backend, request: ModelRequest) -> None:
+    def __init__(self, backend: BackendDescription, request: ModelRequest) -> None:
         self._backend = backend
         self._request = request
         self._stops = StopWords(request.stop)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from coai_routing.privacy.egress import Egress
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _OTHERS_ADDRESSES: Final = frozenset({"OLLAMA_HOST"})
 """What a vendor's client reads when it is imported, and what may be written for the server."""
 
 
-def proxy_options(backend: Backend, egress: Egress) -> dict[str, Any]:
+def proxy_options(backend: BackendDescription, egress: Egress) -> dict[str, Any]:
     """Return an httpx or httpx2 client's options for the environment's proxies.
 
     None carries what goes where something sensitive may go, and a proxy whose address is none is

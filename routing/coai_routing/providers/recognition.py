@@ -26,7 +26,7 @@ from coai_routing.providers.replies.listings import (
 )
 
 if TYPE_CHECKING:
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
     from coai_routing.request import ModelDescription
 
 _SHOWN: Final = 16  # models whose abilities are asked for one by one
@@ -54,7 +54,7 @@ class Recognised:
 
 
 async def recognise(
-    kind: str, backend: Backend, api_key: str | None, *, remote: bool, seconds: float
+    kind: str, backend: BackendDescription, api_key: str | None, *, remote: bool, seconds: float
 ) -> Recognised:
     """Ask a server what it is; raises ProviderError if it is not of the kind.
 
@@ -79,7 +79,7 @@ async def recognise(
         await client.aclose()
 
 
-async def _llama_server(client: Client, backend: Backend, seconds: float) -> Recognised:
+async def _llama_server(client: Client, backend: BackendDescription, seconds: float) -> Recognised:
     await ask(client, backend, "/health", seconds=seconds)  # while it loads, this says so
     properties = fields(await ask(client, backend, "/props", seconds=seconds))
     if "default_generation_settings" not in properties:
@@ -92,7 +92,9 @@ async def _llama_server(client: Client, backend: Backend, seconds: float) -> Rec
     )
 
 
-async def _ollama(client: Client, backend: Backend, seconds: float, *, remote: bool) -> Recognised:
+async def _ollama(
+    client: Client, backend: BackendDescription, seconds: float, *, remote: bool
+) -> Recognised:
     version = text(
         fields(await ask(client, backend, "/api/version", seconds=seconds)).get("version")
     )
@@ -131,7 +133,7 @@ async def _ollama(client: Client, backend: Backend, seconds: float, *, remote: b
 
 
 async def _openai_compatible(
-    client: Client, backend: Backend, headers: dict[str, str], seconds: float
+    client: Client, backend: BackendDescription, headers: dict[str, str], seconds: float
 ) -> Recognised:
     listing = await ask(client, backend, "/models", seconds=seconds)
     if not isinstance(fields(listing).get("data"), list):
@@ -156,7 +158,7 @@ async def _openai_compatible(
 
 
 async def _somebody_else(
-    kind: str, backend: Backend, headers: dict[str, str], seconds: float
+    kind: str, backend: BackendDescription, headers: dict[str, str], seconds: float
 ) -> ProviderError | None:
     """Return an error that names who answers instead, if it is anybody known."""
     client = Client(_root(backend.base_url), headers=headers)
@@ -189,7 +191,7 @@ async def _is_llama_server(client: Client, seconds: float) -> bool:
     return reply.headers.get("server") == "llama.cpp"
 
 
-async def _told(client: Client, backend: Backend, path: str, seconds: float) -> object:
+async def _told(client: Client, backend: BackendDescription, path: str, seconds: float) -> object:
     """Return what a server answers, None if it does not answer well."""
     with suppress(ProviderError):
         return await ask(client, backend, path, seconds=seconds)

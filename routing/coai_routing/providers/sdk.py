@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping
 
     from coai_routing.privacy.egress import Egress
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
 
 _T = TypeVar("_T")
 
@@ -63,7 +63,7 @@ class _Response(Protocol):
     async def aread(self) -> bytes: ...
 
 
-def client_options(backend: Backend, egress: Egress, *, has_key: bool) -> dict[str, Any]:
+def client_options(backend: BackendDescription, egress: Egress, *, has_key: bool) -> dict[str, Any]:
     """Return the options of an httpx or httpx2 client for a backend.
 
     No redirect is followed, the environment's proxies carry nothing that may be sensitive, a

@@ -23,7 +23,7 @@ from coai_routing.request import Delta, Health
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
     from coai_routing.providers.replies.sse import Event
     from coai_routing.request import ModelDescription, ModelReply, ModelRequest
 
@@ -31,7 +31,7 @@ _LISTING_TIMEOUT: Final = 5.0
 _ENDING: Final = 0.25  # seconds for the connection to become free after the last word
 
 
-class Client(Protocol):
+class SdkClient(Protocol):
     """What the official clients have in common."""
 
     async def close(self) -> None:
@@ -63,14 +63,19 @@ class Draft(Protocol):
         ...
 
 
-ClientT = TypeVar("ClientT", bound=Client)
+ClientT = TypeVar("ClientT", bound=SdkClient)
 
 
 class SdkProvider(ABC, Generic[ClientT]):
     """A model server, through its vendor's client."""
 
     def __init__(
-        self, backend: Backend, *, api_key: str | None, egress: Egress | None, model: str | None
+        self,
+        backend: BackendDescription,
+        *,
+        api_key: str | None,
+        egress: Egress | None,
+        model: str | None,
     ) -> None:
         """Connect to nothing yet. `model` is for requests that name none."""
         self._backend = backend

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from coai_routing.records.usage_rows import Row
+    from coai_routing.records.usage_rows import UsageRow
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class UsageLog:
         self._most_seconds = most_seconds
         self._retry_seconds = retry_seconds
         self._now = now
-        self._waiting: deque[Row | threading.Event] = deque()
+        self._waiting: deque[UsageRow | threading.Event] = deque()
         self._pending = threading.Event()
         self._hurry = threading.Event()
         self._closing = False
@@ -115,7 +115,7 @@ class UsageLog:
 
     # ------------------------------------------------------------ recording
 
-    def record(self, row: Row) -> None:
+    def record(self, row: UsageRow) -> None:
         """Have a row written soon. It costs an append; nothing is imported and nothing waited for.
 
         Rows that are recorded before `open` wait for it.
@@ -192,7 +192,7 @@ class UsageLog:
 
     def _write_waiting(self) -> bool:
         """Write all that waits; False if it could not be written and waits on."""
-        batch: list[Row | threading.Event] = []
+        batch: list[UsageRow | threading.Event] = []
         while self._waiting:
             batch.append(self._waiting.popleft())
         rows = _newest([one for one in batch if not isinstance(one, threading.Event)])
@@ -222,7 +222,7 @@ class UsageLog:
             logger.warning("Nothing is recorded at the moment. %s", error)
         self._problem = error
 
-    def _write_twice(self, rows: Sequence[Row]) -> None:
+    def _write_twice(self, rows: Sequence[UsageRow]) -> None:
         """Write rows, once more where the file turns out to be damaged and is set aside."""
         try:
             self._write(rows)
@@ -231,7 +231,7 @@ class UsageLog:
             self._let_go()
             self._write(rows, suspect=True)
 
-    def _write(self, rows: Sequence[Row], *, suspect: bool = False) -> None:
+    def _write(self, rows: Sequence[UsageRow], *, suspect: bool = False) -> None:
         """Commit rows; raises `LedgerError`."""
         database = self._opened(suspect=suspect)
         with translated(self.path), transaction(database):
@@ -273,7 +273,7 @@ class UsageLog:
             database.executescript("PRAGMA incremental_vacuum")
 
 
-def _newest(rows: Sequence[Row]) -> list[Row]:
+def _newest(rows: Sequence[UsageRow]) -> list[UsageRow]:
     """Leave out what a later row of the same batch takes the place of."""
     newest = {row.key: row for row in rows if row.key is not None}
     return [row for row in rows if row.key is None or newest[row.key] is row]

@@ -36,7 +36,7 @@ class Fate(StrEnum):
     REJECTED = "rejected"
 
 
-class Row(Protocol):
+class UsageRow(Protocol):
     """Something that the ledger can write."""
 
     @property

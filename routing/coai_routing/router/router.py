@@ -100,7 +100,7 @@ class Router:
 
     def __init__(
         self,
-        fleet: Deployments,
+        deployments: Deployments,
         *,
         registry: Callable[[], Capabilities],
         egress: Callable[[], Egress] = Egress,
@@ -112,7 +112,7 @@ class Router:
         observe: Callable[[Call], None] | None = None,
     ) -> None:
         """Touch nothing yet. `observe` is told of every call of a model when it is over."""
-        self._fleet = fleet
+        self._deployments = deployments
         self._registry = registry
         self._egress = egress
         self._settings = settings
@@ -120,10 +120,10 @@ class Router:
         self._book = book
         # From the inside out: the call, what it costs, whether it is kept, a second one beside
         # it, the same again. Fallback, turns and single flight are around these, below.
-        ask: Ask = Sending(fleet, egress=egress, departures=departures)
+        ask: Ask = Sending(deployments, egress=egress, departures=departures)
         ask = Accounting(ask, book, observe)
         ask = Keeping(ask, cache)
-        ask = Hedging(ask, fleet.pool, wanted=lambda: settings().hedge)
+        ask = Hedging(ask, deployments.pool, wanted=lambda: settings().hedge)
         self._ask: Ask = Retrying(ask)
         self._standings = standings
         self._turnstile = Limiter(settings().max_concurrent)
@@ -157,7 +157,7 @@ class Router:
             {} if self._standings is None else self._standings(request.capability)
         )
         return plan_route(
-            self._fleet.deployments(),
+            self._deployments.deployments(),
             Circumstances(
                 policy=policy,
                 objective=question.objective or settings.objective or policy.objective,
@@ -343,7 +343,7 @@ class Router:
     async def aclose(self) -> None:
         """Cancel what is under way and close every connection."""
         await self._flights.aclose()
-        await self._fleet.aclose()
+        await self._deployments.aclose()
 
 
 async def _within(

@@ -28,12 +28,12 @@ class Sending:
 
     def __init__(
         self,
-        fleet: Deployments,
+        deployments: Deployments,
         *,
         egress: Callable[[], Egress],
         departures: DepartureLog | None,
     ) -> None:
-        self._fleet = fleet
+        self._deployments = deployments
         self._egress = egress
         self._departures = departures
 
@@ -60,8 +60,8 @@ class Sending:
                 await logged(departures, departure)
 
         longest = deployment.longest_ms
-        stream = self._fleet.pool.stream(
-            self._fleet.place_of(deployment),
+        stream = self._deployments.pool.stream(
+            self._deployments.place_of(deployment),
             request,
             before=log,
             longest_wait_ms=None if longest is None else SLOWNESS * longest,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, cast, get_ar
 
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
-from coai_routing.settings.markers import Discreet, Expected, Narrowing, Place, Unit
+from coai_routing.settings.markers import Discreet, Expected, NamesPlace, Narrowing, Unit
 from coai_routing.settings.schema import Settings
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Leaf:
     """How an untrusted file may change it; of the whole map for the entries of one."""
     is_list: bool
     names_place: bool
-    """Whether it names a file, a server or a variable: see `Place`."""
+    """Whether it names a file, a server or a variable: see `NamesPlace`."""
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -189,7 +189,7 @@ def _leaf(
         secret=plain is SecretStr,
         narrowing=_narrowing(markers),
         is_list=get_origin(plain) is tuple,
-        names_place=_names_place(annotated) or _first(outer_markers, Place) is not None,
+        names_place=_names_place(annotated) or _first(outer_markers, NamesPlace) is not None,
     )
 
 
@@ -197,7 +197,7 @@ def _names_place(annotated: object) -> bool:
     """Say whether a type, or the items of one, are marked as places."""
     markers = getattr(annotated, "__metadata__", ())
     inner = get_args(annotated)
-    return _first(markers, Place) is not None or any(_names_place(each) for each in inner)
+    return _first(markers, NamesPlace) is not None or any(_names_place(each) for each in inner)
 
 
 def _plain(annotated: object) -> tuple[Any, list[object]]:

@@ -56,7 +56,7 @@ _BACKEND = ("completion", "backend")
 _CUSTOM = ("endpoints", "custom")
 
 
-class Row(NamedTuple):
+class SettingRow(NamedTuple):
     """A setting as `coai config show` prints it."""
 
     key: str
@@ -193,11 +193,11 @@ def load(
     )
 
 
-def rows(loaded: LoadedSettings, path: str | Path | None = None) -> list[Row]:
+def rows(loaded: LoadedSettings, path: str | Path | None = None) -> list[SettingRow]:
     """Return every setting that holds for a path with its origin, secrets masked."""
     resolved = loaded.resolved_for(path)
     return [
-        Row(
+        SettingRow(
             key=key,
             value=_shown(value),
             origin=resolved.origins[key].describe(),

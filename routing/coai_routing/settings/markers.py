@@ -43,7 +43,7 @@ class Discreet:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NamesPlace:
     """Names a file, a server, or a variable: a client that came over a network may not set it.
 
     Such a client could otherwise have this user's processes read, write and send for it.

@@ -20,7 +20,7 @@ from coai_routing.settings.markers import (
     SWITCH_OFF_ENTRIES,
     SWITCH_ON,
     Expected,
-    Place,
+    NamesPlace,
     Towards,
     Unit,
     entry_is_on,
@@ -169,7 +169,7 @@ class EngineSettings(Section):
     """The embedded engine, a llama.cpp server of our own that all of a user's editors share."""
 
     enabled: bool = Field(default=True, description="Whether the embedded engine may run.")
-    model: Annotated[str, Field(min_length=1), Place()] = Field(
+    model: Annotated[str, Field(min_length=1), NamesPlace()] = Field(
         default="qwen2.5-coder-0.5b",
         description="A model of the catalogue (`coai models list`), or the path of a GGUF file.",
     )

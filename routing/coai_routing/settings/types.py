@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from coai_routing.addresses import http_address
-from coai_routing.settings.markers import Discreet, Expected, Place
+from coai_routing.settings.markers import Discreet, Expected, NamesPlace
 
 BACKEND_NAMES = ("auto", "embedded", "cloud", "ollama", "lmstudio", "llama_server", "vllm")
 """What `completion.backend` takes besides the names of custom endpoints."""
@@ -52,13 +52,13 @@ HttpAddress = Annotated[
     str,
     AfterValidator(http_address),
     Discreet(),
-    Place(),
+    NamesPlace(),
     Expected("an http:// or https:// address without user name, query or fragment"),
 ]
 AbsolutePath = Annotated[
     Path,
     AfterValidator(_absolute_path),
-    Place(),
+    NamesPlace(),
     Expected("an absolute path, or one that begins with ~"),
 ]
 Host = Annotated[
@@ -67,13 +67,13 @@ Host = Annotated[
         pattern=r"^(?:[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*|\[?[0-9A-Fa-f:.]+:[0-9A-Fa-f:.]*\]?)"
         r"(?::[0-9]{1,5})?$"
     ),
-    Place(),
+    NamesPlace(),
 ]
 VariableName = Annotated[
     str,
     Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
     Discreet(),
-    Place(),
+    NamesPlace(),
     Expected("the name of an environment variable, not the key itself"),
 ]
 EndpointName = Annotated[

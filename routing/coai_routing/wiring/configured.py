@@ -11,7 +11,7 @@ import platformdirs
 from pydantic import SecretStr
 
 from coai_routing.privacy.egress import Egress
-from coai_routing.providers.discovery import EndpointSettings
+from coai_routing.providers.discovery import ModelServer
 from coai_routing.settings.schema import CustomEndpoint
 from coai_routing.weights.store import ModelStore
 
@@ -42,10 +42,10 @@ def open_store(settings: Settings, catalog: Catalog) -> ModelStore:
     )
 
 
-def configured_endpoints(settings: Settings) -> tuple[EndpointSettings, ...]:
+def configured_endpoints(settings: Settings) -> tuple[ModelServer, ...]:
     """Return the model servers that the settings name, with their keys."""
     return tuple(
-        EndpointSettings(
+        ModelServer(
             name=name,
             kind=endpoint.kind,
             base_url=endpoint.url,

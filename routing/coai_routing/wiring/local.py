@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from coai_routing.pool.backends import Backend
     from coai_routing.pool.place import Place
     from coai_routing.privacy.departures import EgressLog
-    from coai_routing.providers.discovery import EndpointSettings
+    from coai_routing.providers.discovery import ModelServer
     from coai_routing.records.usage_rows import SuggestionRow
     from coai_routing.request import ModelRequest
     from coai_routing.settings.schema import Settings
@@ -74,7 +74,7 @@ class LocalModels:
         )
         self._departures: EgressLog | None = None
         self._places_of: Settings | None = None
-        self._places: dict[str, tuple[EndpointSettings, Place]] = {}
+        self._places: dict[str, tuple[ModelServer, Place]] = {}
         self.backends = Backends(
             catalog=self.catalog,
             wishes=self._wishes,
@@ -96,7 +96,7 @@ class LocalModels:
             allow_remote=settings.completion.allow_cloud and not settings.privacy.mode,
         )
 
-    def _server_place(self, endpoint: EndpointSettings) -> Place:
+    def _server_place(self, endpoint: ModelServer) -> Place:
         """Return where a server is now; asked for many times between two changes of settings."""
         now = self._settings()
         if now is not self._places_of:

@@ -114,7 +114,7 @@ def describe_models(services: Services) -> list[dict[str, Any]]:
     nobody knows. The speed is the one that was measured with the engine's settings as they are now.
     """
     # Imported here, because only who chooses a model needs it.
-    from coai_routing.engine.speed import kept_speed, speed_key  # noqa: PLC0415
+    from coai_routing.engine.speed_probe import kept_speed, speed_key  # noqa: PLC0415
     from coai_routing.wiring.embedded import engine_options  # noqa: PLC0415
 
     options = engine_options(services.settings.engine).settled()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from coai_routing.engine import launch, speed
+from coai_routing.engine import launch, speed_probe
 from coai_routing.engine.host import EXIT_ALREADY_RUNNING, EXIT_USAGE, LOG_BYTES, bound_log
 from coai_routing.engine.record import (
     HostFiles,
@@ -165,7 +165,7 @@ async def test_a_figure_that_cannot_be_kept_costs_nobody_the_model(
 ) -> None:
     options = QUICK.model_copy(update={"measure_speed": True})
     spec = spec_of(tiny_gguf, tmp_path / "engine", options)
-    speed.speeds_file(spec.directory).mkdir()
+    speed_probe.speeds_file(spec.directory).mkdir()
     async with using(await start(spec)) as user:
         status = await user.status(lambda status: status.phase == "ready")
         await until(lambda: "IsADirectoryError" in files_log(spec))
@@ -181,7 +181,7 @@ async def test_speed_is_measured_once_and_then_known(tiny_gguf: Path, tmp_path: 
     await until(lambda: not is_running(record.pid))
 
     known = Speed(prompt_tokens_per_second=123.0, output_tokens_per_second=45.0)
-    speed.keep_speed(spec.directory, speed.speed_key(tiny_gguf, options), known)
+    speed_probe.keep_speed(spec.directory, speed_probe.speed_key(tiny_gguf, options), known)
     async with using(await start(spec)) as user:
         assert (await user.status(lambda status: status.speed is not None)).speed == known
 

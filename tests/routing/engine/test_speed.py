@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_routing.engine.speed import (
+from coai_routing.engine.speed_probe import (
     Measurement,
     ServerProps,
     ask_server,

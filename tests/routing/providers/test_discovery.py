@@ -14,9 +14,9 @@ from coai_routing.privacy.egress import Egress
 from coai_routing.providers import recognition
 from coai_routing.providers.discovery import (
     WELL_KNOWN,
-    EndpointSettings,
     Found,
     Kind,
+    ModelServer,
     discover,
     ollama_address,
     placed,
@@ -33,7 +33,7 @@ from tests.support.ollama_stand_in import CLOUD_MODEL, MODEL, REMOTE_MODEL, Olla
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
     from tests.support.llama import LlamaServer
 
 PAGE = respond(200, b"<html>Hello</html>", {"Content-Type": "text/html"})
@@ -68,7 +68,7 @@ OLLAMA = {"/api/version": {"version": "0.40.12"}, "/api/tags": OLLAMA_TAGS, "/ap
 
 
 async def look(base_url: str, kind: Kind, name: str = "mine") -> Found:
-    (found,) = await discover([EndpointSettings(name=name, kind=kind, base_url=base_url)])
+    (found,) = await discover([ModelServer(name=name, kind=kind, base_url=base_url)])
     assert (found.name, found.kind, found.base_url) == (name, kind, base_url)
     assert found.detail
     assert found.ok or found.remedy
@@ -76,7 +76,7 @@ async def look(base_url: str, kind: Kind, name: str = "mine") -> Found:
 
 
 async def test_a_real_llama_server_is_recognised(llama_server: LlamaServer) -> None:
-    endpoint = EndpointSettings.model_validate(
+    endpoint = ModelServer.model_validate(
         {
             "name": "llama_server",
             "kind": "llama_server",
@@ -111,7 +111,7 @@ async def test_ollama_is_recognised_and_lists_what_runs_here(llama_server: Llama
         assert (await look(ollama.base_url, "ollama")).fills_in == {MODEL}
         assert len(ollama.bodies("/api/show")) == asked, "the same weights were asked about again"
         (everywhere,) = await discover(
-            [EndpointSettings(name="ollama", kind="ollama", base_url=ollama.base_url)],
+            [ModelServer(name="ollama", kind="ollama", base_url=ollama.base_url)],
             egress=Egress(allow=True),
         )
         names = {model.name for model in everywhere.models}
@@ -170,7 +170,7 @@ async def test_servers_of_openais_api_are_told_apart(
 
 
 async def test_a_llama_server_may_be_used_by_openais_api(llama_server: LlamaServer) -> None:
-    endpoint = EndpointSettings.model_validate(
+    endpoint = ModelServer.model_validate(
         {
             "name": "mine",
             "kind": "openai_compatible",
@@ -260,9 +260,9 @@ async def test_all_endpoints_are_looked_at_and_none_hides_another(
     async with FaultyServer(PAGE) as page, FaultyServer(NO_PATH, OLLAMA) as ollama:
         found = await discover(
             [
-                EndpointSettings(name="nobody", kind="ollama", base_url=refused_url()),
-                EndpointSettings(name="page", kind="llama_server", base_url=page.base_url),
-                EndpointSettings(name="ollama", kind="ollama", base_url=ollama.base_url),
+                ModelServer(name="nobody", kind="ollama", base_url=refused_url()),
+                ModelServer(name="page", kind="llama_server", base_url=page.base_url),
+                ModelServer(name="ollama", kind="ollama", base_url=ollama.base_url),
             ]
         )
         assert [(one.name, one.ok) for one in found] == [
@@ -276,7 +276,7 @@ async def test_all_endpoints_are_looked_at_and_none_hides_another(
 async def test_what_is_not_this_machine_is_not_even_knocked_at() -> None:
     async with FaultyServer(NO_PATH, OLLAMA) as server:
         outside = server.base_url.replace("127.0.0.1", "0.0.0.0")
-        endpoint = EndpointSettings(name="mine", kind="ollama", base_url=outside)
+        endpoint = ModelServer(name="mine", kind="ollama", base_url=outside)
         (found,) = await discover([endpoint])
         assert not found.ok
         assert "not this machine" in found.detail
@@ -312,7 +312,7 @@ def test_ollamas_own_variable_says_where_it_is(value: str, address: str) -> None
 
 @pytest.mark.parametrize("endpoint", WELL_KNOWN, ids=lambda endpoint: endpoint.name)
 async def test_every_kind_has_its_provider(
-    endpoint: EndpointSettings, monkeypatch: pytest.MonkeyPatch
+    endpoint: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OLLAMA_HOST", raising=False)
     provider = provider_for(endpoint)
@@ -332,7 +332,7 @@ async def test_ollamas_variable_moves_only_its_usual_address(
         provider = provider_for(usual)
         assert provider.base_url == server.base_url
         await provider.aclose()
-    chosen = EndpointSettings(name="ollama", kind="ollama", base_url="http://127.0.0.1:11435")
+    chosen = ModelServer(name="ollama", kind="ollama", base_url="http://127.0.0.1:11435")
     assert placed(chosen) == chosen
 
 
@@ -351,7 +351,7 @@ async def test_ollamas_variable_moves_only_its_usual_address(
 )
 def test_an_endpoint_is_an_address(url: str) -> None:
     with pytest.raises(ValidationError):
-        EndpointSettings(name="mine", kind="ollama", base_url=url)
+        ModelServer(name="mine", kind="ollama", base_url=url)
 
 
 async def test_a_name_that_no_resolver_takes_is_nobody() -> None:
@@ -363,7 +363,9 @@ async def test_a_name_that_no_resolver_takes_is_nobody() -> None:
 async def test_a_flaw_in_looking_at_one_server_hides_no_other(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def flawed(kind: Kind, backend: Backend, *_: object, **__: object) -> Recognised:
+    async def flawed(
+        kind: Kind, backend: BackendDescription, *_: object, **__: object
+    ) -> Recognised:
         if backend.name == "bad":
             raise LookupError("a flaw")
         return Recognised("fine")
@@ -372,7 +374,7 @@ async def test_a_flaw_in_looking_at_one_server_hides_no_other(
     async with FaultyServer(NO_PATH) as server:
         found = await discover(
             [
-                EndpointSettings(name=name, kind="llama_server", base_url=server.base_url)
+                ModelServer(name=name, kind="llama_server", base_url=server.base_url)
                 for name in ("bad", "good")
             ]
         )
@@ -382,7 +384,7 @@ async def test_a_flaw_in_looking_at_one_server_hides_no_other(
 
 async def test_a_key_that_cannot_be_sent_is_told() -> None:
     async with FaultyServer(PAGE) as server:
-        endpoint = EndpointSettings.model_validate(
+        endpoint = ModelServer.model_validate(
             {"name": "mine", "kind": "ollama", "base_url": server.base_url, "api_key": "a\nb"}
         )
         (found,) = await discover([endpoint])
@@ -392,7 +394,7 @@ async def test_a_key_that_cannot_be_sent_is_told() -> None:
 
 
 def test_a_key_does_not_show() -> None:
-    endpoint = EndpointSettings.model_validate(
+    endpoint = ModelServer.model_validate(
         {"name": "mine", "kind": "ollama", "base_url": "http://x", "api_key": "secret"}
     )
     assert "secret" not in repr(endpoint)
@@ -403,7 +405,7 @@ import asyncio, json, sys
 import coai_routing.providers.discovery, coai_routing.privacy.egress, coai_routing.providers
 loaded = set(sys.modules)
 found = asyncio.run(coai_routing.providers.discovery.discover([
-    coai_routing.providers.discovery.EndpointSettings(name="mine", kind=kind, base_url=sys.argv[1])
+    coai_routing.providers.discovery.ModelServer(name="mine", kind=kind, base_url=sys.argv[1])
     for kind in ("ollama", "llama_server", "openai_compatible")
 ]))
 assert not any(one.ok for one in found), found

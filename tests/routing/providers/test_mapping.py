@@ -23,7 +23,7 @@ from coai_routing.errors import (
     ReplyCutOffError,
     RequestRejectedError,
 )
-from coai_routing.providers.backend import (
+from coai_routing.providers.description import (
     describe_llama_server,
     describe_ollama,
     describe_openai_compatible,
@@ -32,7 +32,7 @@ from coai_routing.providers.replies import failures
 from coai_routing.providers.replies.sse import Event, EventDecoder, OverlongEventError
 
 if TYPE_CHECKING:
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
 
 BACKEND = describe_openai_compatible("mine", "http://user:secret@127.0.0.1:9/v1")
 
@@ -286,7 +286,7 @@ EVERY_BACKEND = [
 
 
 @pytest.mark.parametrize("backend", EVERY_BACKEND, ids=lambda backend: backend.name)
-def test_every_error_of_every_backend_says_what_to_do(backend: Backend) -> None:
+def test_every_error_of_every_backend_says_what_to_do(backend: BackendDescription) -> None:
     errors = [
         backend.unreachable(),
         backend.not_found(),

@@ -14,7 +14,7 @@ from coai_routing.errors import (
     RequestRejectedError,
 )
 from coai_routing.privacy.egress import Egress
-from coai_routing.providers.backend import describe_openai_compatible
+from coai_routing.providers.description import describe_openai_compatible
 from coai_routing.providers.sdk import client_options
 from coai_routing.request import Message, ModelRequest
 from tests.routing.providers.dialects import OPENAI_COMPATIBLE, served

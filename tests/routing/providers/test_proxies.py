@@ -10,7 +10,7 @@ import pytest
 
 from coai_routing.errors import ProviderUnavailableError
 from coai_routing.privacy.egress import Egress
-from coai_routing.providers.backend import describe_openai_compatible
+from coai_routing.providers.description import describe_openai_compatible
 from coai_routing.providers.proxies import environment_set_aside, proxy_options
 
 AWAY = "https://gpu.example.org/v1"
@@ -88,7 +88,7 @@ def test_an_environment_set_aside_comes_back(monkeypatch: pytest.MonkeyPatch) ->
 
 BUILD = """
 from coai_routing.providers.anthropic import AnthropicProvider
-from coai_routing.providers.backend import describe_ollama
+from coai_routing.providers.description import describe_ollama
 from coai_routing.providers.ollama import OllamaProvider
 from coai_routing.providers.openai_compatible import OpenAICompatibleProvider
 OllamaProvider()._build()

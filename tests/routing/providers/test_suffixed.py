@@ -12,7 +12,7 @@ from coai_routing.pool.backends import Backends
 from coai_routing.pool.endpoints import server_place
 from coai_routing.pool.pool import ModelPool
 from coai_routing.privacy.egress import Egress
-from coai_routing.providers.discovery import EndpointSettings, discover
+from coai_routing.providers.discovery import ModelServer, discover
 from coai_routing.providers.suffixed import BY_SERVER, taken_apart
 from coai_routing.registry.catalog import load_catalog
 from coai_routing.request import ModelRequest
@@ -52,7 +52,7 @@ async def test_a_model_that_says_insert_is_offered_though_its_family_is_unknown(
         "/api/show": {"capabilities": able},
     }
     async with FaultyServer(GOOD, routes) as server:
-        endpoint = EndpointSettings(name="ollama", kind="ollama", base_url=server.base_url)
+        endpoint = ModelServer(name="ollama", kind="ollama", base_url=server.base_url)
         pool = ModelPool()
         backends = Backends(
             catalog=load_catalog(),

@@ -13,7 +13,7 @@ from coai_routing.providers.replies import failures
 from coai_routing.providers.replies.listings import fields
 
 if TYPE_CHECKING:
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
     from coai_routing.providers.replies.sse import Event
 
 MEDIA_TYPES: Final = (
@@ -39,7 +39,7 @@ def media_type(header: str) -> str:
     return header.partition(";")[0].strip().lower()
 
 
-def told_by(event: Event, backend: Backend, *, model: str | None) -> dict[str, Any]:
+def told_by(event: Event, backend: BackendDescription, *, model: str | None) -> dict[str, Any]:
     """Return the fields of an event; none if it is a sign of life or the word for the end.
 
     Raises the `ProviderError` that it tells of, BadReplyError if it is no object, and ValueError if

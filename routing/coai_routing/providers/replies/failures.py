@@ -21,7 +21,7 @@ from coai_routing.providers.replies.complaints import Complaint, complaint_in, c
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
 
 _EXCERPT: Final = 300
 _ANY_ERROR: Final = range(400, 1000)
@@ -71,12 +71,14 @@ class _Said:
 def _rule(
     statuses: range | tuple[int, ...],
     words: str,
-    error: Callable[[Backend, _Said], ProviderError],
-) -> tuple[range | tuple[int, ...], re.Pattern[str], Callable[[Backend, _Said], ProviderError]]:
+    error: Callable[[BackendDescription, _Said], ProviderError],
+) -> tuple[
+    range | tuple[int, ...], re.Pattern[str], Callable[[BackendDescription, _Said], ProviderError]
+]:
     return statuses, re.compile(words, re.IGNORECASE | re.DOTALL), error
 
 
-def _too_long(backend: Backend, said: _Said) -> ProviderError:
+def _too_long(backend: BackendDescription, said: _Said) -> ProviderError:
     complaint = said.complaint
     return backend.too_long(said.words, tokens=complaint.tokens, window=complaint.window)
 
@@ -118,7 +120,7 @@ _RULES = (
 
 
 def from_status(
-    backend: Backend,
+    backend: BackendDescription,
     status: int,
     headers: Mapping[str, str],
     body: bytes,
@@ -139,7 +141,7 @@ def from_status(
 
 
 def from_error_object(
-    backend: Backend, error: object, *, model: str | None = None
+    backend: BackendDescription, error: object, *, model: str | None = None
 ) -> ProviderError:
     """Return the error that an error object within a stream means, or the object around it."""
     complaint = complaint_in(error)
@@ -151,7 +153,7 @@ def from_error_object(
     return _first_that_fits(backend, _Said(status, complaint, model=model))
 
 
-def from_content_type(backend: Backend, content_type: str) -> ProviderError:
+def from_content_type(backend: BackendDescription, content_type: str) -> ProviderError:
     """Return the error that a wrong content type means."""
     if is_web_page(content_type):
         return backend.web_page()
@@ -159,7 +161,7 @@ def from_content_type(backend: Backend, content_type: str) -> ProviderError:
 
 
 def from_exception(
-    backend: Backend, error: BaseException, *, seconds: float, partial: str = ""
+    backend: BackendDescription, error: BaseException, *, seconds: float, partial: str = ""
 ) -> ProviderError:
     """Return the error that an exception of an HTTP client, or of an SDK on top of one, means.
 
@@ -189,7 +191,7 @@ def from_exception(
 
 
 def _before_the_reply(
-    backend: Backend, causes: tuple[BaseException, ...], names: set[str], text: str
+    backend: BackendDescription, causes: tuple[BaseException, ...], names: set[str], text: str
 ) -> ProviderError:
     """Return the error that a failure of the network means when nothing had arrived."""
     if any(isinstance(cause, socket.gaierror) for cause in causes):
@@ -214,7 +216,7 @@ def clean(text: str) -> str:
     return line if len(line) <= _EXCERPT else f"{line[:_EXCERPT]}..."
 
 
-def _first_that_fits(backend: Backend, said: _Said) -> ProviderError:
+def _first_that_fits(backend: BackendDescription, said: _Said) -> ProviderError:
     for statuses, words, error in _RULES:
         if said.status in statuses and words.search(said.complaint.codes_and_words):
             return error(backend, said)

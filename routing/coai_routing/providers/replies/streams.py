@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    from coai_routing.providers.backend import Backend
+    from coai_routing.providers.description import BackendDescription
     from coai_routing.request import Delta, ModelReply, ModelRequest
 
 
-async def collect(backend: Backend, deltas: AsyncGenerator[Delta]) -> ModelReply:
+async def collect(backend: BackendDescription, deltas: AsyncGenerator[Delta]) -> ModelReply:
     """Read a stream to its end and return the whole reply; closed with the stream if cancelled."""
     async with aclosing(deltas):
         async for delta in deltas:
@@ -21,13 +21,13 @@ async def collect(backend: Backend, deltas: AsyncGenerator[Delta]) -> ModelReply
     raise backend.cut_off("")
 
 
-def require_prompt(backend: Backend, request: ModelRequest) -> None:
+def require_prompt(backend: BackendDescription, request: ModelRequest) -> None:
     """Raise RequestRejectedError for messages where a raw prompt is wanted."""
     if request.prompt is None:
         raise backend.rejected("it has messages, not a prompt.", "Call `chat` with messages.")
 
 
-def require_messages(backend: Backend, request: ModelRequest) -> None:
+def require_messages(backend: BackendDescription, request: ModelRequest) -> None:
     """Raise RequestRejectedError for a raw prompt where messages are wanted."""
     if not request.messages:
         raise backend.rejected("it has a prompt, not messages.", "Call `complete` with a prompt.")

@@ -30,7 +30,7 @@ _CLOUD: Final = frozenset({"anthropic", "openai"})
 
 
 @dataclass(frozen=True, slots=True)
-class Backend:
+class BackendDescription:
     """A backend as messages speak of it, and the remedies that are its own."""
 
     name: str
@@ -256,10 +256,10 @@ class Backend:
         )
 
 
-def describe_llama_server(name: str, base_url: str) -> Backend:
+def describe_llama_server(name: str, base_url: str) -> BackendDescription:
     """Describe a llama.cpp server."""
     if name == _EMBEDDED:
-        return Backend(
+        return BackendDescription(
             name,
             base_url,
             start="COAI starts it by itself: `coai doctor` says what keeps it from running.",
@@ -268,7 +268,7 @@ def describe_llama_server(name: str, base_url: str) -> Backend:
             less_memory="Lower `engine.context_tokens` or `engine.slots`, or set a smaller "
             "`engine.model`.",
         )
-    return Backend(
+    return BackendDescription(
         name,
         base_url,
         start="Start it with `llama-server -m MODEL.gguf`.",
@@ -278,9 +278,9 @@ def describe_llama_server(name: str, base_url: str) -> Backend:
     )
 
 
-def describe_ollama(name: str, base_url: str) -> Backend:
+def describe_ollama(name: str, base_url: str) -> BackendDescription:
     """Describe an Ollama server."""
-    return Backend(
+    return BackendDescription(
         name,
         base_url,
         start="Start it with `ollama serve`, or the Ollama application.",
@@ -291,12 +291,12 @@ def describe_ollama(name: str, base_url: str) -> Backend:
     )
 
 
-def describe_openai_compatible(name: str, base_url: str) -> Backend:
+def describe_openai_compatible(name: str, base_url: str) -> BackendDescription:
     """Describe a server that speaks OpenAI's API; `/v1` is added to an address without a path."""
     if not urlsplit(base_url).path.strip("/"):
         base_url = f"{base_url.rstrip('/')}/v1"
     if name == "lmstudio":
-        return Backend(
+        return BackendDescription(
             name,
             base_url,
             start="Start its server with `lms server start`, or in LM Studio's Developer tab.",
@@ -304,7 +304,7 @@ def describe_openai_compatible(name: str, base_url: str) -> Backend:
             more_context="Load the model with a longer context: `lms load --context-length N`.",
         )
     if name == "vllm":
-        return Backend(
+        return BackendDescription(
             name,
             base_url,
             start="Start it with `vllm serve MODEL`.",
@@ -313,7 +313,7 @@ def describe_openai_compatible(name: str, base_url: str) -> Backend:
             less_memory="Start it with a smaller `--max-model-len` or model.",
         )
     if name == "openai":
-        return Backend(
+        return BackendDescription(
             name,
             base_url,
             start="Its status is at status.openai.com.",
@@ -321,15 +321,15 @@ def describe_openai_compatible(name: str, base_url: str) -> Backend:
             more_context="Ask about less code.",
             less_memory="Try again in a moment.",
         )
-    return Backend(name, base_url, start="Start the server.")
+    return BackendDescription(name, base_url, start="Start the server.")
 
 
-def describe_anthropic(name: str, base_url: str) -> Backend:
+def describe_anthropic(name: str, base_url: str) -> BackendDescription:
     """Describe a server that speaks Anthropic's API; the client itself adds `/v1`."""
     base_url = base_url.rstrip("/").removesuffix("/v1")
     if name != "anthropic":
-        return Backend(name, base_url, start="Start the server.")
-    return Backend(
+        return BackendDescription(name, base_url, start="Start the server.")
+    return BackendDescription(
         name,
         base_url,
         start="Its status is at status.anthropic.com.",
