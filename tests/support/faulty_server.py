@@ -105,6 +105,8 @@ class FaultyServer:
     received: list[Received] = field(default_factory=list[Received])
     """The requests for anything but `routes`."""
     connections: int = 0
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the first of them was there whole."""
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a behaviour was over or waited until the client closed."""
     _server: asyncio.Server | None = None
@@ -142,6 +144,7 @@ class FaultyServer:
                     await respond(200, self.routes[request.path])(exchange)
                     continue
                 self.received.append(request)
+                self.asked.set()
                 await self.behaviour(exchange)
                 if writer.is_closing():
                     return

@@ -320,8 +320,7 @@ async def test_a_cancelled_call_is_settled_too(tmp_path: Path) -> None:
     ):
         task = asyncio.create_task(router.answer(question()))
         async with asyncio.timeout(10):
-            while not server.received:  # noqa: ASYNC110 - the server is a list of what came
-                await asyncio.sleep(0.01)
+            await server.asked.wait()
         task.cancel()
         await asyncio.wait((task,))
     database = sqlite3.connect(kept.path)

@@ -82,8 +82,7 @@ def counted(*behaviours: Behaviour) -> Behaviour:
 async def first_request(server: FaultyServer) -> None:
     """Wait until a server has got a request."""
     async with asyncio.timeout(10):
-        while not server.received:  # noqa: ASYNC110 - the server is a list of what came
-            await asyncio.sleep(0.01)
+        await server.asked.wait()
 
 
 async def shown(router: Router) -> str:
@@ -441,12 +440,18 @@ async def test_a_turn_that_came_with_the_cancellation_is_handed_on() -> None:
 async def test_no_more_are_under_way_than_the_limit_allows() -> None:
     most = 0
     now = 0
+    full = asyncio.Event()
 
     async def count(exchange: Exchange) -> None:
         nonlocal most, now
         now += 1
         most = max(most, now)
-        await asyncio.sleep(0.01)
+        if now >= 4:
+            full.set()
+        await full.wait()
+        # One too many would come in meanwhile.
+        for _ in range(50):
+            await asyncio.sleep(0)
         now -= 1
         await GOOD(exchange)
 
@@ -458,11 +463,15 @@ async def test_no_more_are_under_way_than_the_limit_allows() -> None:
 
 
 async def test_endpoints_of_one_model_share_the_work() -> None:
-    async def slow(exchange: Exchange) -> None:
-        await asyncio.sleep(0.02)
+    async def once_both_are_asked(exchange: Exchange) -> None:
+        async with asyncio.timeout(10):
+            await asyncio.gather(one.asked.wait(), two.asked.wait())
         await GOOD(exchange)
 
-    async with FaultyServer(slow) as one, FaultyServer(slow) as two:
+    async with (
+        FaultyServer(once_both_are_asked) as one,
+        FaultyServer(once_both_are_asked) as two,
+    ):
         first, second = place("a", one.base_url), place("a#2", two.base_url)
         async with routing(first, second) as router:
             await asyncio.gather(*(router.answer(question("x" * 2000 + str(n))) for n in range(12)))
