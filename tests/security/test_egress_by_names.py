@@ -45,7 +45,7 @@ def by_name() -> list[str]:
         return list(write_two_folders(Path(folder)).private)
 
 
-def border_of(folders: TwoFolders) -> PrivacyEgressGate:
+def gate_of(folders: TwoFolders) -> PrivacyEgressGate:
     return PrivacyEgressGate(folders.loaded.for_names, lambda: folders.roots)
 
 
@@ -59,23 +59,23 @@ async def test_a_private_file_does_not_leave_by_any_of_its_names(
     address = folders.private[name]
     own = folders.own(address)
     assert "marked private" in str(assess(ASKED, own.files[0].rules, paths=own.files))
-    border = border_of(folders)
+    egress_gate = gate_of(folders)
     with pytest.raises(EgressRefusedError):
-        await border.check(Source(address, "x = 1\n"), "", backend="away")
+        await egress_gate.check(Source(address, "x = 1\n"), "", backend="away")
     piece = ContextFile("x.py", "x = 1", address)
     beside = Source(folders.open["plain"], "y = 1\n")
-    assert await border.permitted(beside, [piece], backend="away") == ()
+    assert await egress_gate.permitted(beside, [piece], backend="away") == ()
 
 
 async def test_other_files_leave(folders: TwoFolders) -> None:
-    border = border_of(folders)
+    egress_gate = gate_of(folders)
     for address in folders.open.values():
         # What is in no file is narrowed by every project.
         if address.startswith("file:"):
-            await border.check(Source(address, "y = 1\n"), "", backend="away")
+            await egress_gate.check(Source(address, "y = 1\n"), "", backend="away")
             piece = ContextFile("y.py", "y = 1", address)
             beside = Source(folders.open["plain"], "y = 1\n")
-            assert await border.permitted(beside, [piece], backend="away") == (piece,)
+            assert await egress_gate.permitted(beside, [piece], backend="away") == (piece,)
 
 
 @pytest.mark.parametrize("name", by_name())
@@ -234,7 +234,7 @@ async def test_a_piece_of_another_folder_leaves_only_if_that_folder_lets_it(
         gate=OpenGate(),
         context=context,
         syntax=SyntaxTrees(),
-        border=PrivacyEgressGate(loaded.for_names, lambda: roots_of([a, b])),
+        egress_gate=PrivacyEgressGate(loaded.for_names, lambda: roots_of([a, b])),
     )
     outcome = await completer.complete(ours, len(ours.text), Trigger.INVOKED)
     assert isinstance(outcome, Suggestion)

@@ -50,6 +50,11 @@ class Call:
         for piece in pieces:
             self.pieces.put_nowait(piece)
 
+    async def heard(self) -> None:
+        """Wait until all that was handed out has been taken in."""
+        async with asyncio.timeout(5):
+            await self.pieces.join()
+
     def end(self) -> None:
         """End the answer."""
         self.pieces.put_nowait(None)
@@ -118,6 +123,7 @@ class ScriptedBackends:
                     raise piece
                 text += piece
                 yield Delta(text=piece)
+                call.pieces.task_done()
             usage = Usage(prompt_tokens=100, cached_tokens=99, output_tokens=5)
             reply = ModelReply(
                 text=text, finish="stop", model="m", provider=backend.name, usage=usage, slot=0
@@ -133,7 +139,7 @@ class ScriptedBackends:
         return self.calls[count - 1]
 
 
-class OpenBorder:
+class OpenEgressGate:
     """Lets everything through, so that what else decides is seen."""
 
     async def check(self, source: Source, above: str, *, backend: str) -> None:

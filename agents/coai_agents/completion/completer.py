@@ -1,11 +1,12 @@
 """The way of a completion: from a snapshot and a cursor to a suggestion or a reason.
 
-    may we? -> what is shown -> the cache -> a flight that will answer this too -> the pause
-    -> a prompt session -> the backend, stopped as soon as the suggestion is whole -> cleaning
+    may we? -> what is shown -> the cache -> a request in flight that will answer this too
+    -> the pause -> a prompt session -> the backend, stopped as soon as the suggestion is whole
+    -> cleaning
 
 Each step may answer, and only the last ones cost anything. A document has at most one request
-waiting and one flight in the air: a newer request ends the older one with a reason, and a flight
-that no longer fits is cancelled at the backend.
+waiting and one completion in flight: a newer request ends the older one with a reason, and what no
+longer fits is cancelled at the backend.
 
 One file, because it is the one way of a completion; each step has a file of its own.
 """
@@ -56,8 +57,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 GRACE: Final = 0.03
-"""Seconds that a cancelled request's flight is kept, because editors cancel the old request before
-they send the one that the flight may answer; well below the 50 ms in which it must be gone."""
+"""Seconds that a cancelled request's completion is kept, because editors cancel the old request
+before they send the one that it may answer; well below the 50 ms in which it must be gone."""
 
 BREATH: Final = 0.02
 """Seconds after an answer before anything is prepared for the next one."""
@@ -97,7 +98,7 @@ class Completer:
         gate: Gate,
         context: Context,
         syntax: Syntax,
-        border: EgressGate | None = None,
+        egress_gate: EgressGate | None = None,
         listener: Listener | None = None,
         tuning: Callable[[str], Tuning] = lambda _: UNTUNED,
         above: Callable[[Source], str] = lambda _: "",
@@ -106,9 +107,9 @@ class Completer:
     ) -> None:
         """Take what completing needs.
 
-        `border` says what may be shown to a model elsewhere, nothing without one. `tuning` says
-        what holds for a language at the moment, `above` what stands above a document: the cells of
-        its notebook. `strained` says whether other programs wait for a processor.
+        `egress_gate` says what may be shown to a model elsewhere, nothing without one. `tuning`
+        says what holds for a language at the moment, `above` what stands above a document: the
+        cells of its notebook. `strained` says whether other programs wait for a processor.
         """
         self._settings = settings
         self._listener = listener
@@ -116,20 +117,20 @@ class Completer:
         self._document = document
         self._gate = gate
         self._clock = clock
-        self._desks: OrderedDict[str, DocumentState] = OrderedDict()
+        self._states: OrderedDict[str, DocumentState] = OrderedDict()
         self._cache = SuggestionCache(settings("").cache_entries)
         identities = itertools.count(1)
-        self._pilot = CompletionEngine(
+        self._engine = CompletionEngine(
             backends=backends,
             context=context,
             syntax=syntax,
-            border=border or ClosedEgressGate(),
-            keep=lambda flight, entry: self._cache.put(flight.cursor, entry),
+            egress_gate=egress_gate or ClosedEgressGate(),
+            keep=lambda in_flight, entry: self._cache.put(in_flight.cursor, entry),
             identity=lambda: next(identities),
             above=above,
             strained=strained,
         )
-        self._foresight = Foresight(self._pilot.reader, settings)
+        self._foresight = Foresight(self._engine.reader, settings)
         self._strained = strained
         self._background = Background()
         self.history: deque[Event] = deque(maxlen=HISTORY)
@@ -181,27 +182,27 @@ class Completer:
         """Complete in `source`: the open document, or what it would be with an item taken."""
         if (refusal := await self._gate.refusal(source, cursor, trigger)) is not None:
             return NoSuggestion(*refusal)
-        desk = self._desk(cursor.uri)
-        superseded = desk.newest_request()
-        if (known := self._known(desk, cursor)) is not None:
-            return self._show(desk, cursor, *known)
+        state = self._state(cursor.uri)
+        superseded = state.newest_request()
+        if (known := self._known(state, cursor)) is not None:
+            return self._show(state, cursor, *known)
         settings = self._settings(cursor.uri)
         waits = WAITS_INVOKED if trigger is Trigger.INVOKED else WAITS
         limit = asyncio.get_running_loop().time() + waits * settings.patience_ms / 1000
-        if desk.flight is not None and not desk.flight.agrees(cursor):
-            desk.drop_flight()
-        if desk.flight is None and trigger is Trigger.AUTOMATIC:
-            delay = self._delay(desk, source, cursor, settings)
+        if state.in_flight is not None and not state.in_flight.agrees(cursor):
+            state.drop_in_flight()
+        if state.in_flight is None and trigger is Trigger.AUTOMATIC:
+            delay = self._delay(state, source, cursor, settings)
             until = asyncio.get_running_loop().time() + delay
             if delay > 0 and await happens(superseded, until=until):
                 return NoSuggestion(Reason.SUPERSEDED)
         return await self._awaited(
-            desk, source, cursor, trigger, document=document, superseded=superseded, limit=limit
+            state, source, cursor, trigger, document=document, superseded=superseded, limit=limit
         )
 
     async def _awaited(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         source: Source,
         cursor: Cursor,
         trigger: Trigger,
@@ -210,50 +211,52 @@ class Completer:
         superseded: Signal,
         limit: float,
     ) -> Outcome:
-        """Return what a flight brings, one that is under way or a new one."""
-        flight = desk.flight or self._take_off(desk, source, cursor, trigger)
+        """Return what a completion in flight brings, one that is under way or a new one."""
+        in_flight = state.in_flight or self._begin(state, source, cursor, trigger)
         try:
-            while not flight.landed.is_set():
-                own = flight.cursor == cursor
-                news = flight.landed if own else flight.changed
-                if not await self._hears(flight, superseded, news, limit=limit):
+            while not in_flight.ended.is_set():
+                own = in_flight.cursor == cursor
+                news = in_flight.ended if own else in_flight.changed
+                if not await self._hears(in_flight, superseded, news, limit=limit):
                     # What is under way goes on: the next request may find it in the cache.
                     return NoSuggestion(Reason.MACHINE_BUSY)
                 if superseded.is_set():
                     return NoSuggestion(Reason.SUPERSEDED)
-                if not flight.agrees(cursor):
+                if not in_flight.agrees(cursor):
                     # What was typed is not what the model is writing: ask anew.
-                    desk.drop_flight()
-                    flight = self._take_off(desk, source, cursor, trigger)
+                    state.drop_in_flight()
+                    in_flight = self._begin(state, source, cursor, trigger)
         except asyncio.CancelledError:
-            asyncio.get_running_loop().call_later(GRACE, self._release, desk, flight, superseded)
+            asyncio.get_running_loop().call_later(
+                GRACE, self._release, state, in_flight, superseded
+            )
             raise
         if superseded.is_set() or self._document(cursor.uri) is not document:
             return NoSuggestion(Reason.SUPERSEDED)
-        if (known := self._known(desk, cursor)) is not None:
-            origin: Origin = "model" if flight.cursor == cursor else "joined"
-            return self._show(desk, cursor, known[0], origin, flight)
-        return NoSuggestion(*(flight.refusal or (Reason.MODEL_SAID_NOTHING, "")))
+        if (known := self._known(state, cursor)) is not None:
+            origin: Origin = "model" if in_flight.cursor == cursor else "joined"
+            return self._show(state, cursor, known[0], origin, in_flight)
+        return NoSuggestion(*(in_flight.refusal or (Reason.MODEL_SAID_NOTHING, "")))
 
-    async def _hears(self, flight: InFlightCompletion, *signals: Signal, limit: float) -> bool:
+    async def _hears(self, in_flight: InFlightCompletion, *signals: Signal, limit: float) -> bool:
         """Wait for one of several things; False if the limit passes and the machine is busy.
 
         A model elsewhere is as quick as it is, whatever this machine does.
         """
         if not await happens(*signals, until=limit):
-            if flight.here and self._strained():
+            if in_flight.here and self._strained():
                 return False
             await Signal.first(*signals)
         return True
 
     def _delay(
-        self, desk: DocumentState, source: Source, cursor: Cursor, settings: CompletionSettings
+        self, state: DocumentState, source: Source, cursor: Cursor, settings: CompletionSettings
     ) -> float:
         """Return the pause before the backend is asked, in seconds."""
-        backend = self._pilot.next_backend()
+        backend = self._engine.next_backend()
         return (
             delay_ms(
-                desk.rhythm,
+                state.rhythm,
                 last_character=cursor.prefix[-1:],
                 expected_latency_ms=None if backend is None else backend.latency_ms,
                 acceptance=self._tuning(source.language).acceptance,
@@ -262,11 +265,11 @@ class Completer:
             / 1000
         )
 
-    # ------------------------------------------------------------- flights
+    # ----------------------------------------------------------- in flight
 
-    def _take_off(
+    def _begin(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         source: Source,
         cursor: Cursor,
         trigger: Trigger,
@@ -274,25 +277,25 @@ class Completer:
         prepared: bool = False,
     ) -> InFlightCompletion:
         settings = self._settings(cursor.uri)
-        flight = InFlightCompletion(
+        in_flight = InFlightCompletion(
             cursor,
             single_line=_single_line(cursor, trigger, settings),
             patient=trigger is Trigger.INVOKED,
             prepared=prepared,
         )
-        patience = settings.patience_ms / 1000 * (PATIENCE_INVOKED if flight.patient else 1.0)
-        flight.patient_until = asyncio.get_running_loop().time() + patience
-        if trigger is Trigger.AUTOMATIC and not flight.single_line:
+        patience = settings.patience_ms / 1000 * (PATIENCE_INVOKED if in_flight.patient else 1.0)
+        in_flight.patient_until = asyncio.get_running_loop().time() + patience
+        if trigger is Trigger.AUTOMATIC and not in_flight.single_line:
             settings = self._as_long_as_taken(settings, source.language)
-        flight.task = self._background.spawn(
-            self._pilot.fly(desk, source, flight, trigger, settings),
+        in_flight.task = self._background.spawn(
+            self._engine.carry_out(state, source, in_flight, trigger, settings),
             name="ask a model to complete",
-            on_failure=flight.fail,
+            on_failure=in_flight.fail,
         )
         # Not in the task itself: one that is cancelled before its first step never runs.
-        flight.task.add_done_callback(lambda _: flight.land())
-        desk.flight = flight
-        return flight
+        in_flight.task.add_done_callback(lambda _: in_flight.end())
+        state.in_flight = in_flight
+        return in_flight
 
     def _as_long_as_taken(self, settings: CompletionSettings, language: str) -> CompletionSettings:
         """Return the settings for a block that nobody asked for."""
@@ -301,17 +304,19 @@ class Completer:
             return settings
         return settings.model_copy(update={"max_tokens": most})
 
-    def _release(self, desk: DocumentState, flight: InFlightCompletion, superseded: Signal) -> None:
-        """Cancel a flight whose request was cancelled, unless a newer request came for it."""
-        if not superseded.is_set() and desk.flight is flight:
-            desk.drop_flight()
+    def _release(
+        self, state: DocumentState, in_flight: InFlightCompletion, superseded: Signal
+    ) -> None:
+        """Cancel a completion whose request was cancelled, unless a newer request came for it."""
+        if not superseded.is_set() and state.in_flight is in_flight:
+            state.drop_in_flight()
 
     # ------------------------------------------------------- what is known
 
-    def _known(self, desk: DocumentState, cursor: Cursor) -> tuple[Found, Origin] | None:
+    def _known(self, state: DocumentState, cursor: Cursor) -> tuple[Found, Origin] | None:
         """Return what can be shown without asking; what is on screen goes first."""
-        if desk.shown is not None:
-            anchor, entry = desk.shown
+        if state.shown is not None:
+            anchor, entry = state.shown
             typed = cursor.typed_since(anchor.prefix)
             closers = auto_closed(anchor.suffix, cursor.suffix)
             if typed is not None and closers is not None and entry.text.startswith(typed):
@@ -325,20 +330,24 @@ class Completer:
 
     def _show(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         cursor: Cursor,
         found: Found,
         origin: Origin,
-        flight: InFlightCompletion | None = None,
+        in_flight: InFlightCompletion | None = None,
     ) -> Suggestion:
         entry = found.entry
         typed = len(cursor.prefix) - found.typed
-        desk.shown = (
+        state.shown = (
             Cursor(cursor.uri, cursor.prefix[:typed], cursor.suffix[len(found.closers) :]),
             entry,
         )
-        desk.rests(self._background.spawn(self._rest(desk, cursor, found.rest), name="work ahead"))
-        usage = flight.reply.usage if flight is not None and flight.reply is not None else None
+        state.rests(
+            self._background.spawn(self._rest(state, cursor, found.rest), name="work ahead")
+        )
+        usage = (
+            in_flight.reply.usage if in_flight is not None and in_flight.reply is not None else None
+        )
         return Suggestion(
             text=found.rest,
             replaces=found.replaces,
@@ -354,7 +363,7 @@ class Completer:
 
     # ---------------------------------------------------------- work ahead
 
-    async def _rest(self, desk: DocumentState, cursor: Cursor, text: str) -> None:
+    async def _rest(self, state: DocumentState, cursor: Cursor, text: str) -> None:
         """While a suggestion is shown: prepare what follows it, then a better prompt."""
         # The suggestion goes out first; nobody waits for what follows it.
         await asyncio.sleep(BREATH)
@@ -363,41 +372,43 @@ class Completer:
         if source is None:
             return
         accepted = replace(cursor, prefix=cursor.prefix + text)
-        ahead = settings.prefetch and self._pilot.works_ahead
-        if ahead and desk.flight is None and self._cache.find(accepted) is None:
-            self._take_off(desk, source, accepted, Trigger.AUTOMATIC, prepared=True)
-        while desk.flight is not None:
-            await Signal.first(desk.flight.changed)
-        await self._foresight.after_answer(desk, source, cursor)
+        ahead = settings.prefetch and self._engine.works_ahead
+        if ahead and state.in_flight is None and self._cache.find(accepted) is None:
+            self._begin(state, source, accepted, Trigger.AUTOMATIC, prepared=True)
+        while state.in_flight is not None:
+            await Signal.first(state.in_flight.changed)
+        await self._foresight.after_answer(state, source, cursor)
 
     def opened(self, source: Source) -> None:
         """Have the backend read a document before anybody asks or tells where the cursor is."""
-        desk = self._desk(source.uri)
-        desk.rests(
-            self._background.spawn(self._reads_anywhere(desk, source), name="read a document ahead")
+        state = self._state(source.uri)
+        state.rests(
+            self._background.spawn(
+                self._reads_anywhere(state, source), name="read a document ahead"
+            )
         )
 
-    async def _reads_anywhere(self, desk: DocumentState, source: Source) -> None:
+    async def _reads_anywhere(self, state: DocumentState, source: Source) -> None:
         end = Cursor.at(source, len(source.text))
         if await self._gate.refusal(source, end, Trigger.INVOKED) is None:
-            await self._foresight.anywhere(desk, source, end)
+            await self._foresight.anywhere(state, source, end)
 
     def rested(self, source: Source, offset: int) -> None:
         """Have the backend read what will be asked where the cursor has come to rest."""
-        desk = self._desk(source.uri)
+        state = self._state(source.uri)
         cursor = Cursor.at(source, offset)
-        if desk.flight is not None or desk.shown is not None or desk.rests_at == cursor:
+        if state.in_flight is not None or state.shown is not None or state.rests_at == cursor:
             return  # there is something better to do, or it is being done
-        desk.rests(
+        state.rests(
             self._background.spawn(
-                self._reads_at_cursor(desk, source, cursor), name="read ahead at the cursor"
+                self._reads_at_cursor(state, source, cursor), name="read ahead at the cursor"
             ),
             cursor,
         )
 
-    async def _reads_at_cursor(self, desk: DocumentState, source: Source, cursor: Cursor) -> None:
+    async def _reads_at_cursor(self, state: DocumentState, source: Source, cursor: Cursor) -> None:
         if await self._gate.refusal(source, cursor, Trigger.INVOKED) is None:
-            await self._foresight.at_cursor(desk, source, cursor)
+            await self._foresight.at_cursor(state, source, cursor)
 
     # ----------------------------------------------------------- documents
 
@@ -406,39 +417,39 @@ class Completer:
         logger.info("Suggestion %d was accepted.", identity)
 
     def changed(self, source: Source) -> None:
-        """Note an edit; a flight that it made worthless is cancelled at once."""
-        desk = self._desks.get(source.uri)
-        if desk is not None:
-            desk.changed(source, self._clock() * 1000)
+        """Note an edit; a completion that it made worthless is cancelled at once."""
+        state = self._states.get(source.uri)
+        if state is not None:
+            state.changed(source, self._clock() * 1000)
 
     def closed(self, uri: str) -> None:
         """Forget a document."""
-        desk = self._desks.pop(uri, None)
-        if desk is not None:
-            desk.put_away()
+        state = self._states.pop(uri, None)
+        if state is not None:
+            state.put_away()
         self._cache.forget(uri)
 
     def forget_suggestions(self) -> None:
         """Drop what was suggested so far, because settings or models changed."""
         self._cache.clear()
-        for desk in self._desks.values():
-            desk.shown = None
-            desk.session = desk.ahead = None
-            desk.drop_flight()
+        for state in self._states.values():
+            state.shown = None
+            state.session = state.ahead = None
+            state.drop_in_flight()
 
-    def _desk(self, uri: str) -> DocumentState:
-        desk = self._desks.get(uri)
-        if desk is None:
-            desk = self._desks[uri] = DocumentState(uri)
-            if len(self._desks) > DOCUMENTS:
-                self._desks.popitem(last=False)[1].put_away()
-        self._desks.move_to_end(uri)
-        return desk
+    def _state(self, uri: str) -> DocumentState:
+        state = self._states.get(uri)
+        if state is None:
+            state = self._states[uri] = DocumentState(uri)
+            if len(self._states) > DOCUMENTS:
+                self._states.popitem(last=False)[1].put_away()
+        self._states.move_to_end(uri)
+        return state
 
     async def aclose(self) -> None:
         """Cancel whatever runs, and wait until it has closed its connections."""
-        for desk in self._desks.values():
-            desk.put_away()
+        for state in self._states.values():
+            state.put_away()
         await self._background.aclose()
 
 

@@ -76,7 +76,7 @@ class Syntax(Protocol):
 
 
 class CompletionEngine:
-    """Carries flights out."""
+    """The completion engine: asks backends until one answers, and takes the answer in."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class CompletionEngine:
         backends: Backends,
         context: Context,
         syntax: Syntax,
-        border: EgressGate,
+        egress_gate: EgressGate,
         keep: Callable[[InFlightCompletion, Entry], None],
         identity: Callable[[], int],
         above: Callable[[Source], str] = lambda _: "",
@@ -92,7 +92,7 @@ class CompletionEngine:
     ) -> None:
         self._backends = backends
         self._syntax = syntax
-        self._border = border
+        self._egress_gate = egress_gate
         self._keep = keep
         self._identity = identity
         self._strained = strained
@@ -116,69 +116,73 @@ class CompletionEngine:
         backend = next(iter(self._backends.candidates()), None)
         return None if backend is None else self._pace.adapted(backend)
 
-    async def fly(
+    async def carry_out(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         source: Source,
-        flight: InFlightCompletion,
+        in_flight: InFlightCompletion,
         trigger: Trigger,
         settings: CompletionSettings,
     ) -> None:
-        """Ask one backend after the other until one answers; the flight tells how it went."""
+        """Ask one backend after the other until one answers; `in_flight` tells how it went."""
         try:
             candidates = self._backends.candidates()
             if not candidates:
-                flight.refusal = _absence(self._backends)
+                in_flight.refusal = _absence(self._backends)
             for backend in candidates:
                 try:
                     await self._ask(
-                        desk,
+                        state,
                         source,
-                        flight,
+                        in_flight,
                         trigger=trigger,
                         settings=settings,
                         backend=self._pace.adapted(backend),
                     )
                 except ProviderError as error:
                     logger.warning("%s could not complete: %s", backend.name, error)
-                    flight.refusal = self._reason(error), str(error)
-                    flight.text = ""
+                    in_flight.refusal = self._reason(error), str(error)
+                    in_flight.text = ""
                 except Exception as error:
                     # A defect of ours or of a library's shall not pass for a model without ideas.
                     logger.exception("%s could not be asked", backend.name)
-                    flight.refusal = Reason.INTERNAL_ERROR, type(error).__name__
-                    flight.text = ""
+                    in_flight.refusal = Reason.INTERNAL_ERROR, type(error).__name__
+                    in_flight.text = ""
                 else:
                     return
         finally:
-            if desk.flight is flight:
-                desk.flight = None
+            if state.in_flight is in_flight:
+                state.in_flight = None
 
     async def _ask(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         source: Source,
-        flight: InFlightCompletion,
+        in_flight: InFlightCompletion,
         *,
         trigger: Trigger,
         settings: CompletionSettings,
         backend: Backend,
     ) -> None:
-        cursor = flight.cursor
-        flight.backend, flight.model, flight.here = backend.name, backend.model, backend.local
+        cursor = in_flight.cursor
+        in_flight.backend, in_flight.model, in_flight.here = (
+            backend.name,
+            backend.model,
+            backend.local,
+        )
         waits = trigger is Trigger.INVOKED
         whole_block = None
-        if not (flight.single_line or flight.patient):
+        if not (in_flight.single_line or in_flight.patient):
             whole_block = self._syntax.whole_block(source, cursor)
-        flight.look = partial(self._syntax.ground, source, cursor)
+        in_flight.look = partial(self._syntax.ground, source, cursor)
         for again in (False, True):
-            session = await self._fitting(desk, source, cursor, settings, backend, waits=waits)
+            session = await self._fitting(state, source, cursor, settings, backend, waits=waits)
             if not backend.local:
-                session = await self._fit_to_leave(desk, source, session, backend)
+                session = await self._fit_to_leave(state, source, session, backend)
             try:
                 await self._converse(
-                    desk,
-                    flight,
+                    state,
+                    in_flight,
                     session,
                     source.language,
                     trigger=trigger,
@@ -188,7 +192,7 @@ class CompletionEngine:
                 )
             except PromptTooLongError as error:
                 prompt = session.prompt(backend.fim, session.tail(cursor) or "")
-                self._prompting.shorten(desk, backend, source.language, prompt, error)
+                self._prompting.shorten(state, backend, source.language, prompt, error)
                 if again:
                     raise
             else:
@@ -196,7 +200,7 @@ class CompletionEngine:
 
     async def _fitting(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         source: Source,
         cursor: Cursor,
         settings: CompletionSettings,
@@ -205,7 +209,7 @@ class CompletionEngine:
         waits: bool,
     ) -> PromptSession:
         """Return a prompt that the window has room for; counted, where an estimate is too vague."""
-        session = self._prompting.session(desk, source, cursor, settings, backend, waits=waits)
+        session = self._prompting.session(state, source, cursor, settings, backend, waits=waits)
         for _ in range(MOST_COUNTS):
             if not self._prompting.is_close(session, source.language, backend, settings):
                 break
@@ -214,14 +218,14 @@ class CompletionEngine:
             if counted is None or counted <= self._prompting.room(backend, settings):
                 break
             self._prompting.lengths.learn_count(backend, source.language, prompt, counted)
-            desk.session = None
-            session = self._prompting.session(desk, source, cursor, settings, backend, waits=waits)
+            state.session = None
+            session = self._prompting.session(state, source, cursor, settings, backend, waits=waits)
         return session
 
     async def _converse(
         self,
-        desk: DocumentState,
-        flight: InFlightCompletion,
+        state: DocumentState,
+        in_flight: InFlightCompletion,
         session: PromptSession,
         language: str,
         *,
@@ -231,12 +235,12 @@ class CompletionEngine:
         whole_block: WholeBlock | None,
     ) -> None:
         """Have the backend write, a second time if who asked waits and got nothing of use."""
-        cursor = flight.cursor
+        cursor = in_flight.cursor
         primed = required_indentation(cursor)
         while True:
             await self._fill_in(
-                desk,
-                flight,
+                state,
+                in_flight,
                 session,
                 primed,
                 language,
@@ -245,32 +249,32 @@ class CompletionEngine:
                 backend=backend,
                 whole_block=whole_block,
             )
-            self._finish(flight, backend)
-            if flight.refusal is None or not flight.patient or primed:
+            self._finish(in_flight, backend)
+            if in_flight.refusal is None or not in_flight.patient or primed:
                 return
             # Who asks explicitly gets a second chance, begun where the line above says.
             primed = likely_indentation(cursor)
-            if not primed or flight.text.startswith(primed):
+            if not primed or in_flight.text.startswith(primed):
                 return
 
     async def _fit_to_leave(
-        self, desk: DocumentState, source: Source, session: PromptSession, backend: Backend
+        self, state: DocumentState, source: Source, session: PromptSession, backend: Backend
     ) -> PromptSession:
         """Return the prompt without what must stay here; raises EgressRefusedError if all must."""
-        await self._border.check(source, session.above, backend=backend.name)
+        await self._egress_gate.check(source, session.above, backend=backend.name)
         shown = session.files if backend.fim.files is not None else ()
-        files = await self._border.permitted(source, shown, backend=backend.name)
+        files = await self._egress_gate.permitted(source, shown, backend=backend.name)
         if files == session.files:
             return session
         fit = replace(session, files=files)
-        if desk.session is session:
-            desk.session = fit
+        if state.session is session:
+            state.session = fit
         return fit
 
     async def _fill_in(
         self,
-        desk: DocumentState,
-        flight: InFlightCompletion,
+        state: DocumentState,
+        in_flight: InFlightCompletion,
         session: PromptSession,
         primed: str,
         language: str,
@@ -280,7 +284,7 @@ class CompletionEngine:
         backend: Backend,
         whole_block: WholeBlock | None,
     ) -> None:
-        tail = (session.tail(flight.cursor) or "") + primed
+        tail = (session.tail(in_flight.cursor) or "") + primed
         # Elsewhere, a second call for the sake of a blank would be paid for.
         last = tail[-1:] if backend.local and tail[-1:] in _BLANKS else ""
         patience = PATIENCE_INVOKED if trigger is Trigger.INVOKED else 1.0
@@ -290,35 +294,35 @@ class CompletionEngine:
             request = ModelRequest(
                 prompt=prompt,
                 max_tokens=self._prompting.most_output(
-                    backend, _most_tokens(flight, trigger, settings, backend)
+                    backend, _most_tokens(in_flight, trigger, settings, backend)
                 ),
                 # The backend's own end of a line brings its account of tokens and slot with it.
-                stop=_stops(flight, backend),
-                slot=desk.slot if backend.has_slots else None,
+                stop=_stops(in_flight, backend),
+                slot=state.slot if backend.has_slots else None,
                 timeout=settings.timeout_ms / 1000 * patience,
                 sensitive=not backend.local and bool(find_secrets(prompt)),
             )
-            fresh = self._fresh(desk, backend, language, prompt)
+            fresh = self._fresh(state, backend, language, prompt)
             try:
                 begins_well = await self._receive(
-                    flight, backend, request, whole_block, primed=primed, healed=healed
+                    in_flight, backend, request, whole_block, primed=primed, healed=healed
                 )
             except (TimeoutError, ProviderTimeoutError):
-                if not flight.settle():
+                if not in_flight.settle():
                     raise
                 begins_well = True
             finally:
-                if flight.flow is not None:
-                    self._pace.take(backend, flight.flow, fresh, flight.reply)
+                if in_flight.flow is not None:
+                    self._pace.take(backend, in_flight.flow, fresh, in_flight.reply)
             self._prompting.learn(
-                desk, backend, language, flight.reply, session=session, tail=begun
+                state, backend, language, in_flight.reply, session=session, tail=begun
             )
             if begins_well:
                 return
 
     async def _receive(
         self,
-        flight: InFlightCompletion,
+        in_flight: InFlightCompletion,
         backend: Backend,
         request: ModelRequest,
         whole_block: WholeBlock | None,
@@ -331,21 +335,23 @@ class CompletionEngine:
         async with asyncio.timeout(None) as limit:
 
             def hurry() -> None:
-                flight.hurried = True
-                if flight.has_whole_line:
+                in_flight.hurried = True
+                if in_flight.has_whole_line:
                     limit.reschedule(loop.time())
 
-            timer = loop.call_at(flight.patient_until, hurry)
+            timer = loop.call_at(in_flight.patient_until, hurry)
             try:
                 async with aclosing(self._backends.stream(backend, request)) as deltas:
-                    return await flight.receive(deltas, whole_block, primed=primed, healed=healed)
+                    return await in_flight.receive(
+                        deltas, whole_block, primed=primed, healed=healed
+                    )
             finally:
                 timer.cancel()
 
-    def _fresh(self, desk: DocumentState, backend: Backend, language: str, prompt: str) -> float:
+    def _fresh(self, state: DocumentState, backend: Backend, language: str, prompt: str) -> float:
         """Return about how many tokens of a prompt the backend has not read yet."""
-        same = common_length(desk.sent, prompt)
-        desk.sent = prompt
+        same = common_length(state.sent, prompt)
+        state.sent = prompt
         return self._prompting.lengths.tokens(backend, language, prompt[same:])
 
     def _reason(self, error: ProviderError) -> Reason:
@@ -353,23 +359,27 @@ class CompletionEngine:
             return Reason.MACHINE_BUSY
         return _reason(error)
 
-    def _finish(self, flight: InFlightCompletion, backend: Backend) -> None:
-        assert flight.extent is not None
+    def _finish(self, in_flight: InFlightCompletion, backend: Backend) -> None:
+        assert in_flight.extent is not None
         cleaned = clean(
-            flight.text, flight.extent, flight.cursor, flight.ground, backend.fim.control_tokens
+            in_flight.text,
+            in_flight.extent,
+            in_flight.cursor,
+            in_flight.ground,
+            backend.fim.control_tokens,
         )
         if isinstance(cleaned, Reason):
-            flight.refusal = (cleaned, "")
+            in_flight.refusal = (cleaned, "")
             return
-        flight.refusal = None
+        in_flight.refusal = None
         self._keep(
-            flight,
+            in_flight,
             Entry(
                 text=cleaned,
                 backend=backend.name,
                 model=backend.model,
                 identity=self._identity(),
-                prepared=flight.prepared,
+                prepared=in_flight.prepared,
             ),
         )
 
@@ -378,9 +388,9 @@ _BLANKS: Final = frozenset(" \t")
 
 
 def _most_tokens(
-    flight: InFlightCompletion, trigger: Trigger, settings: CompletionSettings, backend: Backend
+    in_flight: InFlightCompletion, trigger: Trigger, settings: CompletionSettings, backend: Backend
 ) -> int:
-    if flight.single_line:
+    if in_flight.single_line:
         return min(LINE_TOKENS, settings.max_tokens)
     if trigger is Trigger.INVOKED or backend.speed is None:
         return settings.max_tokens
@@ -388,10 +398,10 @@ def _most_tokens(
     return min(settings.max_tokens, max(FEWEST_BLOCK_TOKENS, affordable))
 
 
-def _stops(flight: InFlightCompletion, backend: Backend) -> tuple[str, ...]:
+def _stops(in_flight: InFlightCompletion, backend: Backend) -> tuple[str, ...]:
     """Return what ends an answer; a chat model's first line may be a fence, and no code yet."""
     stops = backend.fim.stop
-    return (*stops, "\n") if flight.single_line and backend.fim != CHAT else stops
+    return (*stops, "\n") if in_flight.single_line and backend.fim != CHAT else stops
 
 
 def _absence(backends: Backends) -> tuple[Reason, str]:

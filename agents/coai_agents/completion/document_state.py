@@ -44,7 +44,7 @@ class DocumentState:
     rhythm: Rhythm = field(default_factory=Rhythm)
     shown: tuple[Cursor, Entry] | None = None
     """The suggestion on screen and where it begins."""
-    flight: InFlightCompletion | None = None
+    in_flight: InFlightCompletion | None = None
     superseded: Signal = field(default_factory=Signal)
     """Set when a newer request comes; each request brings one of its own."""
     resting: asyncio.Task[None] | None = None
@@ -70,40 +70,40 @@ class DocumentState:
             self.resting.cancel()
         self.resting = self.rests_at = None
 
-    def drop_flight(self) -> None:
+    def drop_in_flight(self) -> None:
         """Close the connection to the backend, if there is one."""
-        if self.flight is not None:
-            self.flight.cancel()
-            self.flight = None
+        if self.in_flight is not None:
+            self.in_flight.cancel()
+            self.in_flight = None
 
     def changed(self, source: Source, now_ms: float) -> None:
-        """Take in an edit; a flight that it made worthless is cancelled at once."""
+        """Take in an edit; a completion that it made worthless is cancelled at once."""
         self.rhythm = self.rhythm.keystroke(now_ms)
         self.stir()
-        if self.flight is not None and not _still_of_use(self.flight, source):
-            self.drop_flight()
+        if self.in_flight is not None and not _still_of_use(self.in_flight, source):
+            self.drop_in_flight()
 
     def put_away(self) -> None:
         """End everything."""
         self.superseded.set()
         self.stir()
-        self.drop_flight()
+        self.drop_in_flight()
 
 
-def _still_of_use(flight: InFlightCompletion, source: Source) -> bool:
+def _still_of_use(in_flight: InFlightCompletion, source: Source) -> bool:
     text = unify_line_ends(source.text)
-    suffix = flight.cursor.suffix
+    suffix = in_flight.cursor.suffix
     if not text.endswith(suffix):
         return False
     head = text[: len(text) - len(suffix)]
-    if len(head) < len(flight.cursor.prefix):
+    if len(head) < len(in_flight.cursor.prefix):
         # What is prepared stands at the end of a suggestion that is not accepted yet.
-        return flight.prepared and flight.cursor.prefix.startswith(head)
-    if not flight.text:
+        return in_flight.prepared and in_flight.cursor.prefix.startswith(head)
+    if not in_flight.text:
         return True
     # What the editor closed by itself stands after the cursor, not before it.
     return any(
-        flight.agrees(Cursor(source.uri, head[: len(head) - count], suffix))
+        in_flight.agrees(Cursor(source.uri, head[: len(head) - count], suffix))
         for count in range(MOST_CLOSERS + 1)
         if not head[len(head) - count :].strip(CLOSERS)
     )

@@ -1,8 +1,9 @@
 """One request to a backend, and everybody who waits for it.
 
-A flight outlives the editor's request that began it: the next keystroke's request may join it, if
-what was typed agrees with what has come. It ends by itself as soon as the suggestion is whole, and
-when nobody wants it any more its task is cancelled, which closes the socket to the backend.
+A completion in flight outlives the editor's request that began it: the next keystroke's request may
+join it, if what was typed agrees with what has come. It ends by itself as soon as the suggestion is
+whole, and when nobody wants it any more its task is cancelled, which closes the socket to the
+backend.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class InFlightCompletion:
     """Where the suggestion ends; None while it may go on."""
     reply: ModelReply | None = None
     refusal: tuple[Reason, str] | None = None
-    """Why nothing will come, with details; None unless the flight failed."""
+    """Why nothing will come, with details; None unless it failed."""
     flow: Flow | None = None
     """When the pieces of the answer that is coming came."""
     patient_until: float = float("inf")
@@ -67,10 +68,10 @@ class InFlightCompletion:
     """Whether patience is over: the whole lines that are there are shown, and the rest later."""
     task: asyncio.Task[None] | None = None
     _ground: Ground | None = None
-    landed: Signal = field(default_factory=Signal)
+    ended: Signal = field(default_factory=Signal)
     """Set when nothing more will come."""
     changed: Signal = field(default_factory=Signal)
-    """Set when more has come or the flight has ended; each piece brings a new one."""
+    """Set when more has come or it has ended; each piece brings a new one."""
 
     @property
     def ground(self) -> Ground:
@@ -103,13 +104,13 @@ class InFlightCompletion:
         self.text = ""
         self.refusal = (Reason.INTERNAL_ERROR, type(error).__name__)
 
-    def land(self) -> None:
+    def end(self) -> None:
         """Note that nothing more will come."""
-        self.landed.set()
+        self.ended.set()
         self.notify()
 
     def cancel(self) -> None:
-        """Close the connection to the backend, unless the flight is over."""
+        """Close the connection to the backend, unless it is over."""
         if self.task is not None and not self.task.done():
             self.refusal = (Reason.SUPERSEDED, "")
             self.task.cancel()

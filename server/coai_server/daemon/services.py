@@ -72,8 +72,12 @@ class Services:
         self.recorder = Recorder(
             self.ledger_settings, documents.snapshot, judged=self.models.judged
         )
-        self.border = PrivacyEgressGate(self._settings_for, lambda: self.exclusions.known_roots)
-        self.specialists = Specialists(self.models, self.border, self.exclusions, self.settings_of)
+        self.egress_gate = PrivacyEgressGate(
+            self._settings_for, lambda: self.exclusions.known_roots
+        )
+        self.specialists = Specialists(
+            self.models, self.egress_gate, self.exclusions, self.settings_of
+        )
         self.completer = Completer(
             backends=self.models.backends,
             settings=self.completion_settings,
@@ -81,7 +85,7 @@ class Services:
             gate=self.gate,
             context=self.context,
             syntax=self.trees,
-            border=self.border,
+            egress_gate=self.egress_gate,
             listener=self.recorder,
             tuning=self.recorder.tuning,
             above=lambda source: cells_above(source, documents.open_sources()),

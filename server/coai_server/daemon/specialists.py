@@ -37,13 +37,13 @@ class Specialists:
     def __init__(
         self,
         models: LocalModels,
-        border: PrivacyEgressGate,
+        egress_gate: PrivacyEgressGate,
         exclusions: Exclusions,
         settings: Callable[[str], Settings],
     ) -> None:
         """Take the models, what judges documents, and a document's settings by its URI."""
         self._models = models
-        self._border = border
+        self._egress_gate = egress_gate
         self._exclusions = exclusions
         self._settings = settings
         self._explanations: Explanations | None = None
@@ -63,7 +63,7 @@ class Specialists:
 
         if (refused := self._refusal(source)) is not None:
             return Asker(why_none=f"No model may see this file. {refused}"), True
-        sensitive = bool(await self._border.sensitivity(source))
+        sensitive = bool(await self._egress_gate.sensitivity(source))
         stays = here or sensitive or not self._settings(source.uri).routing.allow_cloud
         wishes = Wishes(
             priority=Priority.BACKGROUND if background else Priority.INTERACTIVE, here=stays

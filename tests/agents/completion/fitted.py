@@ -27,16 +27,16 @@ def fitted(
     source = Source("file:///case", before + after, language)
     cursor = Cursor.at(source, len(before))
     trees = SyntaxTrees()
-    flight = InFlightCompletion(cursor, single_line=single_line, patient=True)
-    flight.look = lambda: trees.ground(source, cursor)
+    in_flight = InFlightCompletion(cursor, single_line=single_line, patient=True)
+    in_flight.look = lambda: trees.ground(source, cursor)
 
     async def stream() -> AsyncGenerator[Delta]:
         for start in range(0, len(says), piece):
             yield Delta(text=says[start : start + piece])
 
-    asyncio.run(flight.receive(stream(), None))
-    assert flight.extent is not None
-    return clean(flight.text, flight.extent, cursor, flight.ground, ())
+    asyncio.run(in_flight.receive(stream(), None))
+    assert in_flight.extent is not None
+    return clean(in_flight.text, in_flight.extent, cursor, in_flight.ground, ())
 
 
 def shown(says: str, marked: str, language: str = "python", *, piece: int = 3) -> str:

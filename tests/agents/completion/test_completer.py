@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.completion.completer import BREATH, Completer
+from coai_agents.completion.completer import BREATH, GRACE, Completer
 from coai_agents.completion.outcome import NoSuggestion, Outcome, Reason, Suggestion, Trigger
 from coai_agents.completion.prompt.foresight import REST
 from coai_agents.completion.stop.structure import SyntaxTrees
@@ -22,7 +22,14 @@ from coai_routing.errors import (
 )
 from coai_routing.pool.backends import Absence
 from coai_routing.settings.schema import CompletionSettings
-from tests.support.scripted import FIM, Editor, NoContext, OpenBorder, OpenGate, ScriptedBackends
+from tests.support.scripted import (
+    FIM,
+    Editor,
+    NoContext,
+    OpenEgressGate,
+    OpenGate,
+    ScriptedBackends,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -44,7 +51,7 @@ class Desktop:
         *,
         settings: CompletionSettings = SETTINGS,
         answer: Callable[[ModelRequest], str | None] | None = None,
-        border: EgressGate | None = None,
+        egress_gate: EgressGate | None = None,
         strained: Callable[[], bool] = lambda: False,
     ) -> None:
         self.editor = Editor(text)
@@ -57,7 +64,7 @@ class Desktop:
             gate=self.gate,
             context=NoContext(),
             syntax=SyntaxTrees(),
-            border=border,
+            egress_gate=egress_gate,
             strained=strained,
         )
         self.editor.on_change = self.completer.changed
@@ -77,10 +84,12 @@ async def desktop(
     *,
     settings: CompletionSettings = SETTINGS,
     answer: Callable[[ModelRequest], str | None] | None = None,
-    border: EgressGate | None = None,
+    egress_gate: EgressGate | None = None,
     strained: Callable[[], bool] = lambda: False,
 ) -> AsyncGenerator[Desktop]:
-    desk = Desktop(text, settings=settings, answer=answer, border=border, strained=strained)
+    desk = Desktop(
+        text, settings=settings, answer=answer, egress_gate=egress_gate, strained=strained
+    )
     try:
         async with asyncio.timeout(10):
             yield desk
@@ -239,7 +248,7 @@ async def test_the_next_keystroke_joins_a_request_that_agrees() -> None:
         first = desk.ask()
         call = await desk.model.called(1)
         call.say(" su")
-        await asyncio.sleep(0.01)
+        await call.heard()
         desk.editor.type("s")
         second = desk.ask()
         assert reason(await first) is Reason.SUPERSEDED
@@ -257,7 +266,7 @@ async def test_a_request_that_disagrees_is_cancelled_upstream_at_once() -> None:
         first = desk.ask()
         call = await desk.model.called(1)
         call.say(" su")
-        await asyncio.sleep(0.01)
+        await call.heard()
         desk.editor.type("m")
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -271,7 +280,7 @@ async def test_a_request_that_disagrees_is_cancelled_upstream_at_once() -> None:
 async def test_settings_that_change_end_a_request_whose_flight_has_not_begun() -> None:
     async with desktop() as desk:
         asked = desk.ask()
-        # The request has run to where it waits for its flight, whose task has not run yet.
+        # The request has run to where it waits for its answer, whose task has not run yet.
         await asyncio.sleep(0)
         desk.completer.forget_suggestions()
         assert reason(await asked) is Reason.SUPERSEDED
@@ -295,11 +304,11 @@ async def test_a_cancelled_request_is_kept_for_the_next_that_agrees() -> None:
         asked = desk.ask()
         call = await desk.model.called(1)
         call.say(" su")
-        await asyncio.sleep(0.01)
+        await call.heard()
         desk.editor.type("s")
         asked.cancel()
         second = desk.ask()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(2 * GRACE)
         call.say("m(items)\n")
         assert text(await second) == "um(items)"
         assert len(desk.model.calls) == 1
@@ -554,8 +563,7 @@ async def test_a_document_that_was_read_is_the_beginning_of_every_prompt_in_it(
     monkeypatch.setattr("coai_agents.completion.prompt.foresight.REST", 0.0)
     async with desktop(answer=lambda _: "sum(items)\n") as desk:
         desk.completer.opened(desk.editor.source)
-        await desk.model.called(1)
-        await asyncio.sleep(0.01)
+        await (await desk.model.called(1)).closed.wait()
         await desk.answered()
         read, asked = (call.request for call in desk.model.calls)
         before = desk.editor.source.text[: desk.editor.offset]
@@ -584,7 +592,7 @@ async def test_elsewhere_nothing_is_asked_that_nobody_asked_for() -> None:
     settings = CompletionSettings(debounce_ms=0)
     text_ = "def f(items):\n    total =  |\n"
     async with desktop(
-        text_, settings=settings, answer=lambda _: "1\n", border=OpenBorder()
+        text_, settings=settings, answer=lambda _: "1\n", egress_gate=OpenEgressGate()
     ) as desk:
         desk.model.local = False
         desk.completer.opened(desk.editor.source)
@@ -604,7 +612,7 @@ async def test_elsewhere_nothing_is_asked_that_nobody_asked_for() -> None:
 async def test_a_prompt_with_a_secret_is_marked_where_it_would_leave_the_machine(
     document: str, local: bool, sensitive: bool
 ) -> None:
-    async with desktop(document, answer=lambda _: "1\n", border=OpenBorder()) as desk:
+    async with desktop(document, answer=lambda _: "1\n", egress_gate=OpenEgressGate()) as desk:
         desk.model.local = local
         await desk.answered()
         assert desk.model.calls[0].request.sensitive is sensitive

@@ -40,26 +40,26 @@ class Foresight:
         self._reader = reader
         self._settings = settings
 
-    async def after_answer(self, desk: DocumentState, source: Source, cursor: Cursor) -> None:
+    async def after_answer(self, state: DocumentState, source: Source, cursor: Cursor) -> None:
         """Read a longer prompt while a suggestion is shown."""
         await asyncio.sleep(REST)
-        await self._read(desk, source, cursor)
+        await self._read(state, source, cursor)
 
-    async def at_cursor(self, desk: DocumentState, source: Source, cursor: Cursor) -> None:
+    async def at_cursor(self, state: DocumentState, source: Source, cursor: Cursor) -> None:
         """Read what is needed first where the cursor has come to rest, then more."""
         await asyncio.sleep(PAUSE)
-        await self._read(desk, source, cursor, first=True)
+        await self._read(state, source, cursor, first=True)
         await asyncio.sleep(REST)
-        await self._read(desk, source, cursor)
+        await self._read(state, source, cursor)
 
-    async def anywhere(self, desk: DocumentState, source: Source, end: Cursor) -> None:
+    async def anywhere(self, state: DocumentState, source: Source, end: Cursor) -> None:
         """Read a document in which nobody knows the cursor yet."""
         await asyncio.sleep(PAUSE)
-        await self._read(desk, source, end, whole=True)
+        await self._read(state, source, end, whole=True)
 
     async def _read(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         source: Source,
         cursor: Cursor,
         *,
@@ -69,8 +69,8 @@ class Foresight:
         settings = self._settings(cursor.uri)
         try:
             if first:
-                await self._reader.read_first(desk, source, cursor, settings)
+                await self._reader.read_first(state, source, cursor, settings)
             else:
-                await self._reader.read_ahead(desk, source, cursor, settings, whole=whole)
+                await self._reader.read_ahead(state, source, cursor, settings, whole=whole)
         except ProviderError as error:
             logger.info("The prompt could not be read in advance: %s", error)

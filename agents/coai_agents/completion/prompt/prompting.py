@@ -75,7 +75,7 @@ class Prompting:
 
     def learn(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         backend: Backend,
         language: str,
         reply: ModelReply | None,
@@ -90,13 +90,13 @@ class Prompting:
         if reply is None:
             return
         if backend.has_slots and reply.slot is not None:
-            desk.slot = reply.slot
+            state.slot = reply.slot
         estimated = session.estimated + count_tokens(tail)
         self.lengths.learn(backend, language, estimated, reply.usage.prompt_tokens)
 
     def shorten(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         backend: Backend,
         language: str,
         prompt: str,
@@ -104,7 +104,7 @@ class Prompting:
     ) -> None:
         """Take in that a prompt was too long: the next one is shorter."""
         self.lengths.learn_limit(backend, language, prompt, error)
-        desk.session = desk.ahead = None
+        state.session = state.ahead = None
 
     def most_output(self, backend: Backend, wanted: int) -> int:
         """Return how many tokens an answer may have in the backend's window."""
@@ -124,7 +124,7 @@ class Prompting:
 
     def session(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         source: Source,
         cursor: Cursor,
         settings: CompletionSettings,
@@ -133,9 +133,9 @@ class Prompting:
         waits: bool,
     ) -> PromptSession:
         """Return the prompt for a request now; `waits` if the user asked and is patient."""
-        session = desk.session
+        session = state.session
         if session is not None and session.backend != backend.key:
-            session = desk.session = desk.slot = desk.ahead = None
+            session = state.session = state.slot = state.ahead = None
         if session is not None and (tail := session.tail(cursor)) is not None:
             estimated = session.estimated + count_tokens(tail)
             tokens = self.lengths.corrected(backend, source.language, estimated)
@@ -145,32 +145,32 @@ class Prompting:
         moved = None
         if session is not None and backend.reads_ahead:
             moved = self._move(session, source, cursor, settings, backend, factor=factor)
-        desk.session = moved or self._freeze(source, cursor, settings, backend, factor, idle=waits)
-        return desk.session
+        state.session = moved or self._freeze(source, cursor, settings, backend, factor, idle=waits)
+        return state.session
 
     def ahead(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         source: Source,
         cursor: Cursor,
         settings: CompletionSettings,
         backend: Backend,
     ) -> ReadAhead | None:
         """Return what to read while the user rests; None if there is nothing to gain."""
-        session = desk.session
+        session = state.session
         if session is not None and session.idle:
             tail = session.tail(cursor)
             if tail is not None and len(tail) <= REST_TAIL:
                 return None
             moved = self._move(session, source, cursor, settings, backend, factor=PATIENT_FACTOR)
             if moved is not None:
-                return ReadAhead(moved, slot=desk.slot)
-        begun = desk.ahead
+                return ReadAhead(moved, slot=state.slot)
+        begun = state.ahead
         if begun is not None and begun.session.tail(cursor) is not None:
             return begun
         wanted = self._freeze(source, cursor, settings, backend, PATIENT_FACTOR, idle=True)
         if session is not None and _shows_as_much(session, wanted):
-            desk.session = wanted
+            state.session = wanted
             return None
         return ReadAhead(wanted)
 
@@ -225,7 +225,7 @@ class Prompting:
         if not files:
             # What nothing was found for is the document's own.
             budget = share(with_context=False)
-        # Cells are looked at by no border: they stay here.
+        # Cells are looked at by no egress gate: they stay here.
         above = self._above(source) if backend.local else ""
         if above:
             budget = replace(budget, context=characters - budget.prefix - budget.suffix)

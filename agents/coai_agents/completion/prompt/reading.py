@@ -49,7 +49,7 @@ class Reader:
 
     async def read_ahead(
         self,
-        desk: DocumentState,
+        state: DocumentState,
         source: Source,
         cursor: Cursor,
         settings: CompletionSettings,
@@ -67,15 +67,15 @@ class Reader:
         if whole:
             ahead = self._prompting.whole(source, cursor, settings, backend)
         else:
-            ahead = self._prompting.ahead(desk, source, cursor, settings, backend)
+            ahead = self._prompting.ahead(state, source, cursor, settings, backend)
         if ahead is None:
             return
-        desk.ahead = ahead
+        state.ahead = ahead
         if await self._read(ahead, source, cursor, settings, backend):
-            desk.session, desk.slot, desk.ahead = ahead.session, ahead.slot, None
+            state.session, state.slot, state.ahead = ahead.session, ahead.slot, None
 
     async def read_first(
-        self, desk: DocumentState, source: Source, cursor: Cursor, settings: CompletionSettings
+        self, state: DocumentState, source: Source, cursor: Cursor, settings: CompletionSettings
     ) -> None:
         """Have the backend read a short prompt for a first request at the cursor.
 
@@ -84,12 +84,12 @@ class Reader:
         backend = self._next_backend()
         if backend is None or not (backend.reads_ahead and self._works_ahead()):
             return
-        session = desk.session
+        session = state.session
         if session is not None and session.tail(cursor) is not None:
             return
         ahead = self._prompting.first(source, cursor, settings, backend)
-        desk.session = ahead.session
-        await self._read(ahead, source, cursor, settings, backend, desk=desk)
+        state.session = ahead.session
+        await self._read(ahead, source, cursor, settings, backend, state=state)
 
     async def _read(
         self,
@@ -99,11 +99,11 @@ class Reader:
         settings: CompletionSettings,
         backend: Backend,
         *,
-        desk: DocumentState | None = None,
+        state: DocumentState | None = None,
     ) -> bool:
         """Have a prompt read piece by piece; False if the machine got busy.
 
-        `desk` is told of the slot as soon as it is known.
+        `state` is told of the slot as soon as it is known.
         """
         prompt = ahead.session.prompt(backend.fim, ahead.session.tail(cursor) or "")
         if not prompt.startswith(ahead.read):
@@ -127,6 +127,6 @@ class Reader:
                     if delta.reply is not None:
                         ahead.slot = delta.reply.slot
             ahead.read = read
-            if desk is not None:
-                desk.slot, desk.sent = ahead.slot, read
+            if state is not None:
+                state.slot, state.sent = ahead.slot, read
         return True

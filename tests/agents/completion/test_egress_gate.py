@@ -29,10 +29,10 @@ async def refusal(
 ) -> str:
     """Return why a file may not be shown; empty if it may."""
     known = Settings.model_validate({**ON, **settings})
-    border = PrivacyEgressGate(lambda _: known, lambda: roots_of([ROOT]))
+    egress_gate = PrivacyEgressGate(lambda _: known, lambda: roots_of([ROOT]))
     source = Source(uri or (ROOT / path).as_uri(), text)
     try:
-        await border.check(source, above, backend=backend)
+        await egress_gate.check(source, above, backend=backend)
     except EgressRefusedError as error:
         return error.message if error.remedy else "no remedy"
     return ""
