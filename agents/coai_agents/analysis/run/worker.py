@@ -275,11 +275,7 @@ def _told(asked: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _fixed(source: Source, analysis: Analysis, touched: Sequence[int]) -> list[dict[str, Any]]:
-    from coai_agents.fixes.fixers import fixes_for  # noqa: PLC0415 - not before one is asked for
-    from coai_agents.fixes.user_fixes import user_fixes_for  # noqa: PLC0415
-    from coai_agents.specialists.documentation.mending import (  # noqa: PLC0415
-        documentation_fixes_for,
-    )
+    from coai_agents.fixes.proposals import verified_fixes  # noqa: PLC0415 - not before one is asked for
 
     start, end = touched
     findings = [
@@ -297,11 +293,7 @@ def _fixed(source: Source, analysis: Analysis, touched: Sequence[int]) -> list[d
             ],
             "preferred": fix.preferred,
         }
-        for fix in (
-            *fixes_for(source, findings, analysis),
-            *user_fixes_for(source, findings, analysis),
-            *documentation_fixes_for(source, findings, analysis),
-        )
+        for fix in verified_fixes(source, findings, analysis)
     ]
 
 
