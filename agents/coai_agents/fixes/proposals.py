@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.findings.findings import Analysis, Finding
     from coai_agents.fixes.fix import Fix
-    from coai_agents.source import Source
+    from coai_agents.source import Source, Span
 
 
 def verified_fixes(source: Source, findings: Sequence[Finding], before: Analysis) -> list[Fix]:
@@ -27,3 +27,17 @@ def verified_fixes(source: Source, findings: Sequence[Finding], before: Analysis
         *user_fixes_for(source, findings, before),
         *documentation_fixes_for(source, findings, before),
     ]
+
+
+def fixes_touching(source: Source, span: Span, analysis: Analysis) -> list[Fix]:
+    """Return the verified fixes of the findings that touch a span; a cursor has an empty one.
+
+    `analysis` is of the same snapshot, as it was made: without what settings hide, what is hidden
+    would be taken for new.
+    """
+    touched = [
+        each
+        for each in analysis.findings
+        if each.span.start <= span.end and span.start <= each.span.end
+    ]
+    return verified_fixes(source, touched, analysis)

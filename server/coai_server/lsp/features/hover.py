@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
+from coai_agents.analysis.rules.page_addresses import page_of
 from coai_agents.analysis.rules.rules import WEAKNESS, concept_of
 from coai_agents.markdown import code, fenced, link, prose, text
 from coai_agents.source import Position, Span
 from coai_agents.syntax.tree import parse
 from coai_routing.privacy.secrets import masked
 from coai_server.lsp.features.agents import hover_explanation
-from coai_server.lsp.features.findings.diagnostic_items import page_of, range_of
+from coai_server.lsp.features.findings.diagnostic_items import range_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +55,7 @@ def register(server: Server, known: Diagnostics) -> None:
             return None
         asked = Position(params.position.line, params.position.character)
         offset = source.offset_at(asked, documents.encoding)
-        analysis = known.of(source)
+        analysis = known.analyses.of(source)
         findings = () if analysis is None else analysis.findings
         around = [each for each in findings if each.span.contains(offset)]
         # The innermost is the one that the cursor is on.

@@ -100,7 +100,7 @@ class WorkspaceAudit:
         self.clear(keep=files)
         await self._watch()
         # What is remembered is of our rules alone, and for every workspace.
-        own = await self._known.has_own_rules()
+        own = await self._known.analyses.has_own_rules()
         cache = remembered.AnalysisCache(None if own else remembered.cache_path())
         counted: Counter[str] = Counter()
         looked_at = 0
@@ -136,7 +136,7 @@ class WorkspaceAudit:
 
     async def _analysed(self, worker: AnalysisWorker, source: Source) -> Analysis | None:
         try:
-            return await self._known.analysed(source, worker)
+            return await self._known.analyses.analysed(source, worker)
         except AnalysisError as error:
             logger.warning("%s", error)
             return None
@@ -145,8 +145,8 @@ class WorkspaceAudit:
         """Tell what is wrong in a file; of an open one, return what its text has now."""
         opened = self._server.documents.snapshot(uri)
         if opened is not None:
-            return await self._known.pull(opened) or analysis
-        shown = self._known.preferences(uri).applied(analysis)
+            return await self._known.analyses.find(opened) or analysis
+        shown = self._known.analyses.preferences(uri).applied(analysis)
         # A client that pulls them would show them twice.
         pulled = self._known.pulled_whole
         told = [] if pulled else diagnostics(source, shown, self._server.documents.encoding)
@@ -179,7 +179,7 @@ class WorkspaceAudit:
                 self._publish(uri, [])
                 continue
             text, _ = texts[path]
-            analysis = await self._analysed(self._known.worker, _source(path, text))
+            analysis = await self._analysed(self._known.analyses.worker, _source(path, text))
             if analysis is not None and uri in self._covered:
                 await self._shown_now(uri, _source(path, text), analysis)
 

@@ -102,7 +102,7 @@ class WorkspaceDiagnostics:
         whole = self._whole()
         self._known.pulled_whole = whole
         before = {normal_uri(each.uri): each.value for each in params.previous_result_ids}
-        generation = self._known.generation
+        generation = self._known.analyses.generation
         reported: set[str] = set()
         for source in self._server.documents.open_sources():
             reported.add(normal_uri(source.uri))
@@ -141,7 +141,7 @@ class WorkspaceDiagnostics:
             return types.WorkspaceUnchangedDocumentDiagnosticReport(
                 source.uri, state, source.version
             )
-        analysis = await self._known.pull(source)
+        analysis = await self._known.analyses.find(source)
         now = self._server.documents.snapshot(source.uri)
         if analysis is None or now is None or now.version != source.version:
             # The client pulls the document itself when it changes.
@@ -159,12 +159,12 @@ class WorkspaceDiagnostics:
             return None
         source = Source(uri, text, version=0)
         try:
-            analysis = await self._known.analysed(source, self._worker)
+            analysis = await self._known.analyses.analysed(source, self._worker)
         except AnalysisError as error:
             logger.warning("%s", error)
             return None
-        shown = self._known.preferences_of(path).applied(analysis)
-        self._known.write_pages({finding.rule for finding in shown.findings})
+        shown = self._known.analyses.preferences_of(path).applied(analysis)
+        self._known.analyses.write_pages({finding.rule for finding in shown.findings})
         items = diagnostics(source, shown, self._server.documents.encoding)
         return types.WorkspaceFullDocumentDiagnosticReport(uri, items, result_id=state)
 
