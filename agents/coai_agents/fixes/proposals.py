@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from coai_agents.fixes.fixers import fixes_for
 from coai_agents.fixes.user_fixes import user_fixes_for
 from coai_agents.specialists.documentation.mending import documentation_fixes_for
+from coai_agents.specialists.security.findings import dependency_fixes_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +21,14 @@ def verified_fixes(source: Source, findings: Sequence[Finding], before: Analysis
     """Return the verified fixes of findings, the best of each first.
 
     `before` is the analysis of the same snapshot, which the findings are of. They are made by the
-    rules that come with the program, by rules of the user's own, and by what knows documentation.
+    rules that come with the program, by rules of the user's own, and by what knows documentation and
+    dependencies.
     """
     return [
         *fixes_for(source, findings, before),
         *user_fixes_for(source, findings, before),
         *documentation_fixes_for(source, findings, before),
+        *dependency_fixes_for(source, findings),
     ]
 
 

@@ -28,6 +28,7 @@ from coai_server.cli.agents.document import document
 from coai_server.cli.agents.explain import explain
 from coai_server.cli.agents.fix import fix
 from coai_server.cli.agents.perf import perf
+from coai_server.cli.agents.vulns import commands as vulns
 from coai_server.cli.audit import command as audit
 from coai_server.cli.console import report, tolerate_any_encoding
 from coai_server.cli.demo import command as demo
@@ -68,6 +69,7 @@ app.command("fix")(fix)
 app.command("document")(document)
 app.command("perf")(perf)
 app.command("architecture")(architecture)
+app.add_typer(vulns, name="vulns")
 app.add_typer(rules.commands, name="rules")
 app.add_typer(models.commands, name="models")
 app.add_typer(config.commands, name="config")

@@ -36,6 +36,7 @@ BY_CODE: Final = {
         "c", "cpp", "csharp", "go", "java", "javascript", "php", "python", "ruby", "rust",
         "typescript",
     ),
+    "vulnerable-dependency": ("manifests",),
 }  # fmt: skip
 """The languages of rules that no rule file describes."""
 

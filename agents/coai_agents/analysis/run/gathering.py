@@ -17,7 +17,7 @@ from coai_agents.source import normal_language
 from coai_routing.privacy.ignore_patterns import LAST, PatternsError, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from coai_agents.exclusions.folder import Folder
     from coai_routing.privacy.ignore_patterns import IgnoreFile
@@ -143,9 +143,10 @@ class _Ignored:
 
     def keeps(self, name: str) -> bool:
         """Say whether a file of the folder is wanted, and not ignored."""
-        return _is_wanted(name) and not self._holds(name)
+        return _is_wanted(name) and not self.holds(name)
 
-    def _holds(self, name: str) -> bool:
+    def holds(self, name: str) -> bool:
+        """Say whether a file of the folder is ignored."""
         # What a workspace's own files say cannot take back what is said above it.
         for files, parts in (
             (self._git, self._below),
@@ -160,15 +161,40 @@ class _Ignored:
         return False
 
 
-def files_in(paths: Iterable[Path]) -> list[Path]:
-    """Return the files to look at, without those that git ignores; named ones always."""
+class _Chosen:
+    """The sieve of files that are chosen by their names, of those that ignore files leave in."""
+
+    def __init__(self, ignored: _Ignored, wanted: Callable[[str], bool]) -> None:
+        self._ignored = ignored
+        self._wanted = wanted
+
+    def at(self, folder: str) -> _Chosen:
+        """Return what holds in a folder, by its own files as well."""
+        return _Chosen(self._ignored.at(folder), self._wanted)
+
+    def below(self, name: str) -> _Chosen:
+        """Return the same, one folder further down."""
+        return _Chosen(self._ignored.below(name), self._wanted)
+
+    def keeps(self, name: str) -> bool:
+        """Say whether a file of the folder is chosen, and not ignored."""
+        return self._wanted(name) and not self._ignored.holds(name)
+
+
+def files_in(paths: Iterable[Path], wanted: Callable[[str], bool] | None = None) -> list[Path]:
+    """Return the files to look at, without those that git ignores; named ones always.
+
+    `wanted` says by its name whether a file is one of them; code and texts unless given.
+    """
     found: dict[str, None] = {}
     for path in paths:
         whole = os.path.abspath(path)  # noqa: PTH100 - links stay as they are
         if not os.path.isdir(whole):  # noqa: PTH112 - as above, for each of thousands
             found[whole] = None
             continue
-        found.update(dict.fromkeys(sorted(walk(whole, _above(whole)))))
+        above = _above(whole)
+        sieve = above if wanted is None else _Chosen(above, wanted)
+        found.update(dict.fromkeys(sorted(walk(whole, sieve))))
     return [Path(name) for name in found]
 
 

@@ -267,6 +267,7 @@ def line_of(asked: Mapping[str, object], text: str) -> Iterator[bytes]:
 
 def _answer(asked: Mapping[str, Any]) -> object:
     from coai_agents.analysis.run.analyzer import analyse  # noqa: PLC0415 - the daemon needs none of it
+    from coai_agents.specialists.security.findings import with_dependencies  # noqa: PLC0415 - as above
 
     if "about" in asked:
         return _told(asked)
@@ -275,7 +276,7 @@ def _answer(asked: Mapping[str, Any]) -> object:
         from coai_agents.fixes.verifier import harmless  # noqa: PLC0415 - as above
 
         return harmless(source, _edits(asked["try"])) is not None
-    analysis = analyse(source)
+    analysis = with_dependencies(source, analyse(source))
     touched = asked.get("fix")
     return to_document(analysis) if touched is None else _fixed(source, analysis, touched)
 

@@ -1,0 +1,1 @@
+"""Security as a whole: vulnerable dependencies, triage of findings, compliance, threats."""

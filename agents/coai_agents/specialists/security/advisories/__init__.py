@@ -1,0 +1,1 @@
+"""Known vulnerabilities: versions in order, advisories in OSV's form, and where they are kept."""
