@@ -50,6 +50,9 @@ class ModelRequest(BaseModel):
     temperature: float = Field(default=0.0, ge=0.0)
     stop: tuple[str, ...] = ()
     json_schema: dict[str, Any] | None = None
+    alternatives: int = Field(default=0, ge=0, le=20)
+    """So many tokens that the reply could have begun with are told as well, where the backend can;
+    for messages only."""
     slot: int | None = None
     """The backend's cache slot to use, where it has slots."""
     timeout: float = Field(default=30.0, gt=0.0)
@@ -90,6 +93,15 @@ class Timings(BaseModel):
     output_ms: float | None = None
 
 
+class Alternative(BaseModel):
+    """A token that a reply could have begun with, and how likely it was, from 0 to 1."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    token: str
+    probability: float
+
+
 class ModelReply(BaseModel):
     """A whole answer."""
 
@@ -103,6 +115,8 @@ class ModelReply(BaseModel):
     timings: Timings = Timings()
     slot: int | None = None
     """The cache slot that served it, where the backend says."""
+    alternatives: tuple[Alternative, ...] = ()
+    """What it could have begun with, the likeliest first; empty unless asked for and told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from coai_routing.router.structured import routed_as
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
 
+    from coai_routing.request import Alternative
     from coai_routing.router.router import Routed, Router
 
 FormT = TypeVar("FormT", bound=BaseModel)
@@ -43,6 +44,8 @@ class Prompt:
     stop: tuple[str, ...] = ()
     complexity: float = 0.3
     """From 0 to 1: how good the model has to be, see `coai_routing.registry.complexity`."""
+    alternatives: int = 0
+    """So many words that the answer could have begun with are told as well, with probabilities."""
     paths: tuple[str, ...] = ()
     """The files of which `about` shows something, relative to their workspace folder."""
 
@@ -56,6 +59,8 @@ class Said:
     """The model as the user knows it, for "who said that?"."""
     local: bool
     cached: bool = False
+    alternatives: tuple[Alternative, ...] = ()
+    """What it could have begun with, where that was asked for and the backend tells."""
 
 
 class NobodyError(CoaiError):
@@ -96,6 +101,11 @@ class Asker:
     def absent(self) -> str | None:
         """Why there is nobody to ask; None where there may be somebody."""
         return self._why_none if self._router is None else None
+
+    @property
+    def wanted(self) -> str:
+        """The one model that the user wants; empty for the router's choice."""
+        return self._wishes.alias or ""
 
     async def say(self, prompt: Prompt, *, temperature: float = 0.0) -> Said:
         """Return a whole answer; raises `NobodyError` where no model could give one."""
@@ -165,6 +175,7 @@ class Asker:
             max_tokens=prompt.max_tokens,
             temperature=temperature,
             stop=prompt.stop,
+            alternatives=prompt.alternatives,
             timeout=self._wishes.seconds,
             sensitive=self._wishes.here,
         )
@@ -179,7 +190,13 @@ class Asker:
 
 def _said(routed: Routed) -> Said:
     model = routed.alias or ("" if routed.reply is None else routed.reply.model)
-    return Said(routed.text, model, local=routed.local, cached=routed.source == "cache")
+    return Said(
+        routed.text,
+        model,
+        local=routed.local,
+        cached=routed.source == "cache",
+        alternatives=() if routed.reply is None else routed.reply.alternatives,
+    )
 
 
 def _nobody(error: CoaiError) -> NobodyError:

@@ -89,6 +89,18 @@ def tokens_within(tree: SyntaxTree, span: Span) -> list[tuple[str, str]]:
     ]
 
 
+def comment_spans(tree: SyntaxTree, span: Span) -> list[Span]:
+    """Return where a part of a document has comments and docstrings, in order."""
+    start, end = tree.source.byte_offset(span.start), tree.source.byte_offset(span.end)
+    root = tree.root.descendant_for_byte_range(start, end) or tree.root
+    found: list[Span] = []
+    for node in _nodes(root):
+        inside = found and tree.start(node) < found[-1].end
+        if not inside and (node.type in tree.grammar.comments or _is_docstring(tree, node)):
+            found.append(tree.span(node))
+    return found
+
+
 def _within_comment(tree: SyntaxTree, node: Node) -> bool:
     at: Node | None = node
     while at is not None:

@@ -16,6 +16,7 @@ from coai_routing.providers.asking import ask, expect
 from coai_routing.providers.description import describe_llama_server
 from coai_routing.providers.http import Client, MalformedReplyError
 from coai_routing.providers.replies import failures
+from coai_routing.providers.replies.alternatives import asked_alternatives, told_alternatives
 from coai_routing.providers.replies.events import MEDIA_TYPES, told_by
 from coai_routing.providers.replies.listings import (
     count,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from coai_routing.providers.description import BackendDescription
     from coai_routing.providers.http import Reply
     from coai_routing.providers.replies.sse import Event
-    from coai_routing.request import ModelDescription
+    from coai_routing.request import Alternative, ModelDescription
 
 _LISTING_TIMEOUT: Final = 5.0
 _HEALTH_TIMEOUT: Final = 2.0
@@ -214,6 +215,7 @@ def _path_and_body(request: ModelRequest) -> tuple[str, dict[str, Any]]:
         if request.json_schema is not None:
             schema = {"name": "reply", "strict": True, "schema": request.json_schema}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
+        body.update(asked_alternatives(request))
     else:
         path = "/completion"
         body["response_fields"] = _RESPONSE_FIELDS
@@ -235,6 +237,7 @@ class _Draft:
         self._request = request
         self._provider = provider
         self._pieces: list[str] = []
+        self._alternatives: tuple[Alternative, ...] = ()
         self._told: dict[str, Any] = {}
         """The last event that was more than a sign of life."""
         self.whole: ModelReply | None = None
@@ -249,6 +252,7 @@ class _Draft:
         self._told = told or self._told
         if "choices" in told:
             choice = first(told["choices"])
+            self._alternatives = self._alternatives or told_alternatives(choice)
             part = fields(choice.get("delta")) or fields(choice.get("message"))
             token = part.get("content")
             stop = choice.get("finish_reason")
@@ -305,4 +309,5 @@ class _Draft:
                 output_ms=number(timings.get("predicted_ms")),
             ),
             slot=self._request.slot if slot is None else slot,
+            alternatives=self._alternatives,
         )

@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, Final, Literal, cast
 
 from coai_routing.providers.description import describe_openai_compatible
+from coai_routing.providers.replies.alternatives import asked_alternatives, told_alternatives
 from coai_routing.providers.replies.events import told_by
 from coai_routing.providers.replies.listings import (
     count,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from coai_routing.privacy.egress import Egress
     from coai_routing.providers.description import BackendDescription
     from coai_routing.providers.replies.sse import Event
-    from coai_routing.request import ModelDescription, ModelRequest
+    from coai_routing.request import Alternative, ModelDescription, ModelRequest
 
 MOST_STOPS: Final = 4
 """Stop words that OpenAI's API takes; the others are looked for here."""
@@ -56,7 +57,7 @@ class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
         super().__init__(backend, api_key=api_key, egress=egress, model=model)
         self._limit_key = "max_tokens"
         self._most_stops = MOST_STOPS
-        self._left_out = LeftOut("stream_options", "stop")
+        self._left_out = LeftOut("stream_options", "stop", "logprobs", "top_logprobs")
         self._left_out_by_model: dict[str, LeftOut] = {}
 
     async def complete(self, request: ModelRequest) -> ModelReply:
@@ -129,6 +130,7 @@ class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
         if request.json_schema is not None:
             schema = {"name": "reply", "strict": True, "schema": request.json_schema}
             options["response_format"] = {"type": "json_schema", "json_schema": schema}
+        options.update(asked_alternatives(request))
         return self._left_out.apply(self._of_model(model).apply(options))
 
     def _adapts(
@@ -169,6 +171,7 @@ class _Draft:
         self._finish: str | None = None
         self._usage: dict[str, Any] = {}
         self._timings: dict[str, Any] = {}
+        self._alternatives: tuple[Alternative, ...] = ()
         self.done = self.cut = False
 
     def text(self) -> str:
@@ -183,6 +186,7 @@ class _Draft:
         self._usage = fields(told.get("usage")) or self._usage
         self._timings = fields(told.get("timings")) or self._timings  # llama.cpp's
         choice = first(told.get("choices"))
+        self._alternatives = self._alternatives or told_alternatives(choice)
         self._finish = text(choice.get("finish_reason")) or self._finish
         # A server that ignores `stream` answers with a message instead of its pieces.
         part = fields(choice.get("delta")) or fields(choice.get("message"))
@@ -230,4 +234,5 @@ class _Draft:
                 prompt_ms=number(self._timings.get("prompt_ms")),
                 output_ms=number(self._timings.get("predicted_ms")),
             ),
+            alternatives=self._alternatives,
         )

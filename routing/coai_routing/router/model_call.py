@@ -60,7 +60,7 @@ def question_key(question: Question, *, shown: bool) -> Hashable:
     return (
         request.capability, request.prompt, request.suffix,
         tuple((message.role, message.content) for message in request.messages), request.model,
-        request.max_tokens, request.temperature, request.stop,
+        request.max_tokens, request.temperature, request.stop, request.alternatives,
         None if schema is None else json.dumps(schema, sort_keys=True),
         request.sensitive, question.objective, question.paths, question.complexity,
         question.alias, question.priority, shown,
@@ -84,6 +84,7 @@ def cache_key(question: Question, deployment: Deployment | None) -> str:
         if deployment is None
         else (deployment.endpoint, deployment.base_url, deployment.model),
         request.sensitive,
+        *([request.alternatives] if request.alternatives else ()),
     )
     text = json.dumps(parts, sort_keys=True)
     return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()

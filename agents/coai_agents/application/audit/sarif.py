@@ -94,6 +94,8 @@ def _result(row: Row, places: Mapping[str, int], fixes: Sequence[Fix]) -> dict[s
         "rank": _RANKS[finding.confidence],
         "properties": {"confidence": finding.confidence.value},
     }
+    if row.triage is not None:
+        result["properties"]["triage"] = dict(row.triage)
     if finding.path:
         result["codeFlows"] = [_flow(source, finding)]
     own = [fix for fix in fixes if (fix.rule, fix.span) == (finding.rule, finding.span)]

@@ -10,7 +10,7 @@ from coai_agents.analysis.findings.findings import Confidence, Severity
 from coai_agents.application.audit.wishes import Wishes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from coai_agents.analysis.findings.findings import Finding
@@ -25,6 +25,8 @@ class Row:
     source: Source
     finding: Finding
     fingerprint: str
+    triage: Mapping[str, Any] | None = None
+    """What triage has to say of it, where it was asked for."""
 
     @property
     def line(self) -> int:
@@ -49,6 +51,7 @@ class Row:
                 {"line": source.line_at(step.span.start) + 1, "words": step.words}
                 for step in finding.path
             ],
+            **({} if self.triage is None else {"triage": self.triage}),
         }
 
 

@@ -184,7 +184,7 @@ def _write(
     found: Dependencies,
 ) -> None:
     if form is Form.SARIF:
-        from coai_server.cli.audit.sarif import document  # noqa: PLC0415 (only where asked for)
+        from coai_agents.application.audit.sarif import document  # noqa: PLC0415 (only where asked for)
 
         write_json(document(_rows(hits, sources), []))
     elif form is Form.JSON:
@@ -231,7 +231,7 @@ def _rows(hits: Sequence[tuple[str, Vulnerable]], sources: dict[str, Source]) ->
     from hashlib import sha256  # noqa: PLC0415 (only where asked for)
 
     from coai_agents.specialists.security.findings import as_finding  # noqa: PLC0415 (as above)
-    from coai_server.cli.audit.selection import Row  # noqa: PLC0415 (as above)
+    from coai_agents.application.audit.selection import Row  # noqa: PLC0415 (as above)
 
     rows: list[Row] = []
     for path, hit in hits:

@@ -46,6 +46,10 @@ class Options(AuditRequest):
 
     form: Format = Format.TEXT
     write_baseline: Path | None = None
+    triage: bool = False
+    model: bool = True
+    """Whether triage may ask a model."""
+    alias: str | None = None
 
 
 def run(options: Options) -> int:
@@ -64,6 +68,13 @@ def run(options: Options) -> int:
         say(f"{problem}\n", sys.stderr)
     if options.write_baseline is not None:
         return _write_baseline(options.write_baseline, report.rows)
+    if options.triage:
+        from coai_server.cli.audit.triaging import triaged  # noqa: PLC0415 (only where asked for)
+
+        rows, notes = triaged(report.rows, model=options.model, alias=options.alias)
+        report = replace(report, rows=tuple(rows))
+        for note in notes:
+            say(f"{one_line(note)}\n", sys.stderr)
     _write(options, report)
     if report.rows:
         return 1

@@ -48,12 +48,21 @@ def audit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --fix: show what would change, change nothing.")
     ] = False,
+    triage: Annotated[
+        bool, typer.Option("--triage", help="Say what speaks for less severity; takes none away.")
+    ] = False,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="With --triage: by heuristics alone.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(metavar="ALIAS", help="With --triage: ask this model.")
+    ] = None,
     jobs: Annotated[int, typer.Option(min=0, help="Processes; 0 for all cores.")] = 0,
     cached: Annotated[
         bool, typer.Option("--cache/--no-cache", help="Remember what unchanged files had.")
     ] = True,
 ) -> None:
-    """Find what is wrong in files, without any model.
+    """Find what is wrong in files, without any model unless --triage asks one.
 
     Exit code 1 if anything is, otherwise 2 if something could not be looked at.
     """
@@ -74,6 +83,9 @@ def audit(
         cached=cached,
         fix=fix,
         dry_run=dry_run,
+        triage=triage,
+        model=not no_model,
+        alias=model,
     )
     try:
         code = auditing.run(options)
