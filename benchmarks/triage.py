@@ -16,6 +16,7 @@ constant. The bar holds for all rows; the figure without those stands beside it.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from collections import Counter, defaultdict
@@ -28,7 +29,7 @@ from benchmarks.support.report import Bar, Report, options_parser, refuse, run
 from coai_agents.analysis.findings.findings import Finding
 from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.source import Source
-from coai_agents.specialists.asking import Asker
+from coai_agents.specialists.asking import Asker, NobodyError
 from coai_agents.specialists.security.triage.agent import triage
 from coai_agents.specialists.security.triage.evidence import evidence
 from coai_agents.specialists.security.triage.following import follow
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
     import argparse
 
     from coai_agents.specialists.security.triage.agent import Triaged
+
+PATIENCE: Final = 6
+PAUSE: Final = 20.0
+"""Seconds."""
 
 KEPT: Final = 0.98
 LOWERED: Final = 0.5
@@ -116,7 +121,15 @@ async def _alone(row: dict[str, Any], asked: Asker, chances: dict[bool, list[flo
     tree = parse(source, budget=1.0)
     for each in reported(source, FAMILIES[row["category"]])[:1]:
         assert tree is not None
-        said = await asked.say(prompt_for(each, evidence(tree, each), ""))
+        for _ in range(PATIENCE):
+            try:
+                said = await asked.say(prompt_for(each, evidence(tree, each), ""))
+                break
+            except NobodyError:
+                # A busy machine's model is left alone for a while when it was too slow.
+                await asyncio.sleep(PAUSE)
+        else:
+            continue
         chance = chance_of_fault(said.alternatives)
         if chance is not None:
             chances[bool(row["vulnerable"])].append(chance)

@@ -24,6 +24,7 @@ from coai_server.cli import (
 from coai_server.cli.agents import memory
 from coai_server.cli.agents.architecture import architecture
 from coai_server.cli.agents.ask import ask
+from coai_server.cli.agents.compliance import compliance
 from coai_server.cli.agents.document import document
 from coai_server.cli.agents.explain import explain
 from coai_server.cli.agents.fix import fix
@@ -70,6 +71,7 @@ app.command("document")(document)
 app.command("perf")(perf)
 app.command("architecture")(architecture)
 app.add_typer(vulns, name="vulns")
+app.command("compliance")(compliance)
 app.add_typer(rules.commands, name="rules")
 app.add_typer(models.commands, name="models")
 app.add_typer(config.commands, name="config")

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from coai_routing.errors import CoaiError
+from coai_server.cli.agents.looking import dependencies_in
 from coai_server.cli.console import error_document, notices, report, run, say, write_json
 from coai_server.terminal import one_line
 
@@ -104,7 +105,7 @@ def _check(paths: Sequence[Path], form: Form, database: Path | None) -> int:
     )
     from coai_agents.specialists.security.advisories.matching import all_vulnerable  # noqa: PLC0415
 
-    sources, found, failed = _dependencies(paths)
+    sources, found, failed = dependencies_in(paths)
     if not found.packages and not failed:
         found.notes.append("No file that names dependencies was found.")
         _write(form, [], sources, found)
@@ -139,42 +140,6 @@ def _chosen(database: Path | None, notes: list[str]) -> Path:
             f"Took {imported.advisories:,} advisories from what osv-scanner has fetched."
         )
     return path
-
-
-def _dependencies(paths: Sequence[Path]) -> tuple[dict[str, Source], Dependencies, bool]:
-    """Return the files that name dependencies, what they name, and whether any was unreadable."""
-    from coai_agents.analysis.run.gathering import files_in  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.source import Source  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.security.dependencies.reading import (  # noqa: PLC0415
-        MOST_BYTES,
-        read_all,
-        reader_of,
-    )
-    from coai_routing.workspace_files import read_file  # noqa: PLC0415 (as above)
-
-    sources: dict[str, Source] = {}
-    notes: list[str] = []
-    for path in files_in(paths, _may_name):
-        name = path.as_posix()
-        if reader_of(name) is None:
-            if path in [each.absolute() for each in paths]:
-                notes.append(f"{name} is no file that is known to name dependencies.")
-            continue
-        try:
-            text = read_file(path, MOST_BYTES, paths).decode("utf-8-sig", "replace")
-            sources[name] = Source(path.as_uri(), text)
-        except OSError as error:
-            notes.append(f"{name} was not read: {error}.")
-    found = read_all((name, source.text) for name, source in sources.items())
-    failed = bool(notes or found.notes)
-    found.notes[:0] = notes
-    return sources, found, failed
-
-
-def _may_name(name: str) -> bool:
-    from coai_agents.specialists.security.dependencies.reading import reader_of  # noqa: PLC0415
-
-    return reader_of(name) is not None or name.endswith((".txt", ".in"))
 
 
 def _write(
@@ -323,7 +288,7 @@ def _wanted(named: Sequence[str]) -> list[str]:
         )
     if named:
         return [by_name[each.lower()] for each in named]
-    _, found, _ = _dependencies([Path()])
+    _, found, _ = dependencies_in([Path()])
     used = sorted({each.ecosystem for _, each in found.packages})
     if not used:
         raise DatabaseError(

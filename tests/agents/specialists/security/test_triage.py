@@ -150,7 +150,7 @@ async def test_comments_and_docstrings_are_not_shown_and_the_way_is() -> None:
 
 
 async def test_a_long_function_is_cut_to_what_the_value_comes_by() -> None:
-    filling = "".join(f"    unrelated_{n} = {n}\n" for n in range(400))
+    filling = "".join(f"    unrelated_{number} = {number}\n" for number in range(400))
     text = f"{HEAD}def f(cur):\n    value = request.args['q']\n{filling}    {RUN}\n"
     source = Source("file:///w/app.py", text, "python")
     tree = parse(source)

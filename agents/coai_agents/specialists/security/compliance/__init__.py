@@ -1,0 +1,1 @@
+"""What security standards ask for, what our rules see of it, and what no static look can tell."""
