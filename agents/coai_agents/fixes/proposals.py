@@ -21,8 +21,8 @@ def verified_fixes(source: Source, findings: Sequence[Finding], before: Analysis
     """Return the verified fixes of findings, the best of each first.
 
     `before` is the analysis of the same snapshot, which the findings are of. They are made by the
-    rules that come with the program, by rules of the user's own, and by what knows documentation and
-    dependencies.
+    rules that come with the program, by rules of the user's own, and by what knows
+    documentation and dependencies.
     """
     return [
         *fixes_for(source, findings, before),

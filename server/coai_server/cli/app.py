@@ -29,6 +29,7 @@ from coai_server.cli.agents.document import document
 from coai_server.cli.agents.explain import explain
 from coai_server.cli.agents.fix import fix
 from coai_server.cli.agents.perf import perf
+from coai_server.cli.agents.threats import threats
 from coai_server.cli.agents.vulns import commands as vulns
 from coai_server.cli.audit import command as audit
 from coai_server.cli.console import report, tolerate_any_encoding
@@ -72,6 +73,7 @@ app.command("perf")(perf)
 app.command("architecture")(architecture)
 app.add_typer(vulns, name="vulns")
 app.command("compliance")(compliance)
+app.command("threats")(threats)
 app.add_typer(rules.commands, name="rules")
 app.add_typer(models.commands, name="models")
 app.add_typer(config.commands, name="config")

@@ -195,8 +195,8 @@ def _told(place: str, hit: Vulnerable) -> str:
 def _rows(hits: Sequence[tuple[str, Vulnerable]], sources: dict[str, Source]) -> list[Any]:
     from hashlib import sha256  # noqa: PLC0415 (only where asked for)
 
-    from coai_agents.specialists.security.findings import as_finding  # noqa: PLC0415 (as above)
     from coai_agents.application.audit.selection import Row  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.security.findings import as_finding  # noqa: PLC0415 (as above)
 
     rows: list[Row] = []
     for path, hit in hits:

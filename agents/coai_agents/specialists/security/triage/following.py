@@ -27,8 +27,24 @@ if TYPE_CHECKING:
     from coai_agents.source import Source, Span
     from coai_agents.syntax.tree import SyntaxTree
 
+MOST_ARRIVALS: Final = 50
+"""At one sink, which may be come by many times."""
+
 SECONDS: Final = 2.0
 """For one file; one that takes longer is not judged by its flow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A value from outside that arrives at a sink."""
+
+    kind: str
+    """Who decides it: remote, local, stored or parameter."""
+    label: str
+    span: Span
+    """Where it comes in."""
+    cleared: bool
+    """Whether something on its way makes it harmless there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +58,7 @@ class Sink:
     message: str
     open: bool
     """Whether a value may arrive there of which nothing is known."""
+    arrivals: tuple[Arrival, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +99,8 @@ class _Watching(Reporter):
 
     def check(self, clause: Clause, occasion: Occasion) -> None:
         """Take note of a sink, and go on as always."""
-        if clause.tainted and self.place.suits(clause) and self.counts(clause):
+        shows = clause.tainted and self.place.suits(clause) and occasion.fits(clause)
+        if shows and self.counts(clause) and not self.is_excused(clause, occasion.node):
             self._note(clause, occasion)
         super().check(clause, occasion)
 
@@ -94,6 +112,16 @@ class _Watching(Reporter):
         key = (concept.id, span.start, span.end)
         before = self.sinks.get(key)
         loose = any(value.loose for value in values) or occasion.open_ended
+        taints = [taint for value in values for taint in value.all_taints()]
+        arrivals = [
+            Arrival(
+                each.kind.value,
+                each.label,
+                self._tree.span(each.origin),
+                not each.threatens(concept.category),
+            )
+            for each in taints[:MOST_ARRIVALS]
+        ]
         self.sinks[key] = Sink(
             concept.id,
             concept.cwe,
@@ -101,6 +129,7 @@ class _Watching(Reporter):
             clause.severity or concept.severity,
             clause.message or concept.message,
             loose or (before is not None and before.open),
+            (*(() if before is None else before.arrivals), *arrivals)[:MOST_ARRIVALS],
         )
 
 
