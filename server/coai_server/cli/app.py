@@ -29,6 +29,7 @@ from coai_server.cli.agents.explain import explain
 from coai_server.cli.agents.fix import fix
 from coai_server.cli.agents.perf import perf
 from coai_server.cli.agents.refactor import refactor
+from coai_server.cli.agents.review import review
 from coai_server.cli.audit import command as audit
 from coai_server.cli.console import report, tolerate_any_encoding
 from coai_server.cli.demo import command as demo
@@ -67,6 +68,7 @@ app.command("explain")(explain)
 app.command("ask")(ask)
 app.command("fix")(fix)
 app.command("refactor")(refactor)
+app.command("review")(review)
 app.command("document")(document)
 app.command("perf")(perf)
 app.command("architecture")(architecture)
