@@ -1,7 +1,16 @@
 // Explain, document and ask: the editor's place goes to the server, its answer into a preview.
 import * as vscode from "vscode";
 import { SERVER_COMMANDS } from "./protocol";
-import { type Answer, type Selected, isAnswer, problemOf, questionAbout, toShow } from "./questions";
+import {
+  type Answer,
+  type Question,
+  type Selected,
+  isAnswer,
+  problemOf,
+  questionAbout,
+  reviewOf,
+  toShow,
+} from "./questions";
 import type { ReportDocuments } from "./report_documents";
 import type { Server } from "./server";
 
@@ -21,6 +30,16 @@ export function explainCode(parts: Parts): Promise<void> {
 /** Document the function at the cursor. */
 export function documentFunction(parts: Parts): Promise<void> {
   return ask(parts, SERVER_COMMANDS.document);
+}
+
+/** Review the function at the cursor. */
+export function reviewFunction(parts: Parts): Promise<void> {
+  return show(parts, SERVER_COMMANDS.review, reviewOf(selected(), "function"));
+}
+
+/** Review what changed in the file since the last commit. */
+export function reviewFile(parts: Parts): Promise<void> {
+  return show(parts, SERVER_COMMANDS.review, reviewOf(selected(), "file"));
 }
 
 /** Answer a question about what is selected, or about the function at the cursor. */
@@ -46,14 +65,18 @@ export async function showAnswer(uri: string): Promise<boolean> {
   return true;
 }
 
-async function ask(
-  { server, reports }: Parts,
+function ask(
+  parts: Parts,
   command: string,
   question?: string,
   where: Selected = selected(),
 ): Promise<void> {
+  return show(parts, command, questionAbout(where, question));
+}
+
+async function show({ server, reports }: Parts, command: string, asked: Question): Promise<void> {
   // The server shows the progress and the way to stop.
-  const answer = await server.execute<Answer>(command, questionAbout(where, question));
+  const answer = await server.execute<Answer>(command, asked);
   const text = toShow(answer);
   if (text !== undefined) {
     reports.add(REPORT, () => Promise.resolve(text));

@@ -1,6 +1,6 @@
 // What the user can have this extension do, by the names in package.json.
 import * as vscode from "vscode";
-import { askAboutCode, documentFunction, explainCode } from "./answers";
+import { askAboutCode, documentFunction, explainCode, reviewFile, reviewFunction } from "./answers";
 import { CLOUD } from "./cloud";
 import type { Keys } from "./keys";
 import { auditSentence, lastOutcome, menu, modelChoice } from "./presentation";
@@ -54,6 +54,9 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   "coai.explainCode": explainCode,
   "coai.documentFunction": documentFunction,
   "coai.askAboutCode": askAboutCode,
+  "coai.reviewFunction": reviewFunction,
+  "coai.reviewFile": reviewFile,
+  "coai.refactor": () => vscode.commands.executeCommand("editor.action.refactor"),
   "coai.audit": audit,
   "coai.clearFindings": ({ server }) => server.execute(SERVER_COMMANDS.clearAudit),
   "coai.fixAll": () =>

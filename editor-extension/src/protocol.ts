@@ -203,6 +203,7 @@ export const SERVER_COMMANDS = {
   explain: "coai.explain",
   models: "coai.models",
   pullModel: "coai.pullModel",
+  review: "coai.review",
   settings: "coai.settings",
   signIn: "coai.signIn",
   signOut: "coai.signOut",

@@ -19,7 +19,7 @@ export interface Selected {
 /** What a command of the server is asked. */
 export interface Question {
   readonly uri: string;
-  readonly range: { readonly start: Place; readonly end: Place };
+  readonly range?: { readonly start: Place; readonly end: Place };
   readonly question?: string;
 }
 
@@ -36,6 +36,11 @@ export function questionAbout(where: Selected, question?: string): Question {
   const { uri, start, end } = where;
   const range = { start, end };
   return question === undefined ? { uri, range } : { uri, range, question: question.trim() };
+}
+
+/** Return what is reviewed: the function at the cursor, or what changed in the whole file. */
+export function reviewOf(where: Selected, what: "function" | "file"): Question {
+  return what === "file" ? { uri: where.uri } : questionAbout(where);
 }
 
 /** Return what is wrong with a question before it is asked, or nothing. */

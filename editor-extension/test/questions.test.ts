@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { isAnswer, problemOf, questionAbout, toShow } from "../src/questions";
+import { isAnswer, problemOf, questionAbout, reviewOf, toShow } from "../src/questions";
 
 const where = {
   uri: "file:///a.py",
@@ -13,6 +13,11 @@ test("a place is asked about with its range, and a question without blanks aroun
   const range = { start: where.start, end: where.end };
   assert.deepEqual(questionAbout(where), { uri: where.uri, range });
   assert.deepEqual(questionAbout(where, " Why? "), { uri: where.uri, range, question: "Why?" });
+});
+
+test("a function is reviewed at its place, a file as a whole", () => {
+  assert.deepEqual(reviewOf(where, "function"), questionAbout(where));
+  assert.deepEqual(reviewOf(where, "file"), { uri: where.uri });
 });
 
 test("a question without words is not asked", () => {
@@ -44,7 +49,7 @@ interface Manifest {
   };
 }
 
-test("explain, document and ask are in the palette and in the editor's menu", () => {
+test("what is done with code is in the palette and in the editor's menu", () => {
   const { contributes } = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
   const titles = new Map(contributes.commands.map(({ command, title }) => [command, title]));
   const [submenu] = contributes.submenus;
@@ -52,6 +57,13 @@ test("explain, document and ask are in the palette and in the editor's menu", ()
   const entries = contributes.menus[submenu?.id ?? ""] ?? [];
   assert.deepEqual(
     entries.map(({ command }) => titles.get(command ?? "")),
-    ["Explain This Code", "Document This Function", "Ask About This Code"],
+    [
+      "Explain This Code",
+      "Document This Function",
+      "Ask About This Code",
+      "Refactor This Code",
+      "Review This Function",
+      "Review the Changes of This File",
+    ],
   );
 });

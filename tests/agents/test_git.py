@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from coai_agents.git import WHOLE, GitError, changed_lines
+from coai_agents.git import WHOLE, changed_lines
+from coai_agents.git_repository import GitError
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 

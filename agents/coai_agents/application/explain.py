@@ -44,7 +44,8 @@ def architecture(folder: Path, sources: Iterable[Source]) -> Architecture:
 
     `folder` is absolute. Where git tells no history, a note says why.
     """
-    from coai_agents.git import GitError, commits_of  # noqa: PLC0415 - as above
+    from coai_agents.git import commits_of  # noqa: PLC0415 - as above
+    from coai_agents.git_repository import GitError  # noqa: PLC0415 - as above
     from coai_agents.specialists.architecture import report  # noqa: PLC0415 - as above
     from coai_agents.specialists.architecture.graph import module_graph  # noqa: PLC0415 - as above
 

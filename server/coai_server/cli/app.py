@@ -29,6 +29,8 @@ from coai_server.cli.agents.document import document
 from coai_server.cli.agents.explain import explain
 from coai_server.cli.agents.fix import fix
 from coai_server.cli.agents.perf import perf
+from coai_server.cli.agents.refactor import refactor
+from coai_server.cli.agents.review import review
 from coai_server.cli.agents.threats import threats
 from coai_server.cli.agents.vulns import commands as vulns
 from coai_server.cli.audit import command as audit
@@ -68,6 +70,8 @@ app.command("audit")(audit.audit)
 app.command("explain")(explain)
 app.command("ask")(ask)
 app.command("fix")(fix)
+app.command("refactor")(refactor)
+app.command("review")(review)
 app.command("document")(document)
 app.command("perf")(perf)
 app.command("architecture")(architecture)

@@ -45,7 +45,10 @@ def capabilities(client: Mapping[str, Any]) -> dict[str, Any]:
         "codeActionProvider": {
             "codeActionKinds": [
                 "quickfix",
+                "refactor.extract",
+                "refactor.inline",
                 "refactor.rewrite",
+                "source.coai.sortImports",
                 "source.fixAll.coai",
                 "source.coai.document",
             ],

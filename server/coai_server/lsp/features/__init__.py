@@ -15,7 +15,7 @@ from coai_server.lsp.features import (
     usage,
     vendors,
 )
-from coai_server.lsp.features.agents import code_questions
+from coai_server.lsp.features.agents import code_questions, reviewing
 from coai_server.lsp.features.findings import diagnostics, workspace_audit, workspace_diagnostics
 from coai_server.lsp.server import Server
 
@@ -43,5 +43,6 @@ def build(session: Session, *, overrides: Mapping[str, Any]) -> Server:
     hover.register(server, known)
     code_action.register(server, known)
     workspace_audit.register(server, known)
-    code_questions.register(server, known)
+    questions = code_questions.register(server, known)
+    reviewing.register(server, known, questions)
     return server

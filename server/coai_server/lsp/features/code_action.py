@@ -20,12 +20,13 @@ from pygls.exceptions import JsonRpcException
 from coai_agents.analysis.run.worker import AnalysisError
 from coai_agents.application.fix import Fixes
 from coai_agents.source import Position, Span
-from coai_server.lsp.features.agents import documenting
+from coai_routing.errors import CoaiError
+from coai_server.lsp.features.agents import documenting, refactoring
 from coai_server.lsp.features.findings.diagnostic_items import SOURCE, range_of
 from coai_server.lsp.features.findings.diagnostics import CONTENT_MODIFIED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from coai_agents.fixes.fix import Fix
     from coai_agents.source import Edit, Encoding, Source
@@ -36,12 +37,15 @@ logger = logging.getLogger(__name__)
 
 FIX_ALL: Final = "source.fixAll.coai"
 
+REQUEST_FAILED: Final = -32803
+"""LSP's `RequestFailed`: the request was right, and could not be carried out."""
+
 _BY_MODEL: Final = types.CodeActionTag.LlmGenerated
 
 OPTIONS: Final = types.CodeActionOptions(
     code_action_kinds=[
         types.CodeActionKind.QuickFix,
-        types.CodeActionKind.RefactorRewrite,
+        *refactoring.KINDS,
         FIX_ALL,
         documenting.DOCUMENT_ALL,
     ],
@@ -103,14 +107,17 @@ def register(server: Server, known: Diagnostics) -> None:
                 actions.append(_fix_all(source, edits, client))
         except AnalysisError as error:
             logger.warning("%s", error)
+        is_wanted: Callable[[str], bool] = partial(_is_wanted, wanted=wanted)
+        for agent in (documenting, refactoring):
+            actions += await agent.offered(
+                server,
+                source,
+                _span(source, params.range, client.encoding),
+                wanted=is_wanted,
+                make=partial(_rewriting, source, client),
+            )
         # What is deterministic stands first.
-        return actions + await documenting.offered(
-            server,
-            source,
-            _span(source, params.range, client.encoding),
-            wanted=lambda kind: _is_wanted(kind, wanted),
-            make=partial(_rewriting, source, client),
-        )
+        return sorted(actions, key=_needs_model)
 
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def resolve(action: types.CodeAction) -> types.CodeAction:
@@ -120,29 +127,43 @@ def register(server: Server, known: Diagnostics) -> None:
         if source is None or asked.get("version") != source.version:
             raise _moved_on()
         client = Client.of(server.client_capabilities, documents.encoding)
-        edits: Sequence[Edit]
-        if asked.get("agent") == documenting.AGENT:
-            edits, by_model = await documenting.resolved(server, source, asked)
-            action.tags = [_BY_MODEL] if by_model and client.tags else None
-            now = documents.snapshot(source.uri)
-            if now is None or now.version != source.version:
-                raise _moved_on()
-        elif action.kind == FIX_ALL:
-            edits = await fixes_of.of_all(source)
-        else:
-            start, end = asked["span"]
-            span = Span(int(start), int(end))
-            fixes = await fixes_of.touching(source, span)
-            same = (
-                fix.edits
-                for fix in fixes
-                if (fix.rule, fix.span, fix.title) == (asked["rule"], span, action.title)
-            )
-            edits = next(same, ())
+        edits, by_model = await _resolved(server, fixes_of, source, action, asked)
+        action.tags = [_BY_MODEL] if by_model and client.tags else None
+        now = documents.snapshot(source.uri)
+        if now is None or now.version != source.version:
+            raise _moved_on()
         if not edits:
             raise _moved_on()
         action.edit = workspace_edit(source, edits, client)
         return action
+
+
+async def _resolved(
+    server: Server, fixes_of: Fixes, source: Source, action: types.CodeAction, asked: dict[str, Any]
+) -> tuple[Sequence[Edit], bool]:
+    """Return the edits of an action, and whether a model had a part in them."""
+    agent = {each.AGENT: each for each in (documenting, refactoring)}.get(asked.get("agent", ""))
+    if agent is not None:
+        try:
+            return await agent.resolved(server, source, asked)
+        except CoaiError as error:
+            raise JsonRpcException(message=str(error), code=REQUEST_FAILED) from error
+    if action.kind == FIX_ALL:
+        return await fixes_of.of_all(source), False
+    start, end = asked["span"]
+    span = Span(int(start), int(end))
+    fixes = await fixes_of.touching(source, span)
+    same = (
+        fix.edits
+        for fix in fixes
+        if (fix.rule, fix.span, fix.title) == (asked["rule"], span, action.title)
+    )
+    return next(same, ()), False
+
+
+def _needs_model(action: types.CodeAction) -> bool:
+    data: object = action.data
+    return isinstance(data, dict) and bool(cast("dict[str, Any]", data).get("model"))
 
 
 def _tells_the_cursor(params: types.CodeActionParams) -> bool:

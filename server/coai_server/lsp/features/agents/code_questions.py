@@ -65,6 +65,8 @@ class Asked:
     question: str = ""
     document: str = ""
     """Where the client wants the answer."""
+    ranged: bool = False
+    """Whether a range was named."""
 
 
 class CodeQuestions:
@@ -101,7 +103,7 @@ class CodeQuestions:
             )
         findings = self._findings(asked.source)
         reports = explaining(located, said, findings=findings, path=asked.path)
-        return await self._answered(f"Explanation of {name}", asked, reports)
+        return await self.answered(f"Explanation of {name}", asked, reports)
 
     async def ask(self, asked: Asked) -> dict[str, Any]:
         """Answer a question about a selection, or about the function at the cursor."""
@@ -117,14 +119,14 @@ class CodeQuestions:
         findings = self._findings(asked.source)
         about = About(asked.source, whole, asked.path, located, findings)
         asker, _ = await self._server.services.specialists.asker(asked.source)
-        return await self._answered("Answer", asked, answering(asked.question, [about], asker))
+        return await self.answered("Answer", asked, answering(asked.question, [about], asker))
 
     async def document(self, asked: Asked) -> dict[str, Any]:
         """Document the function at the cursor in the client's document, with a model's words."""
         await _imported()
         asker, _ = await self._server.services.specialists.asker(asked.source)
         reports = self._documented(asked, asker)
-        return await self._answered("Documentation", asked, reports)
+        return await self.answered("Documentation", asked, reports)
 
     async def _documented(self, asked: Asked, asker: Asker) -> AsyncGenerator[Report]:
         from coai_agents.specialists.answers import (  # noqa: PLC0415 - see _imported
@@ -173,7 +175,7 @@ class CodeQuestions:
             answer = await self._server.workspace_apply_edit_async(params)
         return answer.applied
 
-    async def _answered(
+    async def answered(
         self, title: str, asked: Asked, reports: AsyncGenerator[Report]
     ) -> dict[str, Any]:
         """Show reports as they come, in a virtual document where there is one; return the last."""
@@ -232,25 +234,27 @@ async def _located(asked: Asked) -> Located | None:
         return None
 
 
-def register(server: Server, known: Diagnostics) -> None:
-    """Register the commands."""
+def register(server: Server, known: Diagnostics) -> CodeQuestions:
+    """Register the commands; return what carries them out."""
     questions = CodeQuestions(server, known, answer_documents.register(server))
 
-    # pygls passes on what it is given; `_asked` looks at it.
+    # pygls passes on what it is given; `asked_of` looks at it.
     @server.command(EXPLAIN)
     async def explain(*arguments: object) -> dict[str, Any]:
-        return await questions.explain(_asked(server, arguments))
+        return await questions.explain(asked_of(server, arguments))
 
     @server.command(DOCUMENT)
     async def document(*arguments: object) -> dict[str, Any]:
-        return await questions.document(_asked(server, arguments))
+        return await questions.document(asked_of(server, arguments))
 
     @server.command(ASK)
     async def ask(*arguments: object) -> dict[str, Any]:
-        return await questions.ask(_asked(server, arguments))
+        return await questions.ask(asked_of(server, arguments))
+
+    return questions
 
 
-def _asked(server: Server, arguments: tuple[object, ...]) -> Asked:
+def asked_of(server: Server, arguments: tuple[object, ...]) -> Asked:
     """Read a command's argument; raises `AskedWronglyError`."""
     given = cast("dict[str, Any]", arguments[0]) if arguments else {}
     documents = server.documents
@@ -264,9 +268,8 @@ def _asked(server: Server, arguments: tuple[object, ...]) -> Asked:
         span = _span(given.get("range"), source, server)
     except (KeyError, TypeError, ValueError) as error:
         raise AskedWronglyError("The range is none.") from error
-    return Asked(
-        source, span, path, str(given.get("question", "")), str(given.get("document") or "")
-    )
+    question, document = str(given.get("question", "")), str(given.get("document") or "")
+    return Asked(source, span, path, question, document, ranged=given.get("range") is not None)
 
 
 def _span(given: Any, source: Source, server: Server) -> Span:  # noqa: ANN401 - a client's

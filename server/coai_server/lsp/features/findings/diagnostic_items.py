@@ -58,6 +58,11 @@ def diagnostics(source: Source, analysis: Analysis, encoding: Encoding) -> list[
     return shown
 
 
+def severity_of(severity: Severity) -> types.DiagnosticSeverity:
+    """Return a severity as LSP has it."""
+    return _SEVERITIES[severity]
+
+
 def _diagnostic(source: Source, finding: Finding, encoding: Encoding) -> types.Diagnostic:
     concept = concept_of(finding.rule)
     related = [

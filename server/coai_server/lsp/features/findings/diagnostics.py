@@ -56,6 +56,7 @@ class Diagnostics:
         )
         self._waiting: dict[str, Source] = {}
         self._shown: set[str] = set()
+        self._beside: dict[str, tuple[int, list[types.Diagnostic]]] = {}
         self.pulled_whole = False
         """Whether the client pulls what is wrong in files that are not open."""
         server.session.on_stop(self.analyses.aclose)
@@ -95,22 +96,39 @@ class Diagnostics:
                 if analysis is not None and now is not None and now.version == source.version:
                     self._show(source, analysis)
 
+    def beside(self, source: Source, items: list[types.Diagnostic]) -> None:
+        """Show other diagnostics of a version beside the findings, until the document changes."""
+        if items or source.uri in self._beside:
+            self._beside[source.uri] = (source.version, items)
+            self.refresh()
+
+    def items_of(self, source: Source, analysis: Analysis) -> list[types.Diagnostic]:
+        """Return all that is shown of a document."""
+        version, others = self._beside.get(source.uri, (source.version, []))
+        found = diagnostics(source, analysis, self._server.documents.encoding)
+        return [*found, *(others if version == source.version else [])]
+
     def _show(self, source: Source, analysis: Analysis) -> None:
-        if not analysis.findings and not analysis.notes and source.uri not in self._shown:
+        if (
+            source.uri not in self._beside
+            and not analysis.findings
+            and not analysis.notes
+            and source.uri not in self._shown
+        ):
             return
         self._shown.add(source.uri)
-        encoding = self._server.documents.encoding
         self._server.text_document_publish_diagnostics(
             types.PublishDiagnosticsParams(
                 uri=source.uri,
                 version=source.version,
-                diagnostics=diagnostics(source, analysis, encoding),
+                diagnostics=self.items_of(source, analysis),
             )
         )
 
     def _closed(self, source: Source) -> None:
         self.analyses.closed(source.uri)
         self._waiting.pop(source.uri, None)
+        self._beside.pop(source.uri, None)
         if source.uri in self._shown:
             self._shown.discard(source.uri)
             self._server.text_document_publish_diagnostics(
@@ -169,7 +187,7 @@ def register(server: Server) -> Diagnostics:
                 return types.RelatedFullDocumentDiagnosticReport(items=[])
             now = documents.snapshot(uri)
             if now is not None and now.version == source.version:
-                items = diagnostics(source, analysis, documents.encoding)
+                items = known.items_of(source, analysis)
                 return types.RelatedFullDocumentDiagnosticReport(items=items, result_id=result)
         raise JsonRpcException(message="The document keeps changing.", code=CONTENT_MODIFIED)
 

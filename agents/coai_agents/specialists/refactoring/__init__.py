@@ -1,0 +1,1 @@
+"""Code agent: refactorings by syntax trees and, where those do not reach, by a model."""

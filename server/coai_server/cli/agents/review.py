@@ -1,0 +1,217 @@
+"""`coai review`: a diff looked at, with comments that rest on something, none of them twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from coai_server.cli.agents.models import asker
+from coai_server.cli.console import notices, run, write_json
+from coai_server.terminal import printable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coai_agents.specialists.reviewing.agent import Review
+    from coai_agents.specialists.reviewing.comments import Comment
+    from coai_agents.specialists.reviewing.diffs import Diff
+
+MOST_BYTES: Final = 20_000_000
+"""Of a diff from a pipe."""
+MOST_OTHERS: Final = 2_000
+"""Files in which callers are looked for beside those of the diff."""
+FAILED: Final = 2
+
+
+def review(
+    what: Annotated[
+        str, typer.Argument(metavar="[PATH|-]", help="A file or folder; - for a diff from a pipe.")
+    ] = ".",
+    *,
+    diff: Annotated[
+        str, typer.Option(metavar="REV", help="Compare with this revision, as `git diff` does.")
+    ] = "HEAD",
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")] = False,
+    as_sarif: Annotated[bool, typer.Option("--sarif", help="Write SARIF 2.1.0.")] = False,
+    as_github: Annotated[
+        bool, typer.Option("--github", help="Write the payload of a review on GitHub.")
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Show comments that were made before, too.")
+    ] = False,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Ask no model: what the diff itself shows.")
+    ] = False,
+    model: Annotated[
+        str | None, typer.Option(metavar="ALIAS", help="Ask this model of `coai route models`.")
+    ] = None,
+) -> None:
+    """Review a change: the working tree's since HEAD, since a revision, or a diff from a pipe.
+
+    A comment rests on a finding on a changed line, a contract that the diff breaks, or on two
+    passes of a model that agree; without any it says nothing. What was said once is not said again.
+    Exit code 0 if there is nothing, 1 if there are comments, 2 if it could not be reviewed.
+    """
+    from coai_routing.errors import CoaiError  # noqa: PLC0415 (not for `--help`)
+    from coai_server.cli.console import report  # noqa: PLC0415 (as above)
+
+    try:
+        found, root = run(_review(what, diff, alias=model, wanted=not no_model))
+        comments, notes = _fresh(found, root, again=again)
+    except CoaiError as error:
+        report(error)
+        raise typer.Exit(FAILED) from error
+    _write(comments, notes, as_json=as_json, as_sarif=as_sarif, as_github=as_github)
+    raise typer.Exit(1 if comments else 0)
+
+
+async def _review(
+    what: str, revision: str, *, alias: str | None, wanted: bool
+) -> tuple[Review, Path]:
+    from coai_agents.specialists.reviewing.agent import facts  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.specialists.reviewing.agent import review as reviewed  # noqa: PLC0415 (as above)
+
+    path = Path.cwd() if what == "-" else Path(what)
+    found = await asyncio.to_thread(
+        partial(_piped, path) if what == "-" else partial(_since, path, revision)
+    )
+    changes = replace(found, folder=_named(_root(path)))
+    async with asker(path, wanted=wanted and bool(changes.files), alias=alias) as asked:
+        said = await reviewed(changes, asked) if wanted else facts(changes)
+        return said, _root(path)
+
+
+def _root(path: Path) -> Path:
+    whole = Path(os.path.realpath(path))
+    return whole if whole.is_dir() else whole.parent
+
+
+def _named(root: Path) -> str:
+    """Return a folder as a command names it: relative to where it is run, if it is below."""
+    here = Path(os.path.realpath(Path.cwd()))
+    return root.relative_to(here).as_posix() if root.is_relative_to(here) else str(root)
+
+
+def _since(path: Path, revision: str) -> Diff:
+    """Return what changed below a path since a revision; raises `GitError`."""
+    from coai_agents.analysis.run.gathering import files_in  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.git import changed_contents  # noqa: PLC0415 (as above)
+    from coai_agents.git_repository import GitError  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.reviewing.diffs import MOST_FILES, Diff, between  # noqa: PLC0415 (as above)
+
+    if not path.exists():
+        raise GitError(f"{path} is not there.")
+    root = _root(path)
+    files = files_in([root])
+    found = changed_contents(revision, root, files, lambda file: _content(file, root))
+    only = None if path.is_dir() else path.name
+    changed = {name: sides for name, sides in found.items() if only is None or name == only}
+    notes: list[str] = []
+    if len(changed) > MOST_FILES:
+        notes.append(f"Only the first {MOST_FILES} of {len(changed)} changed files were looked at.")
+    named = dict(sorted(changed.items())[:MOST_FILES])
+    kept = [between(name, _text(old), _text(new)) for name, (old, new) in named.items()]
+    return Diff(
+        tuple(each for each in kept if each.added or each.removed),
+        tuple(notes),
+        _others(files, root, set(changed)),
+    )
+
+
+def _content(file: Path, root: Path) -> bytes | None:
+    from coai_agents.specialists.reviewing.diffs import MOST_BYTES as MOST  # noqa: PLC0415 (as above)
+    from coai_routing.workspace_files import read_file  # noqa: PLC0415 (as above)
+
+    try:
+        return read_file(file, MOST, [root])
+    except OSError:
+        return None
+
+
+def _text(content: bytes | None) -> str | None:
+    """Return a text; None for what is none."""
+    if content is None or b"\0" in content[:8_000]:
+        return None
+    return content.decode("utf-8", "replace").removeprefix("\ufeff")
+
+
+def _others(files: Sequence[Path], root: Path, changed: set[str]) -> dict[str, str]:
+    from coai_agents.source import normal_language  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.refactoring.shapes import family  # noqa: PLC0415 (as above)
+
+    others: dict[str, str] = {}
+    for file in files:
+        name = os.path.relpath(file, root).replace(os.sep, "/")
+        if name in changed or not family(normal_language("", file)):
+            continue
+        text = _text(_content(file, root))
+        if text is not None:
+            others[name] = text
+        if len(others) >= MOST_OTHERS:
+            break
+    return others
+
+
+def _piped(path: Path) -> Diff:
+    """Return the diff that comes by the pipe, with the folder's files where they fit it."""
+    from coai_agents.analysis.run.gathering import files_in  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.reviewing.diffs import Diff, read_diff  # noqa: PLC0415 (as above)
+
+    given = sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace")
+    root = _root(path)
+    if not given.strip():
+        return Diff(())
+    diff = read_diff(given, lambda name: _text(_content(root / name, root)))
+    others = _others(files_in([root]), root, {each.path for each in diff.files})
+    return Diff(diff.files, diff.notes, others)
+
+
+def _fresh(found: Review, root: Path, *, again: bool) -> tuple[list[Comment], list[str]]:
+    """Return the comments that were not made before, and remember them."""
+    from coai_agents.specialists.reviewing.seen import Seen, SeenError, location  # noqa: PLC0415 (as above)
+
+    comments, notes = list(found.comments), list(found.notes)
+    if again or not comments:
+        return comments, notes
+    seen = Seen(location(), root)
+    try:
+        fresh = seen.fresh(comments)
+        seen.keep(fresh)
+    except SeenError as error:
+        # A comment twice is better than none.
+        return comments, [*notes, str(error)]
+    if before := len(comments) - len(fresh):
+        notes.append(f"{before} comments were made before; --again shows them.")
+    return fresh, notes
+
+
+def _write(
+    comments: Sequence[Comment],
+    notes: Sequence[str],
+    *,
+    as_json: bool,
+    as_sarif: bool,
+    as_github: bool,
+) -> None:
+    from coai_agents.specialists.reviewing import forms  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.reviewing.comments import report_of  # noqa: PLC0415 (as above)
+
+    if as_sarif:
+        write_json(forms.sarif(comments, notes))
+    elif as_github:
+        write_json(forms.github(comments, notes))
+    elif as_json:
+        write_json({"ok": True, "comments": [e.as_json() for e in comments], "notes": list(notes)})
+    else:
+        # Where there is nothing to say nothing is said; what was not looked at is no comment.
+        text = report_of(comments, ()).as_text() if comments else ""
+        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
+        for note in notes:
+            notices().print(f"Note: {printable(note)}")
