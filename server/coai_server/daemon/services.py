@@ -7,6 +7,7 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from coai_agents.changes.offers import SameChange, Surroundings
 from coai_agents.completion.completer import Completer
 from coai_agents.completion.egress_gate import PrivacyEgressGate
 from coai_agents.completion.gate import CompletionGate
@@ -69,6 +70,7 @@ class Services:
             in_comment=self.trees.in_comment,
         )
         self.context = WorkspaceContext(self.exclusions)
+        self.changes = SameChange()
         self.recorder = Recorder(
             self.ledger_settings, documents.snapshot, judged=self.models.judged
         )
@@ -216,19 +218,29 @@ class Services:
         self.completer.opened(source)
 
     def _changed(self, before: Source, after: Source) -> None:
-        del before
+        if self.completion_settings(after.uri).same_change:
+            self.changes.changed(before, after)
         self.context.changed(after)
         self.completer.changed(after)
         self.recorder.feedback.changed(after)
 
     def _closed(self, source: Source) -> None:
         self._of_documents.pop(source.uri, None)
+        self.changes.closed(source.uri)
         self.context.closed(source.uri)
         self.completer.closed(source.uri)
         self.recorder.feedback.closed(source.uri)
         self.trees.forget(source.uri)
 
     # --------------------------------------------------------------- asked
+
+    def surroundings(self) -> Surroundings:
+        """Return where else a change may belong: only in what may be read for other files."""
+        return Surroundings(
+            tuple(self._documents.open_sources()),
+            self._roots(),
+            lambda path: self.exclusions.refusal(path, "context") is not None,
+        )
 
     def accepted(self, identity: int) -> None:
         """Note that the user took a suggestion whole."""

@@ -21,6 +21,7 @@ from pygls.exceptions import JsonRpcException
 from coai_agents.analysis.run.worker import AnalysisError
 from coai_agents.source import Edit, Position, Span
 from coai_agents.syntax.tree import parse
+from coai_server.lsp.features import same_change
 from coai_server.lsp.features.agents import documenting
 from coai_server.lsp.features.findings.diagnostic_items import SOURCE, range_of
 from coai_server.lsp.features.findings.diagnostics import CONTENT_MODIFIED
@@ -61,6 +62,8 @@ class Client:
     """Whether it takes edits that name the version that they are for."""
     tags: bool = False
     """Whether it shows that a model had a part in an action."""
+    annotates: bool = False
+    """Whether it shows what edits are for, and asks before it makes some of them."""
 
     @classmethod
     def of(cls, capabilities: types.ClientCapabilities, encoding: Encoding) -> Client:
@@ -73,6 +76,7 @@ class Client:
             lazy=bool(about and about.data_support and support and "edit" in support.properties),
             versioned=bool(edits and edits.document_changes),
             tags=bool(about and about.tag_support and _BY_MODEL in about.tag_support.value_set),
+            annotates=bool(edits and edits.change_annotation_support),
         )
 
 
@@ -159,6 +163,8 @@ def register(server: Server, known: Diagnostics) -> None:
                 actions.append(_fix_all(source, edits, client))
         except AnalysisError as error:
             logger.warning("%s", error)
+        if _is_wanted(types.CodeActionKind.RefactorRewrite, wanted):
+            actions += await same_change.actions(server, source, params, client)
         # What is deterministic stands first.
         return actions + await documenting.offered(
             server,
@@ -176,6 +182,11 @@ def register(server: Server, known: Diagnostics) -> None:
         if source is None or asked.get("version") != source.version:
             raise _moved_on()
         client = Client.of(server.client_capabilities, documents.encoding)
+        if asked.get("agent") == same_change.AGENT:
+            action.edit = await same_change.resolved(server, source, asked, client)
+            if action.edit is None:
+                raise _moved_on()
+            return action
         edits: Sequence[Edit]
         if asked.get("agent") == documenting.AGENT:
             edits, by_model = await documenting.resolved(server, source, asked)

@@ -13,6 +13,7 @@ from lsprotocol import types
 from coai_agents.completion.outcome import Suggestion, Trigger
 from coai_agents.completion.selected import Selected
 from coai_agents.source import Position
+from coai_server.lsp.features import same_change
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
@@ -43,6 +44,8 @@ def register(server: Server) -> None:
             if params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
             else Trigger.AUTOMATIC
         )
+        if (change := await same_change.at_cursor(server, source, offset, trigger)) is not None:
+            return types.InlineCompletionList([change])
         selected = _selected(params.context.selected_completion_info, source, offset, documents)
         outcome = await completer.complete(source, offset, trigger, selected)
         if not isinstance(outcome, Suggestion):
