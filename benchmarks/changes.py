@@ -17,17 +17,17 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-import tarfile
-import zipfile
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
+from benchmarks.support.archives import packages, texts
 from coai_agents.changes.finding import HERE, Origin, changed, places
 from coai_agents.changes.learning import Learner
-from coai_agents.source import Edit, Source, Span, normal_language
+from coai_agents.changes.policy import is_shown_unasked
+from coai_agents.source import Edit, Source, Span
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
@@ -37,13 +37,7 @@ if TYPE_CHECKING:
     from coai_agents.changes.patterns import Pattern
     from coai_agents.syntax.tree import SyntaxTree
 
-LONGEST: Final = 150_000
-"""Characters of a file that is replayed."""
-
-LANGUAGES: Final = frozenset({"python", "javascript", "typescript", "typescriptreact", "java", "go"})
-
 _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
-_ARCHIVE: Final = re.compile(r"(?P<name>.+?)-(?P<version>\d[\w.]*?)(?:-py.*)?\.(?:tar\.gz|tgz|zip|whl)$")
 
 
 def tokens(text: str) -> list[str]:
@@ -63,46 +57,6 @@ def distance(one: Sequence[str], other: Sequence[str]) -> int:
         row = ((row + met) | (row - met)) & whole
     common = len(one) - row.bit_count()
     return len(one) + len(other) - 2 * common
-
-
-# ------------------------------------------------------------------ packages
-
-
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", text))
-
-
-def packages(folder: Path) -> dict[str, list[Path]]:
-    """Return the archives of each package, the oldest version first."""
-    found: dict[str, list[tuple[tuple[int, ...], Path]]] = defaultdict(list)
-    for path in folder.iterdir():
-        named = _ARCHIVE.match(path.name)
-        if named:
-            found[named["name"].lower()].append((_version(named["version"]), path))
-    return {name: [path for _, path in sorted(each)] for name, each in sorted(found.items())}
-
-
-def texts(archive: Path) -> dict[str, str]:
-    """Return the files of code in an archive by their path in it, without its first folder."""
-    found: dict[str, str] = {}
-    for name, content in _members(archive):
-        inner = name if archive.suffix == ".whl" else "/".join(PurePosixPath(name).parts[1:])
-        if len(content) <= LONGEST and normal_language("", Path(inner)) in LANGUAGES:
-            found[inner] = content.decode("utf-8", "replace").replace("\r\n", "\n")
-    return found
-
-
-def _members(archive: Path) -> Iterator[tuple[str, bytes]]:
-    if archive.suffix in (".whl", ".zip"):
-        with zipfile.ZipFile(archive) as zipped:
-            for name in zipped.namelist():
-                yield name, zipped.read(name)
-        return
-    with tarfile.open(archive) as tarred:
-        for member in tarred:
-            stream = tarred.extractfile(member) if member.isfile() else None
-            if stream is not None:
-                yield member.name, stream.read()
 
 
 # -------------------------------------------------------------------- replay
@@ -224,7 +178,10 @@ class Tally:
 
     right: Counter[str] = field(default_factory=Counter[str])
     wrong: Counter[str] = field(default_factory=Counter[str])
+    unasked: int = 0
+    unasked_right: int = 0
     found: int = 0
+    shown: int = 0
     expected: int = 0
     edits: int = 0
     examples: list[str] = field(default_factory=list[str])
@@ -234,6 +191,9 @@ class Tally:
         self.right += other.right
         self.wrong += other.wrong
         self.found += other.found
+        self.shown += other.shown
+        self.unasked += other.unasked
+        self.unasked_right += other.unasked_right
         self.expected += other.expected
         self.edits += other.edits
         self.examples += other.examples
@@ -272,7 +232,9 @@ def replay(old: Mapping[str, str], new: Mapping[str, str], learner: Learner) -> 
                     groups[sign].append((name, hunk.start))
     expected = {line for group in groups.values() for line in group[1:]}
     hits: set[tuple[str, int]] = set()
+    shown: set[tuple[str, int]] = set()
     seen: set[tuple[str, int | None, str]] = set()
+    unasked: set[tuple[str, int | None, str]] = set()
     for name, file in files.items():
         for hunk in file.hunks:
             before, after = file.apply(hunk)
@@ -287,10 +249,19 @@ def replay(old: Mapping[str, str], new: Mapping[str, str], learner: Learner) -> 
                         continue
                     seen.add(key)
                     count(tally, pattern, other, place, file, right=right)
+                    if is_shown_unasked(pattern, here=other is file):
+                        once = (other.name, line, place.text)
+                        if once not in unasked:
+                            unasked.add(once)
+                            tally.unasked += 1
+                            tally.unasked_right += right
+                        if right and line is not None:
+                            shown.add((other.name, line))
                     if right and line is not None:
                         hits.add((other.name, line))
     tally.expected = len(expected)
     tally.found = len(expected & hits)
+    tally.shown = len(expected & shown)
     return tally
 
 
@@ -325,6 +296,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="a folder of archives")
     parser.add_argument("--only", default="", help="packages, separated by commas")
     parser.add_argument("--examples", type=int, default=0, help="wrong offers that are printed")
+    parser.add_argument("--pairs", type=int, default=100, help="pairs of versions, the last ones")
     parser.add_argument("--half", choices=("development", "held"), help="one part only")
     arguments = parser.parse_args()
     halves = {"development": Tally(), "held": Tally()}
@@ -334,7 +306,7 @@ def main() -> None:
             continue
         of_package = Tally()
         versions = [texts(archive) for archive in archives]
-        for old, new in zip(versions, versions[1:], strict=False):
+        for old, new in list(zip(versions, versions[1:], strict=False))[-arguments.pairs :]:
             of_package.add(replay(old, new, Learner()))
         halves[half].add(of_package)
         print(line_of(f"{half} {name}", of_package), flush=True)  # noqa: T201 - a benchmark prints
@@ -350,9 +322,12 @@ def main() -> None:
 
 def line_of(name: str, tally: Tally) -> str:
     """Return a line of the table."""
+    unasked = tally.unasked_right / tally.unasked if tally.unasked else 1.0
     return (
-        f"{name:<28} edits {tally.edits:6}  offers {tally.right.total() + tally.wrong.total():6}  "
-        f"precision {tally.precision:.3f}  recall {tally.recall:.3f} of {tally.expected}"
+        f"{name:<26} edits {tally.edits:5}  unasked {tally.unasked:5} precision {unasked:.3f} "
+        f"recall {tally.shown / max(1, tally.expected):.3f}  menu "
+        f"{tally.right.total() + tally.wrong.total():5} precision {tally.precision:.3f} "
+        f"recall {tally.recall:.3f} of {tally.expected}"
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.changes.binding import bindings, bound_in, words
 from coai_agents.changes.code import Code, function_around, import_around, is_member
-from coai_agents.changes.patterns import AddArgument, Bound, Name, Slot, match
+from coai_agents.changes.patterns import AddArgument, Bound, Kind, Name, Slot, match
 from coai_agents.changes.rewriting import rewritten
 from coai_agents.source import Edit, Span
 from coai_agents.syntax.tree import ancestors, broken_places, parse
@@ -64,10 +64,16 @@ def places(
         return []
     for start, end, text in _replaced(pattern, code, within):
         span = code.span(start, end)
+        if pattern.kind is Kind.ARGUMENTS_CHANGED and _line(span, source) == pattern.done:
+            continue
         found.setdefault(span, Place(span, text))
         if len(found) == MOST:
             break
     return holding(tree, sorted(found.values()))
+
+
+def _line(span: Span, source: Source) -> str:
+    return source.line_text(source.line_at(span.start)).strip()
 
 
 def holding(tree: SyntaxTree, found: Sequence[Place]) -> list[Place]:

@@ -11,6 +11,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.changes.binding import bound_in, bound_outside
 from coai_agents.changes.code import (
     call_of,
     callee_of,
@@ -77,7 +78,17 @@ def pattern_of(
         title=titled(found, kind),
         needs=needs,
         local=local,
+        common=kind in _OF_NAMES and _is_common(found),
     )
+
+
+_OF_NAMES: Final = (Kind.CALLEE_RENAMED, Kind.TYPE_CHANGED)
+
+
+def _is_common(found: Difference) -> bool:
+    """Say whether the name that was replaced has its meaning from nowhere in the file."""
+    code, old = found.before, found.old[0]
+    return not is_member(old) and not bound_in(code, code.tree.root, code.text(old))
 
 
 def _needs(found: Difference) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -90,8 +101,6 @@ def _needs(found: Difference) -> tuple[tuple[str, ...], frozenset[str]]:
         for name in code.names(node)
         if code.text(name) not in old
     }
-    from coai_agents.changes.binding import bound_in, bound_outside  # noqa: PLC0415 - a circle else
-
     known = tuple(sorted(name for name in fresh if bound_in(code, code.tree.root, name)))
     local = frozenset(name for name in known if not bound_outside(code, name))
     return known, local
@@ -267,16 +276,22 @@ def _kind_of(old: Node, template: Template) -> Kind:
 def _tells(old: Sequence[Node], code: Code) -> bool:
     """Say whether what was replaced tells by itself that it is to be replaced elsewhere.
 
-    A function that is called does, and a member; a variable, a string or `None` does not.
+    A function that is called does, a member and a generic type; a variable or `None` does not.
     """
     for node in old:
         waiting = [node]
         while waiting:
             each = waiting.pop()
-            if is_member(each) or callee_of(each) is not None:
+            if is_member(each) or callee_of(each) is not None or _is_generic(each, code):
                 return True
             waiting.extend(each.children)
     return False
+
+
+def _is_generic(node: Node, code: Code) -> bool:
+    """Say whether a node is a type with types of its own, as in `Optional[int]`."""
+    inner = parts(node)
+    return "generic" in node.type and len(inner) > 1 and code.is_name(inner[0])
 
 
 def _wrapped(found: Difference, old: Node, template: Template, hole: Hole) -> tuple[Pattern, ...]:

@@ -45,7 +45,8 @@ class Learner:
         if not found:
             change = difference(Code(old), Code(new))
             made = () if change is None else generalise(change)
-            found = [replace(each, sites=((after.uri, line),)) for each in made]
+            done = after.line_text(line).strip()
+            found = [replace(each, sites=((after.uri, line),), done=done) for each in made]
         self._known.extend(found)
         return found
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from coai_agents.changes.bursts import Bursts
 from coai_agents.changes.finding import HERE, places
 from coai_agents.changes.learning import Learner
-from coai_agents.changes.policy import is_shown_unasked, is_worth_a_menu
+from coai_agents.changes.policy import is_shown_unasked
 from coai_agents.changes.searching import elsewhere, origin_of
 from coai_agents.source import Span, path_of
 from coai_agents.syntax.tree import parse
@@ -235,8 +235,6 @@ class SameChange:
         in files a moment ago is found again unless `fresh` is wanted.
         """
         for pending in tuple(self._pending):
-            if not is_worth_a_menu(pending.pattern):
-                continue
             found = await asyncio.to_thread(_here, pending, source, line)
             if found is None:
                 continue
