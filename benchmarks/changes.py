@@ -9,7 +9,7 @@ against the later version: an offer is right if it lies on a shortest way from t
 new ones, counted in tokens, and wrong if not, or if the line stayed as it was or went away. Nothing
 is offered twice. Recall counts the lines whose change, token by token, was that of an earlier line.
 
-Every third package is held back: nothing was decided by its figures.
+Packages that are named by `--held` are counted apart: nothing was decided by their figures.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -185,6 +186,8 @@ class Tally:
     expected: int = 0
     edits: int = 0
     examples: list[str] = field(default_factory=list[str])
+    missed: list[str] = field(default_factory=list[str])
+    """What was shown unasked and wrong."""
 
     def add(self, other: Tally) -> None:
         """Count another's too."""
@@ -197,6 +200,7 @@ class Tally:
         self.expected += other.expected
         self.edits += other.edits
         self.examples += other.examples
+        self.missed += other.missed
 
     @property
     def precision(self) -> float:
@@ -219,61 +223,78 @@ def signature(old: str, new: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-def replay(old: Mapping[str, str], new: Mapping[str, str], learner: Learner) -> Tally:
-    """Go from one version to the next, edit by edit, and see what is offered."""
-    tally = Tally()
-    files = {name: File(name, text, new.get(name, text)) for name, text in sorted(old.items())}
+class Replay:
+    """One version on its way to the next, edit by edit, and what is offered meanwhile."""
+
+    def __init__(self, old: Mapping[str, str], new: Mapping[str, str]) -> None:
+        pairs = ((name, text, new.get(name, text)) for name, text in sorted(old.items()))
+        self._files = [File(*pair) for pair in pairs]
+        self._learner = Learner()
+        self._seen: set[tuple[str, int | None, str, int]] = set()
+        self._unasked: set[tuple[str, int | None, str]] = set()
+        self._offered: set[tuple[str, int]] = set()
+        self._shown: set[tuple[str, int]] = set()
+        self.tally = Tally()
+
+    def run(self) -> Tally:
+        """Make every edit; return what was offered."""
+        expected = repeated(self._files)
+        for file in self._files:
+            for hunk in file.hunks:
+                before, after = file.apply(hunk)
+                self.tally.edits += 1
+                if before is None or after is None:
+                    continue
+                for pattern in self._learner.learn(before, after):
+                    for other, place in offers(pattern, file, self._files):
+                        self._judge(pattern, file, other, place)
+        self.tally.expected = len(expected)
+        self.tally.found = len(expected & self._offered)
+        self.tally.shown = len(expected & self._shown)
+        return self.tally
+
+    def _judge(self, pattern: Pattern, file: File, other: File, place: Place) -> None:
+        line, right = other.judged(place)
+        key = (other.name, line, place.text)
+        level = min(pattern.evidence, 3)
+        where = (other.name, line or 0)
+        if (*key, level) not in self._seen:
+            self._seen.add((*key, level))
+            self._count(pattern, file, other, place, right=right)
+            if right:
+                self._offered.add(where)
+        if not is_shown_unasked(pattern, other.source.uri):
+            return
+        if right:
+            self._shown.add(where)
+        if key not in self._unasked:
+            self._unasked.add(key)
+            self.tally.unasked += 1
+            self.tally.unasked_right += right
+            if not right:
+                self.tally.missed.append(f"({pattern.evidence}) {pattern.title} | {other.name}")
+
+    def _count(
+        self, pattern: Pattern, file: File, other: File, place: Place, *, right: bool
+    ) -> None:
+        where = "" if other is file else " in other files"
+        counter = self.tally.right if right else self.tally.wrong
+        counter[f"{pattern.kind}{where} ({min(pattern.evidence, 3)})"] += 1
+        if not right:
+            line = other.source.line_text(other.source.line_at(place.span.start)).strip()
+            self.tally.examples.append(f"{pattern.title} | {other.name} | {line} | {place.text}")
+
+
+def repeated(files: Iterable[File]) -> set[tuple[str, int]]:
+    """Return the lines whose change was that of an earlier line, token by token."""
     groups: dict[object, list[tuple[str, int]]] = defaultdict(list)
-    for name, file in files.items():
+    for file in files:
         for hunk in file.hunks:
             if len(hunk.new) == 1 and hunk.end == hunk.start + 1:
                 sign = signature(file.old[hunk.start], hunk.new[0])
-                if sign and any(re.search(r"\w", "".join(pair)) for pair in sign):
-                    groups[sign].append((name, hunk.start))
-    expected = {line for group in groups.values() for line in group[1:]}
-    hits: set[tuple[str, int]] = set()
-    shown: set[tuple[str, int]] = set()
-    seen: set[tuple[str, int | None, str]] = set()
-    unasked: set[tuple[str, int | None, str]] = set()
-    for name, file in files.items():
-        for hunk in file.hunks:
-            before, after = file.apply(hunk)
-            tally.edits += 1
-            if before is None or after is None:
-                continue
-            for pattern in learner.learn(before, after):
-                for other, place in offers(pattern, file, files.values()):
-                    line, right = other.judged(place)
-                    key = (other.name, line, f"{place.text}{min(pattern.evidence, 3)}")
-                    if key in seen:
-                        continue
-                    seen.add(key)
-                    count(tally, pattern, other, place, file, right=right)
-                    if is_shown_unasked(pattern, here=other is file):
-                        once = (other.name, line, place.text)
-                        if once not in unasked:
-                            unasked.add(once)
-                            tally.unasked += 1
-                            tally.unasked_right += right
-                        if right and line is not None:
-                            shown.add((other.name, line))
-                    if right and line is not None:
-                        hits.add((other.name, line))
-    tally.expected = len(expected)
-    tally.found = len(expected & hits)
-    tally.shown = len(expected & shown)
-    return tally
-
-
-def count(
-    tally: Tally, pattern: Pattern, other: File, place: Place, file: File, *, right: bool
-) -> None:
-    """Note an offer."""
-    where = "" if other is file else " in other files"
-    (tally.right if right else tally.wrong)[f"{pattern.kind}{where} ({min(pattern.evidence, 3)})"] += 1
-    if not right:
-        line = other.source.line_text(other.source.line_at(place.span.start)).strip()
-        tally.examples.append(f"({pattern.evidence}) {pattern.title} | {other.name} | {line} | {place.text}")
+                if any(re.search(r"\w", "".join(pair)) for pair in sign):
+                    groups[sign].append((file.name, hunk.start))
+    return {line for group in groups.values() for line in group[1:]}
 
 
 def offers(pattern: Pattern, file: File, files: Iterable[File]) -> Iterator[tuple[File, Place]]:
@@ -297,26 +318,33 @@ def main() -> None:
     parser.add_argument("--only", default="", help="packages, separated by commas")
     parser.add_argument("--examples", type=int, default=0, help="wrong offers that are printed")
     parser.add_argument("--pairs", type=int, default=100, help="pairs of versions, the last ones")
-    parser.add_argument("--half", choices=("development", "held"), help="one part only")
+    parser.add_argument(
+        "--held",
+        default="",
+        help="packages that nothing is decided by, separated by commas, or all",
+    )
     arguments = parser.parse_args()
+    held = set(arguments.held.split(","))
     halves = {"development": Tally(), "held": Tally()}
-    for number, (name, archives) in enumerate(packages(arguments.data).items()):
-        half = "held" if number % 3 == 2 else "development"
-        if (arguments.half or half) != half or (arguments.only and name not in arguments.only.split(",")):
+    for name, archives in packages(arguments.data).items():
+        half = "held" if name in held or "all" in held else "development"
+        if arguments.only and name not in arguments.only.split(","):
             continue
         of_package = Tally()
         versions = [texts(archive) for archive in archives]
-        for old, new in list(zip(versions, versions[1:], strict=False))[-arguments.pairs :]:
-            of_package.add(replay(old, new, Learner()))
+        for old, new in list(pairwise(versions))[-arguments.pairs :]:
+            of_package.add(Replay(old, new).run())
         halves[half].add(of_package)
-        print(line_of(f"{half} {name}", of_package), flush=True)  # noqa: T201 - a benchmark prints
+        print(line_of(f"{half} {name}", of_package), flush=True)
     for half, tally in halves.items():
-        print(f"\n{line_of(half, tally)}")  # noqa: T201
+        print(f"\n{line_of(half, tally)}")
         for kind in sorted(tally.right | tally.wrong):
             right, wrong = tally.right[kind], tally.wrong[kind]
-            print(f"  {kind:<44} {right:5} right {wrong:5} wrong {right / (right + wrong):6.2f}")  # noqa: T201
+            print(f"  {kind:<44} {right:5} right {wrong:5} wrong {right / (right + wrong):6.2f}")
+        for missed, times in Counter(tally.missed).most_common(arguments.examples):
+            print(f"    {times:4} unasked, wrong: {missed}")
         for example in tally.examples[: arguments.examples]:
-            print("   ", example[:230])  # noqa: T201
+            print("   ", example[:230])
     sys.exit(0)
 
 

@@ -48,12 +48,12 @@ SHORTEST: Final = 4
 READING_SECONDS: Final = 2.0
 """So long the daemon has for reading what a document imports, before it is asked."""
 
-ANSWER_SECONDS: Final = 120.0
+ANSWER_SECONDS: Final = 240.0
 
 UNHURRIED: Final[Mapping[str, str]] = {
-    "completion.target_latency_ms": "10000",
+    "completion.target_latency_ms": "2000",
     "completion.patience_ms": "60000",
-    "completion.timeout_ms": "110000",
+    "completion.timeout_ms": "200000",
     "completion.max_tokens": "32",
     "completion.prefetch": "false",
 }
@@ -115,7 +115,14 @@ def _calls(package: str, path: str, text: str, name: str, definition: str) -> It
         calls = not _NO_CALL.search(line)
         whole = hole.count("(") < hole.count(")") and len(hole.strip()) >= SHORTEST
         if calls and whole and _WORD.search(hole):
-            yield Row(package, path, text[: found.end()], hole, text[len(text) if end < 0 else end :], definition)
+            yield Row(
+                package,
+                path,
+                text[: found.end()],
+                hole,
+                text[len(text) if end < 0 else end :],
+                definition,
+            )
 
 
 def chosen(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
@@ -123,7 +130,7 @@ def chosen(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
     of_package: dict[str, list[Row]] = {}
     for row in rows:
         of_package.setdefault(row.package, []).append(row)
-    draw = random.Random(seed)  # noqa: S311 - a sample, no secret
+    draw = random.Random(seed)
     for each in of_package.values():
         draw.shuffle(each)
     found: list[Row] = []

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 LONGEST: Final = 60_000
 """Characters of a file that is looked at."""
 
-LANGUAGES: Final = frozenset({"python", "javascript", "typescript", "typescriptreact", "java", "go"})
+LANGUAGES: Final = frozenset(
+    {"python", "javascript", "typescript", "typescriptreact", "java", "go"}
+)
 
 _ARCHIVE: Final = re.compile(
     r"(?P<name>.+?)-(?P<version>\d[\w.]*?)(?:-py.*)?\.(?:tar\.gz|tgz|zip|whl)$"

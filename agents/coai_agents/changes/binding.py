@@ -23,7 +23,9 @@ MOST: Final = 400
 """Places of one name that are looked at."""
 
 _BINDING: Final = ("left", "pattern", "alias", "parameter")
-_USING: Final = frozenset({"value", "right", "default_value", "type", "body", "arguments", "object"})
+_USING: Final = frozenset(
+    {"value", "right", "default_value", "type", "body", "arguments", "object"}
+)
 
 
 def words(code: Code, name: str, start: int = 0, end: int | None = None) -> Iterator[Node]:
@@ -41,7 +43,7 @@ def words(code: Code, name: str, start: int = 0, end: int | None = None) -> Iter
 def bindings(code: Code, within: Node, name: str) -> Iterator[Node]:
     """Yield the places in which a name is given a meaning."""
     for node in words(code, name, within.start_byte, within.end_byte):
-        if code.is_name(node) and not is_member(node) and _binds(node, code):
+        if code.is_name(node) and not is_member(node) and is_binding(node, code):
             yield node
 
 
@@ -64,7 +66,8 @@ def bound_outside(code: Code, name: str) -> bool:
     return False
 
 
-def _binds(node: Node, code: Code) -> bool:
+def is_binding(node: Node, code: Code) -> bool:
+    """Say whether a name is given its meaning here."""
     if import_around(node) is not None:
         return True
     if is_label(node):

@@ -93,5 +93,7 @@ def _goes_deeper(code: Code, old: Sequence[Node], new: Sequence[Node]) -> bool:
 def _is_clear(found: Difference) -> bool:
     if found.parent.has_error or found.new_parent.has_error:
         return False
-    sizes = [sum(node.end_byte - node.start_byte for node in side) for side in (found.old, found.new)]
+    sizes = [
+        sum(node.end_byte - node.start_byte for node in side) for side in (found.old, found.new)
+    ]
     return max(sizes) <= LONGEST

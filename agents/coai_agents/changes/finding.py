@@ -29,6 +29,10 @@ MOST: Final = 200
 """Places in one file; who has more is served better by a search and replace."""
 
 
+ONE_BY_ONE: Final = 20
+"""So many places are tried alone where they do not hold together."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
     """Where a change belongs, and what is to stand there."""
@@ -81,7 +85,7 @@ def holding(tree: SyntaxTree, found: Sequence[Place]) -> list[Place]:
     apart = _apart(found)
     if not apart or _parses(tree, apart):
         return apart
-    return [place for place in apart if _parses(tree, [place])] if len(apart) <= 20 else []
+    return [place for place in apart if _parses(tree, [place])] if len(apart) <= ONE_BY_ONE else []
 
 
 def _apart(found: Iterable[Place]) -> list[Place]:
@@ -124,14 +128,14 @@ def _replaced(pattern: Pattern, code: Code, within: Span | None) -> Iterable[Rep
 
 def _belongs(pattern: Pattern, node: Node, there: Replaced, code: Code) -> bool:
     start, end, text = there
-    if code.bytes[start:end] == text.encode() or _is_done(node, there, code):
+    if code.bytes[start:end] == text.encode() or _is_done(there, code):
         return False
     function = function_around(node, code)
     if pattern.scope and not _is_in(node, pattern.scope, code):
         return False
     if isinstance(pattern.root, Slot) and isinstance(pattern.root.old[0], Name):
         name = pattern.root.old[0]
-        if name.member and not _of_itself(node, code):
+        if name.member and not _of_itself(node):
             return False
     for name in pattern.needs:
         if name in pattern.local:
@@ -142,7 +146,7 @@ def _belongs(pattern: Pattern, node: Node, there: Replaced, code: Code) -> bool:
     return not (isinstance(pattern.rewrite, AddArgument) and _is_definition(node, code))
 
 
-def _is_done(node: Node, there: Replaced, code: Code) -> bool:
+def _is_done(there: Replaced, code: Code) -> bool:
     """Say whether what would be written is around the place already."""
     start, end, text = there
     new = text.encode()
@@ -151,9 +155,8 @@ def _is_done(node: Node, there: Replaced, code: Code) -> bool:
     return at >= 0 and len(new) > len(old) and code.bytes[start - at : start - at + len(new)] == new
 
 
-def _of_itself(node: Node, code: Code) -> bool:
+def _of_itself(node: Node) -> bool:
     """Say whether a member is one of the object itself."""
-    del code
     dot = node.prev_sibling
     before = None if dot is None else dot.prev_sibling
     return before is not None and before.text in (b"self", b"this", b"cls")

@@ -26,7 +26,6 @@ from coai_agents.changes.importing import import_patterns
 from coai_agents.changes.patterns import (
     MANY,
     AddArgument,
-    Exact,
     Hole,
     Kind,
     Pattern,
@@ -38,11 +37,11 @@ from coai_agents.changes.patterns import (
 )
 from coai_agents.changes.renaming import definition_patterns
 from coai_agents.changes.rewriting import elements, label_of
-from coai_agents.changes.roles import anything, callee_parts, exact, in_role, receiver
+from coai_agents.changes.roles import MEMBER, anything, callee_parts, exact, in_role, receiver
 from coai_agents.changes.wording import keys_of, titled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from tree_sitter import Node
 
@@ -82,13 +81,20 @@ def pattern_of(
     )
 
 
-_OF_NAMES: Final = (Kind.CALLEE_RENAMED, Kind.TYPE_CHANGED)
+_OF_NAMES: Final = (Kind.CALLEE_RENAMED, Kind.TYPE_CHANGED, Kind.EXPRESSION_CHANGED)
 
 
 def _is_common(found: Difference) -> bool:
-    """Say whether the name that was replaced has its meaning from nowhere in the file."""
+    """Say whether the name that was replaced has its meaning from nowhere in the file.
+
+    A class could also have been imported until the import was changed, a moment ago.
+    """
     code, old = found.before, found.old[0]
-    return not is_member(old) and not bound_in(code, code.tree.root, code.text(old))
+    name = code.text(old)
+    if not code.is_name(old):
+        return False
+    usual = name.islower() or name.endswith(("Error", "Exception"))
+    return usual and not is_member(old) and not bound_in(code, code.tree.root, name)
 
 
 def _needs(found: Difference) -> tuple[tuple[str, ...], frozenset[str]]:
@@ -152,7 +158,7 @@ def _rearranged(found: Difference, call: Node) -> tuple[Pattern, ...]:
     made = _general(found, [found.parent], [found.new_parent])
     if made is None:
         return ()
-    old, template = made
+    old, template, _ = made
     root = Shape(call.type, (*callee_parts(call, found.before), Slot(old), MANY))
     return (pattern_of(found, Kind.ARGUMENTS_CHANGED, root, template),)
 
@@ -211,7 +217,7 @@ def _name(found: Difference, old: Node) -> tuple[Pattern, ...]:
 def _member(found: Difference, slot: Slot, template: Template) -> tuple[Pattern, ...]:
     code, parent = found.before, found.parent
     inner = parts(parent)
-    if found.end != len(inner) or len(inner) < 3:
+    if found.end != len(inner) or len(inner) < MEMBER:
         return ()
     taken = receiver(inner[0], code)
     shape = Shape(parent.type, (taken, *(exact(e, code) for e in inner[1:-1]), slot))
@@ -243,12 +249,12 @@ def _expression(found: Difference) -> tuple[Pattern, ...]:
     made = _general(found, olds, news)
     if made is None:
         return ()
-    old, template = made
+    old, template, holes = made
     only = old[0]
     if isinstance(only, Hole):
         return _wrapped(lifted, olds[0], template, only)
     kind = _kind_of(olds[0], template)
-    if keys_of(Slot(old)) and _tells(olds, found.before):
+    if keys_of(Slot(old)) and any(_tells(node, found.before, holes) for node in olds):
         return (pattern_of(lifted, kind, Slot(old), template),)
     root = in_role(lifted.before, lifted.parent, lifted.start, lifted.end, Slot(old))
     return () if root is None else (pattern_of(lifted, kind, root, template),)
@@ -273,19 +279,17 @@ def _kind_of(old: Node, template: Template) -> Kind:
     return Kind.TYPE_CHANGED if _is_type(old) else Kind.EXPRESSION_CHANGED
 
 
-def _tells(old: Sequence[Node], code: Code) -> bool:
+def _tells(node: Node, code: Code, holes: Collection[tuple[str, str]]) -> bool:
     """Say whether what was replaced tells by itself that it is to be replaced elsewhere.
 
-    A function that is called does, a member and a generic type; a variable or `None` does not.
+    A function that is called does, a member and a generic type, as far as they are no holes; a
+    variable, a literal or `None` does not.
     """
-    for node in old:
-        waiting = [node]
-        while waiting:
-            each = waiting.pop()
-            if is_member(each) or callee_of(each) is not None or _is_generic(each, code):
-                return True
-            waiting.extend(each.children)
-    return False
+    if _may_differ(node, code) and _key(node, code) in holes:
+        return False
+    if is_member(node) or callee_of(node) is not None or _is_generic(node, code):
+        return True
+    return any(_tells(child, code, holes) for child in node.children)
 
 
 def _is_generic(node: Node, code: Code) -> bool:
@@ -308,7 +312,7 @@ def _wrapped(found: Difference, old: Node, template: Template, hole: Hole) -> tu
 
 def _general(
     found: Difference, olds: Sequence[Node], news: Sequence[Node]
-) -> tuple[tuple[Part, ...], Template] | None:
+) -> tuple[tuple[Part, ...], Template, Collection[tuple[str, str]]] | None:
     """Return the old code with holes where the new one has the same, and the new one with them."""
     mine = {_key(e, found.before) for node in olds for e in _values(node, found.before)}
     theirs = {_key(e, found.after) for node in news for e in _values(node, found.after)}
@@ -319,7 +323,7 @@ def _general(
         pieces += _pieces(node, found.after, holes)
     if any(isinstance(piece, str) and "\n" in piece for piece in pieces):
         return None
-    return old, Template(tuple(pieces))
+    return old, Template(tuple(pieces)), holes
 
 
 def _key(node: Node, code: Code) -> tuple[str, str]:

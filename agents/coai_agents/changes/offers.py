@@ -189,8 +189,7 @@ class SameChange:
             return None
         within = Span(source.line_start(line), source.line_end(line))
         for pending in self._pending:
-            here = pending.uri == source.uri
-            if pending.passed >= PASSED or not is_shown_unasked(pending.pattern, here=here):
+            if pending.passed >= PASSED or not is_shown_unasked(pending.pattern, source.uri):
                 continue
             place = next(iter(self._fresh(pending, tree, within)), None)
             if place is not None:
@@ -280,9 +279,7 @@ def _in_files(pending: _Pending, source: Source, around: Surroundings) -> Found:
     if edited is None or pending.pattern.scope:
         return ()
     opened = {each.path for each in (source, *around.opened) if each.path is not None}
-    files = elsewhere(
-        pending.pattern, edited, around.roots, refused=around.refused, without=opened
-    )
+    files = elsewhere(pending.pattern, edited, around.roots, refused=around.refused, without=opened)
     return tuple((file, tuple(there)) for file, there in files)
 
 

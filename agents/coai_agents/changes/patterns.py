@@ -115,20 +115,28 @@ class Bound:
 
 def match(part: Part, node: Node, code: Code, bound: Bound) -> Bound | None:
     """Return what a part finds in a node, or None if it does not fit."""
-    if isinstance(part, Exact):
-        return bound if node.type == part.kind and code.text(node) == part.text else None
-    if isinstance(part, Name):
-        fits = code.is_name(node) and code.text(node) == part.text
-        fits = fits and is_member(node) == part.member and not is_label(node)
-        return bound if fits else None
+    if isinstance(part, (Exact, Name)):
+        return bound if _is_written(part, node, code) else None
     if isinstance(part, Shape):
-        return None if node.type != part.kind else _children(part.children, parts(node), code, bound)
+        return (
+            _children(part.children, parts(node), code, bound) if node.type == part.kind else None
+        )
     if isinstance(part, Slot):
         return _children((part,), [node], code, bound)
     if isinstance(part, Call):
         return _call(part, node, code, bound)
-    if isinstance(part, Many):
-        return bound
+    return bound if isinstance(part, Many) else _hole(part, node, code, bound)
+
+
+def _is_written(part: Exact | Name, node: Node, code: Code) -> bool:
+    if code.text(node) != part.text:
+        return False
+    if isinstance(part, Exact):
+        return node.type == part.kind
+    return code.is_name(node) and is_member(node) == part.member and not is_label(node)
+
+
+def _hole(part: Hole, node: Node, code: Code, bound: Bound) -> Bound | None:
     text = code.text(node)
     if not node.is_named or bound.holes.get(part.number, text) != text:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coai_agents.changes.binding import _binds
+from coai_agents.changes.binding import is_binding
 from coai_agents.changes.code import ITSELF, function_around, is_member
 from coai_agents.changes.patterns import (
     AddArgument,
@@ -39,7 +39,7 @@ def definition_patterns(found: Difference) -> tuple[Pattern, ...] | None:
     if len(found.old) == 1 and len(found.new) == 1:
         old, new = found.old[0], found.new[0]
         names = found.before.is_name(old) and found.after.is_name(new)
-        if names and not is_member(old) and _binds(old, found.before):
+        if names and not is_member(old) and is_binding(old, found.before):
             return _renamed(found, old)
     return None
 
@@ -144,7 +144,7 @@ def _named(parameters: Node, code: Code) -> Sequence[str]:
 def _names(parameter: Node, code: Code) -> Sequence[Node]:
     name = parameter.child_by_field_name("name") or parameter.child_by_field_name("pattern")
     within = parameter if name is None else name
-    return [each for each in code.names(within)] if within.children else [within]
+    return list(code.names(within)) if within.children else [within]
 
 
 def _call(

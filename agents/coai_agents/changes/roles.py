@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.changes.code import DOTS, ITSELF, NAMED_BY, call_of, parts
 from coai_agents.changes.patterns import MANY, Exact, Hole, Shape
+from coai_agents.syntax.imports import imports
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 HIGHEST: Final = 4
 """Nodes above a place that are looked at for its role."""
+
+MEMBER: Final = 3
+"""Parts of `a.b`."""
 
 TELLING: Final = 3
 """Letters of a name that tells something."""
@@ -37,8 +41,11 @@ def anything(node: Node) -> Hole:
 
 
 def callee_parts(call: Node, code: Code) -> list[Part]:
-    """Return the parts of a call before its arguments: the name stays, what it is a member of may
-    be anything, but for the object itself, a class or a module."""
+    """Return the parts of a call before its arguments.
+
+    The name stays; what it is a member of may be anything but the object itself, a class or a
+    module.
+    """
     before = [part for part in parts(call) if call_of(part) is None]
     arguments = call.child_by_field_name("arguments")
     before = [part for part in before if arguments and part.end_byte <= arguments.start_byte]
@@ -51,8 +58,10 @@ def callee_parts(call: Node, code: Code) -> list[Part]:
 
 def _callee(node: Node, code: Code) -> Part:
     inner = parts(node)
-    if len(inner) == 3 and inner[1].type in DOTS:
-        return Shape(node.type, (receiver(inner[0], code), *(exact(each, code) for each in inner[1:])))
+    if len(inner) == MEMBER and inner[1].type in DOTS:
+        return Shape(
+            node.type, (receiver(inner[0], code), *(exact(each, code) for each in inner[1:]))
+        )
     return exact(node, code)
 
 
@@ -66,8 +75,6 @@ def receiver(node: Node, code: Code) -> Part:
 
 def is_module(name: str, code: Code) -> bool:
     """Say whether a file imports something by this name."""
-    from coai_agents.syntax.imports import imports  # noqa: PLC0415 - needs the grammar's query
-
     return any(
         name in (each.local_name, each.local_name.rsplit("/", 1)[-1]) for each in imports(code.tree)
     )

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -22,6 +21,7 @@ from coai_agents.analysis.run.worker import AnalysisError
 from coai_agents.source import Edit, Position, Span
 from coai_agents.syntax.tree import parse
 from coai_server.lsp.features import same_change
+from coai_server.lsp.features.action_client import BY_MODEL, Client
 from coai_server.lsp.features.agents import documenting
 from coai_server.lsp.features.findings.diagnostic_items import SOURCE, range_of
 from coai_server.lsp.features.findings.diagnostics import CONTENT_MODIFIED
@@ -38,8 +38,6 @@ logger = logging.getLogger(__name__)
 
 FIX_ALL: Final = "source.fixAll.coai"
 
-_BY_MODEL: Final = types.CodeActionTag.LlmGenerated
-
 OPTIONS: Final = types.CodeActionOptions(
     code_action_kinds=[
         types.CodeActionKind.QuickFix,
@@ -49,35 +47,6 @@ OPTIONS: Final = types.CodeActionOptions(
     ],
     resolve_provider=True,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """What the client can do with actions."""
-
-    encoding: Encoding
-    lazy: bool
-    """Whether it asks for an action's edit when it needs it."""
-    versioned: bool
-    """Whether it takes edits that name the version that they are for."""
-    tags: bool = False
-    """Whether it shows that a model had a part in an action."""
-    annotates: bool = False
-    """Whether it shows what edits are for, and asks before it makes some of them."""
-
-    @classmethod
-    def of(cls, capabilities: types.ClientCapabilities, encoding: Encoding) -> Client:
-        """Read a client's capabilities."""
-        about = capabilities.text_document and capabilities.text_document.code_action
-        support = about and about.resolve_support
-        edits = capabilities.workspace and capabilities.workspace.workspace_edit
-        return cls(
-            encoding,
-            lazy=bool(about and about.data_support and support and "edit" in support.properties),
-            versioned=bool(edits and edits.document_changes),
-            tags=bool(about and about.tag_support and _BY_MODEL in about.tag_support.value_set),
-            annotates=bool(edits and edits.change_annotation_support),
-        )
 
 
 class Fixes:
@@ -174,6 +143,13 @@ def register(server: Server, known: Diagnostics) -> None:
             make=partial(_rewriting, source, client),
         )
 
+    _register_resolve(server, fixes_of)
+
+
+def _register_resolve(server: Server, fixes_of: Fixes) -> None:
+    """Make the edit of an action that was chosen."""
+    documents = server.documents
+
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def resolve(action: types.CodeAction) -> types.CodeAction:
         sent: object = action.data
@@ -190,7 +166,7 @@ def register(server: Server, known: Diagnostics) -> None:
         edits: Sequence[Edit]
         if asked.get("agent") == documenting.AGENT:
             edits, by_model = await documenting.resolved(server, source, asked)
-            action.tags = [_BY_MODEL] if by_model and client.tags else None
+            action.tags = [BY_MODEL] if by_model and client.tags else None
             now = documents.snapshot(source.uri)
             if now is None or now.version != source.version:
                 raise _moved_on()
@@ -258,7 +234,7 @@ def _rewriting(
         kind=kind,
         edit=workspace_edit(source, edits, client) if edits else None,
         data=_data(source, **data) if client.lazy else None,
-        tags=[_BY_MODEL] if data["model"] and client.tags else None,
+        tags=[BY_MODEL] if data["model"] and client.tags else None,
     )
 
 

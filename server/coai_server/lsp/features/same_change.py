@@ -15,8 +15,8 @@ from lsprotocol import types
 
 from coai_agents.completion.cursor import Cursor
 from coai_agents.completion.outcome import Event, Suggestion, Trigger
-from coai_server.lsp.features.findings.diagnostic_items import range_of
 from coai_agents.source import Span
+from coai_server.lsp.features.findings.diagnostic_items import range_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from coai_agents.changes.finding import Place
     from coai_agents.changes.offers import Everywhere, Offer
     from coai_agents.source import Source
-    from coai_server.lsp.features.code_action import Client
+    from coai_server.lsp.features.action_client import Client
     from coai_server.lsp.server import Server
 
 AGENT: Final = "sameChange"
@@ -61,14 +61,22 @@ async def at_cursor(
     offer = None if tree is None else changes.at_line(tree, line)
     if offer is None:
         return None
-    spent = (time.perf_counter() - started) * 1000
-    _note(server, source, line, trigger, offer, spent)
+    shown = Suggestion(
+        text=offer.place.text,
+        replaces=0,
+        origin="change",
+        backend=_BACKEND,
+        model=offer.pattern.title,
+        elapsed_ms=(time.perf_counter() - started) * 1000,
+        identity=0,
+    )
+    # So that `coai.why` tells what was shown, and from which edit.
+    event = Event(time.monotonic(), source.uri, line, trigger, shown, source.language)
+    server.services.completer.history.append(event)
     return _item(server, source, offset, offer)
 
 
-def _item(
-    server: Server, source: Source, offset: int, offer: Offer
-) -> types.InlineCompletionItem:
+def _item(server: Server, source: Source, offset: int, offer: Offer) -> types.InlineCompletionItem:
     """Return ghost text over a range that holds both the place and the cursor."""
     span, text = offer.place.span, offer.place.text
     start, end = min(span.start, offset), max(span.end, offset)
@@ -78,23 +86,6 @@ def _item(
         filter_text=source.text[start:end] or None,
         range=range_of(source, Span(start, end), server.documents.encoding),
     )
-
-
-def _note(
-    server: Server, source: Source, line: int, trigger: Trigger, offer: Offer, spent: float
-) -> None:
-    """Have `coai.why` tell what was shown, and from which edit."""
-    shown = Suggestion(
-        text=offer.place.text,
-        replaces=0,
-        origin="change",
-        backend=_BACKEND,
-        model=offer.pattern.title,
-        elapsed_ms=spent,
-        identity=0,
-    )
-    event = Event(time.monotonic(), source.uri, line, trigger, shown, source.language)
-    server.services.completer.history.append(event)
 
 
 async def actions(
@@ -162,13 +153,15 @@ def _edit(
     """Return the edits of all places, or of the document's alone."""
     files = [(source, found.here), *(found.others if all_files else ())]
     if not client.versioned:
-        return types.WorkspaceEdit(
-            changes={each.uri: list(_edits(each, there, client, "")) for each, there in files}
-        )
+        plain = {each.uri: [*_edits(each, there, client)] for each, there in files if there}
+        return types.WorkspaceEdit(changes=plain)
     changes = [
         types.TextDocumentEdit(
             types.OptionalVersionedTextDocumentIdentifier(each.uri, each.version or None),
-            list(_edits(each, there, client, _HERE if each is source else _OTHERS)),
+            [
+                _annotated(edit, _HERE if each is source else _OTHERS) if client.annotates else edit
+                for edit in _edits(each, there, client)
+            ],
         )
         for each, there in files
         if there
@@ -187,13 +180,13 @@ def _edit(
     )
 
 
-def _edits(
-    source: Source, places: Sequence[Place], client: Client, annotation: str
-) -> Iterator[types.TextEdit | types.AnnotatedTextEdit]:
+def _edits(source: Source, places: Sequence[Place], client: Client) -> Iterator[types.TextEdit]:
     for place in places:
-        where = range_of(source, place.span, client.encoding)
         text = place.text.replace("\n", "\r\n") if "\r\n" in source.text else place.text
-        if annotation and client.annotates:
-            yield types.AnnotatedTextEdit(annotation_id=annotation, range=where, new_text=text)
-        else:
-            yield types.TextEdit(where, text)
+        yield types.TextEdit(range_of(source, place.span, client.encoding), text)
+
+
+def _annotated(edit: types.TextEdit, annotation: str) -> types.AnnotatedTextEdit:
+    return types.AnnotatedTextEdit(
+        annotation_id=annotation, range=edit.range, new_text=edit.new_text
+    )
