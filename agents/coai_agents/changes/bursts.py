@@ -69,7 +69,7 @@ class Bursts:
         large = max(len(span), len(span) + grown) > MOST_CHARACTERS
         ended: Settled | None = None
         burst = self._burst
-        if burst is not None and not burst.low - 1 <= low <= burst.high + 1:
+        if burst is not None and not burst.low <= low <= burst.high:
             ended = self.settle()
             burst = None
         if burst is None:
