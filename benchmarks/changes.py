@@ -6,8 +6,9 @@ DIR has archives of several versions of packages, as `pip download --no-deps --n
 NAME==VERSION` leaves them. Of two versions that follow each other, every file's hunks are applied
 in order, as if somebody edited one line after the other. What is offered after each edit is held
 against the later version: an offer is right if it lies on a shortest way from the old lines to the
-new ones, counted in tokens, and wrong if not, or if the line stayed as it was or went away. Nothing
-is offered twice. Recall counts the lines whose change, token by token, was that of an earlier line.
+new ones, counted in tokens. It is wrong if not, or if the line stayed as it was or went away; of a
+line that went away nobody knows what it needed, so a second figure leaves those out. Nothing is
+offered twice. Recall counts the lines whose change, token by token, was that of an earlier line.
 
 Packages that are named by `--held` are counted apart: nothing was decided by their figures.
 """
@@ -161,6 +162,19 @@ class File:
         new = tokens("\n".join(self._new(low_all, high_all)))
         return low, distance(old, new) == distance(old, offered) + distance(offered, new)
 
+    def is_gone(self, line: int | None) -> bool:
+        """Say whether nothing in the next version is half like a line that was replaced."""
+        if line is None:
+            return False
+        block = next((b for b in self.blocks if b.start <= line < b.end), None)
+        if block is None:
+            return False
+        old = tokens(self.old[line])
+        likest = (
+            2 * distance(old, tokens(new)) <= len(old) + len(tokens(new)) for new in block.new
+        )
+        return not any(likest)
+
     def _new(self, low: int, high: int) -> list[str]:
         lines: list[str] = []
         at = low
@@ -181,6 +195,8 @@ class Tally:
     wrong: Counter[str] = field(default_factory=Counter[str])
     unasked: int = 0
     unasked_right: int = 0
+    unasked_gone: int = 0
+    """Offers on lines that have no counterpart in the next version."""
     found: int = 0
     shown: int = 0
     expected: int = 0
@@ -197,6 +213,7 @@ class Tally:
         self.shown += other.shown
         self.unasked += other.unasked
         self.unasked_right += other.unasked_right
+        self.unasked_gone += other.unasked_gone
         self.expected += other.expected
         self.edits += other.edits
         self.examples += other.examples
@@ -271,6 +288,7 @@ class Replay:
             self._unasked.add(key)
             self.tally.unasked += 1
             self.tally.unasked_right += right
+            self.tally.unasked_gone += not right and other.is_gone(line)
             if not right:
                 self.tally.missed.append(f"({pattern.evidence}) {pattern.title} | {other.name}")
 
@@ -351,8 +369,11 @@ def main() -> None:
 def line_of(name: str, tally: Tally) -> str:
     """Return a line of the table."""
     unasked = tally.unasked_right / tally.unasked if tally.unasked else 1.0
+    there = tally.unasked - tally.unasked_gone
+    kept = tally.unasked_right / there if there else 1.0
     return (
         f"{name:<26} edits {tally.edits:5}  unasked {tally.unasked:5} precision {unasked:.3f} "
+        f"({kept:.3f} of lines still there) "
         f"recall {tally.shown / max(1, tally.expected):.3f}  menu "
         f"{tally.right.total() + tally.wrong.total():5} precision {tally.precision:.3f} "
         f"recall {tally.recall:.3f} of {tally.expected}"
