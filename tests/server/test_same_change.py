@@ -57,7 +57,7 @@ class Project(Daemon):
     """A daemon with a document of a real folder open."""
 
     def __init__(self, folder: Path, home: Path, **settings: str) -> None:
-        super().__init__(home, **ALONE, **settings)
+        super().__init__(home, **{**ALONE, "COAI_COMPLETION__SAME_CHANGE": "true", **settings})
         self.folder = folder
         self.uri = (folder / "main.py").as_uri()
         self.version = 1
@@ -216,7 +216,7 @@ def test_an_action_for_an_older_text_is_refused(project: Project) -> None:
     assert project.error("codeAction/resolve", action)["code"] == -32801
 
 
-def test_it_can_be_switched_off(folder: Path, tmp_path: Path) -> None:
+def test_it_is_switched_off_by_a_setting(folder: Path, tmp_path: Path) -> None:
     with Project(folder, tmp_path, COAI_COMPLETION__SAME_CHANGE="false") as project:
         project.start_with(ANNOTATING)
         rename(project, 4)

@@ -26,7 +26,8 @@ UNASKED: Final[Mapping[Kind, tuple[int, int]]] = {
     Kind.ATTRIBUTE_RENAMED: (NEVER, NEVER),
     Kind.NAME_CHANGED: (NEVER, NEVER),
     Kind.ARGUMENT_ADDED: (3, NEVER),
-    Kind.WRAPPED: (3, NEVER),
+    Kind.TYPE_CHANGED: (NEVER, NEVER),
+    Kind.WRAPPED: (NEVER, NEVER),
     Kind.UNWRAPPED: (3, NEVER),
 }
 """Edits that it takes for a document in which one of them was, and for others."""

@@ -107,7 +107,7 @@ class CompletionSettings(Section):
         ),
     )
     same_change: Annotated[bool, SWITCH_OFF] = Field(
-        default=True,
+        default=False,
         description=(
             "Whether a change that was made is offered in the other places that need it too."
         ),

@@ -37,6 +37,7 @@ NARROWABLE = {
     "completion.context",
     "completion.gitignored_context",
     "completion.prefetch",
+    "completion.same_change",
     "completion.allow_cloud",
     "privacy.mode",
     "privacy.exclude",
