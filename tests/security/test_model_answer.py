@@ -18,13 +18,13 @@ from markdown_it.tree import SyntaxTreeNode
 
 from coai_agents import markdown
 from coai_agents.analysis.findings.findings import Finding, Severity, Step
+from coai_agents.analysis.rules.page_addresses import page_of
 from coai_agents.analysis.rules.rule_pages import rule_page
 from coai_agents.analysis.rules.rules import OwnConcept, know
+from coai_agents.application.hover import description, explanation
 from coai_agents.source import Source, Span, without_surrogates
 from coai_agents.symbols.hover import Symbol
 from coai_agents.syntax.language import Kind
-from coai_server.lsp.features.findings.diagnostic_items import page_of
-from coai_server.lsp.features.hover import description, explanation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -27,9 +27,9 @@ class NoFiles(WorkspaceAudit):
             on_open=[], on_close=[], folders=[SimpleNamespace(path=folder)], encoding=None
         )
         server: Any = SimpleNamespace(documents=documents)
-        super().__init__(cast("Server", server), cast("Any", None))
+        super().__init__(cast("Server", server), cast("Any", SimpleNamespace(analyses=None)))
 
-    async def _audit(self, roots: Sequence[Path], bar: Any, worker: Any) -> dict[str, Any]:  # noqa: ANN401 - as in the class above
+    async def _audit(self, roots: Sequence[Path], bar: Any, audit: Any) -> dict[str, Any]:  # noqa: ANN401 - as in the class above
         return {"files": 0}
 
 

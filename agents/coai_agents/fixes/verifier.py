@@ -1,7 +1,8 @@
-"""The one door that every fix has to pass, whoever wrote it: a rule, a function or a model.
+"""The one door that every change has to pass, whoever wrote it: a rule, a function or a model.
 
-An edit passes if it applies, the file still parses as well as before, the finding is gone, nothing
-new appeared and no comment was added that only silences it.
+A change does no harm if it applies, the file still parses as well as before, nothing new is found
+and no comment was added that only silences something. A fix is one after which, besides, the
+finding is gone.
 """
 
 from __future__ import annotations
@@ -41,6 +42,32 @@ def _key(span: Span) -> tuple[int, int]:
     return span.start, span.end
 
 
+def harmless(
+    source: Source, edits: Sequence[Edit], before: Analysis | None = None
+) -> Analysis | None:
+    """Return the analysis of the document after edits that do no harm, None if they do.
+
+    `before` is the analysis of the same snapshot, as it was made, if there is one already. What no
+    grammar reads cannot be judged, so nothing there is harmless.
+    """
+    try:
+        after = applied(source, edits)
+    except ValueError:
+        return None
+    old, new = parse(source), parse(after)
+    if old is None or new is None or broken_places(new) > broken_places(old):
+        return None
+    if source.language == "python" and _compiles(source.text) and not _compiles(after.text):
+        return None
+    before = before or analyse(source)
+    then = Counter(each.rule for each in before.findings)
+    analysis = analyse(after)
+    now = Counter(each.rule for each in analysis.findings)
+    # What was not looked at any more may hide what is new.
+    worse = len(analysis.notes) > len(before.notes) or analysis.suppressed > before.suppressed
+    return None if worse or now - then else analysis
+
+
 def verify(
     source: Source, finding: Finding, edits: Sequence[Edit], before: Analysis | None = None
 ) -> bool:
@@ -49,25 +76,11 @@ def verify(
     `before` is the analysis of the same snapshot, if there is one already.
     """
     before = before or analyse(source)
-    try:
-        after = applied(source, edits)
-    except ValueError:
+    after = harmless(source, edits, before)
+    if after is None:
         return False
-    old, new = parse(source), parse(after)
-    if old is None or new is None or broken_places(new) > broken_places(old):
-        return False
-    if source.language == "python" and _compiles(source.text) and not _compiles(after.text):
-        return False
-    then = Counter(each.rule for each in before.findings)
-    analysis = analyse(after)
-    now = Counter(each.rule for each in analysis.findings)
-    return (
-        len(analysis.notes) <= len(before.notes)
-        and analysis.suppressed <= before.suppressed
-        and now[finding.rule] < then[finding.rule]
-        and not now - then
-        and not _still_there(finding, edits, analysis)
-    )
+    then, now = (sum(each.rule == finding.rule for each in one.findings) for one in (before, after))
+    return now < then and not _still_there(finding, edits, after)
 
 
 def _compiles(text: str) -> bool:

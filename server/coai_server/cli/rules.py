@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -96,12 +97,13 @@ def have_own_rules(more: Iterable[Path] = ()) -> None:
     The current directory's own rules (`.coai/rules`) are not among them unless the user's settings
     trust it: they come with the code.
     """
+    from coai_agents.application.audit.wishes import have, rule_places  # noqa: PLC0415 (as below)
     from coai_routing.settings.loading import load  # noqa: PLC0415 (not for `--help`)
-    from coai_server.cli.audit.wishes import have, rule_places  # noqa: PLC0415 (as above)
 
     here = Path.cwd()
     places = rule_places(load(workspace_roots=[here]).settings.static, [here])
-    have([*places, *(str(place) for place in more)])
+    for problem in have([*places, *(str(place) for place in more)]):
+        say(f"{problem}\n", sys.stderr)
 
 
 @commands.command("test")

@@ -7,16 +7,9 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
+from coai_agents.application.complete import Completions
+from coai_agents.application.document_settings import DocumentSettings
 from coai_agents.changes.offers import SameChange, Surroundings
-from coai_agents.completion.completer import Completer
-from coai_agents.completion.egress_gate import PrivacyEgressGate
-from coai_agents.completion.gate import CompletionGate
-from coai_agents.completion.prompt.notebook import cells_above
-from coai_agents.completion.stop.structure import SyntaxTrees
-from coai_agents.context.knowledge import WorkspaceContext
-from coai_agents.exclusions.decisions import ExclusionRules, Exclusions
-from coai_routing.machine import Machine
-from coai_routing.privacy.file_names import written
 from coai_routing.settings.loading import LoadedSettings, load, rows
 from coai_routing.settings.schema import LogSettings
 from coai_routing.wiring.local import LocalModels
@@ -26,7 +19,7 @@ from coai_server.daemon.recording import Recorder
 from coai_server.daemon.specialists import Specialists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from coai_agents.source import Source
@@ -54,7 +47,6 @@ class Services:
         self._keys: dict[str, str] = {}
         self._log = LogSettings()
         self._loading = asyncio.Lock()
-        self._of_documents: dict[str, Settings] = {}
         self.loaded = self._load()
         self._write_log()
         self.on_status: Callable[[], None] | None = None
@@ -62,38 +54,25 @@ class Services:
         self.on_settings: Callable[[], None] | None = None
         """Called when the settings have changed."""
         self.models = LocalModels(lambda: self.settings, on_change=self._status_changed)
-        self.trees = SyntaxTrees()
-        self.exclusions = Exclusions(self._exclusion_rules, roots=self._roots())
-        self.gate = CompletionGate(
-            settings=self.completion_settings,
-            exclusions=self.exclusions,
-            in_comment=self.trees.in_comment,
-        )
-        self.context = WorkspaceContext(self.exclusions)
         self.changes = SameChange()
+        self.of_documents = DocumentSettings(lambda: self.loaded, self._roots())
+        self.exclusions = self.of_documents.exclusions
         self.recorder = Recorder(
             self.ledger_settings, documents.snapshot, judged=self.models.judged
         )
-        self.egress_gate = PrivacyEgressGate(
-            self._settings_for, lambda: self.exclusions.known_roots
-        )
-        self.specialists = Specialists(
-            self.models, self.egress_gate, self.exclusions, self.settings_of
-        )
-        self.completer = Completer(
-            backends=self.models.backends,
-            settings=self.completion_settings,
-            document=documents.snapshot,
-            gate=self.gate,
-            context=self.context,
-            syntax=self.trees,
-            egress_gate=self.egress_gate,
+        self.completions = Completions(
+            self.models,
+            self.of_documents,
+            documents,
             listener=self.recorder,
             tuning=self.recorder.tuning,
-            above=lambda source: cells_above(source, documents.open_sources()),
-            strained=Machine().is_strained,
         )
-        documents.on_open.append(self._opened)
+        self.trees, self.gate = self.completions.trees, self.completions.gate
+        self.completer = self.completions.completer
+        self.specialists = Specialists(
+            self.models, self.completions.egress_gate, self.exclusions, self.settings_of
+        )
+        documents.on_open.append(self.completions.opened)
         documents.on_change.append(self._changed)
         documents.on_close.append(self._closed)
 
@@ -104,28 +83,13 @@ class Services:
         """What holds for what is in no file."""
         return self.loaded.settings
 
+    def settings_of(self, uri: str) -> Settings:
+        """Return what holds for a document, see `DocumentSettings`; reads only memory."""
+        return self.of_documents.of(uri)
+
     def completion_settings(self, uri: str) -> CompletionSettings:
         """Return what holds for completions in a document; reads only memory."""
-        return self.settings_of(uri).completion
-
-    def settings_of(self, uri: str) -> Settings:
-        """Return what holds for a document, as the projects that it belongs to narrow it.
-
-        It belongs to each that it is in by any of its names, as far as these are known: reads only
-        memory.
-        """
-        known = self._of_documents.get(uri)
-        if known is None:
-            names = self.exclusions.known_names(uri)
-            names_now = names or written(uri, self.exclusions.known_roots)
-            known = self._settings_for((*names_now.paths, *names_now.roots))
-            if names is not None:
-                # Taking a URI apart costs more than anything else that a keystroke decides.
-                self._of_documents[uri] = known
-        return known
-
-    def _settings_for(self, paths: Sequence[str]) -> Settings:
-        return self.loaded.for_names(paths)
+        return self.of_documents.completion(uri)
 
     def ledger_settings(self, uri: str) -> LedgerSettings:
         """Return what holds for recording a document's requests; reads only memory."""
@@ -134,9 +98,6 @@ class Services:
     def document(self, uri: str) -> Source | None:
         """Return the snapshot of an open document."""
         return self._documents.snapshot(uri)
-
-    def _exclusion_rules(self, folder: Path | None) -> ExclusionRules:
-        return ExclusionRules.of(self.loaded.for_path(folder))
 
     def _roots(self) -> tuple[Path, ...]:
         paths = (folder.path for folder in self._documents.folders)
@@ -189,18 +150,15 @@ class Services:
             self.loaded = await asyncio.to_thread(self._load)
         if self.loaded == before:
             return
-        self._of_documents.clear()
+        self.of_documents.forget_all()
         self._write_log()
         if self.on_settings is not None:
             self.on_settings()
         self.completer.forget_suggestions()
         self._status_changed()
         await self.recorder.apply()
-        await asyncio.to_thread(self.exclusions.set_roots, self._roots())
-        await self.exclusions.refresh()
-        # What was asked meanwhile was answered by the names in the folders of before.
-        self._of_documents.clear()
-        await self.context.refresh()
+        await self.of_documents.refresh(self._roots())
+        await self.completions.context.refresh()
         await self.models.apply()
         self._status_changed()
 
@@ -210,27 +168,16 @@ class Services:
 
     # ----------------------------------------------------------- documents
 
-    def _opened(self, source: Source) -> None:
-        # Links may lead elsewhere than when it was open before.
-        self._of_documents.pop(source.uri, None)
-        self.exclusions.forget(source.uri)
-        self.context.opened(source)
-        self.completer.opened(source)
-
     def _changed(self, before: Source, after: Source) -> None:
         if self.completion_settings(after.uri).same_change:
             self.changes.changed(before, after)
-        self.context.changed(after)
-        self.completer.changed(after)
+        self.completions.changed(after)
         self.recorder.feedback.changed(after)
 
     def _closed(self, source: Source) -> None:
-        self._of_documents.pop(source.uri, None)
         self.changes.closed(source.uri)
-        self.context.closed(source.uri)
-        self.completer.closed(source.uri)
+        self.completions.closed(source.uri)
         self.recorder.feedback.closed(source.uri)
-        self.trees.forget(source.uri)
 
     # --------------------------------------------------------------- asked
 
@@ -260,8 +207,7 @@ class Services:
     async def start(self) -> None:
         """Find models and load them; whoever asks meanwhile is told that they are starting."""
         self.recorder.open()
-        await self.exclusions.refresh()
-        await self.context.refresh()
+        await self.completions.start()
         self.models.backends.start()
         await self.models.cloud.prepare()
         await self.models.embedded.use(self.settings.engine)
@@ -270,9 +216,8 @@ class Services:
     async def aclose(self) -> None:
         """Cancel what runs and let go of the models."""
         await self.specialists.aclose()
-        await self.completer.aclose()
+        await self.completions.aclose()
         await self.recorder.aclose()
-        await self.context.aclose()
         await self.models.aclose()
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_agents.analysis.findings.findings import Severity
 from coai_agents.analysis.run import remembered
 from coai_agents.analysis.run.survey import AnalysisCache, Audited, files_in, survey
+from coai_agents.application.audit.fixing import repair
+from coai_agents.application.audit.selection import Selection
 from coai_server.cli.audit import alone
-from coai_server.cli.audit.auditing import Format, Level, Options
-from coai_server.cli.audit.fixing import repair
-from coai_server.cli.audit.selection import Selection
+from coai_server.cli.audit.auditing import Format, Options, repaired
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,7 @@ FIXED = (
     "def f(a=None):\n    if a is None:\n        a = []\n    return a\n"
 )
 
-ALL = Selection(4, None, frozenset())
+ALL = Selection()
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ def test_a_file_that_changed_since_is_left_alone(project: Path) -> None:
     (project / "bad.py").write_text(f"# New.\n{BAD}")
     (done,) = repair(audited, ALL, write=True)
     assert done.refusal == "it has changed since it was looked at."
-    assert "not changed: it has changed" in done.text(shown=False)
+    assert "not changed: it has changed" in repaired(done, shown=False)
     assert (project / "bad.py").read_text() == f"# New.\n{BAD}"
 
 
@@ -145,7 +146,7 @@ def test_a_file_that_is_gone_is_said(project: Path) -> None:
     (project / "bad.py").unlink()
     (done,) = repair(audited, ALL, write=True)
     assert done.refusal
-    assert done.document()["written"] is False
+    assert done.as_json()["written"] is False
 
 
 @pytest.mark.skipif(
@@ -183,7 +184,7 @@ def test_the_short_way_knows_every_option_of_the_long_one() -> None:
     ("arguments", "options"),
     [
         ([], Options()),
-        (["--format", "json", "--level=error"], Options(form=Format.JSON, level=Level.ERROR)),
+        (["--format", "json", "--level=error"], Options(form=Format.JSON, level=Severity.ERROR)),
         (["--jobs", "2", "--no-cache"], Options(jobs=2, cached=False)),
         (["--fix", "--dry-run", "--diff", "HEAD"], Options(fix=True, dry_run=True, diff="HEAD")),
         (["--help"], None),

@@ -13,9 +13,9 @@ from coai_agents.analysis.rules import user_rules
 from coai_agents.analysis.run import remembered
 from coai_agents.analysis.run import survey as survey_module
 from coai_agents.analysis.run.survey import AnalysisCache, files_in, survey
+from coai_agents.application.audit import wishes
 from coai_routing.settings import files as settings_files
 from coai_routing.settings.findings_sections import StaticSettings
-from coai_server.cli.audit import wishes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

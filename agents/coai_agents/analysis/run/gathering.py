@@ -1,14 +1,15 @@
-"""Which files of some folders are looked at, found with as little loading and asking as can be.
+"""The way through folders, and which of their files are looked at.
 
-A second run over unchanged files takes most of its time for finding them, so this imports neither
-the settings nor the parser, and reads each folder once.
+There is one way through folders (`walk`), and a `Sieve` says what of them counts. A second audit of
+unchanged files takes most of its time for finding them, so this imports neither the settings nor
+the parser, and reads each folder once.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from coai_agents.analysis.texts.formats import is_named, is_read
 from coai_agents.exclusions.folder import read_folder
@@ -27,7 +28,8 @@ TEXTS: Final = frozenset(
 """Suffixes of files that are no code and may hold secrets."""
 
 SKIPPED: Final = frozenset(
-    {".git", ".hg", ".svn", ".venv", "venv", "node_modules", "__pycache__", ".tox", ".mypy_cache"}
+    {".git", ".hg", ".svn", ".jj", ".venv", "venv", "node_modules", "__pycache__", ".tox"}
+    | {".mypy_cache"}
 )
 """Folders that hold nothing of the user's own."""
 
@@ -36,8 +38,60 @@ _IGNORE_CASE: Final = os.name == "nt"
 _suffixes: Final[dict[str, bool]] = {}
 
 
+class Sieve(Protocol):
+    """What counts in one folder."""
+
+    def at(self, folder: str) -> Sieve:
+        """Return the same when the folder is read, which is when its own files may be."""
+        ...
+
+    def below(self, name: str) -> Sieve | None:
+        """Return what counts in a folder of this name in the folder; None if nothing does."""
+        ...
+
+    def keeps(self, name: str) -> bool:
+        """Say whether a file of this name in the folder counts."""
+        ...
+
+
+class TooManyNamesError(Exception):
+    """A folder holds more names than anybody wants to wait for."""
+
+
+def walk(top: str, sieve: Sieve, most: int | None = None) -> Iterator[str]:
+    """Yield the files below a folder that count, a folder's own first, in the order of names.
+
+    What links to a folder is a file here. Folders of `SKIPPED` are not entered, and one that cannot
+    be read has no files. Raises `TooManyNamesError` when it has seen more than `most` names.
+    """
+    waiting: list[tuple[str, Sieve]] = [(top, sieve)]
+    seen = 0
+    while waiting:
+        folder, above = waiting.pop()
+        here = above.at(folder)
+        try:
+            with os.scandir(folder) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except OSError:
+            continue
+        seen += len(entries)
+        if most is not None and seen > most:
+            raise TooManyNamesError(top)
+        inner: list[tuple[str, Sieve]] = []
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                if here.keeps(entry.name):
+                    yield entry.path
+            elif entry.name not in SKIPPED and (below := here.below(entry.name)) is not None:
+                inner.append((entry.path, below))
+        waiting += reversed(inner)
+
+
 class _Ignored:
-    """The ignore files that hold in a folder, and how it is reached from where they begin."""
+    """The sieve of an audit: code and texts that the ignore files leave in.
+
+    It holds these files, and how the folder is reached from where they begin.
+    """
 
     def __init__(
         self,
@@ -53,6 +107,10 @@ class _Ignored:
         self._outer = dict(outer or {})
         self._inner = dict(inner or {})
         self._names = names
+
+    def at(self, folder: str) -> _Ignored:
+        """Return what holds in a folder, by its own files as well."""
+        return self.within(read_folder(folder, ignore_case=_IGNORE_CASE), inside=True)
 
     def within(self, folder: Folder, *, inside: bool) -> _Ignored:
         """Return what holds in a folder that has these files; `inside` of what was asked for."""
@@ -83,8 +141,11 @@ class _Ignored:
         """Return the same for what is in no repository."""
         return _Ignored(outer=self._outer, inner=self._inner, names=self._names)
 
-    def holds(self, name: str) -> bool:
-        """Say whether a file of the folder is ignored."""
+    def keeps(self, name: str) -> bool:
+        """Say whether a file of the folder is wanted, and not ignored."""
+        return _is_wanted(name) and not self._holds(name)
+
+    def _holds(self, name: str) -> bool:
         # What a workspace's own files say cannot take back what is said above it.
         for files, parts in (
             (self._git, self._below),
@@ -107,7 +168,7 @@ def files_in(paths: Iterable[Path]) -> list[Path]:
         if not os.path.isdir(whole):  # noqa: PTH112 - as above, for each of thousands
             found[whole] = None
             continue
-        found.update(dict.fromkeys(sorted(_walk(whole, _above(whole)))))
+        found.update(dict.fromkeys(sorted(walk(whole, _above(whole)))))
     return [Path(name) for name in found]
 
 
@@ -122,21 +183,6 @@ def _above(folder: str) -> _Ignored:
     # Without a repository around, `.gitignore` files above what was asked for mean nothing.
     repositories = (Path(*names[:count], ".git") for count in range(1, len(names)))
     return ignored if any(each.exists() for each in repositories) else ignored.without_git()
-
-
-def _walk(folder: str, around: _Ignored) -> Iterator[str]:
-    ignored = around.within(read_folder(folder, ignore_case=_IGNORE_CASE), inside=True)
-    try:
-        entries = list(os.scandir(folder))
-    except OSError:
-        return
-    for entry in entries:
-        name = entry.name
-        if entry.is_dir(follow_symlinks=False):
-            if name not in SKIPPED:
-                yield from _walk(entry.path, ignored.below(name))
-        elif _is_wanted(name) and not ignored.holds(name):
-            yield entry.path
 
 
 def _is_wanted(name: str) -> bool:

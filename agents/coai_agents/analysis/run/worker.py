@@ -96,6 +96,10 @@ class AnalysisWorker:
         """Return verified fixes of the findings that touch a span; raises `AnalysisError`."""
         return await self._answer(source, {"fix": [span.start, span.end]}, _fixes)
 
+    async def harmless(self, source: Source, edits: Sequence[Edit]) -> bool:
+        """Say whether edits together do no harm, see `verifier`; raises `AnalysisError`."""
+        return await self._answer(source, {"try": _plain(edits)}, bool)
+
     async def _answer(
         self, source: Source, more: Mapping[str, object], read: Callable[[Any], _Answer]
     ) -> _Answer:
@@ -209,6 +213,14 @@ def _log_line(line: bytes) -> None:
 _NO_SOURCE: Final = Source("untitled:rules", "", "plaintext")
 
 
+def _plain(edits: Sequence[Edit]) -> list[tuple[int, int, str]]:
+    return [(each.span.start, each.span.end, each.text) for each in edits if each.span is not None]
+
+
+def _edits(plain: Sequence[tuple[int, int, str]]) -> tuple[Edit, ...]:
+    return tuple(Edit(Span(start, end), text) for start, end, text in plain)
+
+
 def _mapping(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(document)
 
@@ -219,7 +231,7 @@ def _fixes(document: Sequence[Mapping[str, Any]]) -> tuple[Fix, ...]:
             title=each["title"],
             rule=each["rule"],
             span=Span(*each["span"]),
-            edits=tuple(Edit(Span(start, end), text) for start, end, text in each["edits"]),
+            edits=_edits(each["edits"]),
             preferred=each["preferred"],
         )
         for each in document
@@ -259,6 +271,10 @@ def _answer(asked: Mapping[str, Any]) -> object:
     if "about" in asked:
         return _told(asked)
     source = Source(asked["uri"], asked["text"], asked["language"], asked["version"])
+    if "try" in asked:
+        from coai_agents.fixes.verifier import harmless  # noqa: PLC0415 - as above
+
+        return harmless(source, _edits(asked["try"])) is not None
     analysis = analyse(source)
     touched = asked.get("fix")
     return to_document(analysis) if touched is None else _fixed(source, analysis, touched)
@@ -275,33 +291,17 @@ def _told(asked: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _fixed(source: Source, analysis: Analysis, touched: Sequence[int]) -> list[dict[str, Any]]:
-    from coai_agents.fixes.fixers import fixes_for  # noqa: PLC0415 - not before one is asked for
-    from coai_agents.fixes.user_fixes import user_fixes_for  # noqa: PLC0415
-    from coai_agents.specialists.documentation.mending import (  # noqa: PLC0415
-        documentation_fixes_for,
-    )
+    from coai_agents.fixes.proposals import fixes_touching  # noqa: PLC0415 - not before one is asked for
 
-    start, end = touched
-    findings = [
-        each for each in analysis.findings if each.span.start <= end and start <= each.span.end
-    ]
     return [
         {
             "title": fix.title,
             "rule": fix.rule,
             "span": [fix.span.start, fix.span.end],
-            "edits": [
-                [edit.span.start, edit.span.end, edit.text]
-                for edit in fix.edits
-                if edit.span is not None
-            ],
+            "edits": _plain(fix.edits),
             "preferred": fix.preferred,
         }
-        for fix in (
-            *fixes_for(source, findings, analysis),
-            *user_fixes_for(source, findings, analysis),
-            *documentation_fixes_for(source, findings, analysis),
-        )
+        for fix in fixes_touching(source, Span(*touched), analysis)
     ]
 
 

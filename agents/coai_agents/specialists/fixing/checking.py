@@ -5,12 +5,11 @@ from __future__ import annotations
 import ast
 import builtins
 import warnings
-from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.run.analyzer import analyse
+from coai_agents.fixes.verifier import harmless
 from coai_agents.specialists.diagnosing.problems import Frame, Problem
-from coai_agents.specialists.edits import change, code_tokens, parses_no_worse
+from coai_agents.specialists.edits import change, code_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,13 +34,9 @@ def sound(source: Source, edits: Sequence[Edit], before: Analysis) -> Change | N
         changed = change(source, edits)
     except ValueError:
         return None
-    if changed.is_empty or not parses_no_worse(source, changed.after):
+    if changed.is_empty or code_tokens(source) == code_tokens(changed.after):
         return None
-    if code_tokens(source) == code_tokens(changed.after):
-        return None
-    now = analyse(changed.after)
-    rules, then = (Counter(each.rule for each in one.findings) for one in (now, before))
-    if rules - then or now.suppressed > before.suppressed:
+    if harmless(source, edits, before) is None:
         return None
     if _new(problems_in(source), problems_in(changed.after)):
         return None

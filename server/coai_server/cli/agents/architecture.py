@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,10 +16,6 @@ from coai_server.terminal import printable
 if TYPE_CHECKING:
     from coai_agents.source import Source
     from coai_agents.specialists.architecture.report import Architecture
-
-
-MOST_COMMITS: Final = 2_000
-"""How far the history is read: older commits say little of the code as it is."""
 
 
 class Form(StrEnum):
@@ -51,9 +47,7 @@ def architecture(
 
 def _architecture(folder: Path) -> Architecture:
     from coai_agents.analysis.run.survey import files_in  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.git import GitError, commits_of  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.architecture.graph import module_graph  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.architecture.report import architecture  # noqa: PLC0415 (as above)
+    from coai_agents.application.explain import architecture  # noqa: PLC0415 (as above)
     from coai_server.cli.agents.showing import source_of  # noqa: PLC0415 (as above)
     from coai_server.cli.files import SourceFileError  # noqa: PLC0415 (as above)
 
@@ -64,15 +58,5 @@ def _architecture(folder: Path) -> Architecture:
             sources.append(source_of(path))
         except SourceFileError as error:
             notes.append(str(error))
-    graph = module_graph(folder, sources)
-    named = {
-        source.path.relative_to(folder).as_posix(): source
-        for source in sources
-        if source.path is not None
-    }
-    try:
-        commits = commits_of(folder, MOST_COMMITS)
-    except GitError as error:
-        commits = []
-        notes.append(f"There is no history: {error}")
-    return replace(architecture(graph, named, commits), notes=tuple(notes))
+    found = architecture(folder, sources)
+    return replace(found, notes=(*notes, *found.notes))

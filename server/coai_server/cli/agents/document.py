@@ -64,28 +64,21 @@ def _files(path: Path) -> list[Path]:
 
 
 async def _document_file(path: Path, target: Target, asked: Asker, outcome: Outcome) -> None:
-    from coai_agents.specialists.documentation.agent import (  # noqa: PLC0415 (as above)
-        Documented,
-        document,
-        file_convention,
-        undocumented,
-    )
-    from coai_agents.specialists.targets import TargetError, locate  # noqa: PLC0415 (as above)
+    from coai_agents.application.document import document  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.documentation.agent import Documented  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.targets import TargetError  # noqa: PLC0415 (as above)
     from coai_server.cli.agents.showing import source_of  # noqa: PLC0415 (as above)
 
     source = source_of(path)
     try:
-        located = locate(source, target)
+        answers = await document(source, target, asked)
     except TargetError as error:
         outcome.notes.append(str(error))
         outcome.failed = bool(target.symbol) or outcome.failed
         return
-    convention = file_convention(located.tree)
-    if convention is None:
+    if answers is None:
         outcome.notes.append(f"{path}: no convention is known for {source.language}.")
         return
-    named = located.definitions if target.symbol or target.first else undocumented(located.tree)
-    answers = [await document(located.tree, each, convention, asked) for each in named]
     outcome.items += [_described(path, each) for each in answers]
     outcome.notes += [
         f"{path}: {each.name}: {each.why}" for each in answers if not isinstance(each, Documented)

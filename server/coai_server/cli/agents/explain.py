@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -52,9 +51,7 @@ def explain(
 
 
 async def _explain(what: str, *, alias: str | None, wanted: bool) -> Report:
-    from coai_agents.analysis.run.analyzer import analyse  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.specialists.diagnosing.findings import findings_at  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.explaining.agent import explain  # noqa: PLC0415 (as above)
+    from coai_agents.application.explain import explain  # noqa: PLC0415 (not for `--help`)
     from coai_agents.specialists.targets import (  # noqa: PLC0415 (as above)
         TargetError,
         locate,
@@ -66,17 +63,13 @@ async def _explain(what: str, *, alias: str | None, wanted: bool) -> Report:
     path = Path(target.file)
     source = source_of(path)
     try:
-        located = locate(source, target)
+        # A model is not loaded for nothing.
+        locate(source, target)
     except TargetError as error:
         notices().print(f"{error}")
         raise typer.Exit(2) from error
-    analysis = analyse(source)
     async with asker(path, wanted=wanted, alias=alias) as asked:
-        report = await explain(located, asked, findings=analysis.findings, path=target.file)
-    if not target.first:
-        return report
-    found = tuple(findings_at(source, located.span, analysis, target.file))
-    return replace(report, sections=(*found, *report.sections))
+        return await explain(source, target, asked)
 
 
 async def _diagnose(_: str, *, alias: str | None, wanted: bool) -> Report:

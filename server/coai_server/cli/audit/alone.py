@@ -9,8 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from coai_agents.analysis.findings.findings import Confidence, Severity
 from coai_routing.errors import CoaiError
-from coai_server.cli.audit.auditing import INCOMPLETE, Format, Level, Options, Sureness, run
+from coai_server.cli.audit.auditing import INCOMPLETE, Format, Options, run
 from coai_server.cli.console import report, tolerate_any_encoding
 
 if TYPE_CHECKING:
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 VALUES: Final[dict[str, tuple[str, Callable[[str], Any]]]] = {
     "--format": ("form", Format),
-    "--level": ("level", Level),
-    "--confidence": ("confidence", Sureness),
+    "--level": ("level", Severity),
+    "--confidence": ("confidence", Confidence),
     "--baseline": ("baseline", Path),
     "--write-baseline": ("write_baseline", Path),
     "--diff": ("diff", str),

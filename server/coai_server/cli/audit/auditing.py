@@ -1,35 +1,30 @@
-"""What `coai audit` does: what is wrong in files, without a model, for people and for CI.
+"""What `coai audit` does: it asks for an audit, and writes what was found for people and for CI.
 
 Nothing here needs typer: over files that have not changed, loading it would take most of the time.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from coai_routing.errors import CoaiError
-from coai_routing.workspace_files import read_file, write_file
-from coai_server.cli.audit.selection import Row, Selection
-from coai_server.cli.audit.wishes import wishes_for
+from coai_agents.application.audit.request import AuditRequest
 from coai_server.cli.console import console, notices, say, write_json
 from coai_server.terminal import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from coai_agents.analysis.run.survey import Audited
+    from coai_agents.application.audit.auditing import AuditReport
+    from coai_agents.application.audit.fixing import Repair
+    from coai_agents.application.audit.selection import Row
     from coai_agents.source import Source
-    from coai_server.cli.audit.fixing import Repair
-
-MOST_BASELINE: Final = 64 * 1024 * 1024
-"""Bytes of a baseline at most."""
 
 INCOMPLETE: Final = 2
 """The exit code where nothing was found, but not everything could be looked at."""
@@ -45,42 +40,12 @@ class Format(StrEnum):
     SARIF = "sarif"
 
 
-class Level(StrEnum):
-    """From which severity on findings count."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    INFORMATION = "information"
-    HINT = "hint"
-
-
-class Sureness(StrEnum):
-    """From which confidence on findings count; like `findings.Confidence`, which loads more."""
-
-    HIGH = "high"
-    MEDIUM = "medium"
-    LOW = "low"
-
-
-class AuditError(CoaiError):
-    """Something that an audit needs cannot be had."""
-
-
 @dataclass(frozen=True, slots=True)
-class Options:
+class Options(AuditRequest):
     """What was asked for on the command line."""
 
-    paths: tuple[Path, ...] = ()
     form: Format = Format.TEXT
-    level: Level = Level.WARNING
-    confidence: Sureness = Sureness.LOW
-    baseline: Path | None = None
     write_baseline: Path | None = None
-    diff: str = ""
-    jobs: int = 0
-    cached: bool = True
-    fix: bool = False
-    dry_run: bool = False
 
 
 def run(options: Options) -> int:
@@ -89,53 +54,28 @@ def run(options: Options) -> int:
     It is 1 if anything is found, otherwise `INCOMPLETE` if a file could not be looked at. Raises
     `AuditError` and `GitError`.
     """
-    from coai_agents.analysis.run import remembered  # noqa: PLC0415 (as below)
-    from coai_agents.analysis.run.survey import files_in, survey  # noqa: PLC0415
+    from coai_agents.application.audit.auditing import audit  # noqa: PLC0415 (not for `--help`)
 
-    wanted = list(options.paths) or [Path.cwd()]
-    files = files_in(wanted)
-    changed = _changed_lines(options.diff, wanted, files) if options.diff else None
-    if changed is not None:
-        files = [file for file in files if file in changed]
-    wishes = wishes_for(wanted)
-    own = wishes.have_rules()
-    store = remembered.AnalysisCache(remembered.cache_path() if options.cached else None, own)
-    found = survey(files, store, jobs=options.jobs, rules=wishes.rules, within=wanted)
-    audited = sorted(_shown_progress(found, len(files)), key=lambda one: one.path)
-    known = frozenset[str]() if options.baseline is None else read_baseline(options.baseline)
-    selection = Selection(
-        _rank(options.level), changed, known, wishes, list(Sureness).index(options.confidence) + 1
-    )
-    rows = [row for each in audited for row in selection.rows_of(each)]
     if options.write_baseline is not None:
-        return _write_baseline(options.write_baseline, rows)
-    fixed: list[Repair] = []
-    if options.fix:
-        from coai_server.cli.audit.fixing import repair  # noqa: PLC0415 (only where it is asked for)
-
-        fixed = repair(audited, selection, write=not options.dry_run)
-        if not options.dry_run:
-            now = {each.path: each.after for each in fixed if each.after is not None}
-            audited = [now.get(each.path, each) for each in audited]
-            rows = [row for each in audited for row in selection.rows_of(each)]
-    _write(options, rows, audited, fixed)
-    if rows:
+        # What is to be known is what was found, whatever could be done about it.
+        options = replace(options, fix=False)
+    report = audit(options, watched=_shown_progress)
+    for problem in report.problems:
+        say(f"{problem}\n", sys.stderr)
+    if options.write_baseline is not None:
+        return _write_baseline(options.write_baseline, report.rows)
+    _write(options, report)
+    if report.rows:
         return 1
-    return INCOMPLETE if any(each.analysis.failed for each in audited) else 0
+    return INCOMPLETE if report.failed else 0
 
 
 def _write_baseline(path: Path, rows: Sequence[Row]) -> int:
-    known = sorted({row.fingerprint for row in rows})
-    try:
-        write_file(path, (json.dumps({"coai": known}, indent=1) + "\n").encode())
-    except OSError as error:
-        raise AuditError(f"{path} cannot be written: {error.strerror or error}.") from error
+    from coai_agents.application.audit.baseline import write_baseline  # noqa: PLC0415 (rarely asked for)
+
+    write_baseline(path, rows)
     say(f"{len(rows)} findings are in {path} now.\n", sys.stderr)
     return 0
-
-
-def _rank(level: Level) -> int:
-    return list(Level).index(level) + 1
 
 
 def _shown_progress(audited: Iterable[Audited], total: int) -> Iterable[Audited]:
@@ -146,75 +86,31 @@ def _shown_progress(audited: Iterable[Audited], total: int) -> Iterable[Audited]
     return track(audited, "Looking", total=total, console=notices(), transient=True)
 
 
-def read_baseline(path: Path) -> frozenset[str]:
-    """Return the fingerprints of a baseline; raises `AuditError`."""
-    try:
-        return frozenset(str(each) for each in json.loads(read_file(path, MOST_BASELINE))["coai"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AuditError(
-            f"{path} is no baseline: {error}.", remedy="Write one with --write-baseline."
-        ) from error
-
-
-def _changed_lines(
-    revision: str, paths: Sequence[Path], files: Sequence[Path]
-) -> dict[Path, list[range]]:
-    """Return the lines of files that changed since a revision; raises `GitError`."""
-    from coai_agents.analysis.run.survey import MOST_BYTES  # noqa: PLC0415 (as above)
-    from coai_agents.git import changed_lines  # noqa: PLC0415 (only for `--diff`)
-
-    def read(path: Path) -> bytes | None:
-        try:
-            return read_file(path, MOST_BYTES, paths)
-        except OSError:
-            # Its note is to be seen.
-            return None
-
-    folders = [path if path.is_dir() else path.parent for path in paths]
-    return changed_lines(revision, folders, files, read)
-
-
-def _write(
-    options: Options, rows: Sequence[Row], audited: Sequence[Audited], fixed: Sequence[Repair]
-) -> None:
+def _write(options: Options, report: AuditReport) -> None:
     if options.form is Format.SARIF:
-        from coai_server.cli.audit.sarif import document  # noqa: PLC0415 (only where it is asked for)
+        from coai_agents.application.audit.sarif import document  # noqa: PLC0415 (as above)
 
-        write_json(document(rows, audited))
+        write_json(document(report.rows, report.audited))
     elif options.form is Format.JSON:
-        notes = {str(each.path): list(each.analysis.notes) for each in audited}
-        answer: dict[str, Any] = {
-            "findings": [_document(row) for row in rows],
-            "notes": {path: some for path, some in notes.items() if some},
-            "files": len(audited),
-        }
+        answer: dict[str, Any] = report.as_json()
         if options.fix:
-            answer["fixes"] = [each.document() for each in fixed]
+            answer["fixes"] = [each.as_json(one_line(each.path.name)) for each in report.repairs]
         write_json(answer)
     else:
-        for each in fixed:
-            say(each.text(shown=options.dry_run))
-        _print(rows, audited)
+        for each in report.repairs:
+            say(repaired(each, shown=options.dry_run))
+        _print(report.rows, report.audited)
 
 
-def _document(row: Row) -> dict[str, Any]:
-    finding, source = row.finding, row.source
-    start = source.line_start(row.line - 1)
-    return {
-        "rule": finding.rule,
-        "severity": finding.severity.value,
-        "confidence": finding.confidence.value,
-        "message": finding.message,
-        "path": str(source.path),
-        "line": row.line,
-        "column": finding.span.start - start + 1,
-        "cwe": list(finding.cwe),
-        "fingerprint": row.fingerprint,
-        "flow": [
-            {"line": source.line_at(step.span.start) + 1, "words": step.words}
-            for step in finding.path
-        ],
-    }
+def repaired(repair: Repair, *, shown: bool) -> str:
+    """Return for people what became of a file; `shown` if the change itself is to be seen."""
+    if shown:
+        return repair.diff(one_line(repair.path.name))
+    path = one_line(str(repair.path))
+    if repair.refusal:
+        return f"{path}: not changed: {repair.refusal}\n"
+    lines = [f"{path}:{each.line}: fixed {each.rule}: {each.title}" for each in repair.fixes]
+    return "\n".join(lines) + "\n"
 
 
 def _print(rows: Sequence[Row], audited: Sequence[Audited]) -> None:

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from coai_agents.analysis.findings.findings import Confidence, Severity
 from coai_routing.errors import CoaiError
 from coai_server.cli.audit import auditing
-from coai_server.cli.audit.auditing import Format, Level, Options, Sureness
+from coai_server.cli.audit.auditing import Format, Options
 from coai_server.cli.console import report
 
 
@@ -23,11 +24,12 @@ def audit(
         Format.TEXT
     ),
     level: Annotated[
-        Level, typer.Option("--level", help="The least severity that is shown and counts.")
-    ] = Level.WARNING,
+        Severity, typer.Option("--level", help="The least severity that is shown and counts.")
+    ] = Severity.WARNING,
     confidence: Annotated[
-        Sureness, typer.Option("--confidence", help="How sure a finding is that counts, at least.")
-    ] = Sureness.LOW,
+        Confidence,
+        typer.Option("--confidence", help="How sure a finding is that counts, at least."),
+    ] = Confidence.LOW,
     baseline: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Leave out what this file, written before, knows."),

@@ -9,7 +9,6 @@ a whole when it is asked for, since fixes that hold one by one may not hold toge
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -18,8 +17,8 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from coai_agents.analysis.run.worker import AnalysisError
-from coai_agents.source import Edit, Position, Span
-from coai_agents.syntax.tree import parse
+from coai_agents.application.fix import Fixes
+from coai_agents.source import Position, Span
 from coai_server.lsp.features import same_change
 from coai_server.lsp.features.action_client import BY_MODEL, Client
 from coai_server.lsp.features.agents import documenting
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from coai_agents.fixes.fix import Fix
-    from coai_agents.source import Encoding, Source
+    from coai_agents.source import Edit, Encoding, Source
     from coai_server.lsp.features.findings.diagnostics import Diagnostics
     from coai_server.lsp.server import Server
 
@@ -49,65 +48,10 @@ OPTIONS: Final = types.CodeActionOptions(
 )
 
 
-class Fixes:
-    """The fixes of a document's last version that was asked about."""
-
-    def __init__(self, server: Server, known: Diagnostics) -> None:
-        self._server = server
-        self._known = known
-        self._found: dict[Span, tuple[Fix, ...]] = {}
-        self._of: tuple[str, int, int] = ("", 0, 0)
-
-    async def touching(self, source: Source, span: Span) -> list[Fix]:
-        """Return the verified fixes of what is shown in a span; raises `AnalysisError`."""
-        now = (source.uri, source.version, self._known.generation)
-        if self._of != now:
-            self._of, self._found = now, {}
-        fixes = self._found.get(span)
-        if fixes is None:
-            self._known.worker.rules = self._known.own_rules.places
-            fixes = await self._known.worker.fixes(source, span)
-            if self._of == now:
-                self._found[span] = fixes
-        preferences = self._known.preferences(source.uri)
-        return [fix for fix in fixes if preferences.shows(fix.rule)]
-
-    async def all_of(self, source: Source) -> list[Edit]:
-        """Return edits that fix as much as can be fixed at once; raises `AnalysisError`.
-
-        They are tried together. Where that does not hold, only the first one is made, which does.
-        """
-        fixes = await self.touching(source, Span(0, len(source.text)))
-        chosen = compatible(fixes)
-        if not chosen or await self._hold(source, chosen):
-            return chosen
-        preferred = next(fix for fix in fixes if fix.preferred)
-        return list(preferred.edits)
-
-    async def _hold(self, source: Source, edits: Sequence[Edit]) -> bool:
-        """Say whether edits that hold one by one hold together."""
-        after = source
-        placed = ((edit.span, edit) for edit in edits if edit.span is not None)
-        ordered = [edit for _, edit in sorted(placed, key=lambda pair: pair[0])]
-        for edit in reversed(ordered):
-            after = after.apply(edit)
-        before = await self._known.worker.analyse(source)
-        then = await self._known.worker.analyse(after)
-        old, new = await asyncio.to_thread(lambda: (parse(source), parse(after)))
-        if old is None or new is None or (new.has_error and not old.has_error):
-            return False
-        left = [finding.rule for finding in before.findings]
-        for finding in then.findings:
-            if finding.rule not in left:
-                return False
-            left.remove(finding.rule)
-        return len(then.notes) <= len(before.notes)
-
-
 def register(server: Server, known: Diagnostics) -> None:
     """Offer fixes of the findings in a range."""
     documents = server.documents
-    fixes_of = Fixes(server, known)
+    fixes_of = Fixes(known.analyses)
 
     @server.feature(types.TEXT_DOCUMENT_CODE_ACTION, OPTIONS)
     async def code_action(params: types.CodeActionParams) -> list[types.CodeAction]:
@@ -128,7 +72,7 @@ def register(server: Server, known: Diagnostics) -> None:
                     source, _span(source, params.range, client.encoding)
                 )
                 actions += [_quick_fix(source, fix, ours, client) for fix in fixes]
-            if every and (edits := await fixes_of.all_of(source)):
+            if every and (edits := await fixes_of.of_all(source)):
                 actions.append(_fix_all(source, edits, client))
         except AnalysisError as error:
             logger.warning("%s", error)
@@ -171,7 +115,7 @@ def _register_resolve(server: Server, fixes_of: Fixes) -> None:
             if now is None or now.version != source.version:
                 raise _moved_on()
         elif action.kind == FIX_ALL:
-            edits = await fixes_of.all_of(source)
+            edits = await fixes_of.of_all(source)
         else:
             start, end = asked["span"]
             span = Span(int(start), int(end))
@@ -271,32 +215,6 @@ def _fix_all(source: Source, edits: Sequence[Edit], client: Client) -> types.Cod
 
 def _data(source: Source, **more: object) -> dict[str, object]:
     return {"uri": source.uri, "version": source.version, **more}
-
-
-def compatible(fixes: Sequence[Fix]) -> list[Edit]:
-    """Return the edits of the preferred fixes, one for each finding, without those that collide.
-
-    Fixes in one place can be meant for each other's text; the first one wins, and the others are
-    offered again when it is done.
-    """
-    chosen: list[Edit] = []
-    solved: set[tuple[str, Span]] = set()
-    for fix in fixes:
-        key = (fix.rule, fix.span)
-        if not fix.preferred or key in solved:
-            continue
-        fresh = [edit for edit in fix.edits if edit not in chosen]
-        if any(_collide(edit, other) for edit in fresh for other in chosen):
-            continue
-        solved.add(key)
-        chosen += fresh
-    return chosen
-
-
-def _collide(one: Edit, other: Edit) -> bool:
-    if one.span is None or other.span is None:
-        return True
-    return one.span.start <= other.span.end and other.span.start <= one.span.end
 
 
 def workspace_edit(source: Source, edits: Sequence[Edit], client: Client) -> types.WorkspaceEdit:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from coai_agents.application.complete import edit_of
 from coai_agents.completion.outcome import Suggestion, Trigger
 from coai_agents.completion.selected import Selected
 from coai_agents.source import Position
 from coai_server.lsp.features import same_change
+from coai_server.lsp.features.findings.diagnostic_items import range_of
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
@@ -50,21 +52,11 @@ def register(server: Server) -> None:
         outcome = await completer.complete(source, offset, trigger, selected)
         if not isinstance(outcome, Suggestion):
             return types.InlineCompletionList([])
-        begin = offset - outcome.replaces_before
-        text = outcome.text
-        if selected is not None:
-            # The editor compares with the item, so the suggestion covers what the item does.
-            text = source.text[selected.span.start : begin] + text
-            begin = selected.span.start
-        start = source.position_at(begin, documents.encoding)
-        end = source.position_at(offset + outcome.replaces, documents.encoding)
-        if "\n" in text and "\r\n" in source.text:
-            text = text.replace("\n", "\r\n")
+        edit = edit_of(source, offset, outcome, selected)
+        assert edit.span is not None
         item = types.InlineCompletionItem(
-            insert_text=text,
-            range=types.Range(
-                types.Position(start.line, start.character), types.Position(end.line, end.character)
-            ),
+            insert_text=edit.text,
+            range=range_of(source, edit.span, documents.encoding),
             command=types.Command("Accepted", ACCEPTED, arguments=[outcome.identity]),
         )
         return types.InlineCompletionList([item])

@@ -210,7 +210,7 @@ class CodeQuestions:
         return {"markdown": markdown, "document": uri, "stopped": stopped}
 
     def _findings(self, source: Source) -> tuple[Finding, ...]:
-        analysis = self._known.of(source)
+        analysis = self._known.analyses.of(source)
         return () if analysis is None else analysis.findings
 
 

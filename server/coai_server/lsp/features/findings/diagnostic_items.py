@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import platformdirs
 from lsprotocol import types
 
 from coai_agents.analysis.findings.findings import Severity
-from coai_agents.analysis.rules.rules import OwnConcept, concept_of
+from coai_agents.analysis.rules.page_addresses import page_of
+from coai_agents.analysis.rules.rules import concept_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from coai_agents.analysis.findings.findings import Analysis, Finding
     from coai_agents.source import Encoding, Source, Span
 
@@ -36,19 +34,6 @@ _TAGS: Final = {
     "deprecated": types.DiagnosticTag.Deprecated,
     "unnecessary": types.DiagnosticTag.Unnecessary,
 }
-
-
-def pages_folder() -> Path:
-    """Return the folder of the rules' pages, which a finding's code leads to."""
-    return platformdirs.user_cache_path("coai", appauthor=False) / "rules"
-
-
-def page_of(rule: str) -> str:
-    """Return the address of a rule's page: a file here, or what a rule of the user's own names."""
-    concept = concept_of(rule)
-    if isinstance(concept, OwnConcept) and concept.url.startswith(("https://", "http://")):
-        return concept.url
-    return (pages_folder() / f"{rule}.md").as_uri()
 
 
 def diagnostics(source: Source, analysis: Analysis, encoding: Encoding) -> list[types.Diagnostic]:

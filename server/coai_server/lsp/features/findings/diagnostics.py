@@ -1,8 +1,8 @@
 """Diagnostics: pushed when a document is opened or saved, or pulled where the client does that.
 
-The analysis runs in another process (`coai_agents.analysis.run.worker`), one document at a time.
-Of a document that is saved again meanwhile only the newest snapshot is looked at, and what was
-found in a snapshot that the user has changed since is not shown.
+The analysis runs in another process (`coai_agents.application.analyse`), one document at a time. Of
+a document that is saved again meanwhile only the newest snapshot is looked at, and what was found
+in a snapshot that the user has changed since is not shown.
 
 What was found is kept as it is, and the settings decide anew at each look what of it is shown. So a
 change of the settings is seen at once: a client that pulls is asked to pull again, another one is
@@ -17,19 +17,16 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from coai_agents.analysis.findings.preferences import Preferences, unknown_names
+from coai_agents.analysis.findings.preferences import unknown_names
 from coai_agents.analysis.rules.rules import catalogue, own_concepts
-from coai_agents.analysis.run.worker import AnalysisError, AnalysisWorker
-from coai_server.lsp.features.findings.diagnostic_items import SOURCE, diagnostics, pages_folder
-from coai_server.lsp.features.findings.own_rules import TRUSTED, OwnRules
+from coai_agents.application.analyse import Analyses
+from coai_agents.application.own_rules import OwnRules
+from coai_server.lsp.features.findings.diagnostic_items import SOURCE, diagnostics
+from coai_server.lsp.features.findings.own_rules import TRUSTED, ClientRules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
-
     from coai_agents.analysis.findings.findings import Analysis
     from coai_agents.source import Source
-    from coai_routing.settings.findings_sections import StaticSettings
     from coai_server.lsp.server import Server
 
 logger = logging.getLogger(__name__)
@@ -46,109 +43,38 @@ OPTIONS: Final = types.DiagnosticOptions(
 
 
 class Diagnostics:
-    """What was found last in each open document, and who is told of it."""
+    """Who is told of what was found last in each open document."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self.worker = AnalysisWorker()
-        self.own_rules = OwnRules(server)
-        self._analyses: dict[str, Analysis] = {}
-        """As they were made: the settings are applied at each look."""
+        self._rules = ClientRules(server)
+        self.analyses = Analyses(
+            lambda uri: server.services.settings_of(uri).static,
+            settings_of_path=lambda path: server.services.loaded.for_path(path).static,
+            is_open=lambda uri: server.documents.snapshot(uri) is not None,
+            own_rules=OwnRules(self._rules.places, self._rules.show),
+        )
         self._waiting: dict[str, Source] = {}
         self._shown: set[str] = set()
-        self._preferences: dict[str, tuple[StaticSettings, Preferences]] = {}
-        self._written: set[str] = set()
-        """The rules whose pages are there."""
         self.pulled_whole = False
         """Whether the client pulls what is wrong in files that are not open."""
-        self.generation = 0
-        """Another number whenever what is found or shown may be another for the same text."""
-        server.session.on_stop(self.worker.aclose)
+        server.session.on_stop(self.analyses.aclose)
         documents = server.documents
         documents.on_open.append(self.look)
         documents.on_save.append(self._saved)
         documents.on_close.append(self._closed)
         server.on_settings.append(self._settings_changed)
 
-    def preferences(self, uri: str) -> Preferences:
-        """Return what the settings say of findings in a document; reads only memory."""
-        settings = self._server.services.settings_of(uri).static
-        known = self._preferences.get(uri)
-        if known is None or known[0] is not settings:
-            known = self._preferences[uri] = settings, Preferences.of(settings)
-        return known[1]
-
-    def preferences_of(self, path: Path) -> Preferences:
-        """Return what the settings say of findings in a file that is not open."""
-        return Preferences.of(self._server.services.loaded.for_path(path).static)
-
-    def of(self, source: Source) -> Analysis | None:
-        """Return what is shown of a snapshot, or None if it was not looked at."""
-        analysis = self._analyses.get(source.uri)
-        if analysis is None or analysis.version != source.version:
-            return None
-        return self.preferences(source.uri).applied(analysis)
-
-    async def pull(self, source: Source) -> Analysis | None:
-        """Return what is wrong in a snapshot; None if that cannot be told, which is logged."""
-        known = self.of(source)
-        if known is not None:
-            return known
-        generation = self.generation
-        try:
-            analysis = await self.analysed(source, self.worker)
-        except AnalysisError as error:
-            logger.warning("%s", error)
-            return None
-        is_open = self._server.documents.snapshot(source.uri) is not None
-        if is_open and generation == self.generation:
-            self._analyses[source.uri] = analysis
-        shown = self.preferences(source.uri).applied(analysis)
-        self.write_pages({finding.rule for finding in shown.findings})
-        return shown
-
-    async def analysed(self, source: Source, worker: AnalysisWorker) -> Analysis:
-        """Have a worker look at a text, by the user's own rules as well; raises `AnalysisError`."""
-        if self.own_rules.stale:
-            await self.own_rules.learn(self.worker)
-        worker.rules = self.own_rules.places
-        analysis = await worker.analyse(source)
-        if any(finding.rule not in catalogue() for finding in analysis.findings):
-            await self.own_rules.recognise(self.worker, analysis)
-        return analysis
-
-    async def has_own_rules(self) -> bool:
-        """Say whether rules of the user's own count now; no if that cannot be told."""
-        if self.own_rules.stale:
-            try:
-                await self.own_rules.learn(self.worker)
-            except AnalysisError as error:
-                logger.warning("%s", error)
-        return bool(own_concepts())
-
-    def write_pages(self, rules: Iterable[str]) -> None:
-        """Have the pages of rules written that are not there, while the user reads."""
-        fresh = [rule for rule in rules if rule not in self._written]
-        if fresh:
-            self._written.update(fresh)
-            self._server.session.spawn(self._write_pages(fresh), name="write pages of rules")
-
-    async def _write_pages(self, rules: list[str]) -> None:
-        try:
-            await self.worker.write_pages(pages_folder(), rules)
-        except AnalysisError as error:
-            self._written.difference_update(rules)
-            logger.warning("%s", error)
-
     def _saved(self, source: Source) -> None:
-        if self.own_rules.concern(source.uri):
-            self.own_rules.stale = True
+        if self.analyses.own_rules.concern(source.uri):
+            self.analyses.own_rules.stale = True
             self.refresh(anew=True)
         self.look(source)
 
     def trust(self, *, trusted: bool) -> None:
         """Take note of whether the client trusts its workspace, whose own rules count then."""
-        if self.own_rules.trust(trusted=trusted):
+        self._rules.trust(trusted=trusted)
+        if self.analyses.own_rules.changed():
             self.refresh(anew=True)
 
     def look(self, source: Source) -> None:
@@ -162,7 +88,7 @@ class Diagnostics:
 
     async def _publish(self, uri: str) -> None:
         while (source := self._waiting.get(uri)) is not None:
-            analysis = await self.pull(source)
+            analysis = await self.analyses.find(source)
             if self._waiting.get(uri) is source:
                 del self._waiting[uri]
                 now = self._server.documents.snapshot(uri)
@@ -183,9 +109,8 @@ class Diagnostics:
         )
 
     def _closed(self, source: Source) -> None:
-        self._analyses.pop(source.uri, None)
+        self.analyses.closed(source.uri)
         self._waiting.pop(source.uri, None)
-        self._preferences.pop(source.uri, None)
         if source.uri in self._shown:
             self._shown.discard(source.uri)
             self._server.text_document_publish_diagnostics(
@@ -197,21 +122,17 @@ class Diagnostics:
         named = (*settings.disabled, *settings.severity, *settings.at_least)
         for name in unknown_names(named, (*catalogue(), *own_concepts())) if named else ():
             logger.warning("The settings name %r, which is no rule and no group of them.", name)
-        self.refresh(anew=self.own_rules.changed())
+        self.refresh(anew=self.analyses.own_rules.changed())
 
     def refresh(self, *, anew: bool = False) -> None:
         """Show what holds now; with `anew`, look at every document again."""
-        self.generation += 1
-        self._preferences.clear()
-        if anew:
-            self._analyses.clear()
-            self._written.clear()
+        self.analyses.changed(anew=anew)
         if pulls(self._server.client_capabilities):
             if _refreshes(self._server.client_capabilities):
                 self._server.session.spawn(self._ask_to_pull(), name="have diagnostics pulled")
             return
         for source in self._server.documents.open_sources():
-            analysis = self.of(source)
+            analysis = self.analyses.of(source)
             if analysis is None:
                 self.look(source)
             else:
@@ -225,7 +146,7 @@ class Diagnostics:
 
     def result_id(self, source: Source) -> str:
         """Return what names the answer for a snapshot: the same for the same text and settings."""
-        return f"{self.generation}:{source.version}:{len(source.text)}:{hash(source.text)}"
+        return f"{self.analyses.generation}:{source.version}:{len(source.text)}:{hash(source.text)}"
 
 
 def register(server: Server) -> Diagnostics:
@@ -243,7 +164,7 @@ def register(server: Server) -> Diagnostics:
             result = known.result_id(source)
             if params.previous_result_id == result:
                 return types.RelatedUnchangedDocumentDiagnosticReport(result_id=result)
-            analysis = await known.pull(source)
+            analysis = await known.analyses.find(source)
             if analysis is None:
                 return types.RelatedFullDocumentDiagnosticReport(items=[])
             now = documents.snapshot(uri)

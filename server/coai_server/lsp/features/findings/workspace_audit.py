@@ -1,9 +1,9 @@
 """What is wrong in the whole workspace: `coai.auditWorkspace`, with progress and a way to stop.
 
-Files are read and analysed one after the other by a worker of the audit's own, so that open
-documents do not wait for it. What is found in files that are not open is pushed; an open document
-is looked at by `diagnostics.py`, so what was pushed for it is taken back when it is opened, and
-found anew when it is closed. Files that change on disk are looked at again.
+`coai_agents.application.audit.folders` looks at the files, so that open documents do not wait for
+it. What is found in files that are not open is pushed; an open document is looked at by
+`diagnostics.py`, so what was pushed for it is taken back when it is opened, and found anew when it
+is closed. Files that change on disk are looked at again.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
 from lsprotocol import types
 
-from coai_agents.analysis.run.worker import AnalysisError, AnalysisWorker
-from coai_agents.source import Source
+from coai_agents.analysis.run.worker import AnalysisError
+from coai_agents.application.audit.folders import FolderAudit, read
 from coai_routing.errors import CoaiError
 from coai_server.lsp.documents import normal_uri
 from coai_server.lsp.features.findings.diagnostic_items import diagnostics
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_agents.analysis.findings.findings import Analysis
+    from coai_agents.source import Source
     from coai_server.lsp.features.findings.diagnostics import Diagnostics
     from coai_server.lsp.features.work_progress import ProgressBar
     from coai_server.lsp.server import Server
@@ -36,9 +38,6 @@ logger = logging.getLogger(__name__)
 AUDIT: Final = "coai.auditWorkspace"
 CLEAR: Final = "coai.clearAudit"
 TITLE: Final = "COAI: auditing the workspace"
-
-BATCH: Final = 64
-"""Files whose text is read and looked up at a time."""
 
 REGISTER_SECONDS: Final = 5.0
 """How long a client may take to say that it watches files."""
@@ -79,54 +78,38 @@ class WorkspaceAudit:
 
     async def _with_bar(self, roots: Sequence[Path]) -> dict[str, Any]:
         bar = await open_bar(self._server, TITLE)
-        worker = AnalysisWorker()
+        audit = FolderAudit(self._known.analyses)
         try:
-            return await self._audit(roots, bar, worker)
+            return await self._audit(roots, bar, audit)
         finally:
             bar.finish()
-            await worker.aclose()
+            await audit.aclose()
 
     def _roots(self) -> list[Path]:
         return [path for each in self._server.documents.folders if (path := each.path) is not None]
 
     async def _audit(
-        self, roots: Sequence[Path], bar: ProgressBar, worker: AnalysisWorker
+        self, roots: Sequence[Path], bar: ProgressBar, audit: FolderAudit
     ) -> dict[str, Any]:
-        # It imports what few sessions need.
-        from coai_agents.analysis.run import remembered  # noqa: PLC0415
-        from coai_agents.analysis.run.survey import files_in  # noqa: PLC0415
-
-        files = {_uri(path): path for path in await asyncio.to_thread(files_in, roots)}
+        files = {_uri(path): path for path in await audit.files(roots)}
         self.clear(keep=files)
         await self._watch()
-        # What is remembered is of our rules alone, and for every workspace.
-        own = await self._known.has_own_rules()
-        cache = remembered.AnalysisCache(None if own else remembered.cache_path())
+
+        def begins(number: int) -> bool:
+            if bar.stopped.done():
+                return False
+            bar.report(f"{number} of {len(files)} files", 100 * number // len(files))
+            return True
+
         counted: Counter[str] = Counter()
         looked_at = 0
-        every = [*files.items()]
-        for start in range(0, len(every), BATCH):
-            batch = every[start : start + BATCH]
-            texts = await asyncio.to_thread(_read, [path for _, path in batch], roots)
-            known = await asyncio.to_thread(cache.known, [key for _, key in texts.values()])
-            fresh: dict[str, Analysis] = {}
-            for number, (uri, path) in enumerate(batch, start):
-                if bar.stopped.done():
-                    break
-                bar.report(f"{number} of {len(every)} files", 100 * number // len(every))
-                if path not in texts:
-                    continue
-                text, key = texts[path]
-                analysis = known.get(key) or await self._analysed(worker, _source(path, text))
-                if analysis is None:
-                    continue
-                if key not in known:
-                    fresh[key] = analysis
-                self._covered[uri] = path
-                analysis = await self._shown_now(uri, _source(path, text), analysis)
+        async with aclosing(audit.look([*files.values()], roots, begins=begins)) as found:
+            async for each in found:
+                uri = _uri(each.path)
+                self._covered[uri] = each.path
+                analysis = await self._shown_now(uri, each.source, each.analysis)
                 looked_at += 1
                 counted.update(each.severity.value for each in analysis.findings)
-            await asyncio.to_thread(cache.keep, fresh)
         return {
             "files": looked_at,
             "findings": counted.total(),
@@ -134,19 +117,12 @@ class WorkspaceAudit:
             "stopped": bar.stopped.done(),
         }
 
-    async def _analysed(self, worker: AnalysisWorker, source: Source) -> Analysis | None:
-        try:
-            return await self._known.analysed(source, worker)
-        except AnalysisError as error:
-            logger.warning("%s", error)
-            return None
-
     async def _shown_now(self, uri: str, source: Source, analysis: Analysis) -> Analysis:
         """Tell what is wrong in a file; of an open one, return what its text has now."""
         opened = self._server.documents.snapshot(uri)
         if opened is not None:
-            return await self._known.pull(opened) or analysis
-        shown = self._known.preferences(uri).applied(analysis)
+            return await self._known.analyses.find(opened) or analysis
+        shown = self._known.analyses.preferences(uri).applied(analysis)
         # A client that pulls them would show them twice.
         pulled = self._known.pulled_whole
         told = [] if pulled else diagnostics(source, shown, self._server.documents.encoding)
@@ -174,14 +150,18 @@ class WorkspaceAudit:
             path = self._covered.get(uri)
             if path is None or self._server.documents.snapshot(uri) is not None:
                 continue
-            texts = await asyncio.to_thread(_read, [path], self._roots())
+            texts = await asyncio.to_thread(read, [path], self._roots())
             if path not in texts:
                 self._publish(uri, [])
                 continue
-            text, _ = texts[path]
-            analysis = await self._analysed(self._known.worker, _source(path, text))
-            if analysis is not None and uri in self._covered:
-                await self._shown_now(uri, _source(path, text), analysis)
+            source, _ = texts[path]
+            try:
+                analysis = await self._known.analyses.analysed(source, self._known.analyses.worker)
+            except AnalysisError as error:
+                logger.warning("%s", error)
+                continue
+            if uri in self._covered:
+                await self._shown_now(uri, source, analysis)
 
     def _publish(self, uri: str, found: list[types.Diagnostic]) -> None:
         if not found and uri not in self._shown:
@@ -238,20 +218,3 @@ def register(server: Server, known: Diagnostics) -> None:
 
 def _uri(path: Path) -> str:
     return normal_uri(path.as_uri())
-
-
-def _source(path: Path, text: str) -> Source:
-    return Source(path.as_uri(), text)
-
-
-def _read(paths: Sequence[Path], roots: Sequence[Path]) -> dict[Path, tuple[str, str]]:
-    """Return the text of each file that can be read, and the key that its analysis has."""
-    from coai_agents.analysis.run.remembered import key_of  # noqa: PLC0415 - as above
-    from coai_agents.analysis.run.survey import read  # noqa: PLC0415 - as above
-
-    texts: dict[Path, tuple[str, str]] = {}
-    for path in paths:
-        text = read(path, roots)
-        if text is not None:
-            texts[path] = text, key_of(path, text)
-    return texts

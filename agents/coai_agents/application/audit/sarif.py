@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.analysis.findings.findings import Confidence, Severity
 from coai_agents.analysis.rules.rules import concept_of
-from coai_agents.fixes.fixers import fixes_for
-from coai_agents.fixes.user_fixes import user_fixes_for
+from coai_agents.fixes.proposals import verified_fixes
 from coai_agents.source import Encoding
-from coai_agents.specialists.documentation.mending import documentation_fixes_for
 from coai_routing.privacy.secrets import redact
 
 if TYPE_CHECKING:
@@ -19,9 +17,9 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.findings.findings import Finding
     from coai_agents.analysis.run.survey import Audited
+    from coai_agents.application.audit.selection import Row
     from coai_agents.fixes.fix import Fix
     from coai_agents.source import Source, Span
-    from coai_server.cli.audit.selection import Row
 
 SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 
@@ -50,11 +48,7 @@ def document(rows: Sequence[Row], audited: Sequence[Audited]) -> dict[str, Any]:
         if path is not None and path not in fixes and path in texts:
             some = [each.finding for each in rows if each.source is row.source]
             before = texts[path].analysis
-            fixes[path] = [
-                *fixes_for(row.source, some, before),
-                *user_fixes_for(row.source, some, before),
-                *documentation_fixes_for(row.source, some, before),
-            ]
+            fixes[path] = verified_fixes(row.source, some, before)
     named = sorted({row.finding.rule for row in rows})
     places = {rule: number for number, rule in enumerate(named)}
     results = [

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from coai_server.cli.audit.wishes import Wishes
+from coai_agents.analysis.findings.findings import Confidence, Severity
+from coai_agents.application.audit.wishes import Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,25 +31,48 @@ class Row:
         """The line, from 1."""
         return self.source.line_at(self.finding.span.start) + 1
 
+    def as_json(self) -> dict[str, Any]:
+        """Return it with lines and columns from 1, columns in characters."""
+        finding, source = self.finding, self.source
+        start = source.line_start(self.line - 1)
+        return {
+            "rule": finding.rule,
+            "severity": finding.severity.value,
+            "confidence": finding.confidence.value,
+            "message": finding.message,
+            "path": str(source.path),
+            "line": self.line,
+            "column": finding.span.start - start + 1,
+            "cwe": list(finding.cwe),
+            "fingerprint": self.fingerprint,
+            "flow": [
+                {"line": source.line_at(step.span.start) + 1, "words": step.words}
+                for step in finding.path
+            ],
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which findings count."""
+    """Which findings count; all of them unless something is said."""
 
-    rank: int
-    changed: dict[Path, list[range]] | None
-    known: frozenset[str]
+    level: Severity = Severity.HINT
+    """The least severity that counts."""
+    changed: dict[Path, list[range]] | None = None
+    """The lines, from 1, that a finding has to touch; None for all."""
+    known: frozenset[str] = frozenset()
+    """Fingerprints of what does not count."""
     wishes: Wishes = field(default_factory=Wishes)
-    confidence: int = 3
-    """The rank of the least confidence that counts."""
+    confidence: Confidence = Confidence.LOW
+    """The least confidence that counts."""
 
     def rows_of(self, audited: Audited) -> list[Row]:
         """Return a file's findings that count."""
         return [
             row
             for row in rows_of(self.wishes.shown(audited))
-            if row.finding.severity.rank <= self.rank
-            and row.finding.confidence.rank <= self.confidence
+            if row.finding.severity.rank <= self.level.rank
+            and row.finding.confidence.rank <= self.confidence.rank
             and row.fingerprint not in self.known
             and (self.changed is None or _touches(row, self.changed.get(audited.path, [])))
         ]

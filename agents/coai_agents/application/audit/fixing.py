@@ -1,4 +1,4 @@
-"""`coai audit --fix`: what was verified is written, and what was not is said."""
+"""Fixing what an audit found: what was verified is written, and what was not is said."""
 
 from __future__ import annotations
 
@@ -8,19 +8,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.analysis.run.survey import MOST_BYTES, Audited
-from coai_agents.fixes.fixers import applied, fixes_for
-from coai_agents.fixes.user_fixes import user_fixes_for
+from coai_agents.fixes.proposals import verified_fixes
+from coai_agents.fixes.verifier import applied
 from coai_agents.source import Source
-from coai_agents.specialists.documentation.mending import documentation_fixes_for
 from coai_routing.privacy.secrets import redact
 from coai_routing.workspace_files import read_file, replace_file
-from coai_server.terminal import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from coai_server.cli.audit.selection import Selection
+    from coai_agents.application.audit.selection import Selection
 
 MOST: Final = 200
 """Fixes in one file at most; each is verified against the file as the others have left it."""
@@ -47,10 +45,18 @@ class Repair:
     """Why nothing was written although there were fixes; empty if it was, or was not asked for."""
     after: Audited | None = None
     """The file as it is now, if it was written."""
-    diff: str = ""
+    shown: tuple[str, str] = ("", "")
+    """The text before and after the fixes, without secrets; equal where none were made."""
 
-    def document(self) -> dict[str, Any]:
-        """Return it as JSON."""
+    def diff(self, name: str = "") -> str:
+        """Return the change as a unified diff of a file of this name, its own without one."""
+        before, after = (text.splitlines(keepends=True) for text in self.shown)
+        name = name or self.path.name
+        lines = difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")
+        return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+
+    def as_json(self, name: str = "") -> dict[str, Any]:
+        """Return it as JSON, with a diff of a file of this name."""
         return {
             "path": str(self.path),
             "written": self.after is not None,
@@ -58,18 +64,8 @@ class Repair:
             "fixes": [
                 {"rule": each.rule, "title": each.title, "line": each.line} for each in self.fixes
             ],
-            "diff": self.diff,
+            "diff": self.diff(name),
         }
-
-    def text(self, *, shown: bool) -> str:
-        """Return it for people; `shown` if the change itself is to be seen."""
-        if shown:
-            return self.diff
-        if self.refusal:
-            return f"{one_line(str(self.path))}: not changed: {self.refusal}\n"
-        path = one_line(str(self.path))
-        lines = [f"{path}:{each.line}: fixed {each.rule}: {each.title}" for each in self.fixes]
-        return "\n".join(lines) + "\n"
 
 
 def repair(audited: Sequence[Audited], selection: Selection, *, write: bool) -> list[Repair]:
@@ -105,16 +101,16 @@ def _repaired(audited: Audited, selection: Selection, *, write: bool) -> Repair 
     if not done:
         return None
     # What is written is what the fixer made; what is shown has no secret.
-    diff = _diff(path, redact(text), redact(source.text))
+    shown = redact(text), redact(source.text)
     if not write:
-        return Repair(path, tuple(done), diff=diff)
+        return Repair(path, tuple(done), shown=shown)
     mark = _BOM if before.startswith(_BOM) else b""
     try:
         replace_file(path, before, mark + source.text.encode(), audited.within)
     except OSError as error:
-        return Repair(path, tuple(done), _why(error), diff=diff)
+        return Repair(path, tuple(done), _why(error), shown=shown)
     after = Audited(path, analyse(source), source.text)
-    return Repair(path, tuple(done), "", after, diff)
+    return Repair(path, tuple(done), "", after, shown)
 
 
 def _fixed(source: Source, path: Path, selection: Selection) -> tuple[Source, list[Applied]]:
@@ -129,10 +125,7 @@ def _fixed(source: Source, path: Path, selection: Selection) -> tuple[Source, li
                 continue
             tried.add(row.fingerprint)
             fixes = [
-                fix
-                for fixes_of in (fixes_for, user_fixes_for, documentation_fixes_for)
-                for fix in fixes_of(source, [row.finding], analysis)
-                if fix.preferred
+                fix for fix in verified_fixes(source, [row.finding], analysis) if fix.preferred
             ]
             if fixes:
                 source = applied(source, fixes[0].edits)
@@ -143,16 +136,6 @@ def _fixed(source: Source, path: Path, selection: Selection) -> tuple[Source, li
         else:
             break
     return source, done
-
-
-def _diff(path: Path, before: str, after: str) -> str:
-    lines = difflib.unified_diff(
-        before.splitlines(keepends=True),
-        after.splitlines(keepends=True),
-        f"a/{one_line(path.name)}",
-        f"b/{one_line(path.name)}",
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
 
 
 def _why(error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""What the user wants of findings where a command runs: rules of their own, and which are shown.
+"""What the user wants of findings: rules of their own, and which are shown.
 
 Loading settings takes longer than looking at files that have not changed, so it is left out where
 no file and no variable can say anything of findings.
@@ -7,13 +7,11 @@ no file and no variable can say anything of findings.
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.workspace_files import read_file
-from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,21 +33,21 @@ LARGEST_FILE: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What holds for the files of one command."""
+    """What holds for the files of one audit."""
 
     rules: tuple[str, ...] = ()
     """Folders and files that are there, with rules of the user's own that count."""
     loaded: LoadedSettings | None = None
     """The settings, if they may say something of findings."""
 
-    def have_rules(self) -> str:
-        """Have these rules in this process, and say what is wrong with any; return their digest."""
+    def have_rules(self) -> tuple[str, tuple[str, ...]]:
+        """Have these rules in this process; return their digest, and what is wrong with any."""
         if not self.rules:
-            return ""
-        have(self.rules)
+            return "", ()
+        problems = have(self.rules)
         from coai_agents.analysis.rules import user_rules  # noqa: PLC0415 (only with rules of one's own)
 
-        return user_rules.digest()
+        return user_rules.digest(), problems
 
     def shown(self, audited: Audited) -> Audited:
         """Return a file with the findings that are shown, each as severe as is wanted.
@@ -104,13 +102,12 @@ def rule_places(static: StaticSettings, folders: Sequence[Path]) -> list[str]:
     return list(dict.fromkeys(str(place) for place in places))
 
 
-def have(places: Sequence[str]) -> None:
-    """Have the rules of these places in this process, and say what is wrong with any."""
+def have(places: Sequence[str]) -> tuple[str, ...]:
+    """Have the rules of these places in this process; return what is wrong with any."""
     from coai_agents.analysis.rules import user_rules  # noqa: PLC0415 (only with rules of one's own)
 
     user_rules.use(places)
-    for problem in user_rules.problems():
-        sys.stderr.write(printable(f"{problem}\n"))
+    return tuple(str(problem) for problem in user_rules.problems())
 
 
 def _user_file() -> Path:

@@ -1,0 +1,63 @@
+"""Explanations of a place, and the architecture of a folder: sources in, reports out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.application.analyse import analyse
+from coai_agents.specialists.targets import locate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from coai_agents.source import Source
+    from coai_agents.specialists.answers import Report
+    from coai_agents.specialists.architecture.report import Architecture
+    from coai_agents.specialists.asking import Asker
+    from coai_agents.specialists.targets import Target
+
+MOST_COMMITS: Final = 2_000
+"""How far the history is read: older commits say little of the code as it is."""
+
+
+async def explain(source: Source, target: Target, asker: Asker) -> Report:
+    """Return what code does and what was found in it; lines are asked about for their findings.
+
+    Raises `TargetError` where nothing is there.
+    """
+    from coai_agents.specialists.diagnosing.findings import findings_at  # noqa: PLC0415 - as below
+    from coai_agents.specialists.explaining import agent  # noqa: PLC0415 - for one function each
+
+    located = locate(source, target)
+    analysis = analyse(source)
+    report = await agent.explain(located, asker, findings=analysis.findings, path=target.file)
+    if not target.first:
+        return report
+    found = tuple(findings_at(source, located.span, analysis, target.file))
+    return replace(report, sections=(*found, *report.sections))
+
+
+def architecture(folder: Path, sources: Iterable[Source]) -> Architecture:
+    """Return how the files of a folder hang together, from their imports and their history.
+
+    `folder` is absolute. Where git tells no history, a note says why.
+    """
+    from coai_agents.git import GitError, commits_of  # noqa: PLC0415 - as above
+    from coai_agents.specialists.architecture import report  # noqa: PLC0415 - as above
+    from coai_agents.specialists.architecture.graph import module_graph  # noqa: PLC0415 - as above
+
+    known = list(sources)
+    named = {
+        source.path.relative_to(folder).as_posix(): source
+        for source in known
+        if source.path is not None
+    }
+    notes: tuple[str, ...] = ()
+    try:
+        commits = commits_of(folder, MOST_COMMITS)
+    except GitError as error:
+        commits = []
+        notes = (f"There is no history: {error}",)
+    return replace(report.architecture(module_graph(folder, known), named, commits), notes=notes)

@@ -1,0 +1,44 @@
+"""Models for a door that answers and goes: looked for, loaded, and let go of."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from coai_routing.wiring.local import LocalModels
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from coai_routing.settings.schema import Settings
+
+LOADING_SECONDS: Final = 60.0
+"""How long the embedded model may take to load; some laptops' disks read 10 MB a second."""
+
+
+@asynccontextmanager
+async def loaded_models(settings: Settings) -> AsyncGenerator[tuple[LocalModels, str]]:
+    """Give the models of the settings, and why the embedded one does not answer, if so."""
+    changed = asyncio.Event()
+    models = LocalModels(lambda: settings, on_change=changed.set)
+    try:
+        await models.backends.look()
+        await models.embedded.use(settings.engine)
+        yield models, await _absent(models, changed)
+    finally:
+        await models.aclose()
+
+
+async def _absent(models: LocalModels, changed: asyncio.Event) -> str:
+    """Wait until the embedded engine is there or will not be; return what is wrong with it."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LOADING_SECONDS
+    while (deployment := models.embedded.served().deployment).phase == "starting":
+        changed.clear()
+        try:
+            async with asyncio.timeout_at(deadline):
+                await changed.wait()
+        except TimeoutError:
+            return "The embedded model is still loading."
+    return "" if deployment.phase == "ready" else f"{deployment.detail} {deployment.remedy}".strip()
