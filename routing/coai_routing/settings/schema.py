@@ -106,6 +106,12 @@ class CompletionSettings(Section):
             "Whether an idle backend prepares what would follow the suggestion that is shown."
         ),
     )
+    same_change: Annotated[bool, SWITCH_OFF] = Field(
+        default=False,
+        description=(
+            "Whether a change that was made is offered in the other places that need it too."
+        ),
+    )
     debounce_ms: Annotated[int | None, Unit("milliseconds")] = Field(
         default=None,
         ge=0,

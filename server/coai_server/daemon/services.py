@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coai_agents.application.complete import Completions
 from coai_agents.application.document_settings import DocumentSettings
+from coai_agents.changes.offers import SameChange, Surroundings
 from coai_routing.settings.loading import LoadedSettings, load, rows
 from coai_routing.settings.schema import LogSettings
 from coai_routing.wiring.local import LocalModels
@@ -53,6 +54,7 @@ class Services:
         self.on_settings: Callable[[], None] | None = None
         """Called when the settings have changed."""
         self.models = LocalModels(lambda: self.settings, on_change=self._status_changed)
+        self.changes = SameChange()
         self.of_documents = DocumentSettings(lambda: self.loaded, self._roots())
         self.exclusions = self.of_documents.exclusions
         self.recorder = Recorder(
@@ -167,15 +169,25 @@ class Services:
     # ----------------------------------------------------------- documents
 
     def _changed(self, before: Source, after: Source) -> None:
-        del before
+        if self.completion_settings(after.uri).same_change:
+            self.changes.changed(before, after)
         self.completions.changed(after)
         self.recorder.feedback.changed(after)
 
     def _closed(self, source: Source) -> None:
+        self.changes.closed(source.uri)
         self.completions.closed(source.uri)
         self.recorder.feedback.closed(source.uri)
 
     # --------------------------------------------------------------- asked
+
+    def surroundings(self) -> Surroundings:
+        """Return where else a change may belong: only in what may be read for other files."""
+        return Surroundings(
+            tuple(self._documents.open_sources()),
+            self._roots(),
+            lambda path: self.exclusions.refusal(path, "context") is not None,
+        )
 
     def accepted(self, identity: int) -> None:
         """Note that the user took a suggestion whole."""

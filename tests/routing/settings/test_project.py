@@ -37,6 +37,7 @@ NARROWABLE = {
     "completion.context",
     "completion.gitignored_context",
     "completion.prefetch",
+    "completion.same_change",
     "completion.allow_cloud",
     "privacy.mode",
     "privacy.exclude",
@@ -446,7 +447,7 @@ def test_a_rule_must_say_how_it_narrows() -> None:
 
 # What follows holds the property itself, with a judge that shares no code with the rules.
 
-SWITCHES = ("enabled", "context", "gitignored_context", "prefetch", "allow_cloud")
+SWITCHES = ("enabled", "context", "gitignored_context", "prefetch", "allow_cloud", "same_change")
 LANGUAGES = ("python", "go", "c++", "*", "unheard-of")
 LINES = ("always", "auto", "never")
 PROBES = ("a", "a/b", "b/a", "a/a/b", "x.pem", "b/x.pem", "README.md", "b")

@@ -10,7 +10,6 @@ a whole when it is asked for, since fixes that hold one by one may not hold toge
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -21,6 +20,8 @@ from coai_agents.analysis.run.worker import AnalysisError
 from coai_agents.application.fix import Fixes
 from coai_agents.source import Position, Span
 from coai_routing.errors import CoaiError
+from coai_server.lsp.features import same_change
+from coai_server.lsp.features.action_client import BY_MODEL, Client
 from coai_server.lsp.features.agents import documenting, refactoring
 from coai_server.lsp.features.findings.diagnostic_items import SOURCE, range_of
 from coai_server.lsp.features.findings.diagnostics import CONTENT_MODIFIED
@@ -40,8 +41,6 @@ FIX_ALL: Final = "source.fixAll.coai"
 REQUEST_FAILED: Final = -32803
 """LSP's `RequestFailed`: the request was right, and could not be carried out."""
 
-_BY_MODEL: Final = types.CodeActionTag.LlmGenerated
-
 OPTIONS: Final = types.CodeActionOptions(
     code_action_kinds=[
         types.CodeActionKind.QuickFix,
@@ -51,32 +50,6 @@ OPTIONS: Final = types.CodeActionOptions(
     ],
     resolve_provider=True,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """What the client can do with actions."""
-
-    encoding: Encoding
-    lazy: bool
-    """Whether it asks for an action's edit when it needs it."""
-    versioned: bool
-    """Whether it takes edits that name the version that they are for."""
-    tags: bool = False
-    """Whether it shows that a model had a part in an action."""
-
-    @classmethod
-    def of(cls, capabilities: types.ClientCapabilities, encoding: Encoding) -> Client:
-        """Read a client's capabilities."""
-        about = capabilities.text_document and capabilities.text_document.code_action
-        support = about and about.resolve_support
-        edits = capabilities.workspace and capabilities.workspace.workspace_edit
-        return cls(
-            encoding,
-            lazy=bool(about and about.data_support and support and "edit" in support.properties),
-            versioned=bool(edits and edits.document_changes),
-            tags=bool(about and about.tag_support and _BY_MODEL in about.tag_support.value_set),
-        )
 
 
 def register(server: Server, known: Diagnostics) -> None:
@@ -107,6 +80,8 @@ def register(server: Server, known: Diagnostics) -> None:
                 actions.append(_fix_all(source, edits, client))
         except AnalysisError as error:
             logger.warning("%s", error)
+        if _is_wanted(types.CodeActionKind.RefactorRewrite, wanted):
+            actions += await same_change.actions(server, source, params, client)
         is_wanted: Callable[[str], bool] = partial(_is_wanted, wanted=wanted)
         for agent in (documenting, refactoring):
             actions += await agent.offered(
@@ -119,6 +94,13 @@ def register(server: Server, known: Diagnostics) -> None:
         # What is deterministic stands first.
         return sorted(actions, key=_needs_model)
 
+    _register_resolve(server, fixes_of)
+
+
+def _register_resolve(server: Server, fixes_of: Fixes) -> None:
+    """Make the edit of an action that was chosen."""
+    documents = server.documents
+
     @server.feature(types.CODE_ACTION_RESOLVE)
     async def resolve(action: types.CodeAction) -> types.CodeAction:
         sent: object = action.data
@@ -127,8 +109,13 @@ def register(server: Server, known: Diagnostics) -> None:
         if source is None or asked.get("version") != source.version:
             raise _moved_on()
         client = Client.of(server.client_capabilities, documents.encoding)
+        if asked.get("agent") == same_change.AGENT:
+            action.edit = await same_change.resolved(server, source, asked, client)
+            if action.edit is None:
+                raise _moved_on()
+            return action
         edits, by_model = await _resolved(server, fixes_of, source, action, asked)
-        action.tags = [_BY_MODEL] if by_model and client.tags else None
+        action.tags = [BY_MODEL] if by_model and client.tags else None
         now = documents.snapshot(source.uri)
         if now is None or now.version != source.version:
             raise _moved_on()
@@ -212,7 +199,7 @@ def _rewriting(
         kind=kind,
         edit=workspace_edit(source, edits, client) if edits else None,
         data=_data(source, **data) if client.lazy else None,
-        tags=[_BY_MODEL] if data["model"] and client.tags else None,
+        tags=[BY_MODEL] if data["model"] and client.tags else None,
     )
 
 

@@ -14,6 +14,7 @@ from coai_agents.application.complete import edit_of
 from coai_agents.completion.outcome import Suggestion, Trigger
 from coai_agents.completion.selected import Selected
 from coai_agents.source import Position
+from coai_server.lsp.features import same_change
 from coai_server.lsp.features.findings.diagnostic_items import range_of
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def register(server: Server) -> None:
             if params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
             else Trigger.AUTOMATIC
         )
+        if (change := await same_change.at_cursor(server, source, offset, trigger)) is not None:
+            return types.InlineCompletionList([change])
         selected = _selected(params.context.selected_completion_info, source, offset, documents)
         outcome = await completer.complete(source, offset, trigger, selected)
         if not isinstance(outcome, Suggestion):

@@ -18,9 +18,10 @@ from lsprotocol import types
 
 from coai_agents.source import Position, Span
 from coai_routing.errors import CoaiError
+from coai_server.lsp.features.action_client import Client
 from coai_server.lsp.features.agents import answer_documents, documenting
 from coai_server.lsp.features.agents.hover_explanation import meaning_of
-from coai_server.lsp.features.code_action import Client, workspace_edit
+from coai_server.lsp.features.code_action import workspace_edit
 from coai_server.lsp.features.work_progress import open_bar
 
 if TYPE_CHECKING:

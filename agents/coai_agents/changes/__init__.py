@@ -1,0 +1,1 @@
+"""The same change elsewhere: what one edit says of other places, without a model."""
