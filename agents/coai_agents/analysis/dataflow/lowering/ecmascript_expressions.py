@@ -20,7 +20,7 @@ from coai_agents.analysis.dataflow.ir import (
     Return,
     Several,
 )
-from coai_agents.analysis.dataflow.lowering.base import Adapter, joined, unescape
+from coai_agents.analysis.dataflow.lowering.base import Adapter, joined, kept_fields, unescape
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -61,7 +61,7 @@ class EcmaScriptExpressions(Adapter):
             "ternary_expression": self.ternary,
             "parenthesized_expression": self.first,
             "await_expression": self.first,
-            "yield_expression": self.first,
+            "yield_expression": self.yielded,
             "as_expression": self.first,
             "satisfies_expression": self.first,
             "non_null_expression": self.first,
@@ -201,12 +201,15 @@ class EcmaScriptExpressions(Adapter):
 
     def _function(self, node: Node) -> Function:
         parameters, prelude = self._parameters(node.child_by_field_name("parameters"))
+        kind = next((each.type for each in node.children if each.type in ("get", "set")), "")
+        name = self.name_of(node)
         return Function(
             node,
-            self.name_of(node),
+            f"{name}=" if kind == "set" else name,
             parameters,
             prelude + self._function_body(node),
             asynchronous=self._async(node),
+            accessor=kind,
         )
 
     def _async(self, node: Node) -> bool:
@@ -227,6 +230,8 @@ class EcmaScriptExpressions(Adapter):
                 declared = self._type(child.child_by_field_name("type"))
                 value = child.child_by_field_name("value")
                 default = None if value is None else self.expr(value)
+                if self.child_of(child, "accessibility_modifier") is not None:
+                    prelude += kept_fields(child, [self.text(pattern)], "this")
                 annotations = [
                     self.first(each) for each in child.named_children if each.type == "decorator"
                 ]

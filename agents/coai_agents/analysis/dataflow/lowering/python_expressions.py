@@ -16,6 +16,7 @@ from coai_agents.analysis.dataflow.ir import (
     Function,
     Index,
     Item,
+    Name,
     Operation,
     Parameter,
     Return,
@@ -76,7 +77,7 @@ class PythonExpressions(Adapter):
             "dictionary": self._dictionary,
             "lambda": self._lambda,
             "named_expression": self._walrus,
-            "yield": self.first,
+            "yield": self.yielded,
             "assignment": self.binding,
             "type": self.first,
             **dict.fromkeys(_COMPREHENSIONS, self._comprehension),
@@ -140,8 +141,14 @@ class PythonExpressions(Adapter):
     def _call(self, node: Node) -> Expr:
         callee = self.field(node, "function")
         arguments = node.child_by_field_name("arguments")
+        if isinstance(callee, Name) and callee.name == "super":
+            return callee
         if arguments is None:
             return Call(node, callee, [])
+        if isinstance(callee, Name) and callee.name == "getattr":
+            of, *named = [self.expr(each) for each in self.meaning(arguments)]
+            if named and isinstance(named[0], Const) and isinstance(named[0].value, str):
+                return self.member(node, of, named[0].value)
         if arguments.type == "generator_expression":
             return Call(node, callee, [Argument(self.expr(arguments))])
         return Call(node, callee, self._arguments(arguments))
