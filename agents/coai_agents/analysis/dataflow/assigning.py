@@ -10,7 +10,7 @@ from coai_agents.analysis.dataflow.conditions import Occasion
 from coai_agents.analysis.dataflow.containers import key_of, lookup, store
 from coai_agents.analysis.dataflow.expressions import SELF, Expressions, Passed
 from coai_agents.analysis.dataflow.ir import UNKNOWN
-from coai_agents.analysis.dataflow.objects import accessor
+from coai_agents.analysis.dataflow.objects.members import accessor
 from coai_agents.analysis.dataflow.pieces import extended, through, written_of
 from coai_agents.analysis.dataflow.values import NOTHING, Value, join
 

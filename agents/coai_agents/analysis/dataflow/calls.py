@@ -108,6 +108,9 @@ class Calls(Dispatch):
         if paths[0] in _VERBS:
             passed = replace(passed, positional=tuple(without_numbers(passed.positional)))
         if not target.functions:
+            linked = self.linked_call(expr, callee, passed)
+            if linked is not None:
+                return linked
             self._check_call(expr, callee, passed)
             source = self.rules.source_calls.first(*paths)
             if source is not None and not self._is_converted(source, expr, passed):
@@ -124,6 +127,14 @@ class Calls(Dispatch):
                 return changed
         return self._unknown_call(expr, callee, passed)
 
+    def linked_call(self, expr: ir.Call, callee: Callee, passed: Passed) -> Value | None:
+        """Return what a function of another file returns; None if nothing is known of it."""
+        raise NotImplementedError
+
+    def summarised(self, callee: Callee, passed: Passed, node: Node) -> None:
+        """Report what is passed to a function of this file that was read often enough."""
+        raise NotImplementedError
+
     def _own_call(
         self, expr: ir.Call, callee: Callee, passed: Passed, scope: Scope
     ) -> Value | None:
@@ -137,6 +148,7 @@ class Calls(Dispatch):
         if target.functions:
             returned = self.apply(target.functions, passed, receiver, expr.node)
             if returned is None:
+                self.summarised(callee, passed, expr.node)
                 return None
             if self.outcome:
                 self._give_back(expr, scope)

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.assigning import Assigning
 from coai_agents.analysis.dataflow.expressions import NO_ARGUMENTS, SELF, Passed
-from coai_agents.analysis.dataflow.objects import SUPER, constructor_of, held, is_class, kept
+from coai_agents.analysis.dataflow.objects.members import (
+    SUPER,
+    constructor_of,
+    held,
+    is_class,
+    kept,
+)
 from coai_agents.analysis.dataflow.pieces import extended
 from coai_agents.analysis.dataflow.values import NOTHING, Kind, Value, merged
 

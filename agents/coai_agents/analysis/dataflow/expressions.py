@@ -17,7 +17,7 @@ from coai_agents.analysis.dataflow.containers import (
 )
 from coai_agents.analysis.dataflow.folding import AND, COMPARISONS, OR, fold, truth
 from coai_agents.analysis.dataflow.ir import UNKNOWN
-from coai_agents.analysis.dataflow.objects import accessor, held, kept
+from coai_agents.analysis.dataflow.objects.members import accessor, held, kept
 from coai_agents.analysis.dataflow.pieces import (
     built,
     extended,

@@ -12,7 +12,7 @@ from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.defaults import changed_defaults
 from coai_agents.analysis.dataflow.guards import Guards
 from coai_agents.analysis.dataflow.leaks import leaks
-from coai_agents.analysis.dataflow.objects import is_class, is_own_method, strong
+from coai_agents.analysis.dataflow.objects.members import is_class, is_own_method, strong
 from coai_agents.analysis.dataflow.pieces import extended, extended_call, through
 from coai_agents.analysis.dataflow.summaries import (
     Proofs,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
+    from coai_agents.analysis.dataflow.dispatch import Callee
     from coai_agents.analysis.dataflow.expressions import Passed
     from coai_agents.analysis.findings.report import Reporter
     from coai_agents.analysis.rules.matching import RuleSet
@@ -41,7 +42,7 @@ MAX_CALLS: Final = 4
 MAX_PLAIN_READINGS: Final = 1
 """So many of them if nothing that is passed comes from outside."""
 
-MAX_OBJECT_READINGS: Final = 4
+MAX_OBJECT_READINGS: Final = 3
 """So many of a method, whose objects differ."""
 
 MAX_READINGS: Final = 12
@@ -118,9 +119,24 @@ class Functions(Guards):
         for node in changed_defaults(function):
             self.report.add_of(SHARED_DEFAULT, node, "")
         before = len(self._opening)
-        self._execute(function, scope, routes)
+        given = dict(scope.values)
+        value = self._execute(function, scope, routes)
+        self.learn(function, around, value, (given, scope.values))
         if self._follow and len(self._opening) > before:
             self._check_resources(function)
+
+    def learn(
+        self,
+        function: ir.Function,
+        around: Scope,
+        value: Value,
+        known: tuple[dict[str, Value], dict[str, Value]],
+    ) -> None:
+        """Take note of what a function returned that was read in its own right.
+
+        `known` is what was known of its variables before and after.
+        """
+        raise NotImplementedError
 
     def _check_resources(self, function: ir.Function) -> None:
         known = self.rules.resources
@@ -305,16 +321,22 @@ class Functions(Guards):
 
     def _most_readings(self, passed: Passed, around: Scope, held: tuple[object, ...]) -> int:
         """Return how often a function is read with arguments such as these."""
-        taints = (taint for value in passed.values() for taint in value.all_taints())
-        if any(taint.kind is not Kind.PARAMETER for taint in taints) or len(held) > 1:
+        taints = [taint for value in passed.values() for taint in value.all_taints()]
+        if any(taint.kind is not Kind.PARAMETER for taint in taints):
             return MAX_READINGS
-        return MAX_PLAIN_READINGS if around.of is None else MAX_OBJECT_READINGS
+        if around.of is None:
+            return MAX_PLAIN_READINGS
+        if around.members is not None and strong(around.members):
+            return MAX_READINGS
+        return MAX_OBJECT_READINGS if taints or len(held) > 1 else MAX_PLAIN_READINGS
 
     def tested(
         self, callee: ir.Expr, arguments: Sequence[ir.Argument], scope: Scope, *, holds: bool
     ) -> Proofs | None:
         """Return what a test by a function of this file tells; None if it is no such function."""
         target = self._callee(callee, scope)
+        if not target.target.functions:
+            return self.linked_test(target, self.passed(arguments, scope), holds=holds)
         if len(target.target.functions) != 1:
             return None
         function, around = target.target.functions[0]
@@ -322,6 +344,23 @@ class Functions(Guards):
             return None
         inner = self._scope_of(function, around)
         self._bind(function, self.passed(arguments, scope), target.receiver, callee.node, inner)
+        before = {each.name: inner.values[each.name] for each in function.parameters}
+        self._active.append(id(function))
+        try:
+            self._narrow_body(function.body, inner, holds=holds)
+        finally:
+            self._active.pop()
+        return told(before, inner.values)
+
+    def linked_test(self, callee: Callee, passed: Passed, *, holds: bool) -> Proofs | None:
+        """Return what a test by a function of another file tells; None if it is not known."""
+        raise NotImplementedError
+
+    def answered(self, function: ir.Function, around: Scope, *, holds: bool) -> Proofs:
+        """Return what an answer of a function shows of its parameters."""
+        inner = self._scope_of(function, around)
+        for parameter in function.parameters:
+            inner.values[parameter.name] = self._unknown(parameter, None, function, inner)
         before = {each.name: inner.values[each.name] for each in function.parameters}
         self._active.append(id(function))
         try:

@@ -19,8 +19,8 @@ from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.conditions import Occasion
 from coai_agents.analysis.dataflow.containers import elements
 from coai_agents.analysis.dataflow.folding import AND, OR, truth
-from coai_agents.analysis.dataflow.instances import Instances
 from coai_agents.analysis.dataflow.ir import OutOfTimeError
+from coai_agents.analysis.dataflow.linking.linked import Linking
 from coai_agents.analysis.dataflow.pieces import written_of
 from coai_agents.analysis.dataflow.values import (
     EVERYTHING,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
+    from coai_agents.analysis.dataflow.linking.linked import Linked
     from coai_agents.analysis.findings.report import Reporter
     from coai_agents.analysis.rules.matching import RuleSet
     from coai_agents.analysis.rules.rules import Clause
@@ -75,13 +76,19 @@ _NUMBERED: Final = ("array_values()", "explode()", "preg_split()", "str_split()"
 """How the paths of sequences end whose keys are numbers."""
 
 
-class Interpreter(Instances):
+class Interpreter(Linking):
     """Reads one file; without `follow`, no call of its functions, so that a part of it will do."""
 
     def __init__(
-        self, rules: RuleSet, report: Reporter, *, deadline: float, follow: bool = True
+        self,
+        rules: RuleSet,
+        report: Reporter,
+        *,
+        deadline: float,
+        follow: bool = True,
+        linked: Linked | None = None,
     ) -> None:
-        super().__init__(rules, report, follow=follow)
+        super().__init__(rules, report, follow=follow, linked=linked)
         self._deadline = deadline
         self._steps = 0
         self._run: dict[type, Callable[[Any, Scope], bool]] = {
@@ -139,6 +146,7 @@ class Interpreter(Instances):
                 scope.values[name] = Value(functions=((statement.function, scope),), qual=name)
 
     def _assign(self, statement: ir.Assign, scope: Scope) -> bool:
+        self.note_name(statement, scope)
         value = self.eval(statement.value, scope)
         if statement.operator:
             before = ir.Operation(
@@ -393,11 +401,6 @@ class Interpreter(Instances):
         if function.method and scope.members is not None:
             scope.members[function.name] = value
         scope.values[function.name] = value
-        return False
-
-    def _import(self, statement: ir.Import, scope: Scope) -> bool:
-        for name, path in statement.names:
-            scope.values[name] = Value(qual=path)
         return False
 
     def _with(self, statement: ir.With, scope: Scope) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from coai_agents.analysis.dataflow import ir
-from coai_agents.analysis.dataflow.objects import is_own_method
+from coai_agents.analysis.dataflow.objects.members import is_own_method
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

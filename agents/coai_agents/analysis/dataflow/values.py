@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from coai_agents.analysis.dataflow.ir import Function
+    from coai_agents.analysis.findings.places import Place
 
 MAX_TAINTS: Final = 4
 """So many origins of one value are followed; a finding shows one of them."""
@@ -55,6 +56,8 @@ class Trail:
     words: str
     before: Trail | None
     length: int
+    elsewhere: tuple[tuple[Place, str], ...] = ()
+    """Places in another file that it came through just before, with words for each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -332,10 +332,14 @@ class _Python(PythonExpressions):
     def _import_from(self, node: Node) -> list[Statement]:
         module = self.name_of(node, "module_name")
         names: list[tuple[str, str]] = []
+        if self.child_of(node, "wildcard_import") is not None:
+            names.append((f"* {module}", module))
+        if not module.endswith("."):
+            module += "."
         for child in node.children_by_field_name("name"):
             if child.type == "aliased_import":
-                names.append((self.name_of(child, "alias"), f"{module}.{self.name_of(child)}"))
+                names.append((self.name_of(child, "alias"), f"{module}{self.name_of(child)}"))
             else:
                 name = self.text(child)
-                names.append((name, f"{module}.{name}"))
+                names.append((name, f"{module}{name}"))
         return [Import(node, names)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.expressions import Passed
 from coai_agents.analysis.dataflow.functions import Functions
-from coai_agents.analysis.dataflow.objects import constructor_of, settle, strong
+from coai_agents.analysis.dataflow.objects.members import constructor_of, settle, strong
 from coai_agents.analysis.dataflow.values import NOTHING, Scope, Value
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Instances(Functions):
         super().__init__(rules, report, follow=follow)
         self._declared: dict[str, tuple[ir.Class, Scope]] = {}
         """Classes that were not reached yet."""
+        self.class_names: dict[int, str] = {}
 
     def declare(self, statements: Sequence[ir.Statement], scope: Scope) -> None:
         """Take note of classes that others may be made from before they are reached."""
@@ -56,6 +57,7 @@ class Instances(Functions):
             self._inherit(inner, base)
         self.declare(statement.body, inner)
         self.classes[statement.name] = inner
+        self.class_names[id(inner)] = statement.name
         self._body(statement.body, inner)
         for name, value in inner.values.items():
             inner.members.setdefault(name, value)
