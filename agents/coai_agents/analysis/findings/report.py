@@ -216,6 +216,13 @@ class Reporter:
         concept = self._rules.concepts[rule]
         self._keep(concept, node, Reason(concept.severity, message or concept.message))
 
+    def add_seen(
+        self, rule: str, node: Node, message: str, sure: tuple[Severity, Confidence]
+    ) -> None:
+        """Report a finding of a rule that no clause describes, of this severity and confidence."""
+        severity, confidence = sure
+        self._keep(self._rules.concepts[rule], node, Reason(severity, message, confidence))
+
     def _keep(self, concept: Concept, node: Node, reason: Reason) -> Key | None:
         """Keep a finding, unless one at the same place says more; return what it is kept by."""
         span = self._tree.span(node)

@@ -21,6 +21,8 @@ from coai_agents.analysis.rules.queries import compiled, search
 from coai_agents.analysis.rules.user_rules import findings as findings_of_user_rules
 from coai_agents.analysis.run.large import excess, patterns_in
 from coai_agents.analysis.run.ruff import MAX_CHARACTERS, RuffError, complementing, ruff_findings
+from coai_agents.analysis.shapes.go import check_go
+from coai_agents.analysis.shapes.native import check_native
 from coai_agents.analysis.texts.embedded import embedded, with_language
 from coai_agents.analysis.texts.reading import findings_of_texts
 from coai_agents.syntax.grammars import grammar_for
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from coai_agents.analysis.rules.matching import RuleSet
     from coai_agents.source import Source, Span
     from coai_agents.syntax.tree import SyntaxTree
+
+_SHAPES: Final = {"go": check_go, "c": check_native, "cpp": check_native}
+"""What looks at the shape of functions, by language."""
 
 BUDGET: Final = 1.0
 """Seconds for one file; what was found by then is given, with a note."""
@@ -234,6 +239,8 @@ def _in_small(
         notes.hurry("The time for one file was over: not all values were followed.")
     except RecursionError:
         notes.append("The code is nested too deeply: not all values were followed.")
+    if (check := _SHAPES.get(tree.source.language)) is not None:
+        check(tree.root, report)
     return [*report.findings, *_of_documentation(tree, deadline, notes)]
 
 
