@@ -43,7 +43,7 @@ _FOUND_IN_GO = [
 
 _SILENT_IN_GO = [
     "func f() { ctx, cancel := context.WithCancel(p); defer cancel(); use(ctx) }",
-    "func f() (context.Context, func()) { ctx, cancel := context.WithCancel(p); return ctx, cancel }",
+    "func f() (any, func()) { ctx, cancel := context.WithCancel(p); return ctx, cancel }",
     "func f() { ctx, cancel := context.WithCancel(p); t.Cleanup(cancel); use(ctx) }",
     "func f(r *http.Request) { go func() { run(r.Context()) }() }",
     "func f() { go run(context.Background()) }",
@@ -57,7 +57,7 @@ _SILENT_IN_GO = [
     "func f() int { s := []int{}; s = append(s, 1); return s[0] }",
     "func f() { var a [4]int; for i := 0; i < 4; i++ { a[i] = 1 } }",
     "func f(g cipher.AEAD) { n := make([]byte, 12); rand.Read(n); g.Seal(nil, n, d, nil) }",
-    "func f(g cipher.AEAD) { n := make([]byte, 12); io.ReadFull(rand.Reader, n); g.Seal(n, n, d, nil) }",
+    "func f(g cipher.AEAD) { n := make([]byte, 12); io.ReadFull(r, n); g.Seal(n, n, d, nil) }",
     "func f(b cipher.Block, iv []byte) { cipher.NewCTR(b, iv) }",
 ]
 

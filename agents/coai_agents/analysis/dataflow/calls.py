@@ -39,7 +39,17 @@ if TYPE_CHECKING:
     from coai_agents.analysis.rules.rules import SourceRule
 
 _FORMATTING: Final = frozenset(
-    {"format", "sprintf", "Sprintf", "formatted", "Format", "concat", "Concat"}
+    {
+        "format",
+        "sprintf",
+        "Sprintf",
+        "Sprint",
+        "Sprintln",
+        "formatted",
+        "Format",
+        "concat",
+        "Concat",
+    }
 )
 
 _VERBS: Final = frozenset(
@@ -74,7 +84,9 @@ _READING: Final = frozenset(
 )
 """Words in the names of functions that bring something from elsewhere."""
 
-_SAME_VALUE: Final = frozenset({"freeze", "unmodifiableMap", "unmodifiableSet", "unmodifiableList"})
+_SAME_VALUE: Final = frozenset(
+    {"freeze", "unmodifiableMap", "unmodifiableSet", "unmodifiableList", "string"}
+)
 """Functions that return what they are given, so that nobody changes it."""
 
 DYNAMIC: Final = "()"
@@ -224,7 +236,7 @@ class Calls(Dispatch):
             items = {}
             items.update(passed.named.items())
             taints = ()
-        if name == "join" and (text := _joined(receiver, passed)) is not None:
+        if name in ("join", "Join") and (text := _joined(receiver, passed)) is not None:
             return text
         parts = [*(() if receiver is None else (receiver,)), *passed.positional]
         made = formatted(parts) if name in _FORMATTING else NOTHING
@@ -346,6 +358,9 @@ def _replaced(passed: Passed, rules: RuleSet) -> frozenset[str]:
 
 def _joined(receiver: Value | None, passed: Passed) -> Value | None:
     """Return the text that a sequence of texts is joined to, whichever of the two is the object."""
+    if len(passed.positional) == 2 and passed.positional[0].length >= 0:  # noqa: PLR2004 - Go's
+        receiver, given = passed.positional
+        passed = Passed((given,), {}, open_ended=False)
     if receiver is None or len(passed.positional) > 1:
         return None
     given = passed.positional[0] if passed.positional else Value(const=",")

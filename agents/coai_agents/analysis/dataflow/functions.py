@@ -336,7 +336,7 @@ class Functions(Guards):
         """Return what a test by a function of this file tells; None if it is no such function."""
         target = self._callee(callee, scope)
         if not target.target.functions:
-            return self.linked_test(target, self.passed(arguments, scope), holds=holds)
+            return self.linked_test(target, arguments, scope, holds=holds)
         if len(target.target.functions) != 1:
             return None
         function, around = target.target.functions[0]
@@ -352,7 +352,9 @@ class Functions(Guards):
             self._active.pop()
         return told(before, inner.values)
 
-    def linked_test(self, callee: Callee, passed: Passed, *, holds: bool) -> Proofs | None:
+    def linked_test(
+        self, callee: Callee, arguments: Sequence[ir.Argument], scope: Scope, *, holds: bool
+    ) -> Proofs | None:
         """Return what a test by a function of another file tells; None if it is not known."""
         raise NotImplementedError
 
@@ -363,10 +365,13 @@ class Functions(Guards):
             inner.values[parameter.name] = self._unknown(parameter, None, function, inner)
         before = {each.name: inner.values[each.name] for each in function.parameters}
         self._active.append(id(function))
+        # What is wrong in it was said when it was read, and taken back where a test shows more.
+        self.report.muted = True
         try:
             self._narrow_body(function.body, inner, holds=holds)
         finally:
             self._active.pop()
+            self.report.muted = False
         return told(before, inner.values)
 
     def _narrow_body(self, body: Sequence[ir.Statement], scope: Scope, *, holds: bool) -> None:

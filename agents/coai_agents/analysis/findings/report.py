@@ -98,6 +98,8 @@ class Reporter:
         """Of findings that a later test may take back, where the value is from and the category."""
         self._surroundings = Surroundings(tree)
         self.place = Place()
+        self.muted = False
+        """Whether nothing is kept of what is found, since it was found before."""
         self.handed_on: Callable[[Taint, Clause, Concept, Node], None] | None = None
         """What takes note of parameters whose values come to where they do harm."""
 
@@ -225,6 +227,8 @@ class Reporter:
 
     def _keep(self, concept: Concept, node: Node, reason: Reason) -> Key | None:
         """Keep a finding, unless one at the same place says more; return what it is kept by."""
+        if self.muted:
+            return None
         span = self._tree.span(node)
         key = (concept.id, span.start, span.end)
         before = self._findings.get(key)

@@ -138,18 +138,18 @@ class Linking(Instances):
                     self.report.add_reach(reach, node, taint)
                     break
 
-    def linked_test(self, callee: Callee, passed: Passed, *, holds: bool) -> Proofs | None:
+    def linked_test(
+        self, callee: Callee, arguments: Sequence[ir.Argument], scope: Scope, *, holds: bool
+    ) -> Proofs | None:
         """Return what a test by a function of another file tells; None if it is not known."""
         path = plain_path(callee.paths[1])
-        if not self._leads_out(path):
+        if self._linked is None or not self._leads_out(path):
             return None
-        self._note_call(path, passed)
-        known = None if self._linked is None else self._linked.function(path)
+        known = self._linked.function(path)
         if known is None or not (known.holds or known.fails):
             return None
-        return _proofs(
-            known.holds if holds else known.fails, dict(_given(known.parameters, passed))
-        )
+        given = dict(_given(known.parameters, self.passed(arguments, scope)))
+        return _proofs(known.holds if holds else known.fails, given)
 
     def _leads_out(self, path: str) -> bool:
         """Say whether a path may lead to another file: in some languages only an import does."""

@@ -14,6 +14,7 @@ from coai_agents.analysis.dataflow.ir import (
     Function,
     Index,
     Item,
+    Member,
     Name,
     Operation,
     Parameter,
@@ -120,6 +121,24 @@ class EcmaScriptExpressions(Adapter):
             module = arguments[0].value
             if isinstance(module, Const) and isinstance(module.value, str):
                 return Name(node, module.value.removeprefix("node:"))
+        function = node.child_by_field_name("function")
+        if isinstance(callee, Index) and isinstance(callee.key, Const) and function is not None:
+            callee = self.member(function, callee.object, str(callee.key.value))
+        return self._invoked(node, callee, arguments)
+
+    def _invoked(self, node: Node, callee: Expr, arguments: list[Argument]) -> Expr:
+        """Lower a method that is called by its own `call` or `apply` as what it is."""
+        if (
+            isinstance(callee, Member)
+            and isinstance(callee.object, Member)
+            and callee.name in ("call", "apply")
+            and arguments
+            and arguments[0].value.node.text == callee.object.object.node.text
+        ):
+            given = arguments[1:]
+            if callee.name == "apply":
+                given = [Argument(each.value, spread=True) for each in given]
+            return Call(node, callee.object, given)
         return Call(node, callee, arguments)
 
     def _new(self, node: Node) -> Expr:
