@@ -2,6 +2,8 @@
 
 Each check looks at one function, knows what its own variables are declared as or made of, and is
 silent where a test of the same variable, or a value that nobody can tell, comes in between.
+
+One file, because all checks share what is known of one function's variables.
 """
 
 from __future__ import annotations
