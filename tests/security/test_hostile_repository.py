@@ -295,11 +295,11 @@ def _opens(call: ast.Call) -> bool:
     )
 
 
-def dies_of_poison(batch: list[tuple[Path, str]]) -> list[Analysis]:
+def dies_of_poison(batch: list[tuple[Path, str, object]]) -> list[Analysis]:
     """Stand for an analysis that native code ends: nothing that is known does so."""
-    if any("poison" in text for _, text in batch):
+    if any("poison" in text for _, text, _ in batch):
         os._exit(9)
-    return [Analysis(path.as_uri(), 0, ()) for path, _ in batch]
+    return [Analysis(path.as_uri(), 0, ()) for path, *_ in batch]
 
 
 def test_a_file_that_ends_the_process_takes_nothing_from_the_others(

@@ -48,11 +48,12 @@ class Analyses:
         settings_of_path: Callable[[Path], StaticSettings],
         is_open: Callable[[str], bool],
         own_rules: OwnRules | None = None,
+        folders: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         """Take the settings of findings by URI, those of files that are not open by path.
 
         Both are asked at each look, so they must be at hand. What is found in a document is kept
-        as long as it `is_open`, a URI's.
+        as long as it `is_open`, a URI's. Values are followed through the files of the `folders`.
         """
         self._settings = settings
         self._settings_of_path = settings_of_path
@@ -61,6 +62,7 @@ class Analyses:
         self._preferences: dict[str, tuple[StaticSettings, Preferences]] = {}
         self._written: set[str] = set()
         """The rules whose pages are there."""
+        self.folders = folders
         self._background = Background()
         self.worker = AnalysisWorker()
         self.own_rules = own_rules or OwnRules()
@@ -108,6 +110,7 @@ class Analyses:
         if self.own_rules.stale:
             await self.own_rules.learn(self.worker)
         worker.rules = self.own_rules.places
+        worker.folders = self.folders()
         analysis = await worker.analyse(source)
         if any(finding.rule not in catalogue() for finding in analysis.findings):
             await self.own_rules.recognise(self.worker, analysis)

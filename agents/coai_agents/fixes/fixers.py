@@ -121,6 +121,9 @@ def fixes_for(source: Source, findings: Iterable[Finding], before: Analysis) -> 
     for finding in findings:
         if (language, finding.rule) not in fixable():
             continue
+        if any(step.elsewhere is not None for step in finding.path):
+            # It is not here that the harm is done, or not here that it comes from.
+            continue
         titles: set[str] = set()
         for title, edits, preferred in _proposals(source, finding, language):
             if title not in titles and verify(source, finding, edits, before):

@@ -25,7 +25,7 @@ _SPELLED: dict[str, dict[str, Any]] = {
 _LANGUAGES = [*_SPELLED, "typescript"]
 
 
-def _program(spelled: dict[str, Any], spelling: str) -> str:
+def program(spelled: dict[str, Any], spelling: str) -> str:
     """Return the program that a spelling stands for."""
     body, _, extra = spelling.partition(" ||| ")
     program: str = spelled["frame"].replace("EXTRA", extra)
@@ -45,7 +45,7 @@ def _program(spelled: dict[str, Any], spelling: str) -> str:
 
 def _found(language: str, spelling: str) -> bool:
     spelled = _SPELLED["javascript" if language == "typescript" else language]
-    analysis = analyse(Source("untitled:x", _program(spelled, spelling), language))
+    analysis = analyse(Source("untitled:x", program(spelled, spelling), language))
     assert analysis.notes == ()
     return any(each.rule == "sql-injection" for each in analysis.findings)
 

@@ -48,6 +48,20 @@ async def test_a_process_answers_and_ends() -> None:
     await worker.aclose()
 
 
+async def test_a_process_follows_values_through_the_files_of_the_workspace(tmp_path: Path) -> None:
+    (tmp_path / "store.py").write_text("import os\ndef run(text):\n    os.system(text)\n", "utf-8")
+    text = "from flask import request\nimport store\nstore.run(request.args['é'])\n"
+    source = Source((tmp_path / "app.py").as_uri(), text, "python")
+    worker = AnalysisWorker(seconds=PATIENCE)
+    alone = await worker.analyse(source)
+    worker.folders = (str(tmp_path),)
+    linked = await worker.analyse(source)
+    await worker.aclose()
+    assert "command-injection" not in {each.rule for each in alone.findings}
+    (found,) = [each for each in linked.findings if each.rule == "command-injection"]
+    assert [step.elsewhere.name for step in found.path if step.elsewhere] == ["store.py:3"]
+
+
 @pytest.mark.parametrize(
     "program",
     [

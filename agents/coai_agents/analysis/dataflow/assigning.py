@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.conditions import Occasion
 from coai_agents.analysis.dataflow.containers import key_of, lookup, store
-from coai_agents.analysis.dataflow.expressions import SELF, Expressions
+from coai_agents.analysis.dataflow.expressions import SELF, Expressions, Passed
 from coai_agents.analysis.dataflow.ir import UNKNOWN
+from coai_agents.analysis.dataflow.objects.members import accessor
 from coai_agents.analysis.dataflow.pieces import extended, through, written_of
 from coai_agents.analysis.dataflow.values import NOTHING, Value, join
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 class Assigning(Expressions):
     """Adds assignments."""
+
+    _branches = 0
+    """So many branches are around, of which nobody knows whether they are taken."""
 
     def assign(self, target: ir.Expr, value: Value, scope: Scope, node: Node) -> None:
         """Let a target have a value."""
@@ -50,10 +54,36 @@ class Assigning(Expressions):
         base = self.eval(of, scope)
         self._check_assignment((name, extended(base.qual, name), target.written), value, node)
         if isinstance(of, ir.Name) and of.name in SELF and scope.members is not None:
-            before = scope.members.get(name)
-            scope.members[name] = value if before is None else join(before, value)
+            self.keep(scope.members, name, value, base, node)
+        elif base.objects:
+            for each in base.objects:
+                own = each.members if each.members is not None else {}
+                if self._branches or len(base.objects) > 1 or self._is_set(own, name):
+                    self.keep(own, name, value, base, node)
+                else:
+                    own[name] = value
+        elif name == "prototype" or (isinstance(of, ir.Member) and of.name == "prototype"):
+            self.extend_prototype(of, name, value, scope)
         elif isinstance(of, ir.Name | ir.Member | ir.Index):
             self._put_back(of, store(base, name, value), scope)
+
+    def _is_set(self, members: dict[str, Value], name: str) -> bool:
+        return accessor(members.get(f"{name}=", NOTHING), "set")
+
+    def keep(
+        self, members: dict[str, Value], name: str, value: Value, of: Value, node: Node
+    ) -> None:
+        """Let an object's field have a value as well, or call what sets it."""
+        if self._is_set(members, name):
+            setter = members[f"{name}="].functions
+            self.apply(setter, Passed((value,), {}, open_ended=False), of, node)
+            return
+        before = members.get(name)
+        members[name] = value if before is None or before.functions else join(before, value)
+
+    def extend_prototype(self, of: ir.Expr, name: str, value: Value, scope: Scope) -> None:
+        """Let a function that makes objects have a method that all of them know."""
+        raise NotImplementedError
 
     def _assign_item(self, target: ir.Index, value: Value, scope: Scope, node: Node) -> None:
         of = target.object
@@ -95,12 +125,15 @@ class Assigning(Expressions):
         """Let what a container was read from have the changed container."""
         match target:
             case ir.Name(name=name):
-                scope.values[name] = value
+                scope.change(name, value)
             case ir.Member(object=of, name=name):
                 if isinstance(of, ir.Name) and of.name in SELF and scope.members is not None:
                     scope.members[name] = value
+                elif (base := self.eval(of, scope)).objects:
+                    for each in base.objects:
+                        if each.members is not None:
+                            each.members[name] = value
                 elif isinstance(of, ir.Name | ir.Member):
-                    base = self.eval(of, scope)
                     self._put_back(of, store(base, name, value), scope)
             case ir.Index(object=of, key=key) if key is not None:
                 base = self.eval(of, scope)

@@ -136,26 +136,34 @@ class Occasion:
 
         Where the concept is a strong one, that is also what the caller passes.
         """
-        category = concept.category
         kinds = clause.kinds
         if concept.strong and clause.open and not self._has_text(clause):
             kinds = (*kinds, Kind.PARAMETER)
+        found = [each for each in self.threats(clause, concept) if each.kind in kinds]
+        return min(found, key=lambda taint: _STRENGTH.index(taint.kind), default=None)
+
+    def threats(self, clause: Clause, concept: Concept) -> list[Taint]:
+        """Return the taints of a clause's arguments that nothing has made harmless for it."""
+        category = concept.category
         found: list[Taint] = []
         for selector in clause.tainted:
             for value in self._harmed(selector, category):
                 if clause.named and not value.built:
                     # What is bound to the text, and not the text.
                     continue
-                if category in _HOST_MATTERS and _HOST.match(value.lead):
+                if is_settled_host(category, value):
                     continue
                 # A response given as a tuple: its body comes first, its headers are no page.
                 body = value.items.get(0) if category == "html" and value.items else None
                 found += [
-                    taint
-                    for taint in (body or value).all_taints()
-                    if taint.kind in kinds and taint.threatens(category)
+                    taint for taint in (body or value).all_taints() if taint.threatens(category)
                 ]
-        return min(found, key=lambda taint: _STRENGTH.index(taint.kind), default=None)
+        return found
+
+
+def is_settled_host(category: str, value: Value) -> bool:
+    """Say whether a URL's beginning settles its host, where that is what matters."""
+    return category in _HOST_MATTERS and _HOST.match(value.lead) is not None
 
 
 def _program(arguments: Value) -> Value | None:

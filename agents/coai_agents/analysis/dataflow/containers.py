@@ -103,7 +103,11 @@ class Methods:
         None if it is no method that is known for such a container.
         """
         change = self._changes.get(name)
-        return None if change is None else change(receiver, arguments)
+        outcome = None if change is None else change(receiver, arguments)
+        if outcome is not None and name.startswith("Write"):
+            # What is written to is text by and by.
+            return outcome[0], replace(outcome[1], built=True)
+        return outcome
 
 
 def _append(receiver: Value, arguments: Sequence[Value]) -> tuple[Value, Value] | None:
@@ -211,6 +215,9 @@ def _remove(receiver: Value, arguments: Sequence[Value]) -> tuple[Value, Value] 
         return None
     key = key_of(arguments[0])
     values = _listed(receiver)
+    if values is not None and isinstance(key, str):
+        # Python removes what is like it, not what stands there.
+        key = next((at for at, each in enumerate(values) if each.const == key), None)
     if values is not None and isinstance(key, int) and -len(values) <= key < len(values):
         taken = values.pop(key)
         return taken, _relisted(receiver, values)

@@ -17,12 +17,14 @@ from coai_agents.analysis.dataflow.containers import (
 )
 from coai_agents.analysis.dataflow.folding import AND, COMPARISONS, OR, fold, truth
 from coai_agents.analysis.dataflow.ir import UNKNOWN
+from coai_agents.analysis.dataflow.objects.members import accessor, held, kept
 from coai_agents.analysis.dataflow.pieces import (
     built,
     extended,
     formatted,
     is_settled,
     item_node,
+    with_taints,
     without_numbers,
     written_of,
 )
@@ -64,6 +66,9 @@ class Passed:
     def values(self) -> tuple[Value, ...]:
         """Return all of them."""
         return (*self.positional, *self.named.values()) if self.named else self.positional
+
+
+NO_ARGUMENTS: Final = Passed((), {}, open_ended=False)
 
 
 class Expressions:
@@ -110,6 +115,14 @@ class Expressions:
         """Take note of a function, to be looked at in its own right."""
         raise NotImplementedError
 
+    def promised(self, passed: Passed, node: Node) -> Value | None:
+        """Return what a function lets a promise be; None if that is not known."""
+        raise NotImplementedError
+
+    def yielded(self, values: Sequence[Value]) -> Value:
+        """Take note of what a generator gives; nothing is known of what it is sent."""
+        raise NotImplementedError
+
     def narrow(self, test: ir.Expr, scope: Scope, *, holds: bool) -> None:
         """Take into account that a test holds, or that it does not."""
         raise NotImplementedError
@@ -145,12 +158,18 @@ class Expressions:
     def _name(self, expr: ir.Name, scope: Scope) -> Value:
         name = expr.name
         value = scope.get(name)
+        if value is None and scope.members is not None and (field := scope.members.get(f"@{name}")):
+            # In Ruby a bare name may read a field.
+            return field
         if value is None:
             value = Value(qual=name)
             if (source := self.rules.source_members.first(name, name)) is not None:
                 value = self.tainted(source, expr.node, name)
         if self.rules.uses:
             self.check_use(expr.node, name, value.qual, name)
+        if value.functions and accessor(value, "call"):
+            # A name alone calls it.
+            return self.apply(value.functions, NO_ARGUMENTS, None, expr.node) or NOTHING
         return value
 
     def _member(self, expr: ir.Member, scope: Scope) -> Value:
@@ -158,9 +177,11 @@ class Expressions:
         name = expr.name
         base = self.eval(of, scope)
         if isinstance(of, ir.Name) and of.name in SELF and scope.members is not None:
-            kept = scope.members.get(name)
-            if kept is not None:
-                return kept
+            found = kept(scope.members, name)
+            if found is not None:
+                return self._read(found, base, expr.node)
+        elif base.objects and (found := held(base, name)) is not None:
+            return with_taints(self._read(found, base, expr.node), base)
         if name == "freeze":
             return base
         qual = extended(base.qual, name)
@@ -179,6 +200,12 @@ class Expressions:
         if taints and (cleared := rules.sanitizers.first(name, qual)):
             taints = tuple(taint.without(cleared) for taint in taints)
         return Value(taints=taints, qual=qual, loose=not taints and not is_settled(name))
+
+    def _read(self, member: Value, of: Value, node: Node) -> Value:
+        """Return what reading an object's member gives: what a function returns if it calls one."""
+        if not accessor(member, "get", "call"):
+            return member
+        return self.apply(member.functions, NO_ARGUMENTS, of, node) or NOTHING
 
     def _index(self, expr: ir.Index, scope: Scope) -> Value:
         base = self.eval(expr.object, scope)
@@ -337,6 +364,8 @@ class Expressions:
         if expr.kind == "comprehension":
             return self._comprehension(expr.parts, scope)
         values = [self.eval(part, scope) for part in expr.parts]
+        if expr.kind == "yield":
+            return self.yielded(values)
         if len(values) == 1 or (values and expr.kind == "last"):
             return values[-1]
         return Value(taints=merged(value.all_taints() for value in values))

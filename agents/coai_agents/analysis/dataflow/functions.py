@@ -1,4 +1,7 @@
-"""Functions of the file: read in their own right, and for each kind of arguments."""
+"""Functions of the file: read in their own right, and for each kind of arguments.
+
+One file, because both readings share what is known of a function.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,16 @@ from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.defaults import changed_defaults
 from coai_agents.analysis.dataflow.guards import Guards
 from coai_agents.analysis.dataflow.leaks import leaks
+from coai_agents.analysis.dataflow.objects.members import is_class, is_own_method, strong
 from coai_agents.analysis.dataflow.pieces import extended, extended_call, through
-from coai_agents.analysis.dataflow.summaries import Proofs, converted, moved, signature, told
+from coai_agents.analysis.dataflow.summaries import (
+    Proofs,
+    converted,
+    outcome,
+    signature,
+    state,
+    told,
+)
 from coai_agents.analysis.dataflow.values import NOTHING, Kind, Scope, Taint, Value, join, merged
 from coai_agents.analysis.findings.report import Place
 
@@ -19,6 +30,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
+    from coai_agents.analysis.dataflow.dispatch import Callee
     from coai_agents.analysis.dataflow.expressions import Passed
     from coai_agents.analysis.findings.report import Reporter
     from coai_agents.analysis.rules.matching import RuleSet
@@ -29,6 +41,9 @@ MAX_CALLS: Final = 4
 
 MAX_PLAIN_READINGS: Final = 1
 """So many of them if nothing that is passed comes from outside."""
+
+MAX_OBJECT_READINGS: Final = 3
+"""So many of a method, whose objects differ."""
 
 MAX_READINGS: Final = 12
 """So many kinds of arguments a function is read with."""
@@ -43,8 +58,8 @@ CONVERTED: Final = frozenset({"int", "float", "bool", "UUID", "uuid.UUID", "date
 
 Python holds nobody to them elsewhere, so they are not among the `scalars` of its rules."""
 
-CONSTRUCTORS: Final = ("__init__", "constructor", "__construct", "initialize")
-"""Names of functions that make an object ready; in Java and C# it is the class's own."""
+BLOCK: Final = "yield"
+"""The name of what a function is passed to call, which in Ruby needs no parameter."""
 
 SELF_NAMES: Final = frozenset({"self", "cls"})
 
@@ -61,10 +76,16 @@ class Functions(Guards):
         self._confirmed: dict[tuple[object, ...], Proofs] = {}
         """What readings have proven of their arguments, where a function ends by itself."""
         self._times_read: dict[int, int] = {}
+        self._own: list[tuple[ir.Function, Scope, int]] = []
+        """Methods that were read in their own right, and how much of their objects' fields came
+        from outside then."""
         self._active: list[int] = []
         self._returned: list[list[Value]] = []
+        self._yielded: list[list[Value]] = []
         self._routes: list[list[Clause]] = []
         self._loops = 0
+        self._outcomes: dict[tuple[object, ...], dict[int, Value]] = {}
+        """What readings have put into arguments that are the caller's, too."""
         self.enumerations: set[str] = set()
         """The file's enumerations: their values are harmless."""
         self.classes: dict[str, Scope] = {}
@@ -79,6 +100,8 @@ class Functions(Guards):
 
     def _read_function(self, function: ir.Function, around: Scope) -> None:
         """Read a function in its own right: who calls it is not known."""
+        if function.method and around.members is not None:
+            self._own.append((function, around, strong(around.members)))
         scope = self._scope_of(function, around)
         source = self._entry(function, around)
         numbers = converted(function)
@@ -96,9 +119,24 @@ class Functions(Guards):
         for node in changed_defaults(function):
             self.report.add_of(SHARED_DEFAULT, node, "")
         before = len(self._opening)
-        self._execute(function, scope, routes)
+        given = dict(scope.values)
+        value = self._execute(function, scope, routes)
+        self.learn(function, around, value, (given, scope.values))
         if self._follow and len(self._opening) > before:
             self._check_resources(function)
+
+    def learn(
+        self,
+        function: ir.Function,
+        around: Scope,
+        value: Value,
+        known: tuple[dict[str, Value], dict[str, Value]],
+    ) -> None:
+        """Take note of what a function returned that was read in its own right.
+
+        `known` is what was known of its variables before and after.
+        """
+        raise NotImplementedError
 
     def _check_resources(self, function: ir.Function) -> None:
         known = self.rules.resources
@@ -149,7 +187,9 @@ class Functions(Guards):
         items: dict[object, Value] | None = {} if self._stores(qual) else None
         name = parameter.name
         if name in SELF_NAMES and function.method:
-            return Value(qual=name)
+            return replace(scope.get("this") or NOTHING, qual=name)
+        known = self.classes.get(declared)
+        objects = () if known is None else (known,)
         by_type = rules.source_types.get(declared) or rules.source_types.get(parameter.type)
         if by_type is not None:
             return self._from_source(by_type, parameter, qual)
@@ -165,7 +205,7 @@ class Functions(Guards):
             return self._from_source(source, parameter, qual)
         label = f"the parameter {name}"
         taint = Taint(Kind.PARAMETER, parameter.node, label, frozenset())
-        return Value(taints=(taint,), qual=qual, items=items)
+        return Value(taints=(taint,), qual=qual, items=items, objects=objects)
 
     def _is_harmless(self, parameter: ir.Parameter) -> bool:
         """Say whether a parameter's type holds only what does no harm: numbers, enumerations."""
@@ -197,6 +237,7 @@ class Functions(Guards):
 
     def _execute(self, function: ir.Function, scope: Scope, routes: list[Clause]) -> Value:
         self._returned.append([])
+        self._yielded.append([])
         self._routes.append(routes)
         self._active.append(id(function))
         loops, self._loops = self._loops, 0
@@ -214,12 +255,21 @@ class Functions(Guards):
             self._exits = exits
             self.report.place = place
             returned = self._returned.pop()
+            given = self._yielded.pop()
+        if given:
+            return Value(items={}, rest=merged(each.all_taints() for each in given))
         if not returned:
             return NOTHING
         value = returned[0]
         for other in returned[1:]:
             value = join(value, other)
         return value
+
+    def yielded(self, values: Sequence[Value]) -> Value:
+        """Take note of what a generator gives."""
+        if self._yielded:
+            self._yielded[-1] += values
+        return NOTHING
 
     def apply(
         self,
@@ -250,33 +300,43 @@ class Functions(Guards):
         scope = self._scope_of(function, around)
         self._bind(function, passed, receiver, node, scope)
         given = tuple(signature(scope.values[each.name]) for each in function.parameters)
-        reading = (id(function), given)
+        held = state(around) if function.method or around.of is not None else ()
+        reading = (id(function), given, held)
         known = self._readings.get(reading)
         if known is not None:
             self.proven = self._confirmed.get(reading, ())
+            self.outcome = self._outcomes.get(reading, {})
             return known
-        times = self._times_read.get(id(function), 0)
-        strong = any(
-            taint.kind is not Kind.PARAMETER
-            for value in passed.values()
-            for taint in value.all_taints()
-        )
-        if times >= (MAX_READINGS if strong else MAX_PLAIN_READINGS):
+        if self._times_read.get(id(function), 0) >= self._most_readings(passed, around, held):
             return None
-        self._times_read[id(function)] = times + 1
+        self._times_read[id(function)] = self._times_read.get(id(function), 0) + 1
         before = {each.name: scope.values[each.name] for each in function.parameters}
         value = self._execute(function, scope, [])
         self._readings[reading] = value
+        self.outcome = self._outcomes[reading] = outcome(function, before, scope.values)
         if not any(isinstance(each, ir.Return) for each in function.body):
             self._confirmed[reading] = told(before, scope.values)
         self.proven = self._confirmed.get(reading, ())
         return value
+
+    def _most_readings(self, passed: Passed, around: Scope, held: tuple[object, ...]) -> int:
+        """Return how often a function is read with arguments such as these."""
+        taints = [taint for value in passed.values() for taint in value.all_taints()]
+        if any(taint.kind is not Kind.PARAMETER for taint in taints):
+            return MAX_READINGS
+        if around.of is None:
+            return MAX_PLAIN_READINGS
+        if around.members is not None and strong(around.members):
+            return MAX_READINGS
+        return MAX_OBJECT_READINGS if taints or len(held) > 1 else MAX_PLAIN_READINGS
 
     def tested(
         self, callee: ir.Expr, arguments: Sequence[ir.Argument], scope: Scope, *, holds: bool
     ) -> Proofs | None:
         """Return what a test by a function of this file tells; None if it is no such function."""
         target = self._callee(callee, scope)
+        if not target.target.functions:
+            return self.linked_test(target, arguments, scope, holds=holds)
         if len(target.target.functions) != 1:
             return None
         function, around = target.target.functions[0]
@@ -290,6 +350,28 @@ class Functions(Guards):
             self._narrow_body(function.body, inner, holds=holds)
         finally:
             self._active.pop()
+        return told(before, inner.values)
+
+    def linked_test(
+        self, callee: Callee, arguments: Sequence[ir.Argument], scope: Scope, *, holds: bool
+    ) -> Proofs | None:
+        """Return what a test by a function of another file tells; None if it is not known."""
+        raise NotImplementedError
+
+    def answered(self, function: ir.Function, around: Scope, *, holds: bool) -> Proofs:
+        """Return what an answer of a function shows of its parameters."""
+        inner = self._scope_of(function, around)
+        for parameter in function.parameters:
+            inner.values[parameter.name] = self._unknown(parameter, None, function, inner)
+        before = {each.name: inner.values[each.name] for each in function.parameters}
+        self._active.append(id(function))
+        # What is wrong in it was said when it was read, and taken back where a test shows more.
+        self.report.muted = True
+        try:
+            self._narrow_body(function.body, inner, holds=holds)
+        finally:
+            self._active.pop()
+            self.report.muted = False
         return told(before, inner.values)
 
     def _narrow_body(self, body: Sequence[ir.Statement], scope: Scope, *, holds: bool) -> None:
@@ -309,6 +391,21 @@ class Functions(Guards):
                 case _:
                     return
 
+    def _bind_object(self, function: ir.Function, receiver: Value | None, scope: Scope) -> int:
+        """Bind the object that a method is called on; return how many parameters that takes."""
+        if is_own_method(function):
+            own = function.parameters[0].name
+            known = receiver if receiver is not None and receiver.objects else scope.get("this")
+            value = replace(receiver or NOTHING, objects=(known or NOTHING).objects)
+            if own in SELF_NAMES and not is_class(value):
+                value = replace(value, qual=own)
+            scope.values[own] = value
+            return 1
+        if receiver is not None and receiver.items is not None and scope.members is None:
+            # A function that an object written down has, in JavaScript.
+            scope.values["this"] = receiver
+        return 0
+
     def _bind(
         self,
         function: ir.Function,
@@ -317,11 +414,10 @@ class Functions(Guards):
         node: Node,
         scope: Scope,
     ) -> None:
-        parameters = function.parameters
-        if parameters and parameters[0].name in SELF_NAMES and function.method:
-            scope.values[parameters[0].name] = receiver or NOTHING
-            parameters = parameters[1:]
+        parameters = function.parameters[self._bind_object(function, receiver, scope) :]
         positional = list(passed.positional)
+        if positional and positional[-1].functions:
+            scope.values[BLOCK] = positional[-1]
         for at, parameter in enumerate(parameters):
             name = parameter.name
             if parameter.rest:
@@ -345,23 +441,6 @@ class Functions(Guards):
             if value.taints:
                 value = through(value, node, f"passed to {function.name or 'a function'}")
             scope.values[name] = value
-
-    def instance(self, made: Value, passed: Passed, node: Node) -> Value | None:
-        """Return an object of a class of this file: its methods, and what its constructor sets."""
-        inner = self.classes.get(made.qual)
-        if inner is None or inner.members is None:
-            return None
-        own = Scope(inner)
-        own.bare = inner.bare
-        own.members = {name: moved(value, inner, own) for name, value in inner.members.items()}
-        constructor = next(
-            (own.members[name] for name in CONSTRUCTORS if name in own.members), None
-        )
-        if constructor is None and made.qual in own.members:
-            constructor = own.members[made.qual]
-        if constructor is not None and constructor.functions:
-            self.apply(constructor.functions, passed, Value(qual="self"), node)
-        return Value(qual=made.qual, items=dict(own.members.items()))
 
     def define(self, function: ir.Function, scope: Scope) -> Value:
         """Take note of a function, to be read in its own right when what is around it was."""

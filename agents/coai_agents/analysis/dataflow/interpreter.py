@@ -19,8 +19,8 @@ from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.conditions import Occasion
 from coai_agents.analysis.dataflow.containers import elements
 from coai_agents.analysis.dataflow.folding import AND, OR, truth
-from coai_agents.analysis.dataflow.functions import Functions
 from coai_agents.analysis.dataflow.ir import OutOfTimeError
+from coai_agents.analysis.dataflow.linking.linked import Linking
 from coai_agents.analysis.dataflow.pieces import written_of
 from coai_agents.analysis.dataflow.values import (
     EVERYTHING,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
+    from coai_agents.analysis.dataflow.linking.linked import Linked
     from coai_agents.analysis.findings.report import Reporter
     from coai_agents.analysis.rules.matching import RuleSet
     from coai_agents.analysis.rules.rules import Clause
@@ -75,13 +76,19 @@ _NUMBERED: Final = ("array_values()", "explode()", "preg_split()", "str_split()"
 """How the paths of sequences end whose keys are numbers."""
 
 
-class Interpreter(Functions):
+class Interpreter(Linking):
     """Reads one file; without `follow`, no call of its functions, so that a part of it will do."""
 
     def __init__(
-        self, rules: RuleSet, report: Reporter, *, deadline: float, follow: bool = True
+        self,
+        rules: RuleSet,
+        report: Reporter,
+        *,
+        deadline: float,
+        follow: bool = True,
+        linked: Linked | None = None,
     ) -> None:
-        super().__init__(rules, report, follow=follow)
+        super().__init__(rules, report, follow=follow, linked=linked)
         self._deadline = deadline
         self._steps = 0
         self._run: dict[type, Callable[[Any, Scope], bool]] = {
@@ -116,6 +123,11 @@ class Interpreter(Functions):
         self._returned.append([])
         self._routes.append([])
         self._body(module.body, scope)
+        self._read_pending()
+        self.read_again()
+        self._read_pending()
+
+    def _read_pending(self) -> None:
         while self._pending:
             function, around = self._pending.pop(0)
             self._read_function(function, around)
@@ -127,12 +139,14 @@ class Interpreter(Functions):
 
     def _predefine(self, statements: Sequence[ir.Statement], scope: Scope) -> None:
         """Bind functions before their definitions are reached, for those called earlier."""
+        self.declare(statements, scope)
         for statement in statements:
             if isinstance(statement, ir.Define) and statement.function.name:
                 name = statement.function.name
                 scope.values[name] = Value(functions=((statement.function, scope),), qual=name)
 
     def _assign(self, statement: ir.Assign, scope: Scope) -> bool:
+        self.note_name(statement, scope)
         value = self.eval(statement.value, scope)
         if statement.operator:
             before = ir.Operation(
@@ -184,6 +198,10 @@ class Interpreter(Functions):
     def typed(self, value: Value, declared: str, scope: Scope) -> Value:
         """Return a value that is known to be of a type."""
         qual = self.resolve(declared, scope)
+        known = self.classes.get(declared)
+        if known is not None and not value.objects and not value.known:
+            # Whoever made it, it is one of them.
+            return replace(value, qual=qual, objects=(known,))
         if self.rules.is_scalar(declared):
             return replace(value, taints=(), qual=qual)
         if qual == value.qual:
@@ -207,11 +225,13 @@ class Interpreter(Functions):
             return self._body(statement.yes if test else statement.no, scope)
         before = scope.branch()
         self.narrow(statement.test, scope, holds=True)
+        self._branches += 1
         yes_leaves = self._body(statement.yes, scope)
         after_yes = scope.values
         scope.values = before
         self.narrow(statement.test, scope, holds=False)
         no_leaves = self._body(statement.no, scope)
+        self._branches -= 1
         if yes_leaves and no_leaves:
             return True
         if no_leaves:
@@ -267,10 +287,12 @@ class Interpreter(Functions):
         """Read a case, and those that it falls into; a `break` ends it and goes on behind."""
         self._exits.append([])
         left = False
+        self._branches += 1
         for case in statement.cases[first:]:
             left = self._body(case.body, scope)
             if left or not statement.falls:
                 break
+        self._branches -= 1
         exits = self._exits.pop() if statement.falls else self._handed_on()
         if not exits:
             return left
@@ -310,7 +332,9 @@ class Interpreter(Functions):
                 self.narrow(statement.test, scope, holds=True)
             self._exits.append([])
             self.report.place.loops += 1
+            self._branches += 1
             self._body(statement.body, scope)
+            self._branches -= 1
             self.report.place.loops -= 1
             for left in self._exits.pop():
                 scope.merge(left)
@@ -377,31 +401,6 @@ class Interpreter(Functions):
         if function.method and scope.members is not None:
             scope.members[function.name] = value
         scope.values[function.name] = value
-        return False
-
-    def _class(self, statement: ir.Class, scope: Scope) -> bool:
-        for decorator in statement.decorators:
-            self.eval(decorator, scope)
-        inner = Scope(scope)
-        inner.members = {}
-        if ir.ENUM in statement.bases:
-            self.enumerations.add(statement.name)
-        inner.bare = self.rules.rules.bare_fields
-        for base in statement.bases:
-            known = scope.get(base)
-            if known is not None and known.items is not None:
-                inner.members.update({str(key): item for key, item in known.items.items()})
-        self._body(statement.body, inner)
-        for name, value in inner.values.items():
-            inner.members.setdefault(name, value)
-        members: dict[object, Value] = dict(inner.members.items())
-        self.classes[statement.name] = inner
-        scope.values[statement.name] = Value(qual=statement.name, items=members)
-        return False
-
-    def _import(self, statement: ir.Import, scope: Scope) -> bool:
-        for name, path in statement.names:
-            scope.values[name] = Value(qual=path)
         return False
 
     def _with(self, statement: ir.With, scope: Scope) -> bool:

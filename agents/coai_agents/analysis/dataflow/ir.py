@@ -158,6 +158,8 @@ class Parameter:
     annotations: list[Expr] = field(default_factory=list["Expr"])
     arguments: tuple[str, ...] = ()
     """The type's arguments, and theirs."""
+    reference: bool = False
+    """Whether what is assigned to it is the caller's."""
 
 
 @dataclass(slots=True)
@@ -173,6 +175,9 @@ class Function:
     """The name by which a method knows its object, if it is not a parameter of its own."""
     asynchronous: bool = False
     method: bool = False
+    accessor: str = ""
+    """`get` if reading a member calls it, `set` if assigning to one does, `call` if its name alone
+    does as well."""
 
 
 @dataclass(slots=True)
@@ -322,6 +327,8 @@ class Class:
     bases: list[str]
     body: list[Statement]
     decorators: list[Expr] = field(default_factory=list["Expr"])
+    fields: list[str] = field(default_factory=list[str])
+    """The fields that a constructor sets that nobody has to write, in their order."""
 
 
 ENUM: Final = "enum"

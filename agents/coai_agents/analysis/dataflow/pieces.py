@@ -90,6 +90,13 @@ def through(value: Value, node: Node, words: str) -> Value:
     return value.tainted_by(moved)
 
 
+def with_taints(value: Value, of: Value) -> Value:
+    """Return what an object has as a member, if all of the object may come from outside."""
+    if not of.taints or value.known or value.functions:
+        return value
+    return value.tainted_by(merged((value.taints, of.taints)))
+
+
 def extended(path: str, name: str) -> str:
     """Return the path of a member."""
     if len(path) > MAX_PATH:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from coai_agents.analysis.dataflow import ir
+from coai_agents.analysis.dataflow.objects.members import is_own_method
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tree_sitter import Node
 
     from coai_agents.analysis.dataflow.values import Scope, Value
@@ -25,19 +27,41 @@ def signature(value: Value) -> object:
     known = value.known
     taints = tuple((taint.origin.id, taint.kind, taint.cleared) for taint in value.all_taints())
     functions = tuple(id(function) for function, _ in value.functions)
-    return known, const, taints, functions, value.qual, value.length
+    objects = tuple(map(id, value.objects))
+    return known, const, taints, functions, value.qual, value.length, objects
 
 
-def moved(value: Value, inner: Scope, own: Scope) -> Value:
-    """Return a member of a class as one of an object, whose methods know that object's fields."""
-    if not any(around is inner for _, around in value.functions):
-        return value
-    return replace(
-        value,
-        functions=tuple(
-            (each, own if around is inner else around) for each, around in value.functions
-        ),
+def state(around: Scope) -> tuple[object, ...]:
+    """Return what two objects must have in common for a method to lead through both alike."""
+    if around.members is None:
+        return ()
+    held = [(name, each.all_taints()) for name, each in around.members.items()]
+    told = tuple(
+        (name, tuple((taint.origin.id, taint.cleared) for taint in taints))
+        for name, taints in held
+        if taints
     )
+    return (id(around), *told)
+
+
+def outcome(
+    function: ir.Function, before: Mapping[str, Value], after: Mapping[str, Value]
+) -> dict[int, Value]:
+    """Return what a function has put into arguments that are the caller's, by their places."""
+    changed: dict[int, Value] = {}
+    parameters = function.parameters[is_own_method(function) :]
+    for at, parameter in enumerate(parameters):
+        now = after.get(parameter.name)
+        if now is None or now is before.get(parameter.name):
+            continue
+        if parameter.reference or (now.items is not None and _gains(before[parameter.name], now)):
+            changed[at] = now
+    return changed
+
+
+def _gains(before: Value, after: Value) -> bool:
+    known = {(taint.origin.id, taint.kind) for taint in before.all_taints()}
+    return any((taint.origin.id, taint.kind) not in known for taint in after.all_taints())
 
 
 def told(before: dict[str, Value], after: dict[str, Value]) -> Proofs:

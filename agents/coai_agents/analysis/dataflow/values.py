@@ -14,12 +14,16 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
     from coai_agents.analysis.dataflow.ir import Function
+    from coai_agents.analysis.findings.places import Place
 
 MAX_TAINTS: Final = 4
 """So many origins of one value are followed; a finding shows one of them."""
 
 MAX_STEPS: Final = 12
 """So many steps of a way are kept; the first ones, because they say where it began."""
+
+MAX_CHOICES: Final = 4
+"""So many functions, or objects, that a value may be are followed."""
 
 EVERYTHING: Final = "*"
 """The category that stands for all of them."""
@@ -52,6 +56,8 @@ class Trail:
     words: str
     before: Trail | None
     length: int
+    elsewhere: tuple[tuple[Place, str], ...] = ()
+    """Places in another file that it came through just before, with words for each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,6 +121,8 @@ class Value:
     loose: bool = False
     """Whether it, or a part of it, comes from where nothing is known of: another object's field, a
     function of another file."""
+    objects: tuple[Scope, ...] = ()
+    """The objects of this file's classes that it may be; a class is the one that all share."""
 
     @property
     def known(self) -> bool:
@@ -125,14 +133,18 @@ class Value:
         """Return the value with other taints, what it holds aside."""
         return Value(
             self.const, taints, self.items, self.rest, self.length,
-            self.qual, self.functions, self.lead, self.built, self.loose,
+            self.qual, self.functions, self.lead, self.built, self.loose, self.objects,
         )  # fmt: skip
 
     def all_taints(self) -> tuple[Taint, ...]:
         """Return the taints of the value and of all that it holds."""
-        if self.items is None:
+        if self.items is None and not self.objects:
             return self.taints
-        groups = [self.taints, self.rest, *(item.all_taints() for item in self.items.values())]
+        groups = [self.taints, self.rest]
+        if self.items is not None:
+            groups += [item.all_taints() for item in self.items.values()]
+        # Of what an object's fields are in turn, nothing: objects may hold one another.
+        groups += [field.taints for each in self.objects for field in (each.members or {}).values()]
         return merged(groups)
 
 
@@ -188,9 +200,13 @@ def join(one: Value, other: Value) -> Value:
         items = other.items
     functions = one.functions
     if other.functions and other.functions is not one.functions:
-        seen = {id(function) for function, _ in functions}
-        more = tuple(pair for pair in other.functions if id(pair[0]) not in seen)
-        functions = (functions + more)[:4]
+        seen = {(id(function), id(scope)) for function, scope in functions}
+        more = tuple(pair for pair in other.functions if (id(pair[0]), id(pair[1])) not in seen)
+        functions = (functions + more)[:MAX_CHOICES]
+    objects = one.objects
+    if other.objects and other.objects is not objects:
+        fresh = tuple(each for each in other.objects if each not in objects)
+        objects = (objects + fresh)[:MAX_CHOICES]
     taints = one.taints
     if other.taints and other.taints is not taints:
         taints = merged((taints, other.taints))
@@ -205,6 +221,7 @@ def join(one: Value, other: Value) -> Value:
         lead=_common(one.lead, other.lead),
         built=one.built or other.built,
         loose=one.loose or other.loose,
+        objects=objects,
     )
 
 
@@ -233,7 +250,9 @@ def _fact(node: Node) -> str:
 class Scope:
     """Variables by name, within those of what is around."""
 
-    __slots__ = ("around", "bare", "closes", "learnt", "members", "tests", "values")
+    __slots__ = (
+        "around", "bare", "bases", "closes", "fields", "learnt", "members", "of", "tests", "values",
+    )  # fmt: skip
 
     def __init__(self, around: Scope | None = None) -> None:
         self.values: dict[str, Value] = {}
@@ -246,6 +265,12 @@ class Scope:
         """Whether anything is known of expressions that are no variables."""
         self.closes = False
         """Whether what is assigned here may be a variable of the function around it."""
+        self.of: Scope | None = None
+        """Of an object the class whose methods know it by this scope."""
+        self.bases: tuple[Scope, ...] = ()
+        """Of a class those that it is made from."""
+        self.fields: tuple[str, ...] = ()
+        """Of a class the fields that its own constructor sets, in their order."""
         self.bare = False
         """Whether these members are known by their bare names, as in Java's and C#'s classes."""
 
@@ -278,6 +303,16 @@ class Scope:
                 if name in scope.values:
                     break
                 scope = scope.around
+        self.values[name] = value
+
+    def change(self, name: str, value: Value) -> None:
+        """Let a variable, or the field that a bare name means, have what was done to its value."""
+        scope: Scope | None = self
+        while scope is not None and name not in scope.values:
+            if scope.bare and scope.members is not None and name in scope.members:
+                scope.members[name] = value
+                return
+            scope = scope.around
         self.values[name] = value
 
     def _outer(self, name: str) -> Scope | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from coai_agents.analysis.dataflow.linking.outline import Outline
+    from coai_agents.analysis.findings.places import Place
     from coai_agents.source import Span
 
 
@@ -47,7 +49,9 @@ class Step:
     """A place on the way of a value from where it came in to where it does harm."""
 
     span: Span
+    """Of a step in another file, where this one leads there."""
     words: str
+    elsewhere: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ class Analysis:
     """Whether some of the notes are for want of time, so that another look may find more."""
     failed: bool = False
     """Whether some of the notes are for a fault of ours, not for what the document is like."""
+    outline: Outline | None = field(default=None, compare=False, repr=False)
+    """What other files have to know of it; None where nobody has to."""
 
     @property
     def complete(self) -> bool:

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from coai_agents.analysis.dataflow.values import DOUBTED, EVERYTHING, Kind
 from coai_agents.analysis.findings.findings import Confidence, Finding, Severity, Step
+from coai_agents.analysis.findings.places import Place as FilePlace
 from coai_agents.analysis.rules.matching import in_order
 from coai_agents.analysis.rules.surroundings import Surroundings
+from coai_agents.source import Encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tree_sitter import Node
 
     from coai_agents.analysis.dataflow.conditions import Occasion
+    from coai_agents.analysis.dataflow.linking.outline import Reach
     from coai_agents.analysis.dataflow.values import Taint, Trail
     from coai_agents.analysis.rules.matching import RuleSet
     from coai_agents.analysis.rules.rules import Clause, Concept
@@ -78,6 +81,8 @@ class Reason:
     message: str
     confidence: Confidence = Confidence.HIGH
     taint: Taint | None = None
+    elsewhere: tuple[tuple[FilePlace, str], ...] = ()
+    """Where the value comes through in another file before it does harm there."""
 
 
 class Reporter:
@@ -93,6 +98,15 @@ class Reporter:
         """Of findings that a later test may take back, where the value is from and the category."""
         self._surroundings = Surroundings(tree)
         self.place = Place()
+        self.muted = False
+        """Whether nothing is kept of what is found, since it was found before."""
+        self.handed_on: Callable[[Taint, Clause, Concept, Node], None] | None = None
+        """What takes note of parameters whose values come to where they do harm."""
+
+    @property
+    def language(self) -> str:
+        """The language of the file, as LSP calls it."""
+        return self._tree.source.language
 
     @property
     def findings(self) -> Sequence[Finding]:
@@ -140,6 +154,10 @@ class Reporter:
         if not clause.tainted:
             self.add(concept, clause, occasion.node)
             return
+        if self.handed_on is not None:
+            for each in occasion.threats(clause, concept):
+                if each.kind is Kind.PARAMETER:
+                    self.handed_on(each, clause, concept, occasion.node)
         taint = occasion.threat(clause, concept)
         if taint is not None:
             self.add(concept, clause, occasion.node, taint)
@@ -173,13 +191,44 @@ class Reporter:
         if clause.early and key is not None and taint is not None:
             self._early[key] = taint.origin, concept.category
 
+    def place_of(self, node: Node) -> FilePlace:
+        """Return a node's place as other files refer to it."""
+        source, span = self._tree.source, self._tree.span(node)
+        start = source.position_at(span.start, Encoding.UTF_16)
+        end = source.position_at(span.end, Encoding.UTF_16)
+        return FilePlace(source.uri, start.line, start.character, end.line, end.character)
+
+    def add_reach(self, reach: Reach, node: Node, taint: Taint) -> None:
+        """Report that a value does harm in another file, which is passed to it here."""
+        concept = self._rules.concepts[reach.rule]
+        severity = Severity(reach.severity)
+        weaker = _WEAKER[taint.kind]
+        if taint.kind is Kind.LOCAL and concept.category in _OWN_MACHINE:
+            weaker = Severity.INFORMATION
+        if weaker is not None and weaker.rank > severity.rank:
+            severity = weaker
+        doubted = DOUBTED in taint.cleared or DOUBTED in reach.cleared
+        confidence = Confidence.MEDIUM if doubted else Confidence.HIGH
+        last, _ = reach.places[-1]
+        message = f"{reach.message} The value comes from {taint.label}, and is used in {last.name}."
+        self._keep(concept, node, Reason(severity, message, confidence, taint, reach.places))
+
     def add_of(self, rule: str, node: Node, message: str) -> None:
         """Report a finding of a rule that no clause describes."""
         concept = self._rules.concepts[rule]
         self._keep(concept, node, Reason(concept.severity, message or concept.message))
 
+    def add_seen(
+        self, rule: str, node: Node, message: str, sure: tuple[Severity, Confidence]
+    ) -> None:
+        """Report a finding of a rule that no clause describes, of this severity and confidence."""
+        severity, confidence = sure
+        self._keep(self._rules.concepts[rule], node, Reason(severity, message, confidence))
+
     def _keep(self, concept: Concept, node: Node, reason: Reason) -> Key | None:
         """Keep a finding, unless one at the same place says more; return what it is kept by."""
+        if self.muted:
+            return None
         span = self._tree.span(node)
         key = (concept.id, span.start, span.end)
         before = self._findings.get(key)
@@ -197,20 +246,30 @@ class Reporter:
             uri=source.uri,
             version=source.version,
             cwe=concept.cwe,
-            path=() if reason.taint is None else self._path(reason.taint, span),
+            path=() if reason.taint is None else self._path(reason, span),
             confidence=reason.confidence,
         )
         return key
 
-    def _path(self, taint: Taint, sink: Span) -> tuple[Step, ...]:
+    def _path(self, reason: Reason, sink: Span) -> tuple[Step, ...]:
+        taint = reason.taint
+        assert taint is not None
         steps: list[Step] = []
         trail: Trail | None = taint.trail
         while trail is not None:
-            steps.append(Step(self._tree.span(trail.node), trail.words))
+            span = self._tree.span(trail.node)
+            steps.append(Step(span, trail.words))
+            steps += _elsewhere(span, reversed(trail.elsewhere))
             trail = trail.before
         steps.append(Step(self._tree.span(taint.origin), f"comes from {taint.label}"))
         steps.reverse()
+        if reason.elsewhere:
+            return (*steps, Step(sink, "passed on here"), *_elsewhere(sink, reason.elsewhere))
         return (*steps, Step(sink, "used here"))
+
+
+def _elsewhere(span: Span, places: Iterable[tuple[FilePlace, str]]) -> list[Step]:
+    return [Step(span, f"{place.name}: {words}", place) for place, words in places]
 
 
 def _confidence(taint: Taint | None, clause: Clause) -> Confidence:

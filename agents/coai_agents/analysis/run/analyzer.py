@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,8 @@ from coai_agents.analysis.rules.queries import compiled, search
 from coai_agents.analysis.rules.user_rules import findings as findings_of_user_rules
 from coai_agents.analysis.run.large import excess, patterns_in
 from coai_agents.analysis.run.ruff import MAX_CHARACTERS, RuffError, complementing, ruff_findings
+from coai_agents.analysis.shapes.go import check_go
+from coai_agents.analysis.shapes.native import check_native
 from coai_agents.analysis.texts.embedded import embedded, with_language
 from coai_agents.analysis.texts.reading import findings_of_texts
 from coai_agents.syntax.grammars import grammar_for
@@ -27,10 +30,15 @@ from coai_agents.syntax.language import GRAMMARS
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
+    from coai_agents.analysis.dataflow.linking.linked import Linked
+    from coai_agents.analysis.dataflow.linking.outline import Outline
     from coai_agents.analysis.findings.findings import Finding
     from coai_agents.analysis.rules.matching import RuleSet
     from coai_agents.source import Source, Span
     from coai_agents.syntax.tree import SyntaxTree
+
+_SHAPES: Final = {"go": check_go, "c": check_native, "cpp": check_native}
+"""What looks at the shape of functions, by language."""
 
 BUDGET: Final = 1.0
 """Seconds for one file; what was found by then is given, with a note."""
@@ -47,8 +55,14 @@ SECRETS_BUDGET: Final = 0.5
 or some 6,000 secrets."""
 
 
-def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = BUDGET) -> Analysis:
-    """Return what is wrong in a document, as far as its text alone tells.
+def analyse(
+    source: Source,
+    tree: SyntaxTree | None = None,
+    *,
+    budget: float = BUDGET,
+    linked: Linked | None = None,
+) -> Analysis:
+    """Return what is wrong in a document, as far as its text tells, and `linked` of other files.
 
     `tree` is that of this snapshot if there is one already. Nothing is raised for what a text is
     like: what could not be looked at is named in the notes, a fault of ours included.
@@ -56,23 +70,34 @@ def analyse(source: Source, tree: SyntaxTree | None = None, *, budget: float = B
     source = with_language(source)
     notes = Notes()
     try:
-        return _analysed(source, tree, budget, notes)
+        return _analysed(source, tree, notes, Reading(budget, linked))
     except Exception as error:  # noqa: BLE001 - one document's fault must not be another one's
         notes.fail("The analysis", error)
         return Analysis(source.uri, source.version, (), tuple(notes), hurried=True, failed=True)
 
 
-def _analysed(source: Source, tree: SyntaxTree | None, budget: float, notes: Notes) -> Analysis:
+@dataclass(slots=True)
+class Reading:
+    """How a document is read, and what is learnt of it besides findings."""
+
+    budget: float
+    """Seconds for one file."""
+    linked: Linked | None = None
+    outline: Outline | None = None
+
+
+def _analysed(source: Source, tree: SyntaxTree | None, notes: Notes, reading: Reading) -> Analysis:
     started = perf_counter()
+    budget = reading.budget
     findings: list[Finding] = []
     searched = len(source.text)
     try:
         findings, searched = secrets_in(source, started + SECRETS_BUDGET)
     except Exception as error:  # noqa: BLE001 - what the other parts find is still worth having
         notes.fail("Looking for secrets", error)
-    findings += _in_code(source, tree, notes, budget)
+    findings += _in_code(source, tree, notes, reading)
     for part in embedded(source, notes):
-        inside = _in_code(part.source, None, notes, budget)
+        inside = _in_code(part.source, None, notes, Reading(budget))
         findings += map(part.placed, unsuppressed(part.source, inside))
     if searched < len(source.text):
         notes.hurry(f"Only the first {searched:,} characters were searched for secrets.")
@@ -91,10 +116,13 @@ def _analysed(source: Source, tree: SyntaxTree | None, budget: float, notes: Not
         suppressed,
         hurried=notes.hurried,
         failed=notes.failed,
+        outline=reading.outline,
     )
 
 
-def _in_code(source: Source, tree: SyntaxTree | None, notes: Notes, budget: float) -> list[Finding]:
+def _in_code(
+    source: Source, tree: SyntaxTree | None, notes: Notes, reading: Reading
+) -> list[Finding]:
     """Return what the rules of a language find in code."""
     grammar = grammar_for(source.language)
     if grammar is None:
@@ -104,7 +132,7 @@ def _in_code(source: Source, tree: SyntaxTree | None, notes: Notes, budget: floa
     rules = rule_set(GRAMMARS[source.language])
     # Read once for each language; a file's time begins when they are there.
     compiled(grammar, rules)
-    return _in_small(source, tree, rules, perf_counter() + budget, notes)
+    return _in_small(source, tree, rules, notes, reading)
 
 
 def _of_ruff(source: Source, ours: list[Finding], notes: Notes) -> list[Finding]:
@@ -189,9 +217,10 @@ def _covering(some: list[Finding], others: list[Finding]) -> set[int]:
 
 
 def _in_small(
-    source: Source, tree: SyntaxTree | None, rules: RuleSet, deadline: float, notes: Notes
+    source: Source, tree: SyntaxTree | None, rules: RuleSet, notes: Notes, reading: Reading
 ) -> list[Finding]:
     """Return what is found in a file in which values are followed."""
+    deadline = perf_counter() + reading.budget
     tree = tree or parse(source, budget=min(deadline - perf_counter(), PARSE_BUDGET))
     if tree is None:
         notes.hurry("The file is too tangled to be parsed; only secrets were looked for.")
@@ -202,11 +231,16 @@ def _in_small(
     try:
         module = lower(tree, deadline)
         if module is not None:
-            Interpreter(rules, report, deadline=deadline).read(module)
+            interpreter = Interpreter(rules, report, deadline=deadline, linked=reading.linked)
+            interpreter.read(module)
+            outline = interpreter.outline()
+            reading.outline = None if outline.is_empty else outline
     except OutOfTimeError:
         notes.hurry("The time for one file was over: not all values were followed.")
     except RecursionError:
         notes.append("The code is nested too deeply: not all values were followed.")
+    if (check := _SHAPES.get(tree.source.language)) is not None:
+        check(tree.root, report)
     return [*report.findings, *_of_documentation(tree, deadline, notes)]
 
 

@@ -118,6 +118,31 @@ class AnalysisCache:
         known = {str(key): _decoded(found) for key, found in rows}
         return {key: analysis for key, analysis in known.items() if analysis is not None}
 
+    def links(self, state: str) -> dict[str, str] | None:
+        """Return under which keys it is kept what was found in files that lead to others.
+
+        By their names, for files as they were all together; None if that is not known.
+        """
+        rows = self._rows("SELECT found FROM analyses WHERE key IN", [f"links {state}"])
+        try:
+            return dict(json.loads(rows[0][0])) if rows else None
+        except (ValueError, TypeError):
+            return None
+
+    def keep_links(self, state: str, keys: Mapping[str, str]) -> None:
+        """Remember what `links` returns."""
+        self._write([(f"links {state}", json.dumps(keys))], [])
+
+    def state_of(self, paths: Iterable[Path]) -> str:
+        """Return what changes whenever a file or a rule does; nothing if that cannot be told."""
+        digest = hashlib.sha256(_digest_with(self._own).encode())
+        for path in paths:
+            written = _written(path)
+            if written is None:
+                return ""
+            digest.update(f"{path}:{written}".encode("utf-8", "replace"))
+        return digest.hexdigest()
+
     def _rows(self, query: str, wanted: Sequence[str]) -> list[tuple[str, ...]]:
         if self._path is None or not wanted or not self._path.exists():
             return []
@@ -152,10 +177,18 @@ class AnalysisCache:
         if self._path is None or not (analyses or written):
             return
         rows = [
-            (key, json.dumps(to_document(each)))
+            (key, json.dumps(to_document(each, outlined=True)))
             for key, each in analyses.items()
             if not each.hurried
         ]
+        self._write(rows, written)
+
+    def _write(
+        self, rows: Sequence[tuple[str | int, ...]], written: Sequence[tuple[str | int, ...]]
+    ) -> None:
+        """Write rows of both tables; a cache that cannot be written is done without."""
+        if self._path is None:
+            return
         try:
             with (
                 closing(open_private(self._path, _prepare)) as connection,

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.findings.findings import Analysis
 from coai_agents.analysis.run.gathering import files_in
+from coai_agents.analysis.run.project import Project, Table
 from coai_agents.analysis.run.remembered import AnalysisCache
+from coai_agents.analysis.run.resolution import Index
 from coai_routing.processes import pool
 from coai_routing.workspace_files import UnsafeFileError, read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from coai_agents.analysis.dataflow.linking.outline import Outline
+
+    _Work = tuple[Path, str, "Table | None"]
+    """A file, its text, and what is known of the functions of others."""
 
 __all__ = ["AnalysisCache", "Audited", "files_in", "read", "survey"]
 
@@ -26,6 +33,13 @@ BATCH: Final = 16
 
 WORTH_PROCESSES: Final = 48
 """With fewer files than this, starting processes costs more than it saves."""
+
+
+MOST_ROUNDS: Final = 3
+"""So often files are looked at again for what is known of others by then."""
+
+_TEXTUAL: Final = frozenset({".go", ".rb", ".php"})
+"""Suffixes of files whose text says what they import in a way that no path does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +91,7 @@ def survey(
     """
     asked = tuple(within)
     unchanged = cache_.unchanged(paths)
-    for path, analysis in unchanged.items():
-        yield Audited(path, analysis, within=asked)
+    done = [Audited(path, analysis, within=asked) for path, analysis in unchanged.items()]
     texts: dict[Path, str] = {}
     for path in paths:
         if path in unchanged:
@@ -95,12 +108,89 @@ def survey(
         if analysis is None:
             rest.append((path, text))
         else:
-            yield Audited(path, analysis, text, asked)
+            done.append(Audited(path, analysis, text, asked))
     fresh: dict[str, Analysis] = {}
-    for path, analysis in _analysed(rest, jobs, rules):
+    alone = [each for each in done if each.analysis.outline is None]
+    yield from alone
+    done = [each for each in done if each.analysis.outline is not None]
+    for path, analysis in _analysed([(*each, None) for each in rest], jobs, rules):
         fresh[keys[path]] = analysis
-        yield Audited(path, analysis, texts[path], asked)
+        audited = Audited(path, analysis, texts[path], asked)
+        if analysis.outline is None:
+            yield audited
+        else:
+            done.append(audited)
     cache_.keep(fresh, keys)
+    yield from _linked(done, cache_, jobs, rules)
+
+
+def _linked(
+    audited: Sequence[Audited], cache_: AnalysisCache, jobs: int, rules: Sequence[str]
+) -> list[Audited]:
+    """Return what is found where the functions of the other files are known.
+
+    Files are looked at again whose calls lead to functions of which something matters is known,
+    and those that call these, so many times as functions call one another through files.
+    """
+    state = cache_.state_of(each.path for each in audited)
+    kept = cache_.links(state) if state else None
+    if kept is not None:
+        known = cache_.known(kept.values())
+        if len(known) == len(set(kept.values())):
+            return [
+                replace(each, analysis=known[kept[name]])
+                if (name := str(each.path)) in kept
+                else each
+                for each in audited
+            ]
+    first = {str(each.path): each for each in audited}
+    now = dict(first)
+
+    def outline_of(name: str) -> Outline | None:
+        return now[name].analysis.outline if name in now else None
+
+    index = Index.of([each.path for each in audited], lambda name: read(Path(name)) or "")
+    project = Project(index, outline_of)
+    for each in audited:
+        if each.analysis.outline is not None:
+            project.defines(each.path, each.analysis.outline)
+    keys: dict[str, str] = {}
+    for _ in range(MOST_ROUNDS):
+        project.forget()
+        tables = _tables(project, first, now, cache_)
+        changed = {name: table for name, (table, key) in tables.items() if keys.get(name) != key}
+        if not changed:
+            break
+        keys |= {name: tables[name][1] for name in changed}
+        known = cache_.known(keys[name] for name in changed)
+        work = [
+            (first[name].path, first[name].text, table)
+            for name, table in changed.items()
+            if keys[name] not in known
+        ]
+        fresh = {keys[str(path)]: found for path, found in _analysed(work, jobs, rules)}
+        cache_.keep(fresh)
+        known |= fresh
+        now |= {name: replace(first[name], analysis=known[keys[name]]) for name in changed}
+    if state:
+        cache_.keep_links(state, keys)
+    return list(now.values())
+
+
+def _tables(
+    project: Project,
+    first: Mapping[str, Audited],
+    now: Mapping[str, Audited],
+    cache_: AnalysisCache,
+) -> dict[str, tuple[Table, str]]:
+    """Return what files have to know of one another, and under which keys the outcome is kept."""
+    found: dict[str, tuple[Table, str]] = {}
+    for name, each in first.items():
+        links = project.links(each.path, each.text if each.path.suffix in _TEXTUAL else "")
+        table = None if links is None else links.table(now[name].analysis)[0]
+        if table is not None and table.functions:
+            found[name] = table, f"{cache_.key_of(each.path, each.text)}:{table.digest}"
+    return found
 
 
 def _unread(path: Path, error: OSError) -> Audited:
@@ -113,12 +203,12 @@ def _unread(path: Path, error: OSError) -> Audited:
 
 
 def _analysed(
-    files: Sequence[tuple[Path, str]], jobs: int, rules: Sequence[str]
+    files: Sequence[_Work], jobs: int, rules: Sequence[str]
 ) -> Iterator[tuple[Path, Analysis]]:
     workers = jobs or os.cpu_count() or 1
     if len(files) < WORTH_PROCESSES or workers == 1:
-        for path, text in files:
-            yield path, _analyse(path, text)
+        for path, text, table in files:
+            yield path, _analyse(path, text, table)
         return
     from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - only where there is much to do
 
@@ -130,14 +220,14 @@ def _analysed(
                 batches, processes.map(_analyse_batch, batches), strict=True
             ):
                 done += len(batch)
-                yield from ((path, found) for (path, _), found in zip(batch, analyses, strict=True))
+                yield from (
+                    (path, found) for (path, *_), found in zip(batch, analyses, strict=True)
+                )
     except BrokenExecutor:
         yield from _one_by_one(files[done:], rules)
 
 
-def _one_by_one(
-    files: Sequence[tuple[Path, str]], rules: Sequence[str]
-) -> Iterator[tuple[Path, Analysis]]:
+def _one_by_one(files: Sequence[_Work], rules: Sequence[str]) -> Iterator[tuple[Path, Analysis]]:
     """Analyse what is left after a process died: each file that another one dies of has a note."""
     from concurrent.futures import BrokenExecutor  # noqa: PLC0415 - as above
 
@@ -147,7 +237,7 @@ def _one_by_one(
         died = False
         with pool(1, _prepare, (tuple(rules),)) as processes:
             for file in waiting:
-                path, _ = file
+                path, *_ = file
                 try:
                     (analysis,) = processes.submit(_analyse_batch, [file]).result()
                 except BrokenExecutor:
@@ -170,12 +260,12 @@ def _prepare(rules: Sequence[str]) -> None:
     gc.set_threshold(100_000, 50, 50)
 
 
-def _analyse_batch(batch: Sequence[tuple[Path, str]]) -> list[Analysis]:
-    return [_analyse(path, text) for path, text in batch]
+def _analyse_batch(batch: Sequence[_Work]) -> list[Analysis]:
+    return [_analyse(path, text, table) for path, text, table in batch]
 
 
-def _analyse(path: Path, text: str) -> Analysis:
+def _analyse(path: Path, text: str, table: Table | None) -> Analysis:
     from coai_agents.analysis.run.analyzer import analyse  # noqa: PLC0415 - as above
     from coai_agents.source import Source  # noqa: PLC0415 - not if all is known already
 
-    return analyse(Source(path.as_uri(), text))
+    return analyse(Source(path.as_uri(), text), linked=table)

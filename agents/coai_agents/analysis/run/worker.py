@@ -15,6 +15,7 @@ import itertools
 import json
 import logging
 import os
+import select
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, TypeVar
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from coai_agents.analysis.findings.findings import Analysis
+    from coai_agents.analysis.run.workspace import Workspace
 
 _Answer = TypeVar("_Answer")
 
@@ -75,6 +77,8 @@ class AnalysisWorker:
         self._listening: asyncio.Task[None] | None = None
         self.rules: tuple[str, ...] = ()
         """Folders and files with rules of the user's own, which count from the next question on."""
+        self.folders: tuple[str, ...] = ()
+        """The workspace's, through whose files values are followed from the next question on."""
 
     async def own_rules(self) -> Mapping[str, Any]:
         """Return what `user_rules.to_document` does there; raises `AnalysisError`."""
@@ -108,6 +112,7 @@ class AnalysisWorker:
             "language": source.language,
             "version": source.version,
             "rules": self.rules,
+            "folders": self.folders,
             **more,
         }
         async with self._turn:
@@ -244,13 +249,51 @@ def serve(reading: BinaryIO, writing: BinaryIO) -> None:
 
     # An analysis makes many objects, and no cycles that matter while it lasts.
     gc.set_threshold(100_000, 50, 50)
-    for line in iter(reading.readline, b""):
+    for line in _questions(reading):
         asked: dict[str, Any] = json.loads(line)
         del line  # An analysis needs the room.
         user_rules.use(asked.get("rules", ()))
         reply = {"id": asked["id"], "answer": _answer(asked)}
         writing.write(json.dumps(reply).encode() + b"\n")
         writing.flush()
+
+
+_WORKSPACES: Final[dict[tuple[str, ...], Workspace]] = {}
+"""The one workspace that documents are of, by its folders."""
+
+
+def _questions(reading: BinaryIO) -> Iterator[bytes]:
+    """Yield what is asked; while nothing is, read files that there was no time for."""
+    while True:
+        more = True
+        while more and not _is_asked(reading):
+            more = any(workspace.read_waiting() for workspace in _WORKSPACES.values())
+        line = reading.readline()
+        if not line:
+            return
+        yield line
+
+
+def _is_asked(reading: BinaryIO) -> bool:
+    """Say whether there is a question, or none can be seen coming."""
+    try:
+        ready, _, _ = select.select([reading], [], [], 0)
+    except (OSError, ValueError):
+        # What is no pipe of a system that can tell: nothing is done beside the questions.
+        return True
+    return bool(ready)
+
+
+def _workspace(folders: Sequence[str]) -> Workspace | None:
+    if not folders:
+        return None
+    from coai_agents.analysis.run.workspace import Workspace  # noqa: PLC0415 - the daemon needs none of it
+
+    key = tuple(folders)
+    if key not in _WORKSPACES:
+        _WORKSPACES.clear()
+        _WORKSPACES[key] = Workspace([Path(each) for each in key])
+    return _WORKSPACES[key]
 
 
 def line_of(asked: Mapping[str, object], text: str) -> Iterator[bytes]:
@@ -276,7 +319,9 @@ def _answer(asked: Mapping[str, Any]) -> object:
         from coai_agents.fixes.verifier import harmless  # noqa: PLC0415 - as above
 
         return harmless(source, _edits(asked["try"])) is not None
-    analysis = with_dependencies(source, analyse(source))
+    workspace = _workspace(asked.get("folders", ()))
+    found = analyse(source) if workspace is None else workspace.analyse(source)
+    analysis = with_dependencies(source, found)
     touched = asked.get("fix")
     return to_document(analysis) if touched is None else _fixed(source, analysis, touched)
 

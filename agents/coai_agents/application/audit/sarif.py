@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_agents.analysis.findings.findings import Finding
+    from coai_agents.analysis.findings.places import Place
     from coai_agents.analysis.run.survey import Audited
     from coai_agents.application.audit.selection import Row
     from coai_agents.fixes.fix import Fix
@@ -147,11 +148,25 @@ def _location(source: Source, span: Span) -> dict[str, Any]:
     }
 
 
+def _elsewhere(place: Place) -> dict[str, Any]:
+    return {
+        "artifactLocation": {"uri": place.uri},
+        "region": {
+            "startLine": place.line + 1,
+            "startColumn": place.start + 1,
+            "endLine": place.end_line + 1,
+            "endColumn": place.end + 1,
+        },
+    }
+
+
 def _flow(source: Source, finding: Finding) -> dict[str, Any]:
     steps = [
         {
             "location": {
-                "physicalLocation": _location(source, step.span),
+                "physicalLocation": _location(source, step.span)
+                if step.elsewhere is None
+                else _elsewhere(step.elsewhere),
                 "message": {"text": step.words},
             }
         }

@@ -49,6 +49,12 @@ class Row:
             "fingerprint": self.fingerprint,
             "flow": [
                 {"line": source.line_at(step.span.start) + 1, "words": step.words}
+                if step.elsewhere is None
+                else {
+                    "uri": step.elsewhere.uri,
+                    "line": step.elsewhere.line + 1,
+                    "words": step.words,
+                }
                 for step in finding.path
             ],
             **({} if self.triage is None else {"triage": self.triage}),

@@ -285,6 +285,10 @@ class Adapter:
         inner = re.split(r"[<>,]", written.rpartition(">")[0])
         return tuple(each.strip().rstrip("?[]") for each in inner if each.strip())
 
+    def yielded(self, node: Node) -> Expr:
+        """Lower what a generator gives."""
+        return Several(node, self.parts(node), "yield")
+
     def binding(self, node: Node) -> Expr:
         """Lower an assignment whose value is used."""
         return Binding(node, self.field(node, "left"), self.field(node, "right"))
@@ -369,6 +373,16 @@ class Adapter:
     def child_of(self, node: Node, kind: str) -> Node | None:
         """Return the first child of a type."""
         return next((each for each in node.named_children if each.type == kind), None)
+
+
+def kept_fields(node: Node, names: Iterable[str], this: str) -> list[Statement]:
+    """Return what puts parameters into fields of the same names."""
+    made: list[Statement] = []
+    for name in names:
+        field = name.lstrip("$")
+        target = Member(node, Name(node, this), field, f"{this}.{field}")
+        made.append(Assign(node, target, Name(node, name)))
+    return made
 
 
 def items(values: Iterable[Expr]) -> list[Item]:

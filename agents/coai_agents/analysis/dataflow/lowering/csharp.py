@@ -5,6 +5,7 @@ One file, because an adapter is one table of a grammar's nodes.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.dataflow.ir import (
@@ -17,6 +18,7 @@ from coai_agents.analysis.dataflow.ir import (
     Const,
     Container,
     Define,
+    Evaluate,
     Function,
     Handler,
     Import,
@@ -32,7 +34,13 @@ from coai_agents.analysis.dataflow.ir import (
     Try,
     With,
 )
-from coai_agents.analysis.dataflow.lowering.base import Adapter, items, joined, unescape
+from coai_agents.analysis.dataflow.lowering.base import (
+    Adapter,
+    items,
+    joined,
+    kept_fields,
+    unescape,
+)
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -68,7 +76,13 @@ class _CSharp(Adapter):
             "qualified_name": self._qualified,
             "this": self.identifier,
             "this_expression": self.identifier,
-            "base": self.identifier,
+            "base": lambda node: Name(node, "super"),
+            "base_expression": lambda node: Name(node, "super"),
+            "declaration_expression": lambda node: Name(node, self.name_of(node)),
+            "tuple_expression": lambda node: Container(
+                node, items(self.first(each) for each in node.named_children)
+            ),
+            "tuple_pattern": lambda node: Container(node, items(self.parts(node))),
             "boolean_literal": lambda node: Const(node, self.text(node) == "true"),
             "null_literal": self.const(value=None),
             "string_literal": self.string,
@@ -113,7 +127,7 @@ class _CSharp(Adapter):
             "constructor_declaration": self._method,
             "local_function_statement": self._method,
             "property_declaration": self._property,
-            "accessor_declaration": self._accessor,
+            "yield_statement": self._yielded,
             "field_declaration": self._declaration,
             "local_declaration_statement": self._declaration,
             "expression_statement": self.evaluated,
@@ -129,7 +143,7 @@ class _CSharp(Adapter):
             "using_statement": self._using,
             "lock_statement": lambda node: self.block(node.named_children[-1]),
             "switch_statement": self._switch,
-            "return_statement": self.returned,
+            "return_statement": self._returned,
             "throw_statement": self.left,
             "break_statement": self.left,
             "continue_statement": self.left,
@@ -156,14 +170,20 @@ class _CSharp(Adapter):
 
     def _arguments(self, node: Node) -> list[Argument]:
         found: list[Argument] = []
-        for child in self.inner(node, "arguments"):
+        listed = node.child_by_field_name("arguments") or self.child_of(node, "argument_list")
+        for child in [] if listed is None else listed.named_children:
             if child.type != "argument":
                 continue
             name = self.name_of(child)
-            values = self.meaning(child)
+            values = self.meaning(child) or child.children[-1:]
             if values:
                 found.append(Argument(self.expr(values[-1]), name))
         return found
+
+    def _returned(self, node: Node) -> list[Statement]:
+        # The grammar does not name this node.
+        this = [each for each in node.children if each.type == "this"]
+        return [Return(node, self.expr(this[0]))] if this else self.returned(node)
 
     def _invocation(self, node: Node) -> Expr:
         callee, arguments = self.field(node, "function"), self._arguments(node)
@@ -194,7 +214,10 @@ class _CSharp(Adapter):
 
     def _member_access(self, node: Node) -> Expr:
         name = self.name_of(node).split("<", 1)[0]
-        return self.member(node, self.field(node, "expression"), name)
+        of = self.field(node, "expression")
+        if re.fullmatch(r"Item[1-7]", name):
+            return Index(node, of, Const(node, int(name[4:]) - 1))
+        return self.member(node, of, name)
 
     def _conditional_access(self, node: Node) -> Expr:
         of, *bound = self.meaning(node)
@@ -259,6 +282,17 @@ class _CSharp(Adapter):
             found = self._parameters(parameters)
         return Function(node, "", found, self._function_body(node))
 
+    def _above(self, node: Node) -> list[Statement]:
+        """Lower what a constructor calls first: another one of the class, or of what is above."""
+        first = self.child_of(node, "constructor_initializer")
+        if first is None:
+            return []
+        name = "super" if self.text(first).lstrip(": ").startswith("base") else "this()"
+        return [Evaluate(first, Call(first, Name(first, name), self._arguments(first)))]
+
+    def _yielded(self, node: Node) -> list[Statement]:
+        return [Evaluate(node, self.yielded(node))]
+
     def _function_body(self, node: Node) -> list[Statement]:
         body = node.child_by_field_name("body")
         if body is None:
@@ -275,7 +309,7 @@ class _CSharp(Adapter):
     def _class(self, node: Node) -> list[Statement]:
         body = node.child_by_field_name("body")
         bases = [
-            self.text(each).lstrip(": ").split(",")[0]
+            re.split(r"[,(<\s]", self.text(each).lstrip(": "), maxsplit=1)[0]
             for each in node.named_children
             if each.type == "base_list"
         ]
@@ -285,7 +319,16 @@ class _CSharp(Adapter):
             for member in members:
                 if isinstance(member, Define) and self._is_public(member.node):
                     member.function.decorators.append(Name(member.node, _ACTION))
-        return [Class(node, name, bases, members, self._attributes(node))]
+        fields = [each.name for each in self._parameters(self.child_of(node, "parameter_list"))]
+        above = self.child_of(node, "base_list")
+        passed = [] if above is None else self._arguments(above)
+        if fields and passed:
+            # What the class itself is passed, it passes on.
+            made = Function(node, name, [Parameter(node, each) for each in fields], [], method=True)
+            made.body = kept_fields(node, fields, "this")
+            made.body.append(Evaluate(node, Call(node, Name(node, "super"), passed)))
+            members.append(Define(node, made))
+        return [Class(node, name, bases, members, self._attributes(node), fields)]
 
     def _is_public(self, node: Node) -> bool:
         modifiers = [self.text(each) for each in node.children if each.type == "modifier"]
@@ -309,7 +352,7 @@ class _CSharp(Adapter):
             node,
             self.name_of(node),
             self._parameters(node.child_by_field_name("parameters")),
-            self._function_body(node),
+            self._above(node) + self._function_body(node),
             self._attributes(node),
             asynchronous=any(
                 each.type == "modifier" and self.text(each) == "async" for each in node.children
@@ -326,6 +369,10 @@ class _CSharp(Adapter):
                 self.type_of(child),
                 annotations=self._attributes(child),
                 arguments=self.type_arguments(child),
+                reference=any(
+                    each.type == "modifier" and self.text(each) in ("out", "ref")
+                    for each in child.children
+                ),
             )
             for child in ([] if node is None else node.named_children)
             if child.type in ("parameter", "identifier", "implicit_parameter")
@@ -333,14 +380,25 @@ class _CSharp(Adapter):
 
     def _property(self, node: Node) -> list[Statement]:
         value = node.child_by_field_name("value")
-        if value is None:
-            return self.body(self.inner(node, "accessors"))
-        inner = self.first(value) if value.type == "arrow_expression_clause" else self.expr(value)
-        return [Assign(node, Name(node, self.name_of(node)), inner, declares=True)]
+        name = self.name_of(node)
+        if value is not None and value.type == "arrow_expression_clause":
+            return [self._accessor(node, name, "call", [Return(value, self.first(value))])]
+        lowered: list[Statement] = []
+        for each in self.inner(node, "accessors"):
+            body = self._function_body(each)
+            if body:
+                kind = "set" if re.match(r"(?:\w+ )*(?:set|init)\b", self.text(each)) else "call"
+                lowered.append(self._accessor(each, name, kind, body))
+        if lowered and value is None:
+            return lowered
+        given: Expr = Several(node, []) if value is None else self.expr(value)
+        return [Assign(node, Name(node, name), given, type=self.type_of(node), declares=True)]
 
-    def _accessor(self, node: Node) -> list[Statement]:
+    def _accessor(self, node: Node, name: str, kind: str, body: list[Statement]) -> Statement:
         # A function of its own: what it returns does not end the class.
-        return [Define(node, Function(node, "", [], self._function_body(node), method=True))]
+        taken = [Parameter(node, "value")] if kind == "set" else []
+        named = f"{name}=" if kind == "set" else name
+        return Define(node, Function(node, named, taken, body, method=True, accessor=kind))
 
     def _declaration(self, node: Node) -> list[Statement]:
         lowered: list[Statement] = []
@@ -362,6 +420,11 @@ class _CSharp(Adapter):
             values = [each for each in child.named_children if named is None or each != named]
             values = [each for each in values if each.type not in self.ignored]
             given: Expr = self.expr(values[-1]) if values else Several(child, [])
+            if isinstance(given, Call) and values[-1].type == "implicit_object_creation_expression":
+                given.callee = Name(child, name)
+            if values[:-1] and values[0].type == "tuple_pattern":
+                lowered.append(Assign(child, self.expr(values[0]), given, declares=True))
+                continue
             target = Name(child, self.name_of(child))
             lowered.append(Assign(child, target, given, type=name, declares=True))
         return lowered

@@ -189,6 +189,26 @@ class _EcmaScript(EcmaScriptExpressions):
     def _export(self, node: Node) -> list[Statement]:
         declaration = node.child_by_field_name("declaration")
         if declaration is not None:
-            return self.statement(declaration)
+            lowered = self.statement(declaration)
+            if any(child.type == "default" for child in node.children):
+                name = self.name_of(declaration)
+                exported = self.member(node, Name(node, "exports"), "default")
+                lowered.append(Assign(node, exported, Name(node, name)))
+            return lowered
+        if (source := node.child_by_field_name("source")) is not None:
+            return [Import(node, self._handed_on(node, self.text(source)[1:-1]))]
         value = node.child_by_field_name("value")
-        return [] if value is None else [Evaluate(node, self.expr(value))]
+        if value is None:
+            return []
+        exported = self.member(node, Name(node, "exports"), "default")
+        return [Assign(node, exported, self.expr(value))]
+
+    def _handed_on(self, node: Node, module: str) -> list[tuple[str, str]]:
+        """Return the names that a file has from another one and exports as its own."""
+        listed = self.child_of(node, "export_clause")
+        if listed is None:
+            return [(f"* {module}", module)]
+        return [
+            (self.name_of(each, "alias") or self.name_of(each), f"{module}.{self.name_of(each)}")
+            for each in listed.named_children
+        ]

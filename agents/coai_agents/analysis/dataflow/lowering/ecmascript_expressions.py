@@ -14,13 +14,14 @@ from coai_agents.analysis.dataflow.ir import (
     Function,
     Index,
     Item,
+    Member,
     Name,
     Operation,
     Parameter,
     Return,
     Several,
 )
-from coai_agents.analysis.dataflow.lowering.base import Adapter, joined, unescape
+from coai_agents.analysis.dataflow.lowering.base import Adapter, joined, kept_fields, unescape
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -61,7 +62,7 @@ class EcmaScriptExpressions(Adapter):
             "ternary_expression": self.ternary,
             "parenthesized_expression": self.first,
             "await_expression": self.first,
-            "yield_expression": self.first,
+            "yield_expression": self.yielded,
             "as_expression": self.first,
             "satisfies_expression": self.first,
             "non_null_expression": self.first,
@@ -120,6 +121,24 @@ class EcmaScriptExpressions(Adapter):
             module = arguments[0].value
             if isinstance(module, Const) and isinstance(module.value, str):
                 return Name(node, module.value.removeprefix("node:"))
+        function = node.child_by_field_name("function")
+        if isinstance(callee, Index) and isinstance(callee.key, Const) and function is not None:
+            callee = self.member(function, callee.object, str(callee.key.value))
+        return self._invoked(node, callee, arguments)
+
+    def _invoked(self, node: Node, callee: Expr, arguments: list[Argument]) -> Expr:
+        """Lower a method that is called by its own `call` or `apply` as what it is."""
+        if (
+            isinstance(callee, Member)
+            and isinstance(callee.object, Member)
+            and callee.name in ("call", "apply")
+            and arguments
+            and arguments[0].value.node.text == callee.object.object.node.text
+        ):
+            given = arguments[1:]
+            if callee.name == "apply":
+                given = [Argument(each.value, spread=True) for each in given]
+            return Call(node, callee.object, given)
         return Call(node, callee, arguments)
 
     def _new(self, node: Node) -> Expr:
@@ -201,12 +220,15 @@ class EcmaScriptExpressions(Adapter):
 
     def _function(self, node: Node) -> Function:
         parameters, prelude = self._parameters(node.child_by_field_name("parameters"))
+        kind = next((each.type for each in node.children if each.type in ("get", "set")), "")
+        name = self.name_of(node)
         return Function(
             node,
-            self.name_of(node),
+            f"{name}=" if kind == "set" else name,
             parameters,
             prelude + self._function_body(node),
             asynchronous=self._async(node),
+            accessor=kind,
         )
 
     def _async(self, node: Node) -> bool:
@@ -227,6 +249,8 @@ class EcmaScriptExpressions(Adapter):
                 declared = self._type(child.child_by_field_name("type"))
                 value = child.child_by_field_name("value")
                 default = None if value is None else self.expr(value)
+                if self.child_of(child, "accessibility_modifier") is not None:
+                    prelude += kept_fields(child, [self.text(pattern)], "this")
                 annotations = [
                     self.first(each) for each in child.named_children if each.type == "decorator"
                 ]

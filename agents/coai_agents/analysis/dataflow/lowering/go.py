@@ -9,6 +9,7 @@ from coai_agents.analysis.dataflow.ir import (
     Assign,
     Call,
     Case,
+    Class,
     Const,
     Container,
     Define,
@@ -19,9 +20,11 @@ from coai_agents.analysis.dataflow.ir import (
     Index,
     Item,
     Loop,
+    Module,
     Name,
     Operation,
     Parameter,
+    Return,
     Several,
     Switch,
 )
@@ -30,7 +33,7 @@ from coai_agents.analysis.dataflow.lowering.base import Adapter, items
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from coai_agents.analysis.dataflow.ir import Expr, Module, Part, Statement
+    from coai_agents.analysis.dataflow.ir import Expr, Part, Statement
     from coai_agents.syntax.tree import SyntaxTree
 
 
@@ -42,6 +45,9 @@ def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module
 class _Go(Adapter):
     def __init__(self, tree: SyntaxTree, deadline: float) -> None:
         super().__init__(tree, deadline)
+        self._results: list[Expr] = []
+        """The results that have names, of the function around."""
+        self._methods: dict[str, list[Statement]] = {}
         self.expressions = {
             "identifier": self.identifier,
             "type_identifier": self.identifier,
@@ -79,9 +85,9 @@ class _Go(Adapter):
         self.statements = {
             "import_declaration": self._import,
             "package_clause": lambda _: [],
-            "type_declaration": lambda _: [],
+            "type_declaration": self._types,
             "function_declaration": self._function,
-            "method_declaration": self._function,
+            "method_declaration": self._method,
             "short_var_declaration": self._short,
             "var_declaration": self._variables,
             "const_declaration": self._variables,
@@ -89,7 +95,7 @@ class _Go(Adapter):
             "expression_statement": lambda node: [Evaluate(node, self.first(node))],
             "inc_statement": lambda _: [],
             "dec_statement": lambda _: [],
-            "send_statement": lambda node: [Evaluate(node, Several(node, self.parts(node)))],
+            "send_statement": self._send,
             "go_statement": lambda node: [Evaluate(node, self.first(node))],
             "defer_statement": lambda node: [Evaluate(node, self.first(node))],
             "block": self.nested,
@@ -99,7 +105,7 @@ class _Go(Adapter):
             "expression_switch_statement": self._switch,
             "type_switch_statement": self._switch,
             "select_statement": self._switch,
-            "return_statement": self.returned,
+            "return_statement": self._return,
             "break_statement": self.left,
             "continue_statement": self.left,
         }
@@ -187,21 +193,92 @@ class _Go(Adapter):
                 names.append((alias, alias if alias == last else last.replace("-go", "")))
         return [Import(node, names)]
 
+    def module(self, part: Part | None = None) -> Module:
+        """Return the whole file, or a part of it; a struct's methods are its own."""
+        module = super().module(part)
+        kept: list[Statement] = []
+        for statement in module.body:
+            if isinstance(statement, Class):
+                statement.body += self._methods.pop(statement.name, [])
+            kept.append(statement)
+        others = [each for methods in self._methods.values() for each in methods]
+        return Module(module.node, kept + others)
+
+    def _types(self, node: Node) -> list[Statement]:
+        """Lower structs: the names of their fields, and what they embed."""
+        made: list[Statement] = []
+        for spec in node.named_children:
+            declared = spec.child_by_field_name("type")
+            if spec.type != "type_spec" or declared is None:
+                continue
+            fields: list[str] = []
+            bases: list[str] = []
+            listed = self.child_of(declared, "field_declaration_list")
+            for each in [] if listed is None else listed.named_children:
+                names = [self.text(name) for name in each.children_by_field_name("name")]
+                if not names:
+                    embedded = self.name_of(each, "type").lstrip("*").rpartition(".")[2]
+                    names = [embedded]
+                    bases.append(embedded)
+                fields += names
+            made.append(Class(spec, self.name_of(spec), bases, [], fields=fields))
+        return made
+
+    def _method(self, node: Node) -> list[Statement]:
+        receiver = self._parameters(node.child_by_field_name("receiver"))
+        (defined,) = self._function(node)
+        assert isinstance(defined, Define)
+        defined.function.parameters[:0] = receiver
+        if not receiver:
+            return [defined]
+        defined.function.receiver = receiver[0].name
+        defined.function.method = True
+        of = receiver[0].type.split("[", 1)[0]
+        self._methods.setdefault(of, []).append(defined)
+        return []
+
     def _function(self, node: Node) -> list[Statement]:
         body = node.child_by_field_name("body")
-        parameters = self._parameters(node.child_by_field_name("receiver"))
-        parameters += self._parameters(node.child_by_field_name("parameters"))
+        parameters = self._parameters(node.child_by_field_name("parameters"))
+        given = node.child_by_field_name("result")
+        named = [] if given is None or given.type != "parameter_list" else given.named_children
+        self._results = [
+            Name(name, self.text(name))
+            for each in named
+            for name in each.children_by_field_name("name")
+        ]
         statements = [] if body is None else self.body(body.named_children)
+        self._results = []
         return [Define(node, Function(node, self.name_of(node), parameters, statements))]
+
+    def _return(self, node: Node) -> list[Statement]:
+        results = self._results
+        if node.named_child_count or not results:
+            return self.returned(node)
+        value: Expr = results[0] if len(results) == 1 else Container(node, items(results))
+        return [Return(node, value)]
+
+    def _send(self, node: Node) -> list[Statement]:
+        """Lower what is sent through a channel as what is added to it."""
+        channel = Index(node, self.field(node, "channel"), None)
+        return [Assign(node, channel, self.field(node, "value"))]
 
     def _parameters(self, node: Node | None) -> list[Parameter]:
         found: list[Parameter] = []
         for child in [] if node is None else node.named_children:
             declared = child.child_by_field_name("type")
-            name = "" if declared is None else self.text(declared).lstrip("*[]")
+            written = "" if declared is None else self.text(declared)
             rest = child.type == "variadic_parameter_declaration"
-            names = child.children_by_field_name("name")
-            found += [Parameter(each, self.text(each), name, rest=rest) for each in names]
+            found += [
+                Parameter(
+                    each,
+                    self.text(each),
+                    written.lstrip("*[]"),
+                    rest=rest,
+                    reference=written.startswith("*"),
+                )
+                for each in child.children_by_field_name("name")
+            ]
         return found
 
     def _short(self, node: Node) -> list[Statement]:

@@ -14,6 +14,7 @@ from coai_agents.analysis.dataflow.ir import (
     Const,
     Container,
     Define,
+    Evaluate,
     Function,
     Handler,
     Import,
@@ -88,7 +89,7 @@ class _Java(Adapter):
             "cast_expression": lambda node: self.field(node, "value"),
             "parenthesized_expression": self.first,
             "lambda_expression": self._lambda,
-            "method_reference": lambda node: Name(node, self.text(node).replace("::", ".")),
+            "method_reference": self._reference,
             "class_literal": lambda node: Name(node, self.text(node)),
             "array_initializer": lambda node: Container(node, items(self.parts(node))),
             "array_creation_expression": self._array_creation,
@@ -102,7 +103,9 @@ class _Java(Adapter):
             "record_declaration": self._class,
             "method_declaration": self._method,
             "constructor_declaration": self._method,
-            "compact_constructor_declaration": self._method,
+            "compact_constructor_declaration": lambda node: self.block(
+                node.child_by_field_name("body")
+            ),
             "field_declaration": self._field,
             "local_variable_declaration": self._declaration,
             "expression_statement": self.evaluated,
@@ -110,6 +113,7 @@ class _Java(Adapter):
             "import_declaration": self._import,
             "package_declaration": lambda _: [],
             "block": self.nested,
+            "explicit_constructor_invocation": self._above,
             "constructor_body": lambda node: self.body(node.named_children),
             "static_initializer": lambda node: self.body(node.named_children),
             "synchronized_statement": self._synchronized,
@@ -225,6 +229,18 @@ class _Java(Adapter):
             statements = [Return(body, self.expr(body))]
         return Function(node, "", found, statements)
 
+    def _reference(self, node: Node) -> Expr:
+        of, *named = self.meaning(node)
+        if of.type == "this" and named:
+            return self.member(node, self.expr(of), self.text(named[-1]))
+        return Name(node, self.text(node).replace("::", "."))
+
+    def _above(self, node: Node) -> list[Statement]:
+        """Lower the call of another constructor, of the class itself or of what is above it."""
+        made = node.child_by_field_name("constructor") or node
+        name = "super" if self.text(made) == "super" else "this()"
+        return [Evaluate(node, Call(node, Name(made, name), self._arguments(node)))]
+
     def _array_creation(self, node: Node) -> Expr:
         value = node.child_by_field_name("value")
         if value is not None:
@@ -241,7 +257,8 @@ class _Java(Adapter):
             if each.type == "superclass"
         ]
         members = [] if body is None else self.body(body.named_children)
-        return [Class(node, self.name_of(node), bases, members, self._annotations(node))]
+        fields = [each.name for each in self._parameters(node.child_by_field_name("parameters"))]
+        return [Class(node, self.name_of(node), bases, members, self._annotations(node), fields)]
 
     def _enum(self, node: Node) -> list[Statement]:
         (made,) = self._class(node)

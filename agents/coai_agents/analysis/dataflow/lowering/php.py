@@ -1,4 +1,7 @@
-"""PHP."""
+"""PHP.
+
+One file, because an adapter is one table of a grammar's nodes.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ from coai_agents.analysis.dataflow.ir import (
     Switch,
     Try,
 )
-from coai_agents.analysis.dataflow.lowering.base import Adapter, joined, unescape
+from coai_agents.analysis.dataflow.lowering.base import Adapter, joined, kept_fields, unescape
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -53,6 +56,9 @@ _CALLS = {
 """What is a word of the language and works like a call."""
 
 
+_KEYS = ("string", "encapsed_string", "integer")
+
+
 def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module:
     """Lower a PHP file."""
     return _Php(tree, deadline).module(part)
@@ -61,6 +67,7 @@ def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module
 class _Php(Adapter):
     def __init__(self, tree: SyntaxTree, deadline: float) -> None:
         super().__init__(tree, deadline)
+        self._classes: list[str] = []
         self.ignored = frozenset({"comment", "php_tag", "text", "php_end_tag"})
         self.expressions = {
             "variable_name": self.identifier,
@@ -103,6 +110,7 @@ class _Php(Adapter):
             "anonymous_function_creation_expression": self._closure,
             "arrow_function": self._closure,
             "throw_expression": self.first,
+            "yield_expression": self._yield,
             **dict.fromkeys(_CALLS, self._word_call),
         }
         self.statements = {
@@ -183,8 +191,19 @@ class _Php(Adapter):
         callee = self.member(node, self.field(node, "object"), self.name_of(node))
         return Call(node, callee, self._arguments(node))
 
+    def _yield(self, node: Node) -> Expr:
+        given = self.child_of(node, "array_element_initializer")
+        parts = self.parts(node if given is None else given)
+        return Several(node, parts[-1:], "yield")
+
     def _scoped_call(self, node: Node) -> Expr:
-        callee = self.member(node, self.field(node, "scope"), self.name_of(node))
+        scope = node.child_by_field_name("scope")
+        of = self.field(node, "scope")
+        if scope is not None and self.text(scope) == "parent":
+            of = Name(scope, "super")
+        elif scope is not None and self._classes and self.text(scope) in ("self", "static"):
+            of = Name(scope, self._classes[-1])
+        callee = self.member(node, of, self.name_of(node))
         return Call(node, callee, self._arguments(node))
 
     def _call(self, node: Node) -> Expr:
@@ -196,6 +215,8 @@ class _Php(Adapter):
         if not named and variables:
             return Call(node, self.expr(variables[0]), self._arguments(node), creates=True)
         name = self.text(named[0]).rpartition("\\")[2] if named else ""
+        if name in ("self", "static") and self._classes:
+            name = self._classes[-1]
         return Call(node, Name(node, name), self._arguments(node), creates=True)
 
     def _word_call(self, node: Node) -> Expr:
@@ -213,9 +234,17 @@ class _Php(Adapter):
     def _array(self, node: Node) -> Expr:
         made: list[Item] = []
         keyed = False
+        keys: list[Expr] = []
         for child in node.named_children:
             parts = self.parts(child) if child.type == "array_element_initializer" else []
             if child.type in self.ignored:
+                continue
+            if node.type == "list_literal" and child.type in _KEYS:
+                keys.append(self.expr(child))
+                continue
+            if keys:
+                keyed = True
+                made.append(Item(self.expr(child), keys.pop()))
                 continue
             if len(parts) == 2:  # noqa: PLR2004 - key and value
                 keyed = True
@@ -264,13 +293,28 @@ class _Php(Adapter):
         elif body is not None:
             statements = [Return(body, self.expr(body))]
         parameters: list[Parameter] = []
+        promoted: list[str] = []
         for child in self.inner(node, "parameters"):
             kind = child.child_by_field_name("type")
             name = self.name_of(child)
             if name:
                 written = "" if kind is None else self.text(kind).lstrip("?\\").rpartition("\\")[2]
                 rest = child.type == "variadic_parameter"
-                parameters.append(Parameter(child, name, written, rest=rest))
+                reference = child.child_by_field_name("reference_modifier") is not None
+                default = child.child_by_field_name("default_value")
+                parameters.append(
+                    Parameter(
+                        child,
+                        name,
+                        written,
+                        None if default is None else self.expr(default),
+                        rest=rest,
+                        reference=reference,
+                    )
+                )
+                if child.type == "property_promotion_parameter":
+                    promoted.append(name)
+        statements = kept_fields(node, promoted, "$this") + statements
         return Function(
             node,
             self.name_of(node),
@@ -305,12 +349,17 @@ class _Php(Adapter):
 
     def _class(self, node: Node) -> list[Statement]:
         body = node.child_by_field_name("body")
+        self._classes.append(self.name_of(node))
         members = [] if body is None else self.body(body.named_children)
+        self._classes.pop()
         bases = [
             self.text(each).removeprefix("extends").strip()
             for each in node.named_children
             if each.type == "base_clause"
         ]
+        for used in [] if body is None else body.named_children:
+            if used.type == "use_declaration":
+                bases += [self.text(each).rpartition("\\")[2] for each in used.named_children]
         return [Class(node, self.name_of(node), bases, members)]
 
     def _property(self, node: Node) -> list[Statement]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.dataflow.ir import (
     Assign,
+    Call,
     Case,
     Class,
+    Const,
     Define,
     Evaluate,
     Function,
@@ -16,6 +18,7 @@ from coai_agents.analysis.dataflow.ir import (
     Import,
     Leave,
     Loop,
+    Member,
     Name,
     Several,
     Switch,
@@ -29,6 +32,35 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.dataflow.ir import Expr, Module, Part, Statement
     from coai_agents.syntax.tree import SyntaxTree
+
+
+_GENERATING: Final = frozenset(
+    {
+        "dataclass",
+        "dataclasses.dataclass",
+        "attr.s",
+        "attrs.define",
+        "define",
+        "NamedTuple",
+        "BaseModel",
+        "SQLModel",
+        "Struct",
+    }
+)
+"""Decorators and bases that make a constructor of the fields that a class declares."""
+
+
+def written_of(decorator: Expr) -> str:
+    """Return a decorator as it is written, without its arguments."""
+    match decorator:
+        case Call(callee=callee):
+            return written_of(callee)
+        case Name(name=name):
+            return name
+        case Member(written=written):
+            return written
+        case _:
+            return ""
 
 
 def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module:
@@ -74,8 +106,18 @@ class _Python(PythonExpressions):
             if child.type in self.statements:
                 lowered += self.statement(child)
             elif child.type not in self.ignored:
-                lowered.append(Evaluate(node, self.expr(child)))
+                lowered.append(self._evaluated(node, self.expr(child)))
         return lowered
+
+    def _evaluated(self, node: Node, value: Expr) -> Statement:
+        """Return an expression that stands as a statement, or the assignment that it is."""
+        match value:
+            case Call(callee=Name(name="setattr"), arguments=[of, named, given]) if isinstance(
+                named.value, Const
+            ) and isinstance(named.value.value, str):
+                return Assign(node, self.member(node, of.value, named.value.value), given.value)
+            case _:
+                return Evaluate(node, value)
 
     def _assignment(self, node: Node) -> list[Statement]:
         targets: list[Expr] = [self.field(node, "left")]
@@ -244,7 +286,32 @@ class _Python(PythonExpressions):
         for statement in body:
             if isinstance(statement, Define):
                 statement.function.method = True
-        return Class(node, self.name_of(node), bases, body, decorators)
+                self._mark(statement.function)
+        generated = any(written_of(each) in _GENERATING for each in decorators) or any(
+            each.rpartition(".")[2] in _GENERATING for each in bases
+        )
+        fields = self._fields(node) if generated else []
+        return Class(node, self.name_of(node), bases, body, decorators, fields)
+
+    def _mark(self, function: Function) -> None:
+        """Mark what reading a member calls, or assigning to it."""
+        for decorator in function.decorators:
+            name = written_of(decorator)
+            if name.rpartition(".")[2] in ("property", "cached_property"):
+                function.accessor = "get"
+            elif name == f"{function.name}.setter":
+                function.accessor = "set"
+                function.name = f"{function.name}="
+
+    def _fields(self, node: Node) -> list[str]:
+        """Return the names that a class declares with their types."""
+        statements = self.inner(node, "body")
+        declared = [each.named_children[0] for each in statements if each.named_child_count]
+        return [
+            self.name_of(each, "left")
+            for each in declared
+            if each.type == "assignment" and each.child_by_field_name("type") is not None
+        ]
 
     def _assert(self, node: Node) -> list[Statement]:
         parts = self.parts(node)
@@ -265,10 +332,14 @@ class _Python(PythonExpressions):
     def _import_from(self, node: Node) -> list[Statement]:
         module = self.name_of(node, "module_name")
         names: list[tuple[str, str]] = []
+        if self.child_of(node, "wildcard_import") is not None:
+            names.append((f"* {module}", module))
+        if not module.endswith("."):
+            module += "."
         for child in node.children_by_field_name("name"):
             if child.type == "aliased_import":
-                names.append((self.name_of(child, "alias"), f"{module}.{self.name_of(child)}"))
+                names.append((self.name_of(child, "alias"), f"{module}{self.name_of(child)}"))
             else:
                 name = self.text(child)
-                names.append((name, f"{module}.{name}"))
+                names.append((name, f"{module}{name}"))
         return [Import(node, names)]

@@ -16,6 +16,8 @@ from coai_agents.analysis.dataflow.ir import (
     Function,
     Index,
     Item,
+    Member,
+    Name,
     Operation,
     Parameter,
     Return,
@@ -31,6 +33,14 @@ if TYPE_CHECKING:
     from coai_agents.syntax.tree import SyntaxTree
 
 _STRING_START: Final = re.compile(r"([a-zA-Z]*)(\"\"\"|'''|\"|')")
+_IMPORTS: Final = frozenset({"__import__", "importlib.import_module", "import_module"})
+"""Functions that return the module that they are told the name of."""
+
+
+def _named(callee: Name | Member) -> str:
+    return callee.name if isinstance(callee, Name) else callee.written
+
+
 _COMPREHENSIONS: Final = (
     "list_comprehension",
     "set_comprehension",
@@ -76,7 +86,7 @@ class PythonExpressions(Adapter):
             "dictionary": self._dictionary,
             "lambda": self._lambda,
             "named_expression": self._walrus,
-            "yield": self.first,
+            "yield": self.yielded,
             "assignment": self.binding,
             "type": self.first,
             **dict.fromkeys(_COMPREHENSIONS, self._comprehension),
@@ -140,8 +150,18 @@ class PythonExpressions(Adapter):
     def _call(self, node: Node) -> Expr:
         callee = self.field(node, "function")
         arguments = node.child_by_field_name("arguments")
+        if isinstance(callee, Name) and callee.name == "super":
+            return callee
         if arguments is None:
             return Call(node, callee, [])
+        if isinstance(callee, Name | Member) and _named(callee) in _IMPORTS:
+            module = self.parts(arguments)
+            if module and isinstance(module[0], Const) and isinstance(module[0].value, str):
+                return Name(node, module[0].value)
+        if isinstance(callee, Name) and callee.name == "getattr":
+            of, *named = [self.expr(each) for each in self.meaning(arguments)]
+            if named and isinstance(named[0], Const) and isinstance(named[0].value, str):
+                return self.member(node, of, named[0].value)
         if arguments.type == "generator_expression":
             return Call(node, callee, [Argument(self.expr(arguments))])
         return Call(node, callee, self._arguments(arguments))

@@ -1,4 +1,7 @@
-"""Ruby."""
+"""Ruby.
+
+One file, because an adapter is one table of a grammar's nodes.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING
 from coai_agents.analysis.dataflow.ir import (
     Argument,
     Assign,
+    Binding,
     Call,
     Case,
     Class,
@@ -47,6 +51,8 @@ def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module
 class _Ruby(Adapter):
     def __init__(self, tree: SyntaxTree, deadline: float) -> None:
         super().__init__(tree, deadline)
+        self._around: list[Function] = []
+        self._classes: list[str] = []
         self.expressions = {
             "case": self._chosen,
             "identifier": self.identifier,
@@ -89,8 +95,9 @@ class _Ruby(Adapter):
             "block_argument": self.first,
             "begin": lambda node: Several(node, []),
             "argument_list": lambda node: Several(node, self.parts(node)),
-            "yield": lambda node: Several(node, self.parts(node)),
-            "super": lambda node: Several(node, []),
+            "yield": self._yield,
+            "super": self._super,
+            "case_match": self._matched,
         }
         self.statements = {
             "method": self._method,
@@ -179,9 +186,46 @@ class _Ruby(Adapter):
         passed = self._arguments(arguments)
         if block is not None:
             passed.append(Argument(self.expr(block)))
+        if block is not None and (name in ("proc", "lambda") or self.text(node)[:8] == "Proc.new"):
+            return passed[-1].value
+        if method.type == "super":
+            return Call(node, self._above(method), passed)
+        if name == "new" and receiver is None and self._classes:
+            made = self.member(node, Name(method, self._classes[-1]), "new")
+            return Call(node, made, passed, creates=True)
         if not passed and receiver is not None and arguments is None and _reads(name):
             return callee
         return Call(node, callee, passed, creates=name == "new" and receiver is not None)
+
+    def _above(self, node: Node) -> Expr:
+        """Return the method above the one around, which has the same name."""
+        name = self._around[-1].name if self._around else "initialize"
+        return self.member(node, Name(node, "super"), name)
+
+    def _super(self, node: Node) -> Expr:
+        """Lower the call of the method above with all that the one around was passed."""
+        parameters = self._around[-1].parameters if self._around else []
+        passed = [Argument(Name(node, each.name)) for each in parameters]
+        return Call(node, self._above(node), passed)
+
+    def _yield(self, node: Node) -> Expr:
+        return Call(
+            node, Name(node, "yield"), self._arguments(self.child_of(node, "argument_list"))
+        )
+
+    def _matched(self, node: Node) -> Expr:
+        """Lower a choice by patterns, whose names take what they match."""
+        value = self.field(node, "value")
+        arms: list[Expr] = []
+        for child in node.children_by_field_name("clauses"):
+            pattern = child.child_by_field_name("pattern")
+            named = None if pattern is None else pattern.child_by_field_name("name")
+            if named is not None:
+                arms.append(Binding(child, Name(named, self.text(named)), value))
+            body = child.child_by_field_name("body")
+            if body is not None:
+                arms.append(self._last_of(body))
+        return Several(node, arms)
 
     def _element(self, node: Node) -> Expr:
         of = node.child_by_field_name("object")
@@ -243,23 +287,54 @@ class _Ruby(Adapter):
 
     def _method(self, node: Node) -> list[Statement]:
         body = node.child_by_field_name("body")
+        parameters = self._parameters(node.child_by_field_name("parameters"))
+        function = Function(node, self.name_of(node), parameters, [], method=True)
+        needed = [each for each in parameters if each.default is None and not each.rest]
+        # Without arguments a call looks like the reading of a member.
+        function.accessor = "set" if function.name.endswith("=") else "" if needed else "call"
+        self._around.append(function)
         statements: list[Statement] = []
         if body is not None:
             statements = self.statement(body) if body.type in self.statements else []
             if body.type not in self.statements:
                 statements = [Return(body, self.expr(body))]
-        parameters = self._parameters(node.child_by_field_name("parameters"))
-        function = Function(
-            node, self.name_of(node), parameters, _returning(statements), method=True
-        )
+        self._around.pop()
+        function.body = _returning(statements)
         return [Define(node, function)]
 
     def _class(self, node: Node) -> list[Statement]:
         body = node.child_by_field_name("body")
+        if node.type == "singleton_class":
+            return [] if body is None else self.body(body.named_children)
+        self._classes.append(self.name_of(node))
         members = [] if body is None else self.body(body.named_children)
         above = node.child_by_field_name("superclass")
         bases = [] if above is None else [self.text(above).lstrip("< ")]
-        return [Class(node, self.name_of(node), bases, members)]
+        defined = [each.function for each in members if isinstance(each, Define)]
+        own = {each.name for each in defined if each.node.type == "method"}
+        for function in defined:
+            if function.node.type == "singleton_method" and function.name in own:
+                function.name = f"self.{function.name}"
+        for statement in members:
+            match statement:
+                case Evaluate(value=Call(callee=Name(name=name), arguments=passed)):
+                    if name in ("include", "extend", "prepend"):
+                        bases += [e.value.name for e in passed if isinstance(e.value, Name)]
+                case _:
+                    pass
+        return [Class(node, self._classes.pop(), bases, members)]
+
+    def _struct(self, node: Node) -> list[Statement]:
+        """Lower a class that is made of the names of its fields."""
+        call = node.child_by_field_name("right")
+        assert call is not None
+        block = call.child_by_field_name("block")
+        named = self._arguments(call.child_by_field_name("arguments"))
+        fields = [f"{e.value.value}" for e in named if isinstance(e.value, Const) and not e.name]
+        inside = None if block is None else block.child_by_field_name("body")
+        self._classes.append(self.name_of(node, "left"))
+        members = [] if inside is None else self.body(inside.named_children)
+        return [Class(node, self._classes.pop(), [], members, fields=fields)]
 
     def _body_statement(self, node: Node) -> list[Statement]:
         plain: list[Node] = []
@@ -281,6 +356,11 @@ class _Ruby(Adapter):
         return [Try(node, body, handlers, final)] if handlers or final else body
 
     def _assignment(self, node: Node) -> list[Statement]:
+        right = node.child_by_field_name("right")
+        if right is not None and right.type == "call" and self.name_of(node, "left")[:1].isupper():
+            made = self.name_of(right, "receiver"), self.name_of(right, "method")
+            if made in (("Struct", "new"), ("Data", "define")):
+                return self._struct(node)
         return [Assign(node, self.field(node, "left"), self.field(node, "right"))]
 
     def _if(self, node: Node) -> list[Statement]:
@@ -364,9 +444,18 @@ class _Ruby(Adapter):
 
 def _returning(statements: list[Statement]) -> list[Statement]:
     """Return a body whose last expression is what it returns."""
-    if statements and isinstance(last := statements[-1], Evaluate):
-        return [*statements[:-1], Return(last.node, last.value)]
-    return statements
+    if not statements:
+        return statements
+    last = statements[-1]
+    match last:
+        case Evaluate(node=node, value=value):
+            return [*statements[:-1], Return(node, value)]
+        case Assign(node=node, target=target):
+            return [*statements, Return(node, target)]
+        case If(node=node, test=test, yes=yes, no=no):
+            return [*statements[:-1], If(node, test, _returning(yes), _returning(no))]
+        case _:
+            return statements
 
 
 def _reads(name: str) -> bool:

@@ -11,7 +11,7 @@ from coai_agents.analysis.rules.page_addresses import page_of
 from coai_agents.analysis.rules.rules import concept_of
 
 if TYPE_CHECKING:
-    from coai_agents.analysis.findings.findings import Analysis, Finding
+    from coai_agents.analysis.findings.findings import Analysis, Finding, Step
     from coai_agents.source import Encoding, Source, Span
 
 SOURCE: Final = "coai"
@@ -67,7 +67,7 @@ def _diagnostic(source: Source, finding: Finding, encoding: Encoding) -> types.D
     concept = concept_of(finding.rule)
     related = [
         types.DiagnosticRelatedInformation(
-            location=types.Location(source.uri, range_of(source, step.span, encoding)),
+            location=_location(source, step, encoding),
             message=step.words,
         )
         for step in finding.path
@@ -82,6 +82,14 @@ def _diagnostic(source: Source, finding: Finding, encoding: Encoding) -> types.D
         tags=[_TAGS[tag] for tag in concept.tags] or None,
         related_information=related or None,
     )
+
+
+def _location(source: Source, step: Step, encoding: Encoding) -> types.Location:
+    there = step.elsewhere
+    if there is None:
+        return types.Location(source.uri, range_of(source, step.span, encoding))
+    start = types.Position(there.line, there.start)
+    return types.Location(there.uri, types.Range(start, types.Position(there.end_line, there.end)))
 
 
 def range_of(source: Source, span: Span, encoding: Encoding) -> types.Range:

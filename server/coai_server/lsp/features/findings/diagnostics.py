@@ -53,6 +53,9 @@ class Diagnostics:
             settings_of_path=lambda path: server.services.loaded.for_path(path).static,
             is_open=lambda uri: server.documents.snapshot(uri) is not None,
             own_rules=OwnRules(self._rules.places, self._rules.show),
+            folders=lambda: tuple(
+                str(each.path) for each in server.documents.folders if each.path is not None
+            ),
         )
         self._waiting: dict[str, Source] = {}
         self._shown: set[str] = set()

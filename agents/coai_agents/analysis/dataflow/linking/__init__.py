@@ -1,0 +1,1 @@
+"""Functions of other files: their summaries, and what these tell of a call."""

@@ -1,0 +1,1 @@
+"""Objects of a file's own classes."""
