@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.dataflow.values import EVERYTHING, NOTHING, Kind, Taint, Value, equal
+from coai_agents.analysis.dataflow.values import EVERYTHING, NOTHING, Kind, Taint, Value, equal, merged
 from coai_agents.analysis.rules.matching import PathPattern
 from coai_agents.analysis.rules.rules import MOST_SEARCHED
 
@@ -34,6 +34,9 @@ _OBEYING: Final = re.compile(r"(?:^|/)(?:git|hg|svn|bzr|ssh|scp|rsync|tar|find|z
 _OPTION: Final = re.compile(r"[-/]")
 
 _COMMAND_OPTION: Final = re.compile(r"-[a-z]*[ce]|/[cCkK]|-[Cc]ommand|-EncodedCommand")
+
+_COMPARING: Final = frozenset({"$eq", "$text", "$search"})
+"""Operators of queries on documents under which an object is a value, and never an operator."""
 
 _STRENGTH: Final = (Kind.REMOTE, Kind.LOCAL, Kind.STORED, Kind.PARAMETER)
 
@@ -150,12 +153,21 @@ class Occasion:
                     continue
                 # A response given as a tuple: its body comes first, its headers are no page.
                 body = value.items.get(0) if category == "html" and value.items else None
+                taints = _compared(value) if category == "nosql" else (body or value).all_taints()
                 found += [
                     taint
-                    for taint in (body or value).all_taints()
+                    for taint in taints
                     if taint.kind in kinds and taint.threatens(category)
                 ]
         return min(found, key=lambda taint: _STRENGTH.index(taint.kind), default=None)
+
+
+def _compared(value: Value) -> tuple[Taint, ...]:
+    """Return the taints of a query on documents, less those of what is only compared with."""
+    if value.items is None:
+        return value.all_taints()
+    parts = [_compared(item) for key, item in value.items.items() if key not in _COMPARING]
+    return merged((value.taints, value.rest, *parts))
 
 
 def _program(arguments: Value) -> Value | None:

@@ -119,7 +119,11 @@ class Functions(Guards):
             source = self.rules.source_decorators.first(path.rpartition(".")[2], path)
             if source is not None:
                 return source
-        return self.rules.source_functions.get(function.name)
+        bases = around.bases if function.method else ()
+        for source in self.rules.source_functions(function.name, bases):
+            if self.report.counts(source):
+                return source
+        return None
 
     def _path_of(self, decorator: ir.Expr, scope: Scope) -> str:
         callee = decorator.callee if isinstance(decorator, ir.Call) else decorator

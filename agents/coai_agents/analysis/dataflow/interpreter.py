@@ -384,6 +384,7 @@ class Interpreter(Functions):
             self.eval(decorator, scope)
         inner = Scope(scope)
         inner.members = {}
+        inner.bases = statement.bases
         if ir.ENUM in statement.bases:
             self.enumerations.add(statement.name)
         inner.bare = self.rules.rules.bare_fields

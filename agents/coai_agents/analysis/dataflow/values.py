@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from coai_agents.analysis.dataflow.ir import UNKNOWN, Expr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tree_sitter import Node
 
@@ -233,13 +233,15 @@ def _fact(node: Node) -> str:
 class Scope:
     """Variables by name, within those of what is around."""
 
-    __slots__ = ("around", "bare", "closes", "learnt", "members", "tests", "values")
+    __slots__ = ("around", "bare", "bases", "closes", "learnt", "members", "tests", "values")
 
     def __init__(self, around: Scope | None = None) -> None:
         self.values: dict[str, Value] = {}
         self.around = around
         self.members: dict[str, Value] | None = None if around is None else around.members
         """What methods of the class have put into its objects."""
+        self.bases: Sequence[str] = () if around is None else around.bases
+        """What the class around is made of, as written."""
         self.tests: dict[str, Expr] = {}
         """Tests whose results are kept in variables."""
         self.learnt = False

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from coai_agents.analysis.dataflow.conditions import Occasion
     from coai_agents.analysis.dataflow.values import Taint, Trail
     from coai_agents.analysis.rules.matching import RuleSet
-    from coai_agents.analysis.rules.rules import Clause, Concept
+    from coai_agents.analysis.rules.rules import Clause, Concept, SourceRule
     from coai_agents.source import Span
     from coai_agents.syntax.tree import SyntaxTree
 
@@ -101,7 +101,7 @@ class Reporter:
             self._findings.values(), key=lambda each: (each.span.start, each.span.end, each.rule)
         )
 
-    def counts(self, clause: Clause) -> bool:
+    def counts(self, clause: Clause | SourceRule) -> bool:
         """Say whether a clause counts in this file."""
         if not clause.file:
             return True

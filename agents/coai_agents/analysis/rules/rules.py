@@ -33,7 +33,7 @@ from coai_agents.analysis.rules.surroundings import Around
 from coai_routing.errors import CoaiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 FOLDER: Final = Path(__file__).with_name("data")
 
@@ -255,6 +255,10 @@ class SourceRule(RuleModel):
     """Parameters with these annotations."""
     functions: tuple[str, ...] = ()
     """Names of functions whose parameters are meant."""
+    bases: tuple[str, ...] = ()
+    """How the names of classes end of whose classes they are methods: `RequestHandler`."""
+    file: InOrder = ()
+    """What the file's text must have in it for calls, members and functions to count."""
 
 
 class SanitizerRule(RuleModel):
@@ -330,6 +334,16 @@ class Example(RuleModel):
     rule: str
     bad: str = ""
     good: str = ""
+    each: tuple[str, ...] = ()
+    """What `EACH` in both stands for, one after the other: spellings of one thing."""
+
+    def spelled(self) -> Iterator[Example]:
+        """Yield one example for each spelling."""
+        if not self.each:
+            yield self
+        for text in self.each:
+            bad, good = (code.replace("EACH", text) for code in (self.bad, self.good))
+            yield Example(rule=self.rule, bad=bad, good=good)
 
 
 class LanguageRules(RuleModel):
@@ -448,7 +462,7 @@ def examples(language: str, folder: Path = FOLDER) -> tuple[Example, ...]:
             if example.rule not in known:
                 problem = f"there is no rule {example.rule!r}"
                 raise RuleFileError(name, f"examples.{number}", problem)
-            found.append(example)
+            found += example.spelled()
     return tuple(found)
 
 
