@@ -139,7 +139,7 @@ class Occasion:
 
         Where the concept is a strong one, that is also what the caller passes.
         """
-        category = concept.category
+        category = clause.category or concept.category
         kinds = clause.kinds
         if concept.strong and clause.open and not self._has_text(clause):
             kinds = (*kinds, Kind.PARAMETER)

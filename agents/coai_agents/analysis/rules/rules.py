@@ -189,6 +189,8 @@ class Clause(RuleModel):
     confidence: Confidence | None = None
     """How sure a finding is, where it is not the way of the value that says so."""
     message: str = ""
+    category: str = ""
+    """What a sanitizer must be good for here, where that is not the rule's own category."""
     within: tuple[Literal["loop", "async"], ...] = ()
     """Where the place must be: the body of a loop, an asynchronous function."""
     function: Regex | None = None
