@@ -151,15 +151,23 @@ class Occasion:
                     continue
                 if category in _HOST_MATTERS and _HOST.match(value.lead):
                     continue
-                # A response given as a tuple: its body comes first, its headers are no page.
-                body = value.items.get(0) if category == "html" and value.items else None
-                taints = _compared(value) if category == "nosql" else (body or value).all_taints()
                 found += [
                     taint
-                    for taint in taints
+                    for taint in _harmful(value, category)
                     if taint.kind in kinds and taint.threatens(category)
                 ]
         return min(found, key=lambda taint: _STRENGTH.index(taint.kind), default=None)
+
+
+def _harmful(value: Value, category: str) -> tuple[Taint, ...]:
+    """Return the taints of the part of a value that does harm for a category."""
+    if category == "html" and value.items and (body := value.items.get(0)):
+        # A response given as a tuple: its body comes first, its headers are no page.
+        return body.all_taints()
+    if category == "mass" and value.items:
+        # Whose fields are named are those that may be set.
+        return merged((value.taints, value.rest))
+    return _compared(value) if category == "nosql" else value.all_taints()
 
 
 def _compared(value: Value) -> tuple[Taint, ...]:
