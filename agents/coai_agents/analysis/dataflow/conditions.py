@@ -6,7 +6,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.dataflow.values import EVERYTHING, NOTHING, Kind, Taint, Value, equal, merged
+from coai_agents.analysis.dataflow.values import (
+    EVERYTHING,
+    NOTHING,
+    Kind,
+    Taint,
+    Value,
+    equal,
+    merged,
+)
 from coai_agents.analysis.rules.matching import PathPattern
 from coai_agents.analysis.rules.rules import MOST_SEARCHED
 
