@@ -76,6 +76,11 @@ advice = "Do it right."
 """
 
 
+def _language(folder: Path, language: str = "python") -> Path:
+    (folder / language).mkdir(exist_ok=True)
+    return folder / language / "language.toml"
+
+
 @pytest.mark.parametrize(
     ("catalogued", "written", "key"),
     [
@@ -105,7 +110,7 @@ def test_a_file_that_is_wrong_says_where(
     tmp_path: Path, catalogued: str, written: str, key: str
 ) -> None:
     (tmp_path / "catalogue.toml").write_text(_CATALOGUE + catalogued)
-    (tmp_path / "python.toml").write_text(written)
+    _language(tmp_path).write_text(written)
     with pytest.raises(RuleFileError) as caught:
         load("python", tmp_path) if written else catalogue(tmp_path)
     assert f": {key}: " in caught.value.message
@@ -113,9 +118,7 @@ def test_a_file_that_is_wrong_says_where(
 
 def test_a_query_that_the_grammar_does_not_know_says_which(tmp_path: Path) -> None:
     (tmp_path / "catalogue.toml").write_text(_CATALOGUE)
-    (tmp_path / "python.toml").write_text(
-        '[[find]]\nrule = "rule-one"\nquery = "(no_such_node) @finding"'
-    )
+    _language(tmp_path).write_text('[[find]]\nrule = "rule-one"\nquery = "(no_such_node) @finding"')
     grammar = grammar_for("python")
     assert grammar is not None
     rules = RuleSet(load("python", tmp_path), catalogue(tmp_path))
@@ -137,7 +140,7 @@ def test_words_of_a_file_are_looked_for_in_their_order(
     tmp_path: Path, text: str, *, counts: bool
 ) -> None:
     (tmp_path / "catalogue.toml").write_text(_CATALOGUE)
-    (tmp_path / "python.toml").write_text(
+    _language(tmp_path).write_text(
         '[[find]]\nrule = "rule-one"\ncall = ["f"]\nfile = ["first", "sec\\\\s*ond"]\n'
     )
     rules = RuleSet(load("python", tmp_path), catalogue(tmp_path))
@@ -147,11 +150,33 @@ def test_words_of_a_file_are_looked_for_in_their_order(
 
 def test_an_example_of_no_rule_is_refused(tmp_path: Path) -> None:
     (tmp_path / "catalogue.toml").write_text(_CATALOGUE)
-    (tmp_path / "examples").mkdir()
-    (tmp_path / "examples" / "python.toml").write_text('[[examples]]\nrule = "none"')
+    _language(tmp_path).with_name("flask.examples.toml").write_text('[[examples]]\nrule = "none"')
     with pytest.raises(RuleFileError, match="no rule 'none'"):
         examples("python", tmp_path)
     assert examples("go", tmp_path) == ()
+
+
+def test_the_files_of_a_folder_follow_the_language_and_what_it_extends(tmp_path: Path) -> None:
+    (tmp_path / "catalogue.toml").write_text(_CATALOGUE)
+    for language, name, call in (
+        ("python", "abc", "c"),
+        ("python", "abc.examples", ""),
+        ("python", "language", "b"),
+        ("below", "web", "a"),
+    ):
+        extends = 'extends = "below"\n' if name == "language" else ""
+        kind, said = ("find", f'call = ["{call}"]') if call else ("examples", 'bad = "x"')
+        path = _language(tmp_path, language).with_name(f"{name}.toml")
+        path.write_text(f'{extends}[[{kind}]]\nrule = "rule-one"\n{said}\n')
+    assert [each.call for each in load("python", tmp_path).find] == [("a",), ("b",), ("c",)]
+    assert [each.bad for each in examples("python", tmp_path)] == ["x"]
+
+
+def test_a_framework_s_file_is_named_where_it_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "catalogue.toml").write_text(_CATALOGUE)
+    _language(tmp_path).with_name("web.toml").write_text('[[find]]\nrule = "none"\ncall = ["f"]')
+    with pytest.raises(RuleFileError, match=r"python/web\.toml: find\.0"):
+        load("python", tmp_path)
 
 
 def test_what_has_no_file_has_no_rules(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from coai_agents.application.audit.auditing import audit
 from coai_agents.application.audit.baseline import AuditError, read_baseline, write_baseline
 from coai_agents.application.audit.request import AuditRequest
 from coai_agents.application.audit.sarif import document
-from coai_agents.git import GitError
+from coai_agents.git_repository import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

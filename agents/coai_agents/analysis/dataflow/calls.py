@@ -124,7 +124,8 @@ class Calls(Dispatch):
             if linked is not None:
                 return linked
             self._check_call(expr, callee, passed)
-            source = self.rules.source_calls.first(*paths)
+            sources = self.rules.source_calls.matching(*paths)
+            source = next((each for each in sources if self.report.counts(each)), None)
             if source is not None and not self._is_converted(source, expr, passed):
                 return self.tainted(source, expr.node, f"{paths[0]}()", f"{paths[1]}()")
         known = self._own_call(expr, callee, passed, scope)

@@ -6,7 +6,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.dataflow.values import EVERYTHING, NOTHING, Kind, Taint, Value, equal
+from coai_agents.analysis.dataflow.values import (
+    EVERYTHING,
+    NOTHING,
+    Kind,
+    Taint,
+    Value,
+    equal,
+    merged,
+)
 from coai_agents.analysis.rules.matching import PathPattern
 from coai_agents.analysis.rules.rules import MOST_SEARCHED
 
@@ -34,6 +42,9 @@ _OBEYING: Final = re.compile(r"(?:^|/)(?:git|hg|svn|bzr|ssh|scp|rsync|tar|find|z
 _OPTION: Final = re.compile(r"[-/]")
 
 _COMMAND_OPTION: Final = re.compile(r"-[a-z]*[ce]|/[cCkK]|-[Cc]ommand|-EncodedCommand")
+
+_COMPARING: Final = frozenset({"$eq", "$text", "$search"})
+"""Operators of queries on documents under which an object is a value, and never an operator."""
 
 _STRENGTH: Final = (Kind.REMOTE, Kind.LOCAL, Kind.STORED, Kind.PARAMETER)
 
@@ -144,7 +155,7 @@ class Occasion:
 
     def threats(self, clause: Clause, concept: Concept) -> list[Taint]:
         """Return the taints of a clause's arguments that nothing has made harmless for it."""
-        category = concept.category
+        category = clause.category or concept.category
         found: list[Taint] = []
         for selector in clause.tainted:
             for value in self._harmed(selector, category):
@@ -153,17 +164,32 @@ class Occasion:
                     continue
                 if is_settled_host(category, value):
                     continue
-                # A response given as a tuple: its body comes first, its headers are no page.
-                body = value.items.get(0) if category == "html" and value.items else None
-                found += [
-                    taint for taint in (body or value).all_taints() if taint.threatens(category)
-                ]
+                found += [taint for taint in _harmful(value, category) if taint.threatens(category)]
         return found
 
 
 def is_settled_host(category: str, value: Value) -> bool:
     """Say whether a URL's beginning settles its host, where that is what matters."""
     return category in _HOST_MATTERS and _HOST.match(value.lead) is not None
+
+
+def _harmful(value: Value, category: str) -> tuple[Taint, ...]:
+    """Return the taints of the part of a value that does harm for a category."""
+    if category == "html" and value.items and (body := value.items.get(0)):
+        # A response given as a tuple: its body comes first, its headers are no page.
+        return body.all_taints()
+    if category == "mass" and value.items:
+        # Whose fields are named are those that may be set.
+        return merged((value.taints, value.rest))
+    return _compared(value) if category == "nosql" else value.all_taints()
+
+
+def _compared(value: Value) -> tuple[Taint, ...]:
+    """Return the taints of a query on documents, less those of what is only compared with."""
+    if value.items is None:
+        return value.all_taints()
+    parts = [_compared(item) for key, item in value.items.items() if key not in _COMPARING]
+    return merged((value.taints, value.rest, *parts))
 
 
 def _program(arguments: Value) -> Value | None:

@@ -163,7 +163,7 @@ class Expressions:
             return field
         if value is None:
             value = Value(qual=name)
-            if (source := self.rules.source_members.first(name, name)) is not None:
+            if (source := self._source(name, name)) is not None:
                 value = self.tainted(source, expr.node, name)
         if self.rules.uses:
             self.check_use(expr.node, name, value.qual, name)
@@ -171,6 +171,11 @@ class Expressions:
             # A name alone calls it.
             return self.apply(value.functions, NO_ARGUMENTS, None, expr.node) or NOTHING
         return value
+
+    def _source(self, name: str, *paths: str) -> SourceRule | None:
+        """Return the rule by which what is read comes from outside, if any does."""
+        found = self.rules.source_members.matching(name, *paths)
+        return next((each for each in found if self.report.counts(each)), None)
 
     def _member(self, expr: ir.Member, scope: Scope) -> Value:
         of = expr.object
@@ -191,7 +196,7 @@ class Expressions:
             self.check_use(expr.node, name, qual, written)
         if base.items is not None and name in base.items:
             return lookup(base, name)
-        source = rules.source_members.first(name, qual, written)
+        source = self._source(name, qual, written)
         if source is not None:
             return self.tainted(source, expr.node, written or name, qual)
         if base.taints and rules.inert.first(name, qual) is not None:
@@ -221,7 +226,7 @@ class Expressions:
         found = lookup(base, const)
         qual = extended(base.qual, "[]")
         written = isinstance(expr.object, ir.Name | ir.Member) and written_of(expr.object)
-        source = self.rules.source_members.first("[]", qual, f"{written}.[]" if written else "")
+        source = self._source("[]", qual, f"{written}.[]" if written else "")
         if source is not None:
             return self.tainted(source, expr.node, "", qual)
         if found is NOTHING or (not found.qual and found.items is None and not found.known):

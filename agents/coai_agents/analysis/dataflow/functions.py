@@ -157,7 +157,12 @@ class Functions(Guards):
             source = self.rules.source_decorators.first(path.rpartition(".")[2], path)
             if source is not None:
                 return source
-        return self.rules.source_functions.get(function.name)
+        named = not function.name.startswith("__")
+        bases = around.base_names if function.method and named else ()
+        for source in self.rules.source_functions(function.name, bases):
+            if self.report.counts(source):
+                return source
+        return None
 
     def _path_of(self, decorator: ir.Expr, scope: Scope) -> str:
         callee = decorator.callee if isinstance(decorator, ir.Call) else decorator
@@ -200,6 +205,9 @@ class Functions(Guards):
                 if found is not None:
                     return self._from_source(found, parameter, qual)
         exempt = scalar or rules.source_members.first(name, name) is not None
+        if source is not None and source.bases:
+            # What has a class is an object that the framework hands in, unless it is a text.
+            exempt = exempt or (declared[:1].isupper() and declared != "String")
         meant = source is not None and (not source.parameters or name in source.parameters)
         if source is not None and meant and not exempt:
             return self._from_source(source, parameter, qual)

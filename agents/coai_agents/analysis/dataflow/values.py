@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from coai_agents.analysis.dataflow.ir import UNKNOWN, Expr
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from tree_sitter import Node
 
@@ -251,7 +251,8 @@ class Scope:
     """Variables by name, within those of what is around."""
 
     __slots__ = (
-        "around", "bare", "bases", "closes", "fields", "learnt", "members", "of", "tests", "values",
+        "around", "bare", "base_names", "bases", "closes", "fields", "learnt", "members", "of",
+        "tests", "values",
     )  # fmt: skip
 
     def __init__(self, around: Scope | None = None) -> None:
@@ -259,6 +260,8 @@ class Scope:
         self.around = around
         self.members: dict[str, Value] | None = None if around is None else around.members
         """What methods of the class have put into its objects."""
+        self.base_names: Sequence[str] = () if around is None else around.base_names
+        """What the class around is made of, as written."""
         self.tests: dict[str, Expr] = {}
         """Tests whose results are kept in variables."""
         self.learnt = False

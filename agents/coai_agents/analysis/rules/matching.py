@@ -143,9 +143,10 @@ class RuleSet:
         self.source_types: dict[str, SourceRule] = {
             name: each for each in sources for name in each.types
         }
-        self.source_functions: dict[str, SourceRule] = {
-            name: each for each in sources for name in each.functions
-        }
+        self._source_functions: dict[str, list[SourceRule]] = defaultdict(list)
+        for each in sources:
+            for name in each.functions or ("*",) * bool(each.bases):
+                self._source_functions[name].append(each)
         cleaners = rules.sanitizers
         self.sanitizers = PathIndex(
             (path, frozenset(each.clears)) for each in cleaners for path in each.call
@@ -175,6 +176,15 @@ class RuleSet:
         self.opening = PathIndex((path, True) for path in rules.resources.open)
         self.results = PathIndex(rules.containers.results.items())
         self._cleaned: dict[str, frozenset[str] | None] = {}
+
+    def source_functions(self, name: str, bases: Sequence[str]) -> Iterator[SourceRule]:
+        """Yield what says that parameters of a function come from outside.
+
+        `bases` are those of its class.
+        """
+        for each in (*self._source_functions.get(name, ()), *self._source_functions.get("*", ())):
+            if not each.bases or any(base.endswith(each.bases) for base in bases):
+                yield each
 
     def shaped(self, name: str) -> tuple[Clause, ...]:
         """Return the clauses for calls of whatever has such words in its name."""
@@ -209,7 +219,7 @@ class RuleSet:
         last = declared.rpartition(".")[2]
         return last in self._scalars or last.endswith(self._scalar_ends)
 
-    def counts(self, clause: Clause, text: str) -> bool:
+    def counts(self, clause: Clause | SourceRule, text: str) -> bool:
         """Say whether a clause counts in a file of this text, of which the beginning decides."""
         return not clause.file or in_order(clause.file, text)
 

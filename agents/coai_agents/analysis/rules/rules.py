@@ -1,9 +1,10 @@
-"""The rules: data in `data/*.toml`, checked when it is read.
+"""The rules: data in `data/`, checked when it is read.
 
-`catalogue.toml` says what each rule is about, once for all languages. A language's file says how
-the rule shows in that language: calls, assignments and queries that match; where data comes from;
-what makes it harmless; and examples, which are tests. `extends` names a file whose lists come
-first.
+`catalogue.toml` says what each rule is about, once for all languages. A language's folder says how
+the rules show in that language: calls, assignments and queries that match; where data comes from;
+what makes it harmless. `language.toml` is about the language itself and what comes with it, each
+other file about a framework or a kind of library. `NAME.examples.toml` beside a file has examples
+of its rules, which are tests. `extends` names a folder whose lists come first.
 
 One file, because the form of the rules' data is validated as a whole.
 """
@@ -14,7 +15,7 @@ import re
 import tomllib
 from functools import cache, cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar, cast
 
 from pydantic import (
     AfterValidator,
@@ -32,7 +33,7 @@ from coai_agents.analysis.rules.surroundings import Around
 from coai_routing.errors import CoaiError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 FOLDER: Final = Path(__file__).with_name("data")
 
@@ -40,6 +41,12 @@ CATALOGUE: Final = "catalogue.toml"
 
 SHAPES: Final = "shapes.toml"
 """Clauses that hold in every language, because names and texts say what they are."""
+
+LANGUAGE: Final = "language.toml"
+"""What a language's folder says of the language itself, before its frameworks."""
+
+EXAMPLES: Final = ".examples.toml"
+"""How the names of files of examples end; finding needs none of them."""
 
 WEAKNESS: Final = "https://cwe.mitre.org/data/definitions/{}.html"
 """The page of a weakness, by its number."""
@@ -182,6 +189,8 @@ class Clause(RuleModel):
     confidence: Confidence | None = None
     """How sure a finding is, where it is not the way of the value that says so."""
     message: str = ""
+    category: str = ""
+    """What a sanitizer must be good for here, where that is not the rule's own category."""
     within: tuple[Literal["loop", "async"], ...] = ()
     """Where the place must be: the body of a loop, an asynchronous function."""
     function: Regex | None = None
@@ -248,6 +257,10 @@ class SourceRule(RuleModel):
     """Parameters with these annotations."""
     functions: tuple[str, ...] = ()
     """Names of functions whose parameters are meant."""
+    bases: tuple[str, ...] = ()
+    """How the names of classes end of whose classes they are methods: `RequestHandler`."""
+    file: InOrder = ()
+    """What the file's text must have in it for calls, members and functions to count."""
 
 
 class SanitizerRule(RuleModel):
@@ -323,10 +336,20 @@ class Example(RuleModel):
     rule: str
     bad: str = ""
     good: str = ""
+    each: tuple[str, ...] = ()
+    """What `EACH` in both stands for, one after the other: spellings of one thing."""
+
+    def spelled(self) -> Iterator[Example]:
+        """Yield one example for each spelling."""
+        if not self.each:
+            yield self
+        for text in self.each:
+            bad, good = (code.replace("EACH", text) for code in (self.bad, self.good))
+            yield Example(rule=self.rule, bad=bad, good=good)
 
 
 class LanguageRules(RuleModel):
-    """A language's file."""
+    """What one file says of a language, or all of them."""
 
     find: tuple[Clause, ...] = ()
     sources: tuple[SourceRule, ...] = ()
@@ -350,7 +373,8 @@ class LanguageRules(RuleModel):
     scalars: tuple[str, ...] = ()
     """Types whose values do no harm, whoever chose them: numbers, dates, and with `*Service` what
     the framework hands in. Only for languages that hold a variable to its type."""
-    file: str = Field(default="", exclude=True)
+    extends: str = ""
+    """A folder whose lists come first; only in `language.toml`."""
 
 
 @cache
@@ -406,22 +430,21 @@ def concept_of(rule: str) -> Concept:
 
 
 def load(language: str, folder: Path = FOLDER) -> LanguageRules:
-    """Return a grammar's rules, none if there is no file for it; raises `RuleFileError`."""
-    path = folder / f"{language}.toml"
-    if not path.exists():
+    """Return a grammar's rules, none if there is no folder for it; raises `RuleFileError`."""
+    paths = _files(folder, language)
+    if not paths:
         return LanguageRules()
-    table = _merged(path)
-    if (folder / SHAPES).exists():
-        table["find"] = [*table.get("find", []), *read_table(folder / SHAPES).get("find", [])]
-    try:
-        rules = LanguageRules.model_validate({**table, "file": path.name})
-    except ValidationError as error:
-        raise _invalid(path.name, error) from error
     known = catalogue(folder)
-    for number, clause in enumerate(rules.find):
-        if clause.rule not in known:
-            raise RuleFileError(path.name, f"find.{number}", f"there is no rule {clause.rule!r}")
-    return rules
+    whole: dict[str, Any] = {}
+    shapes = folder / SHAPES
+    for path in (*paths, *((shapes,) if shapes.exists() else ())):
+        rules = _valid(LanguageRules, read_table(path), _name(path, folder))
+        for number, clause in enumerate(rules.find):
+            if clause.rule not in known:
+                problem = f"there is no rule {clause.rule!r}"
+                raise RuleFileError(_name(path, folder), f"find.{number}", problem)
+        _add(whole, {key: getattr(rules, key) for key in rules.model_fields_set})
+    return LanguageRules.model_construct(**whole)
 
 
 class _Examples(RuleModel):
@@ -429,39 +452,51 @@ class _Examples(RuleModel):
 
 
 def examples(language: str, folder: Path = FOLDER) -> tuple[Example, ...]:
-    """Return a grammar's examples, which are tests; none if there is no file for it.
+    """Return a grammar's examples, which are tests; none if there is no folder for it.
 
-    They are files of their own, `examples/*.toml`, because finding needs none of them. Raises
-    `RuleFileError`.
+    Raises `RuleFileError`.
     """
-    path = folder / "examples" / f"{language}.toml"
-    if not path.exists():
-        return ()
-    try:
-        found = _Examples.model_validate(_merged(path)).examples
-    except ValidationError as error:
-        raise _invalid(path.name, error) from error
+    found: list[Example] = []
     known = catalogue(folder)
-    for number, example in enumerate(found):
-        if example.rule not in known:
-            problem = f"there is no rule {example.rule!r}"
-            raise RuleFileError(path.name, f"examples.{number}", problem)
-    return found
+    for path in _files(folder, language, examples=True):
+        name = _name(path, folder)
+        for number, example in enumerate(_valid(_Examples, read_table(path), name).examples):
+            if example.rule not in known:
+                problem = f"there is no rule {example.rule!r}"
+                raise RuleFileError(name, f"examples.{number}", problem)
+            found += example.spelled()
+    return tuple(found)
 
 
-def _merged(path: Path) -> dict[str, Any]:
-    table = read_table(path)
-    parent = table.pop("extends", None)
-    if parent is None:
-        return table
-    below = _merged(path.with_name(f"{parent}.toml"))
-    for key, value in table.items():
-        under = below.get(key)
-        if isinstance(under, list) and isinstance(value, list):
-            below[key] = [*cast("list[Any]", under), *cast("list[Any]", value)]
-        else:
-            below[key] = value
-    return below
+def _files(folder: Path, language: str, *, examples: bool = False) -> tuple[Path, ...]:
+    """Return the files of a language's folder, after those of the one that it extends."""
+    room = folder / language
+    first = room / LANGUAGE
+    parent = read_table(first).get("extends", "") if first.exists() else ""
+    own = [path for path in room.glob("*.toml") if path.name.endswith(EXAMPLES) == examples]
+    own.sort(key=lambda path: (path.name != LANGUAGE, path.name))
+    return (*(_files(folder, parent, examples=examples) if parent else ()), *own)
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix()
+
+
+_Model = TypeVar("_Model", bound=RuleModel)
+
+
+def _valid(model: type[_Model], table: dict[str, Any], file: str) -> _Model:
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        raise _invalid(file, error) from error
+
+
+def _add(whole: dict[str, Any], more: dict[str, Any]) -> None:
+    """Add what another file says: lists follow one another, and of all else the last one counts."""
+    for key, value in more.items():
+        before = whole.get(key)
+        whole[key] = (*before, *value) if isinstance(before, tuple) else value
 
 
 def read_table(path: Path) -> dict[str, Any]:

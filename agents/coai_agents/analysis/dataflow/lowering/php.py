@@ -35,6 +35,7 @@ from coai_agents.analysis.dataflow.ir import (
     Try,
 )
 from coai_agents.analysis.dataflow.lowering.base import Adapter, joined, kept_fields, unescape
+from coai_agents.analysis.dataflow.lowering.php_pages import printing
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -339,6 +340,9 @@ class _Php(Adapter):
             return [Leave(inner, "throw")]
         if inner.type == "throw_expression":
             return [Leave(inner, "throw", self.first(inner))]
+        before = node.prev_sibling
+        if before is not None and (word := printing(self.text(before))) is not None:
+            return [Evaluate(node, Call(node, Name(node, word), [Argument(self.expr(inner))]))]
         lowered: list[Statement] = [Evaluate(node, self.expr(inner))]
         if inner.type == "exit_statement":
             lowered.append(Leave(inner, "throw"))

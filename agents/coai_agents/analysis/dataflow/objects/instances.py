@@ -49,6 +49,7 @@ class Instances(Functions):
             self.eval(decorator, scope)
         inner = Scope(scope)
         inner.members = {}
+        inner.base_names = statement.bases
         if ir.ENUM in statement.bases:
             self.enumerations.add(statement.name)
         inner.bare = self.rules.rules.bare_fields
