@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 NAMES = [f"n{number}" for number in range(7)]
 OUT = {"kind": "agent", "prompt": "p"}
-names = st.sampled_from(NAMES)
-conditions = st.one_of(
+CHECKS = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+names: st.SearchStrategy[Json] = st.sampled_from(NAMES)
+conditions: st.SearchStrategy[Json] = st.one_of(
     st.just("input"),
     st.just("1 == 2 or input"),
     names.map(lambda name: f"status({name}) == 'done'"),
@@ -47,12 +48,12 @@ common = optional(
         names.map(lambda name: {"compensate": [name]}),
     ),
 )
-agents = st.one_of(
+agents: st.SearchStrategy[Json] = st.one_of(
     st.just({"kind": "agent", "prompt": "p", "output": "any"}),
     st.just({"kind": "agent", "prompt": "p", "output": ["any"], "fan_out": "[1, 2]"}),
     names.map(lambda name: {"kind": "agent", "prompt": "p", "output": "any", "fan_out": name}),
 )
-gates = st.builds(
+gates: st.SearchStrategy[Json] = st.builds(
     lambda check, otherwise: {"kind": "gate", "check": check, "otherwise": otherwise},
     conditions,
     st.one_of(
@@ -60,14 +61,14 @@ gates = st.builds(
         st.builds(lambda name, times: {"revise": name, "times": times}, names, st.integers(1, 3)),
     ),
 )
-dispatches = st.builds(
+dispatches: st.SearchStrategy[Json] = st.builds(
     lambda among, pick: {"kind": "dispatch", "among": among, "choose": f"['{among[pick]}']"},
     st.lists(names, min_size=2, max_size=3, unique=True),
     st.integers(0, 1),
 )
-humans = st.just({"kind": "human", "question": "Go?"})
-leaves = st.one_of(agents, agents, gates, dispatches, humans)
-loops = st.builds(
+humans: st.SearchStrategy[Json] = st.just({"kind": "human", "question": "Go?"})
+leaves: st.SearchStrategy[Json] = st.one_of(agents, agents, gates, dispatches, humans)
+loops: st.SearchStrategy[Json] = st.builds(
     lambda body, keys, until: {
         "kind": "loop",
         "nodes": [
@@ -82,7 +83,9 @@ loops = st.builds(
     optional(when=conditions, on_failure=st.sampled_from(["fail", "skip"])),
     conditions,
 )
-plans = st.lists(st.tuples(st.one_of(leaves, leaves, loops), common), min_size=1, max_size=7).map(
+plans: st.SearchStrategy[Json] = st.lists(
+    st.tuples(st.one_of(leaves, leaves, loops), common), min_size=1, max_size=7
+).map(
     lambda nodes: {
         "name": "random",
         "concurrency": 2,
@@ -93,7 +96,7 @@ plans = st.lists(st.tuples(st.one_of(leaves, leaves, loops), common), min_size=1
 )
 
 
-@settings(max_examples=250, suppress_health_check=list(HealthCheck))
+@settings(max_examples=250, suppress_health_check=CHECKS)
 @given(plans, st.integers(0, 6))
 def test_whatever_loads_ends(value: Json, mood: int) -> None:
     try:
@@ -138,7 +141,7 @@ def test_plans_of_many_shapes_load() -> None:
     """Most random plans are wrong; that enough are not is what makes the test above one."""
     loaded: list[int] = []
 
-    @settings(max_examples=200, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=200, suppress_health_check=CHECKS, database=None)
     @given(plans)
     def count(value: Json) -> None:
         try:

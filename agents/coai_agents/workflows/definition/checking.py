@@ -311,6 +311,8 @@ class _Scope:
             return None
         for each, found in given.items():
             wanted = signature.takes.get(each)
+            if wanted is None and signature.any_name:
+                continue
             if wanted is None:
                 names = ", ".join(signature.takes)
                 self.tell((*at[:-1], "given", each), f"{name} takes {names}, not {each}")

@@ -27,6 +27,8 @@ class Signature:
     """Those of `takes` that have to be given."""
     effect: Effect = "none"
     summary: str = ""
+    any_name: bool = False
+    """Whether it takes more than `takes`, under any name."""
 
 
 def _no_plan(_: str) -> Plan | None:

@@ -55,6 +55,10 @@ def _type(spec: Any) -> Any:  # noqa: ANN401 - what JSON can say
     return spec
 
 
+def _type_or_none(spec: Any) -> Any:  # noqa: ANN401 - as above
+    return None if spec is None else _type(spec)
+
+
 Name: TypeAlias = Annotated[
     str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"), AfterValidator(_name)
 ]
@@ -62,6 +66,7 @@ Label: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$"
 """What a node calls something that it is given."""
 Formula: TypeAlias = Annotated[str, Field(min_length=1), AfterValidator(_expression)]
 TypeSpec: TypeAlias = Annotated[Any, AfterValidator(_type)]
+OptionalType: TypeAlias = Annotated[Any, AfterValidator(_type_or_none)]
 Words: TypeAlias = Annotated[str, Field(min_length=1, max_length=20_000)]
 
 
@@ -136,7 +141,7 @@ class _Giving(_Node):
 
     given: dict[Label, Formula] = {}
     """What it sees; without, the run's input and what it depends on."""
-    output: TypeSpec = None
+    output: OptionalType = None
 
 
 class AgentNode(_Giving):
@@ -263,8 +268,8 @@ class Plan(_Value):
     ensembles: dict[str, Plan] = {}
 
     def as_json(self) -> str:
-        """Return it as it is stored."""
-        return self.model_dump_json(exclude_unset=True)
+        """Return it as it is stored: whole, so that another version's defaults change nothing."""
+        return self.model_dump_json()
 
 
 def output_type(node: AgentNode | ToolNode | ScriptNode | DispatchNode) -> Type | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from coai_agents.workflows.engine.planning import Seen
 from coai_agents.workflows.engine.purse import Purse
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 MOST_STEPS: Final = 64
 """Steps at a time in all runs of a process; the router has limits of its own for models."""
+
+Wish: TypeAlias = Literal["pause", "cancel"]
 
 WISH_SECONDS: Final = 0.5
 """How soon this process hears that another one wants a run paused or cancelled."""
@@ -112,15 +114,10 @@ class Engine:
         story = await self.journal.story(lease.run)
         if story.row.state in ENDED:
             error = f"The run {lease.run} has ended: {story.row.state}."
-            await self.journal.release(lease, story.row.state, self._after(story, "warned", error))
+            await self.journal.release(lease, story.row.state, _after(story, "warned", error))
             raise WorkflowError(error, remedy="`coai runs resume --from NODE` does a part again.")
         beginning = _Beginning(lease, story.plan, story.input, replayed(story), story.row.facts)
         return await self._carried(beginning, tell)
-
-    @staticmethod
-    def _after(story: Story, kind: EventKind, body: Json) -> Event:
-        last = max((event.seq for event in story.events), default=0)
-        return Event(last + 1, kind, "", body)
 
     async def _carried(self, beginning: _Beginning, tell: Tell) -> Outcome:
         lease, replay = beginning.lease, beginning.replay
@@ -211,24 +208,14 @@ class Engine:
 
     # ------------------------------------------------------------------------ wishes
 
-    async def stop(self, run: str, wish: str) -> RunState:
-        """Pause or cancel a run (`pause`, `cancel`), here or in another process; returns its state.
-
-        It is asked to stop where it is being carried out; where nobody does, it is stopped here.
-        """
+    async def stop(self, run: str, wish: Wish) -> RunState:
+        """Pause or cancel a run, here or in another process; returns its state as far as known."""
         row = await self.journal.wish(run, wish)
         if (task := self._tasks.get(row.id)) is not None:
             self._wishes[row.id] = wish
             task.cancel()
             return (await task).state
-        orphans = {each.id for each in await self.journal.orphans()}
-        if row.owner is not None and row.id not in orphans:
-            return row.state
-        lease = await self.journal.take(row.id)
-        story = await self.journal.story(row.id)
-        state: RunState = "cancelled" if wish == "cancel" else "paused"
-        await self.journal.release(lease, state, self._after(story, state, {"state": state}))
-        return state
+        return await stop_run(self.journal, row.id, wish)
 
     def _watch(self) -> None:
         if not self._watching:
@@ -243,3 +230,24 @@ class Engine:
             if run in self._tasks and run not in self._wishes:
                 self._wishes[run] = wish
                 self._tasks[run].cancel()
+
+
+async def stop_run(journal: Journal, run: str, wish: Wish) -> RunState:
+    """Have a run stopped by whoever carries it out, or stop it where nobody does.
+
+    Returns its state: `running` where its owner has yet to hear of it.
+    """
+    row = await journal.wish(run, wish)
+    orphans = {each.id for each in await journal.orphans()}
+    if row.owner is not None and row.id not in orphans:
+        return row.state
+    lease = await journal.take(row.id)
+    story = await journal.story(row.id)
+    state: RunState = "cancelled" if wish == "cancel" else "paused"
+    await journal.release(lease, state, _after(story, state, {"state": state}))
+    return state
+
+
+def _after(story: Story, kind: EventKind, body: Json) -> Event:
+    last = max((event.seq for event in story.events), default=0)
+    return Event(last + 1, kind, "", body)

@@ -65,6 +65,7 @@ async def do_leaf(
             *(running.lease.run, step, attempt, node, given, profiles[number]),
             sensitive=sensitive,
             most_usd=purse.left_usd(),
+            paths=frozenset(running.paths),
             facts=running.facts,
         )
         try:
@@ -79,7 +80,10 @@ async def do_leaf(
             if failure.again:
                 continue
             break
-        facts = StepFacts(ms, done.usage, done.model, done.local, notes=done.notes)
+        facts = StepFacts(
+            *(ms, done.usage, done.model, done.local), notes=done.notes, paths=done.paths
+        )
+        running.paths.update(done.paths)
         await running.ended(StepEnd(step, "done", done.output, attempt, facts))
         if key is not None:
             running.journal.keep(key, done.output)

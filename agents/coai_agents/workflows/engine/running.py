@@ -41,11 +41,15 @@ class Running:
     facts: Mapping[str, Json] = field(default_factory=dict[str, Any])
     given_up: list[str] = field(default_factory=list[str])
     """Steps that were being done when they were cancelled."""
+    paths: set[str] = field(default_factory=set[str])
+    """Files of the workspace that were looked at: each one's own rules count from then on."""
     _seq: int = 0
 
     def __post_init__(self) -> None:
-        """Go on counting where the journal ends."""
+        """Go on where the journal ends."""
         self._seq = self.replay.last
+        self.paths |= {path for end in self.replay.ends.values() for path in end.facts.paths}
+        self.paths |= set(self.facts.get("paths", ()))
 
     def next_seq(self) -> int:
         """Return the number of the next event."""

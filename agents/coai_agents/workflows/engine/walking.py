@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.workflows.definition.schema import (
+    Budget,
     Compensate,
     DispatchNode,
     EnsembleNode,
@@ -235,7 +236,7 @@ class Walk:
         )
 
     def _purse(self, node: Node) -> Purse:
-        if not node.budget.model_fields_set:
+        if node.budget == Budget():
             return self.around.purse
         return Purse(node.budget, node.name, self.around.purse)
 

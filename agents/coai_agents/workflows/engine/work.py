@@ -42,6 +42,8 @@ class Task:
     sensitive: bool = False
     most_usd: float | None = None
     """What the budgets leave for it."""
+    paths: frozenset[str] = frozenset()
+    """Files of the workspace that steps of this run have looked at: what is given may show any."""
     facts: Mapping[str, Json] = field(default_factory=dict[str, Any])
     """The run's: its workspace and what the user wished."""
 
@@ -60,6 +62,8 @@ class Done:
     model: str = ""
     local: bool = True
     notes: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    """Files of the workspace of which `output` shows something."""
 
 
 class Workers(Protocol):

@@ -70,6 +70,8 @@ class StepFacts:
     error: str = ""
     notes: tuple[str, ...] = ()
     """What was left out or went differently, for a person."""
+    paths: tuple[str, ...] = ()
+    """Files of the workspace of which what it gave shows something."""
 
     def as_text(self) -> str | None:
         """Return it as it is stored; None where there is nothing to say."""
@@ -87,6 +89,8 @@ class StepFacts:
             said["error"] = self.error
         if self.notes:
             said["notes"] = list(self.notes)
+        if self.paths:
+            said["paths"] = list(self.paths)
         return json.dumps(said, separators=(",", ":")) if said else None
 
 
@@ -103,6 +107,7 @@ def read_facts(text: str | None) -> StepFacts:
         cached=said.get("cached", False),
         error=said.get("error", ""),
         notes=tuple(said.get("notes", ())),
+        paths=tuple(said.get("paths", ())),
     )
 
 

@@ -11,6 +11,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from coai_agents.workflows.errors import JournalError
@@ -24,6 +25,17 @@ Work: TypeAlias = "Callable[[sqlite3.Connection], Any]"
 
 MOST_AT_ONCE: Final = 512
 """Pieces of work in one commit, so that none waits for ever more of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """Work that is done after the transaction that it came in."""
+
+    work: Work
+
+    def __call__(self, _: sqlite3.Connection) -> None:
+        """Do nothing within it."""
+
 
 _Outcome: TypeAlias = tuple[asyncio.Future[Any], Any, BaseException | None]
 
@@ -52,6 +64,12 @@ class Writer:
     def soon(self, work: Work) -> None:
         """Do something before whatever is handed in after it; nobody waits for it."""
         self._work.put((work, None))
+
+    async def outside(self, work: Work) -> None:
+        """Do something that cannot be in a transaction, such as making the file smaller."""
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._work.put((_Outside(work), future))
+        await future
 
     async def close(self) -> None:
         """Write what was handed in, and close the database."""
@@ -95,6 +113,9 @@ class Writer:
                     if future is not None:
                         outcomes.append((future, value, error))
             self.commits += 1
+            for work, _ in batch:
+                if isinstance(work, _Outside):
+                    work.work(self._database)
         except sqlite3.Error as error:
             failed = JournalError(
                 f"The journal of runs cannot be written: {error}.",
