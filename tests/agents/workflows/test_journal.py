@@ -94,12 +94,12 @@ class Journals(RuleBasedStateMachine):
         if name is None:
             return
         if self.owners[name] is None:
-            self.leases[who][name] = self.run(self.journals[who].take(name))
+            self.leases[who][name] = self.run(self.journals[who].take(name, ended=True))
             self.owners[name] = who
             self.ended.discard(name)
         else:
             with pytest.raises(RunTakenError):
-                self.run(self.journals[who].take(name))
+                self.run(self.journals[who].take(name, ended=True))
 
     @rule(
         who=st.integers(0, 1), number=st.integers(0, 5), state=st.sampled_from(["done", "paused"])

@@ -43,7 +43,7 @@ async def reset(journal: Journal, run: str, node: str) -> None:
     replay = replayed(story)
     steps = {*replay.ends, *replay.started, *replay.asked}
     forgotten = sorted(step for step in steps if _node_of(step) in again)
-    lease = await journal.take(run)
+    lease = await journal.take(run, ended=True)
     event = Event(replay.last + 1, "reset", "", {"steps": forgotten})
     await journal.release(lease, "paused", event)
 

@@ -15,7 +15,7 @@ from coai_agents.workflows.engine.shapes import ready_plan
 from coai_agents.workflows.engine.walking import Around, Waiting, Walk, result_of
 from coai_agents.workflows.engine.work import StepFailedError
 from coai_agents.workflows.errors import WorkflowError
-from coai_agents.workflows.journal.records import ENDED, Event
+from coai_agents.workflows.journal.records import Event
 from coai_routing.background import Background
 
 if TYPE_CHECKING:
@@ -112,10 +112,6 @@ class Engine:
         """Go on with a run; finished steps are not done again. Raises `RunTakenError`."""
         lease = await self.journal.take(run)
         story = await self.journal.story(lease.run)
-        if story.row.state in ENDED:
-            error = f"The run {lease.run} has ended: {story.row.state}."
-            await self.journal.release(lease, story.row.state, _after(story, "warned", error))
-            raise WorkflowError(error, remedy="`coai runs resume --from NODE` does a part again.")
         beginning = _Beginning(lease, story.plan, story.input, replayed(story), story.row.facts)
         return await self._carried(beginning, tell)
 

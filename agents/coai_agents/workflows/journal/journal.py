@@ -102,8 +102,10 @@ class Journal:
 
         return await self.writer.do(write)
 
-    async def take(self, run: str, *, unchanged: int | None = None) -> Lease:
+    async def take(self, run: str, *, unchanged: int | None = None, ended: bool = False) -> Lease:
         """Take a run whose owner is gone, or that has none; raises `RunTakenError` otherwise.
+
+        Raises `WorkflowError` for one that has ended, unless `ended` ones are wanted.
 
         `unchanged` is the heartbeat that was seen `LEASE_SECONDS` ago: an owner that still has it
         is taken for dead, too.
@@ -112,6 +114,11 @@ class Journal:
 
         def write(database: sqlite3.Connection) -> Lease:
             row = reading.find(database, run)
+            if row.state in ENDED and not ended:
+                raise WorkflowError(
+                    f"The run {row.id} has ended: {row.state}.",
+                    remedy="`coai runs resume --from NODE` does a part of it again.",
+                )
             beat = database.execute(
                 "SELECT beat FROM runs WHERE number = ?", (row.number,)
             ).fetchone()[0]
@@ -123,7 +130,7 @@ class Journal:
                 )
             database.execute(
                 "UPDATE runs SET owner = ?, fence = fence + 1, beat = beat + 1, changed = ?,"
-                " wish = NULL WHERE number = ?",
+                " wish = NULL, state = 'running' WHERE number = ?",
                 (self.owner, at, row.number),
             )
             return Lease(row.number, row.id, row.fence + 1)
@@ -140,7 +147,8 @@ class Journal:
                 " WHERE number = ? AND fence = ? AND owner = ?",
                 (state, at, lease.number, lease.fence, self.owner),
             )
-            _fenced(changed, lease)
+            if changed.rowcount != 1:
+                raise _taken(lease)
             _event(database, lease.number, event, at)
 
         await self.writer.do(write)
@@ -163,12 +171,12 @@ class Journal:
         at = self.now()
 
         def write(database: sqlite3.Connection) -> None:
-            changed = database.execute(
-                "UPDATE runs SET state = 'running', changed = ? WHERE number = ? AND fence = ?"
-                " AND owner = ?",
-                (at, lease.number, lease.fence, self.owner),
-            )
-            _fenced(changed, lease)
+            held = database.execute(
+                "SELECT 1 FROM runs WHERE number = ? AND fence = ? AND owner = ?",
+                (lease.number, lease.fence, self.owner),
+            ).fetchone()
+            if held is None:
+                raise _taken(lease)
             for event in events:
                 _event(database, lease.number, event, at)
             for each in steps:
@@ -249,9 +257,8 @@ class Journal:
         )
 
 
-def _fenced(changed: sqlite3.Cursor, lease: Lease) -> None:
-    if changed.rowcount != 1:
-        raise RunTakenError(f"Another process has taken the run {lease.run} over.")
+def _taken(lease: Lease) -> RunTakenError:
+    return RunTakenError(f"Another process has taken the run {lease.run} over.")
 
 
 def _event(database: sqlite3.Connection, run: int, event: Event, at: str) -> None:

@@ -107,11 +107,16 @@ class Writer:
     def _committed(self, batch: list[tuple[Work, asyncio.Future[Any] | None]]) -> list[_Outcome]:
         outcomes: list[_Outcome] = []
         try:
-            with transaction(self._database):
-                for work, future in batch:
-                    value, error = self._done(work)
-                    if future is not None:
-                        outcomes.append((future, value, error))
+            try:
+                with transaction(self._database):
+                    values = [work(self._database) for work, _ in batch]
+                outcomes = [
+                    (future, value, None)
+                    for (_, future), value in zip(batch, values, strict=True)
+                    if future is not None
+                ]
+            except Exception:  # noqa: BLE001 - found out and told below, each to whom it concerns
+                outcomes = self._one_by_one(batch)
             self.commits += 1
             for work, _ in batch:
                 if isinstance(work, _Outside):
@@ -122,6 +127,16 @@ class Writer:
                 remedy="See that its disk has room; `coai runs resume` goes on where it stopped.",
             )
             return [(future, None, failed) for _, future in batch if future is not None]
+        return outcomes
+
+    def _one_by_one(self, batch: list[tuple[Work, asyncio.Future[Any] | None]]) -> list[_Outcome]:
+        """Do all again, so that what fails concerns nobody else; twice as slow, and seldom."""
+        outcomes: list[_Outcome] = []
+        with transaction(self._database):
+            for work, future in batch:
+                value, error = self._done(work)
+                if future is not None:
+                    outcomes.append((future, value, error))
         return outcomes
 
     def _done(self, work: Work) -> tuple[Any, BaseException | None]:
