@@ -182,7 +182,8 @@ def _peak() -> float:
 
 async def many(runs: int) -> None:
     """Print whether memory grows over many runs, one hundred at a time."""
-    plan, sizes = chain(5), []
+    plan = chain(5)
+    sizes: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder, "runs.sqlite3"))
         engine = Engine(journal, Instant())

@@ -30,7 +30,10 @@ def main(folder: Path, runs: int, steps: int, size: int) -> None:
     text = (" ".join(str(n * n) for n in range(600)))[:size]
 
     def step(name: str) -> Any:  # noqa: ANN401 - a node
-        return lambda state: {"answers": {**state.get("answers", {}), name: text}}
+        def said(state: State) -> State:
+            return {"answers": {**state.get("answers", {}), name: text}}
+
+        return said
 
     graph: Any = StateGraph(State)
     names = [f"n{number}" for number in range(steps)]

@@ -30,6 +30,10 @@ def plan_of(nodes: str, known: Known | None = None, **keys: Json) -> Plan:
     return load_text(f"name: test\n{head}nodes:\n{body}\n", known or Known(), "plan.yaml")
 
 
+def _step_of(task: Task) -> Json:
+    return task.step
+
+
 class Scripted:
     """Does steps as a test says; counts what it was asked."""
 
@@ -38,7 +42,7 @@ class Scripted:
         self.effects = False
         self.most_at_once = 0
         self._now = 0
-        self._do = do or (lambda task: task.step)
+        self._do: Callable[[Task], Json] = do or _step_of
 
     @property
     def steps(self) -> list[str]:
@@ -56,7 +60,7 @@ class Scripted:
         self.most_at_once = max(self.most_at_once, self._now)
         try:
             await asyncio.sleep(0)
-            given = self._do(task)
+            given: Json = self._do(task)
             if asyncio.iscoroutine(given):
                 given = await given
         finally:

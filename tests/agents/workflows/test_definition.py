@@ -241,7 +241,7 @@ def test_ensembles_of_llm_orchestra_load() -> None:
 def test_of_a_key_without_meaning_it_is_said_which_and_what_instead(
     key: str, line: int, instead: str
 ) -> None:
-    lines = ORCHESTRA.splitlines()
+    lines: list[str] = [*ORCHESTRA.splitlines()]
     lines.insert(7, key)
     found = problems("\n".join(lines))
     assert any(at == line and instead in message for at, message in found), found

@@ -1,5 +1,8 @@
 """No plan that loads can deadlock: whatever its shape, and whatever its steps do, a run ends."""
 
+# pyright: reportUnknownLambdaType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
+# Strategies of JSON: what they make has no type but that a plan is loaded from it.
 from __future__ import annotations
 
 import asyncio

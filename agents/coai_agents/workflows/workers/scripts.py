@@ -9,13 +9,16 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import stat
+import sys
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.workflows.engine.work import Done, StepFailedError
 from coai_routing.processes import child_environment, start_async
 
 if TYPE_CHECKING:
+    from asyncio.subprocess import Process
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -25,6 +28,9 @@ SECONDS: Final = 60.0
 """Where the step says no other deadline."""
 
 MOST_BYTES: Final = 4_000_000
+
+GRACE: Final = 5.0
+"""Seconds for a script that was killed to be gone."""
 
 
 def scripts_in(folder: Path) -> frozenset[str]:
@@ -50,7 +56,7 @@ async def run_script(
     """
     try:
         process = await start_async(
-            [str(path)], environment={**child_environment(), "COAI_ATTEMPT": key}
+            [str(path)], environment={**child_environment(), "COAI_ATTEMPT": key}, own_group=True
         )
     except OSError as error:
         raise StepFailedError(f"{path.name} cannot be started: {error}.", again=False) from error
@@ -73,12 +79,26 @@ async def run_script(
         raise StepFailedError(f"{path.name} took longer than {limit}.") from error
     finally:
         if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            await _ended(process)
     if code != 0:
         raise StepFailedError(f"{path.name} ended with code {code}.")
     try:
         return Done(json.loads(out))
     except ValueError as error:
         raise StepFailedError(f"{path.name} wrote no JSON.", again=False) from error
+
+
+async def _ended(process: Process) -> None:
+    """End a script and all that it started, and wait until it has ended."""
+    with contextlib.suppress(ProcessLookupError):
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+    # What nobody reads holds back the news of the end.
+    assert process.stdout is not None
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(GRACE):
+            while await process.stdout.read(MOST_BYTES):
+                pass
+            await process.wait()
