@@ -277,10 +277,12 @@ async def start_async(
     directory: Path = SAFE_DIRECTORY,
     environment: Mapping[str, str] | None = None,
     limit: int = 64 * 1024,
+    own_group: bool = False,
 ) -> Process:
     """Start a child of the event loop as `start` does, but for what is given.
 
-    `limit` is how many bytes one line of its output may have. Raises OSError.
+    `limit` is how many bytes one line of its output may have; with `own_group` it leads a process
+    group, so that what it starts can be ended with it. Raises OSError.
     """
     import asyncio  # noqa: PLC0415 - not if nothing is started
     from asyncio.subprocess import DEVNULL, PIPE  # noqa: PLC0415 - as above
@@ -293,6 +295,7 @@ async def start_async(
         cwd=directory,
         env=child_environment() if environment is None else environment,
         limit=limit,
+        start_new_session=own_group and sys.platform != "win32",
     )
 
 

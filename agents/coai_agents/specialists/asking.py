@@ -8,20 +8,22 @@ router decides. Where no model can answer, the specialist gets the reason, and s
 from __future__ import annotations
 
 from contextlib import aclosing
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar
 
 from pydantic import BaseModel
 
 from coai_agents.specialists.untrusted import for_prompt
 from coai_routing.errors import CoaiError
 from coai_routing.policy.question import Priority, Question
-from coai_routing.request import Capability, Message, ModelRequest
+from coai_routing.request import Capability, Message, ModelRequest, Usage
 from coai_routing.router.structured import routed_as
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+    from typing import Unpack
 
+    from coai_routing.registry.capabilities import TierName
     from coai_routing.request import Alternative
     from coai_routing.router.router import Routed, Router
 
@@ -61,6 +63,9 @@ class Said:
     cached: bool = False
     alternatives: tuple[Alternative, ...] = ()
     """What it could have begun with, where that was asked for and the backend tells."""
+    usage: Usage = field(default_factory=Usage)
+    """The tokens of the call that gave it; none of what was kept."""
+    cost_usd: float = 0.0
 
 
 class NobodyError(CoaiError):
@@ -78,6 +83,21 @@ class Wishes:
     priority: Priority = Priority.INTERACTIVE
     here: bool = False
     """Whether only models may be asked that may see what is sensitive: those of this machine."""
+    tier: TierName | None = None
+    """The class of models to ask; None for the router's choice."""
+    most_usd: float | None = None
+    """What one call may cost at most."""
+
+
+class WishChanges(TypedDict, total=False):
+    """Wishes that differ for one part of the work."""
+
+    alias: str | None
+    seconds: float
+    priority: Priority
+    here: bool
+    tier: TierName | None
+    most_usd: float | None
 
 
 class Asker:
@@ -106,6 +126,11 @@ class Asker:
     def wanted(self) -> str:
         """The one model that the user wants; empty for the router's choice."""
         return self._wishes.alias or ""
+
+    def wishing(self, **changes: Unpack[WishChanges]) -> Asker:
+        """Return the same with other wishes."""
+        wishes = replace(self._wishes, **changes)
+        return Asker(self._router, why_none=self._why_none, wishes=wishes, count=self._count)
 
     async def say(self, prompt: Prompt, *, temperature: float = 0.0) -> Said:
         """Return a whole answer; raises `NobodyError` where no model could give one."""
@@ -142,13 +167,16 @@ class Asker:
         except CoaiError as error:
             raise _nobody(error) from error
 
-    async def fill(self, prompt: Prompt, form: type[FormT]) -> tuple[FormT, Said]:
+    async def fill(
+        self, prompt: Prompt, form: type[FormT], *, temperature: float = 0.0
+    ) -> tuple[FormT, Said]:
         """Return an answer as a value of a flat form, and who gave it.
 
         Raises `NobodyError`, also where a model's answer was not of that form twice.
         """
         try:
-            value, routed = await routed_as(self._asked(), self._question(prompt, 0.0), form)
+            question = self._question(prompt, temperature)
+            value, routed = await routed_as(self._asked(), question, form)
         except CoaiError as error:
             raise _nobody(error) from error
         return value, _said(routed)
@@ -185,17 +213,23 @@ class Asker:
             complexity=prompt.complexity,
             priority=self._wishes.priority,
             alias=self._wishes.alias,
+            tier=self._wishes.tier,
+            most_usd=self._wishes.most_usd,
         )
 
 
 def _said(routed: Routed) -> Said:
     model = routed.alias or ("" if routed.reply is None else routed.reply.model)
+    cached = routed.source == "cache"
+    usage = Usage() if cached or routed.reply is None else routed.reply.usage
     return Said(
         routed.text,
         model,
         local=routed.local,
-        cached=routed.source == "cache",
         alternatives=() if routed.reply is None else routed.reply.alternatives,
+        cached=cached,
+        usage=usage,
+        cost_usd=routed.cost_usd,
     )
 
 

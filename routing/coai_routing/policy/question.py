@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from coai_routing.policy.deployment import Deployment
-    from coai_routing.registry.capabilities import CapabilityPolicy
+    from coai_routing.registry.capabilities import CapabilityPolicy, TierName
     from coai_routing.request import ModelRequest
 
 CROWDED: Final = 2
@@ -62,6 +62,10 @@ class Question:
     priority: Priority = Priority.INTERACTIVE
     alias: str | None = None
     """The one model to ask, instead of the capability's candidates."""
+    tier: TierName | None = None
+    """Ask only models of this tier, instead of the capability's candidates."""
+    most_usd: float | None = None
+    """What one call may cost at most, below what the budgets leave."""
     hedge: bool = False
     """Whether a second model may be asked when the first is late."""
     cached: bool = True
@@ -78,6 +82,8 @@ class Circumstances:
     allow_cloud: bool = False
     complexity: float = 0.0
     alias: str | None = None
+    most_usd: float | None = None
+    """US dollars that one call may cost; None for any."""
     is_prompt: bool = False
     prompt_tokens: int = 0
     max_tokens: int = 0
@@ -170,6 +176,13 @@ def _refusal(deployment: Deployment, around: Circumstances, cost: float) -> tupl
         return why, "Ask about less code."
     if (sick := deployment.health.refusal(around.now)) is not None:
         return sick
+    return _too_dear(around, cost)
+
+
+def _too_dear(around: Circumstances, cost: float) -> tuple[str, str] | None:
+    if around.most_usd is not None and cost > around.most_usd:
+        most = around.most_usd
+        return f"It could cost {cost:.4f} USD, and one call may cost {most:.4f}.", "Allow more."
     if around.money_left is not None and cost > around.money_left:
         return (
             f"It could cost {cost:.4f} USD, and the budget leaves {around.money_left:.4f}.",

@@ -129,9 +129,13 @@ class Capabilities(_Entry):
     def _by_name(self) -> dict[Capability, CapabilityPolicy]:
         return {policy.name: policy for policy in self.capabilities}
 
-    def policy(self, capability: Capability) -> CapabilityPolicy:
-        """Return what a capability wants."""
-        return self._by_name[capability]
+    def policy(self, capability: Capability, tier: TierName | None = None) -> CapabilityPolicy:
+        """Return what a capability wants; of a tier, if one is wanted, all models may be asked."""
+        policy = self._by_name[capability]
+        if tier is None:
+            return policy
+        aliases = tuple(model.alias for model in self.models if model.tier is tier)
+        return policy.model_copy(update={"candidates": aliases})
 
     def model(self, alias: str) -> RoutedModel | None:
         """Return the model behind an alias."""

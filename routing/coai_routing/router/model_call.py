@@ -63,7 +63,7 @@ def question_key(question: Question, *, shown: bool) -> Hashable:
         request.max_tokens, request.temperature, request.stop, request.alternatives,
         None if schema is None else json.dumps(schema, sort_keys=True),
         request.sensitive, question.objective, question.paths, question.complexity,
-        question.alias, question.priority, shown,
+        question.alias, question.tier, question.most_usd, question.priority, shown,
     )  # fmt: skip
 
 

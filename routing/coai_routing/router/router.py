@@ -2,6 +2,8 @@
 
 A plan says who may be asked (`policy/question.py`); this carries it out. Everybody who asks a model
 other than for a completion asks here.
+
+One file, because what is assessed, planned, joined and carried out is the way of one question.
 """
 
 from __future__ import annotations
@@ -76,6 +78,8 @@ class Routed:
     sensitivity: Sensitivity
     alias: str = ""
     local: bool = True
+    cost_usd: float = 0.0
+    """What the call that gave it cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,7 @@ class Router:
     def plan(self, question: Question, sensitivity: Sensitivity) -> RoutePlan:
         """Order the models for a question that was assessed; reads memory only."""
         request = question.request
-        policy = self._registry().policy(request.capability)
+        policy = self._registry().policy(request.capability, question.tier)
         settings = self._settings()
         standings: Mapping[str, float] = (
             {} if self._standings is None else self._standings(request.capability)
@@ -169,6 +173,7 @@ class Router:
                 prompt_tokens=estimated_tokens(characters_of(request)),
                 max_tokens=request.max_tokens,
                 money_left=None if self._book is None else self._book.money_left(),
+                most_usd=question.most_usd,
                 standings=standings,
                 affinity=affinity_of(request),
                 now=time.monotonic(),
@@ -198,6 +203,7 @@ class Router:
             last.sensitivity,
             alias=deployment.alias,
             local=deployment.local,
+            cost_usd=0.0 if deployment.price is None else deployment.price.of(reply.usage),
         )
 
     async def answer_or_explain(self, question: Question) -> Routed:

@@ -36,6 +36,8 @@ from coai_server.cli.agents.vulns import commands as vulns
 from coai_server.cli.audit import command as audit
 from coai_server.cli.console import report, tolerate_any_encoding
 from coai_server.cli.demo import command as demo
+from coai_server.cli.runs import ensembles, runs
+from coai_server.cli.runs.run import run_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -78,6 +80,10 @@ app.command("architecture")(architecture)
 app.add_typer(vulns, name="vulns")
 app.command("compliance")(compliance)
 app.command("threats")(threats)
+app.command("run")(run_plan)
+app.add_typer(runs.commands, name="runs")
+app.add_typer(ensembles.commands, name="ensembles")
+app.command("profiles")(ensembles.profiles)
 app.add_typer(rules.commands, name="rules")
 app.add_typer(models.commands, name="models")
 app.add_typer(config.commands, name="config")

@@ -333,3 +333,23 @@ def test_wrong_prices_are_told_with_their_file(tmp_path: Path, content: str) -> 
     file.write_text(content, encoding="utf-8")
     with pytest.raises(SettingsError, match=r"prices\.toml"):
         load_prices(file)
+
+
+def test_a_tier_is_asked_instead_of_the_capabilitys_candidates() -> None:
+    for tier in TierName:
+        policy = REGISTRY.policy(Capability.CODE_ANALYSIS, tier)
+        assert policy.candidates
+        models = [REGISTRY.model(alias) for alias in policy.candidates]
+        assert {model.tier for model in models if model is not None} == {tier}
+
+
+def test_a_call_that_could_cost_more_than_it_may_is_not_made() -> None:
+    dear = planned(places=(cloud("anthropic"),), allow_cloud=True, max_tokens=1000)
+    assert dear.candidates
+    capped = planned(
+        places=(cloud("anthropic"),), allow_cloud=True, max_tokens=1000, most_usd=0.000001
+    )
+    assert not capped.candidates
+    assert all("one call may cost" in one.why for one in capped.rejected)
+    free = planned(places=(local("embedded"),), max_tokens=1000, most_usd=0.0)
+    assert free.candidates

@@ -1,0 +1,48 @@
+"""What a plan may name: profiles, roles, specialists, tools, scripts, other plans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from coai_agents.workflows.definition.types import ANY, Type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from coai_agents.workflows.definition.schema import Plan
+
+Effect: TypeAlias = Literal["none", "reads", "proposes", "runs"]
+"""What doing something changes: nothing, nothing but it looks at files, nothing yet (it proposes a
+change of files), or whatever a program of the user's does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a tool or a specialist takes and gives."""
+
+    takes: Mapping[str, Type]
+    gives: Type = ANY
+    needed: tuple[str, ...] = ()
+    """Those of `takes` that have to be given."""
+    effect: Effect = "none"
+    summary: str = ""
+    any_name: bool = False
+    """Whether it takes more than `takes`, under any name."""
+
+
+def _no_plan(_: str) -> Plan | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Known:
+    """All names; None where any name will do, as for a plan that is only looked at."""
+
+    profiles: frozenset[str] | None = None
+    roles: frozenset[str] | None = None
+    specialists: Mapping[str, Signature] = field(default_factory=dict[str, Signature])
+    tools: Mapping[str, Signature] = field(default_factory=dict[str, Signature])
+    scripts: frozenset[str] | None = None
+    plan: Callable[[str], Plan | None] = _no_plan
+    """Returns a plan that another one names; raises `PlanError` where it does not load."""

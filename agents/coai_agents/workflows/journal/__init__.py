@@ -1,0 +1,1 @@
+"""What happened in runs, on disk before it counts: events, steps, artifacts, leases."""

@@ -1,0 +1,1 @@
+"""Orchestration patterns: constructors that give ordinary plans."""

@@ -1,0 +1,1 @@
+"""Who does the steps of runs: models by profile and role, specialists, tools, scripts."""

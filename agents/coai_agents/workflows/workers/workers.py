@@ -1,0 +1,99 @@
+"""Whoever does the steps of runs: models through the router, specialists, tools, scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from coai_agents.workflows.definition.known import Known
+from coai_agents.workflows.definition.schema import AgentNode, DispatchNode, ScriptNode, ToolNode
+from coai_agents.workflows.engine.work import Done, StepFailedError
+from coai_agents.workflows.workers.agents import ask
+from coai_agents.workflows.workers.profiles import DEFAULT, load_profiles
+from coai_agents.workflows.workers.roles import roles
+from coai_agents.workflows.workers.scripts import run_script, scripts_in
+from coai_agents.workflows.workers.specialists import SPECIALISTS, consult
+from coai_agents.workflows.workers.tools import TOOLS, use_tool_soon
+from coai_agents.workflows.workers.workspace import Folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from coai_agents.specialists.asking import Asker
+    from coai_agents.workflows.definition.schema import Node
+    from coai_agents.workflows.engine.work import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the user's own things are: beside the user's settings file."""
+
+    own: Path
+
+    @property
+    def profiles(self) -> Path:
+        """The user's model profiles."""
+        return self.own / "profiles.toml"
+
+    @property
+    def scripts(self) -> Path:
+        """The user's scripts."""
+        return self.own / "scripts"
+
+    @property
+    def ensembles(self) -> Path:
+        """The user's plans."""
+        return self.own / "ensembles"
+
+
+def known_of(places: Places) -> Known:
+    """Return all that a plan of this user may name, but other plans."""
+    return Known(
+        profiles=frozenset(load_profiles(places.profiles)),
+        roles=frozenset(roles()),
+        specialists=SPECIALISTS,
+        tools=TOOLS,
+        scripts=scripts_in(places.scripts),
+    )
+
+
+@dataclass
+class LocalWorkers:
+    """Does steps in this process; models are asked where the router says."""
+
+    asker: Asker
+    places: Places
+    workspace: Path
+
+    def __post_init__(self) -> None:
+        """Read the user's profiles; raises SettingsError for wrong ones."""
+        self._profiles = load_profiles(self.places.profiles)
+
+    async def do(self, task: Task) -> Done:
+        """Do a step; raises `StepFailedError`."""
+        folder = Folder(self.workspace)
+        done = await self._done(task, folder)
+        return replace(done, paths=tuple(sorted(folder.seen)))
+
+    async def _done(self, task: Task, folder: Folder) -> Done:
+        node = task.node
+        match node:
+            case AgentNode(specialist=str(name)):
+                profile = self._profiles[task.profile or DEFAULT]
+                wishing = self.asker.wishing(here=task.sensitive, tier=profile.tier)
+                return await consult(name, task.given, folder, wishing)
+            case AgentNode() | DispatchNode():
+                return await ask(task, self._profiles, folder, self.asker)
+            case ToolNode():
+                return Done(await use_tool_soon(node.tool, task.given, folder))
+            case ScriptNode():
+                if node.script not in scripts_in(self.places.scripts):
+                    raise StepFailedError(f"There is no script {node.script}.", again=False)
+                path = self.places.scripts / node.script
+                return await run_script(path, task.given, key=task.key, seconds=node.timeout)
+            case _:
+                raise StepFailedError(f"A {node.kind} is no work.", again=False)
+
+    def has_effects(self, node: Node) -> bool:
+        """Say whether doing a node changes something: what a script does, nobody knows."""
+        return isinstance(node, ScriptNode)

@@ -1,0 +1,1 @@
+"""Commands of workflows: `coai run`, `coai runs`, `coai ensembles`, `coai profiles`."""

@@ -1,0 +1,214 @@
+"""`coai runs`: what became of runs, and going on with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from coai_server.cli.console import console, notices, run, say, write_json
+from coai_server.cli.runs.opening import Wanted, engine_for, opened
+from coai_server.cli.runs.run import answered, report, show
+
+if TYPE_CHECKING:
+    from coai_agents.workflows.engine.engine import Outcome
+    from coai_agents.workflows.reports.report import Report
+
+commands = typer.Typer(help="What became of runs, and going on with them.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="RUN", help="The run, or how its name begins.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")]
+
+
+@commands.command("list")
+def list_runs(
+    *,
+    most: Annotated[int, typer.Option("--most", min=1, help="At most so many, newest first.")] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """List runs, the newest first."""
+
+    async def listed() -> list[Any]:
+        async with opened() as journal:
+            return await journal.runs(most)
+
+    rows = run(listed())
+    if as_json:
+        keys = ("id", "name", "state", "created", "changed", "parent")
+        write_json([{key: getattr(row, key) for key in keys} for row in rows])
+        return
+    for row in rows:
+        say(f"{row.id}  {row.state:<9}  {row.created[:19]}  {row.name}\n")
+
+
+@commands.command("show")
+def show_run(name: Name, *, as_json: AsJson = False) -> None:
+    """Show what a run came to: its steps, their cost, what left the machine."""
+
+    async def told() -> Report:
+        async with opened() as journal:
+            return await report(journal, name)
+
+    found = run(told())
+    if as_json:
+        write_json(found.as_json())
+    else:
+        say(found.as_markdown())
+
+
+@commands.command("resume")
+def resume(
+    name: Name,
+    *,
+    node: Annotated[
+        str | None, typer.Option("--from", metavar="NODE", help="Do this and what follows again.")
+    ] = None,
+    answers: Annotated[
+        list[str] | None, typer.Option("--answer", metavar="NODE=TEXT", help="Answer a question.")
+    ] = None,
+    as_json: AsJson = False,
+    as_text: Annotated[bool, typer.Option("--text", help="Write the result alone.")] = False,
+) -> None:
+    """Go on with a run; what is finished is not done again. Exit codes as of `coai run`."""
+    outcome, found = run(_resumed(name, node, answers or [], quiet=as_json))
+    show(outcome, found, as_json=as_json, as_text=as_text)
+
+
+async def _resumed(
+    name: str, node: str | None, answers: list[str], *, quiet: bool
+) -> tuple[Outcome, Report]:
+    from coai_agents.workflows.engine.again import reset  # noqa: PLC0415 (not for `--help`)
+    from coai_server.cli.runs.live import shown  # noqa: PLC0415 (as above)
+
+    async with opened() as journal:
+        story = await journal.story(name)
+        facts = story.row.facts
+        if node is not None:
+            await reset(journal, story.row.id, node)
+        wanted = Wanted(bool(facts.get("models", True)), facts.get("alias"))
+        workspace = Path(str(facts.get("workspace", Path.cwd())))
+        async with engine_for(journal, workspace, wanted) as engine:
+            for each in answers:
+                step, _, text = each.partition("=")
+                await engine.answer(story.row.id, step, text)
+            with shown(story.row.name, quiet=quiet) as tell:
+                outcome = await engine.resume(story.row.id, tell=tell)
+            outcome = await answered(journal, engine, outcome)
+        return outcome, await report(journal, outcome.run)
+
+
+def _stopped(name: str, wish: Literal["pause", "cancel"]) -> None:
+    async def stop() -> str:
+        from coai_agents.workflows.engine.engine import stop_run  # noqa: PLC0415 (as above)
+
+        async with opened() as journal:
+            return await stop_run(journal, name, wish)
+
+    say(f"{run(stop())}\n")
+
+
+@commands.command("pause")
+def pause(name: Name) -> None:
+    """Pause a run, also one that another process carries out."""
+    _stopped(name, "pause")
+
+
+@commands.command("cancel")
+def cancel(name: Name) -> None:
+    """Cancel a run for good, also one that another process carries out."""
+    _stopped(name, "cancel")
+
+
+@commands.command("fork")
+def fork_run(
+    name: Name,
+    *,
+    node: Annotated[
+        str | None, typer.Option("--from", metavar="NODE", help="What was before it counts.")
+    ] = None,
+    given: Annotated[str | None, typer.Option("--input", help="Another input.")] = None,
+) -> None:
+    """Make a run of the same plan from a point of this one on; `coai runs resume` begins it."""
+
+    async def forked() -> str:
+        from coai_agents.workflows.engine.again import fork  # noqa: PLC0415 (as above)
+
+        async with opened() as journal:
+            story = await journal.story(name)
+            value: Any = given
+            if given is not None and not isinstance(story.input, str):
+                value = json.loads(given)
+            return await fork(journal, story.row.id, node=node, given=value)
+
+    say(f"{run(forked())}\n")
+
+
+@commands.command("diff")
+def diff(name: Name, other: Name, *, as_json: AsJson = False) -> None:
+    """Show what differs between two runs. Exit code 1 if anything does."""
+
+    async def compared() -> dict[str, Any]:
+        from coai_agents.workflows.reports.differing import difference  # noqa: PLC0415 (as above)
+
+        async with opened() as journal:
+            return difference(await journal.story(name), await journal.story(other))
+
+    found = run(compared())
+    if as_json:
+        write_json(found)
+    else:
+        if found["input"]:
+            say(f"input\n{found['input']}\n\n")
+        for each in found["steps"]:
+            before, after = (state or "not there" for state in each["states"])
+            say(f"{each['step']}: {before} -> {after}\n{each['diff']}\n\n")
+    raise typer.Exit(int(bool(found["steps"] or found["input"])))
+
+
+@commands.command("apply")
+def apply_run(
+    name: Name,
+    *,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; write.")] = False,
+) -> None:
+    """Write the changes that a run proposes: all of them or none.
+
+    Shows them first and asks. Exit code 0 if they were written, 1 if not, 2 if there are none.
+    """
+
+    async def told() -> Report:
+        async with opened() as journal:
+            return await report(journal, name)
+
+    from coai_agents.workflows.workers.proposals import apply  # noqa: PLC0415 (as above)
+
+    found = run(told())
+    if not found.edits:
+        notices().print("The run proposes no change.")
+        raise typer.Exit(2)
+    for each in found.edits:
+        say(str(each["diff"]))
+    if not yes and not typer.confirm("Write this?", err=True):
+        raise typer.Exit(1)
+    workspace = Path(str(found.story.row.facts.get("workspace", Path.cwd())))
+    for path in apply(found.edits, workspace):
+        console().print(f"{path}: written", soft_wrap=True)
+
+
+@commands.command("prune")
+def prune_runs(
+    *,
+    days: Annotated[float, typer.Option("--days", min=0, help="Keep what ended since.")] = 30,
+) -> None:
+    """Forget runs that ended long ago, and give their room back to the disk."""
+
+    async def pruned() -> Any:  # noqa: ANN401 - imported only then
+        from coai_agents.workflows.journal.pruning import prune  # noqa: PLC0415 (as above)
+
+        async with opened() as journal:
+            return await prune(journal, days=days)
+
+    done = run(pruned())
+    say(f"{done.runs} runs forgotten, {done.bytes} bytes given back.\n")
