@@ -83,7 +83,7 @@ _PATTERN_AND_FLOW = {
         "// ",
         "weak-hash",
     ),
-    "php": ("<?php\nsystem($_GET['a']);\necho md5($password);\n", "// ", "weak-hash"),
+    "php": ("<?php\nsystem($_GET['a']);\necho hash('md5', $text);\n", "// ", "weak-hash"),
     "ruby": (
         "require 'digest'\nDigest::MD5.hexdigest('a')\nsystem(params[:a])\n",
         "# ",

@@ -348,10 +348,10 @@ async def _named(kind: ModelKind, site: Site, path: str, asker: Asker) -> Propos
         Capability.CODE_ANALYSIS,
         kind.task,
         about,
-        16,
-        ("\n",),
-        kind.complexity,
-        (path,) if path else (),
+        max_tokens=16,
+        stop=("\n",),
+        complexity=kind.complexity,
+        paths=(path,) if path else (),
     )
     async for said in asker.samples(prompt, MOST_SAMPLES):
         words = re.findall(r"[^\W\d]\w*", one_line(said.text, 60))
