@@ -1,0 +1,1 @@
+"""Which specialists a free request is for, decided without a model."""
