@@ -1,8 +1,11 @@
 """The decision tree: a request is a question, an error, a review, ..., or has several aspects.
 
 What decides is what the request says, not how it says it: words of each aspect (`aspects.toml`),
-and whether a trace or a tool's output is part of it. A model of the sizes that run here sorts such
-requests no better than the words do, and takes seconds for it.
+verbs that a clause begins with, and what is pasted: a trace, a diff, a profile. A model of the
+sizes that run here sorts such requests no better than the words do, and takes seconds for it.
+
+Each clause is judged by itself, because that is how several things are asked for: "review this and
+write the docstrings". Names of files and code say nothing of what is wanted, so they are left out.
 """
 
 from __future__ import annotations
@@ -13,14 +16,20 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from coai_agents.specialists.diagnosing.reading import read_output
+from coai_agents.specialists.choosing.clauses import Clause, read_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 DATA: Final = Path(__file__).with_name("aspects.toml")
 
 MOST_CHARACTERS: Final = 20_000
 """Of a request that are looked at: what is pasted behind that says nothing new."""
+
+ENOUGH: Final = 2
+"""Weak words of one aspect that decide together."""
 
 
 class Aspect(StrEnum):
@@ -53,100 +62,152 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class _Words:
+    heads: re.Pattern[str]
     strong: re.Pattern[str]
     weak: re.Pattern[str]
+    asides: re.Pattern[str]
 
 
 @cache
 def _words() -> dict[Aspect, _Words]:
     data = tomllib.loads(DATA.read_text("utf-8"))
     return {
-        Aspect(name): _Words(_any(words["strong"]), _any(words["weak"]))
+        Aspect(name): _Words(
+            *(_any(words[kind]) for kind in ("heads", "strong", "weak", "asides"))
+        )
         for name, words in data.items()
     }
 
 
 def _any(expressions: list[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w-])(?:{'|'.join(expressions)})(?![\w-])")
+    # Without expressions nothing matches.
+    either = "|".join(expressions) or r"\b\B"
+    return re.compile(rf"(?<![\w-])(?:{either})(?![\w-])")
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """Words of one aspect in a request."""
+    """Words of one aspect in a clause."""
 
     aspect: Aspect
-    start: int
-    end: int
-    """Of the first strong ones."""
     said: str
+    start: int
     count: int
+    heads: bool = False
+    """Whether a verb at the clause's beginning asks for it."""
 
+    @property
+    def end(self) -> int:
+        return self.start + len(self.said)
 
-_LINKED: Final = re.compile(r"\b(?:and|also|plus|then|as well as|both|along with)\b|[,;&+/]|\n")
-"""What stands between two things that are both wanted."""
 
 _RANK: Final = (
-    Aspect.DOCUMENTATION, Aspect.ERROR, Aspect.SECURITY, Aspect.PERFORMANCE, Aspect.REVIEW,
-    Aspect.ARCHITECTURE, Aspect.CODE,
+    Aspect.DOCUMENTATION, Aspect.SECURITY, Aspect.PERFORMANCE, Aspect.ERROR, Aspect.ARCHITECTURE,
+    Aspect.REVIEW, Aspect.CODE, Aspect.QUESTION,
 )  # fmt: skip
-"""Which aspect counts where words of two stand together and nothing says that both are wanted."""
+"""Which aspect counts where one clause has words of two that are not both wanted."""
 
-_ASKS: Final = re.compile(
-    r"\s*(?:what|how|where|why|which|who|when|does|do|is|are|can|could|should|explain|tell|show)\b"
-)
+_BOTH: Final = frozenset(
+    frozenset(pair)
+    for pair in (
+        *((Aspect.REVIEW, each) for each in (
+            Aspect.SECURITY, Aspect.PERFORMANCE, Aspect.ARCHITECTURE, Aspect.DOCUMENTATION,
+        )),
+        (Aspect.ARCHITECTURE, Aspect.DOCUMENTATION),
+        (Aspect.ARCHITECTURE, Aspect.PERFORMANCE),
+        (Aspect.ARCHITECTURE, Aspect.SECURITY),
+        (Aspect.CODE, Aspect.SECURITY),
+        (Aspect.CODE, Aspect.PERFORMANCE),
+    )
+)  # fmt: skip
+"""Pairs of which a clause can want both: a judgement or a change, and what it is for."""
+
+_VAGUE: Final = re.compile(r"(?:make|let|change|put|set|handle|improve|use|limit|return|give me)\b")
+"""Verbs that ask for a change of any kind: what else is said tells which."""
 
 
 def choose(request: str) -> Choice:
     """Return which specialists a request is for."""
-    text = request[:MOST_CHARACTERS]
-    if any(problem.frames for problem in read_output(text)):
-        return Choice((Aspect.ERROR,), "a trace or a tool's output is part of it")
-    lower = text.lower()
-    seen = [found for aspect in _words() if (found := _seen(aspect, lower)) is not None]
-    seen = _without_asides(sorted(seen, key=lambda each: each.start))
+    read = read_request(request[:MOST_CHARACTERS])
+    found: dict[Aspect, str] = {}
+    if read.pasted:
+        found[Aspect(read.pasted)] = read.why
+    asked: str | None = None
+    for clause in read.clauses:
+        for each in _wanted(clause):
+            if each.aspect is Aspect.QUESTION:
+                asked = asked or (None if found else each.said)
+            else:
+                found.setdefault(each.aspect, _why(each))
+    if found and asked is not None:
+        found = {Aspect.QUESTION: f"“{asked}” is a question", **found}
+    if not found:
+        return Choice((Aspect.QUESTION,), "it asks about the code as it is")
+    return Choice(tuple(found), ", ".join(found.values()))
+
+
+def _wanted(clause: Clause) -> list[_Seen]:
+    """Return what one clause asks for: mostly one thing, at times two, or nothing that is known."""
+    seen = list(_apart(_strong(clause)))
     if not seen:
-        return _by_weak(lower)
-    several = [each for each in seen if any(_linked(lower, each, other) for other in seen)]
-    if len(several) > 1:
-        return Choice(tuple(each.aspect for each in several), _why(several))
-    best = max(seen, key=lambda each: (each.count, -_RANK.index(each.aspect)))
-    return Choice((best.aspect,), _why([best]))
+        return list(_by_weak(clause))
+    seen = [each for each in seen if each.aspect is not Aspect.QUESTION] or seen
+    seen.sort(key=_weight, reverse=True)
+    best = seen[0]
+    both = [each for each in seen[1:] if frozenset({best.aspect, each.aspect}) in _BOTH]
+    both = [each for each in both if not _is_vague(each, clause)]
+    return sorted([best, *both], key=lambda each: each.start)
 
 
-def _seen(aspect: Aspect, text: str) -> _Seen | None:
-    matches = list(_words()[aspect].strong.finditer(text))
-    if not matches:
-        return None
-    first = matches[0]
-    weak = len(set(_words()[aspect].weak.findall(text)))
-    count = 2 * len({match[0] for match in matches}) + min(weak, 1)
-    return _Seen(aspect, first.start(), first.end(), first[0], count)
+def _weight(seen: _Seen) -> tuple[bool, int, int]:
+    # "Fix" and "add" say that something is to be done, and leave to the rest what it is about.
+    tells = seen.heads and seen.aspect not in {Aspect.CODE, Aspect.ERROR}
+    return tells, seen.count, -_RANK.index(seen.aspect)
 
 
-def _without_asides(seen: list[_Seen]) -> list[_Seen]:
-    """Leave out words within another aspect's words: "security review" is about security."""
-    kept: list[_Seen] = []
-    for each in seen:
-        if not any(other.start <= each.start and each.end <= other.end for other in kept):
-            kept.append(each)
-    return kept
+def _strong(clause: Clause) -> Iterator[_Seen]:
+    for aspect, words in _words().items():
+        text = words.asides.sub(lambda match: " " * len(match[0]), clause.text)
+        matches = [match for match in words.strong.finditer(text) if match[0].strip()]
+        head = words.heads.match(text) if clause.is_request else None
+        if head is not None and aspect is Aspect.CODE and not text[head.end() :].strip(" .?!"):
+            head = None  # A lone word is the name of something.
+        if head is not None:
+            matches = [head, *(match for match in matches if match.start() >= head.end())]
+        if matches:
+            first = matches[0]
+            count = len({match[0] for match in matches})
+            yield _Seen(aspect, first[0], first.start(), count, head is not None)
 
 
-def _linked(text: str, one: _Seen, other: _Seen) -> bool:
-    """Say whether a request wants two things, and not one that it describes by both."""
-    first, second = sorted((one, other), key=lambda each: each.start)
-    return first is not second and _LINKED.search(text, first.end, second.start) is not None
+def _apart(seen: Iterable[_Seen]) -> Iterator[_Seen]:
+    """Leave out words that are part of a longer expression of another aspect."""
+    found = list(seen)
+    for each in found:
+        if not any(
+            other.start <= each.start and each.end <= other.end and len(other.said) > len(each.said)
+            for other in found
+            if each.count == 1 and other.aspect is not Aspect.QUESTION
+        ):
+            yield each
 
 
-def _by_weak(text: str) -> Choice:
-    """Return the aspect that several weak words speak of; a question is one about code as it is."""
-    counts = {aspect: len(set(words.weak.findall(text))) for aspect, words in _words().items()}
-    best = max(counts, key=lambda aspect: (counts[aspect], -_RANK.index(aspect)))
-    asks = _ASKS.match(text) is not None
-    if counts[best] >= (2 if asks else 1):
-        return Choice((best,), f"words of {best.value}")
-    return Choice((Aspect.QUESTION,), "it asks about the code as it is")
+def _is_vague(seen: _Seen, clause: Clause) -> bool:
+    """Say whether a change is asked for only by a verb that could mean anything."""
+    return seen.aspect is Aspect.CODE and seen.count == 1 and bool(_VAGUE.match(clause.text))
 
 
-def _why(seen: list[_Seen]) -> str:
-    return ", ".join(f"“{each.said}” is about {each.aspect.value}" for each in seen)
+def _by_weak(clause: Clause) -> Iterator[_Seen]:
+    """Yield the aspect that several weak words speak of, if there is one."""
+    found: list[_Seen] = []
+    for aspect, words in _words().items():
+        text = words.asides.sub(" ", clause.text)
+        said = list(dict.fromkeys(match[0] for match in words.weak.finditer(text)))
+        if len(said) >= ENOUGH:
+            found.append(_Seen(aspect, " ... ".join(said), 0, len(said)))
+    if found:
+        yield max(found, key=lambda each: (each.count, -_RANK.index(each.aspect)))
+
+
+def _why(seen: _Seen) -> str:
+    return f"“{seen.said.strip()}” is about {seen.aspect.value}"
