@@ -70,9 +70,8 @@ def read_requests(path: Path = REQUESTS) -> list[Labelled]:
             continue
         try:
             aspects, text = line.split("|", 1)
-            read.append(
-                Labelled(text.replace("\\n", "\n").replace("\\t", "\t"), tuple(map(Aspect, aspects.split(" "))))
-            )
+            said = text.replace("\\n", "\n").replace("\\t", "\t")
+            read.append(Labelled(said, tuple(map(Aspect, aspects.split(" ")))))
         except ValueError as error:
             raise ValueError(f"{path}:{number}: {error}") from error
     return read
@@ -107,20 +106,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     training += more
     report = Report("Specialists of free requests")
     report.say(f"{len(requests) + len(more) + len(held_out)} labelled requests")
-    judged = {"training": (training, judge(training)), "test": (test, judge(test)), "held out": (held_out, judge(held_out))}
+    parts = {"training": training, "test": test, "held out": held_out}
+    judged = {name: (part, judge(part)) for name, part in parts.items()}
     rows: list[tuple[str, ...]] = []
     for name, (part, quality) in judged.items():
         several = [one for one in part if len(one.aspects) > 1]
         figures = (quality.exact, quality.primary, judge(several).exact)
         rows.append((name, str(len(part)), *(f"{figure:.3f}" for figure in figures)))
         report.keep(name, dict(zip(_COLUMNS[1:], figures, strict=True)))
-    report.table("Choices against labels", ("half", *_COLUMNS), rows)
+    report.table("Choices against labels", ("requests of", *_COLUMNS), rows)
     for name, (_, quality) in judged.items():
         table = [
             (each.value, *(str(quality.taken[each, other] or "") for other in Aspect))
             for each in Aspect
         ]
-        heading = f"{name.capitalize()} half: one aspect labelled (row), chosen first (column)"
+        heading = f"{name.capitalize()}: one aspect labelled (row), chosen first (column)"
         report.table(heading, ("", *(each.value for each in Aspect)), table)
     if options.failures:
         for one in training:

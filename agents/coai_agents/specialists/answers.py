@@ -43,6 +43,8 @@ class Statement:
     by: str = ""
     """The model, rule or check that said or passed it."""
     evidence: tuple[Place, ...] = ()
+    agreed: int = 1
+    """How many specialists made it, each for itself."""
 
     def as_json(self) -> dict[str, Any]:
         """Return it for scripts."""
@@ -54,6 +56,7 @@ class Statement:
                 {"path": each.path, "line": each.line, "endLine": each.end_line}
                 for each in self.evidence
             ],
+            **({"agreed": self.agreed} if self.agreed > 1 else {}),
         }
 
 
@@ -107,5 +110,6 @@ def _told(statement: Statement) -> Sequence[str]:
     said = {Origin.MODEL: f" (says {statement.by or 'a model'}, unchecked)"}.get(
         statement.origin, ""
     )
+    agreed = f" ({statement.agreed} agree)" if statement.agreed > 1 else ""
     where = f" [{', '.join(map(str, statement.evidence))}]" if statement.evidence else ""
-    return [f"- {first}{said}{where}", *(f"  {line}" for line in rest)]
+    return [f"- {first}{said}{agreed}{where}", *(f"  {line}" for line in rest)]

@@ -24,8 +24,8 @@ _OUTPUT: Final = re.compile(
 """How lines of traces and of tools begin, where not enough of them is there to be read."""
 
 _PASTED_LINE: Final = re.compile(
-    r"\s+\S|diff --git|@@ |[-+]{3} |[-+](?=\S)|traceback \(most|\[?(?:error|info|warn)|at |\S+:\d+:|\S+\(\d+,\d+\):|"
-    r"goroutine |main\.|note: |caused by|E\s{3}|>\s",
+    r"\s+\S|diff --git|@@ |[-+]{3} |[-+](?=\S)|traceback \(most|\[?(?:error|info|warn)|at |"
+    r"\S+:\d+:|\S+\(\d+,\d+\):|goroutine |main\.|note: |caused by|E\s{3}|>\s",
     re.IGNORECASE,
 )
 """Lines of an output, a diff or a table, which are no words to whoever reads the request."""
@@ -41,8 +41,8 @@ _POLITE: Final = re.compile(
     r"(?:(?:please|pls|plz|pleas|kindly|hey|hi|hello|ok|okay|so|now|then|also|and|just|quickly|first|"
     r"next|finally|maybe|can you|could you|would you|will you|can we|could we|can i get you to|"
     r"i need you to|i want you to|i want to|i need to|i'?d like (?:you )?to|we (?:want|need) to|"
-    r"let'?s|help me(?: to)?|help|go ahead and|try to|you should|how (?:do|can|would) i|i would like to"
-    r")\b[,: ]*)*"
+    r"let'?s|help me(?: to)?|help|go ahead and|try to|you should|"
+    r"how (?:do|can|would) i|i would like to)\b[,: ]*)*"
 )
 _HOW: Final = re.compile(r"how (?:do|can|would) i\b")
 

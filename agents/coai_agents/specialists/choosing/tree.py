@@ -72,9 +72,7 @@ class _Words:
 def _words() -> dict[Aspect, _Words]:
     data = tomllib.loads(DATA.read_text("utf-8"))
     return {
-        Aspect(name): _Words(
-            *(_any(words[kind]) for kind in ("heads", "strong", "weak", "asides"))
-        )
+        Aspect(name): _Words(*(_any(words[kind]) for kind in ("heads", "strong", "weak", "asides")))
         for name, words in data.items()
     }
 

@@ -36,7 +36,7 @@ def architecture(
     Every statement is a fact of the code or of git. Exit code 0, or 1 if files import one another
     in circles.
     """
-    found = _architecture(folder.absolute())
+    found = architecture_of(folder.absolute())
     if form is Form.JSON:
         write_json(found.as_json())
     else:
@@ -45,7 +45,8 @@ def architecture(
     raise typer.Exit(1 if found.circles else 0)
 
 
-def _architecture(folder: Path) -> Architecture:
+def architecture_of(folder: Path) -> Architecture:
+    """Return what is known of a folder; raises what reading it raises."""
     from coai_agents.analysis.run.survey import files_in  # noqa: PLC0415 (not for `--help`)
     from coai_agents.application.explain import architecture  # noqa: PLC0415 (as above)
     from coai_server.cli.agents.showing import source_of  # noqa: PLC0415 (as above)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 MOST_FILES: Final = 2_000
 """Files of the folder that are looked through for what a question names."""
 
+_FILE: Final = re.compile(r"[\w./\\-]*\w\.\w+")
+
 
 def ask(
     question: Annotated[str, typer.Argument(help="What you want to know.")],
@@ -40,7 +44,9 @@ def ask(
 ) -> None:
     """Answer a question: facts from the code, and a model's words, marked.
 
-    Without a file, what the question names is looked for in this folder. Exit code 0 if something
+    What it is about decides who answers: errors with a pasted trace, architecture, documentation,
+    performance, security each have a specialist, and several answer side by side. Without a file,
+    what the question names is looked for in this folder. Exit code 0 if something
     could be said, 2 if not.
     """
     report = run(_ask(question, what, alias=model, wanted=not no_model))
@@ -54,14 +60,37 @@ def ask(
 
 
 async def _ask(question: str, what: str | None, *, alias: str | None, wanted: bool) -> Report:
-    from coai_agents.application.ask import ask, defining  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.ask import defining  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.specialists.choosing.team import ask_team  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.choosing.tree import choose  # noqa: PLC0415 (as above)
     from coai_agents.specialists.targets import parse_target  # noqa: PLC0415 (as above)
     from coai_server.cli.agents.memory import facts_about  # noqa: PLC0415 (as above)
+    from coai_server.cli.agents.team import Asked, team_of  # noqa: PLC0415 (as above)
 
-    about = defining(question, _sources()) if what is None else [_about(what)]
+    if what is None:
+        about = [_about(name) for name in _files_named(question)]
+        about = about or defining(question, _sources())
+    else:
+        about = [_about(what)]
     path = Path() if what is None else Path(parse_target(what).file)
-    async with asker(path, wanted=wanted, alias=alias) as asked:
-        return await ask(question, about, asked, facts_about(path, question))
+    choice = choose(question)
+    async with asker(path, wanted=wanted, alias=alias) as someone:
+        asked = Asked(question, tuple(about), someone, tuple(facts_about(path, question)))
+        return await ask_team(choice, team_of(choice, asked))
+
+
+def _files_named(question: str) -> list[str]:
+    """Return the files of this folder that a question names, by their names or their paths."""
+    from coai_agents.analysis.run.survey import files_in  # noqa: PLC0415 (as above)
+    from coai_agents.application.ask import MOST_ABOUT  # noqa: PLC0415 (as above)
+
+    said = {each.replace("\\", "/").removeprefix("./") for each in _FILE.findall(question)}
+    if not said:
+        return []
+    here = Path.cwd()
+    known = sorted(path.relative_to(here).as_posix() for path in files_in([here]))
+    named = (name for name in known if any(f"/{name}".endswith(f"/{each}") for each in said))
+    return list(islice(named, MOST_ABOUT))
 
 
 def _about(what: str) -> About:
