@@ -176,7 +176,7 @@ class Asker:
         """
         try:
             question = self._question(prompt, temperature)
-            value, routed = await routed_as(self._asked(), question, form)
+            value, routed = await routed_as(self._asked(), question, form, for_prompt)
         except CoaiError as error:
             raise _nobody(error) from error
         return value, _said(routed)

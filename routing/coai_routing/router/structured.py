@@ -12,6 +12,8 @@ from coai_routing.errors import InvalidAnswerError
 from coai_routing.request import Message
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from coai_routing.policy.question import Question
     from coai_routing.router.router import Routed, Router
 
@@ -29,12 +31,15 @@ async def answer_as(router: Router, question: Question, form: type[T]) -> T:
     return (await routed_as(router, question, form))[0]
 
 
-async def routed_as(router: Router, question: Question, form: type[T]) -> tuple[T, Routed]:
+async def routed_as(
+    router: Router, question: Question, form: type[T], clean: Callable[[str], str] = str
+) -> tuple[T, Routed]:
     """Return an answer as a value of a type, and who gave it; the question must be messages.
 
     The model is asked for JSON by the type's schema, told once what was wrong with an answer that
     does not fit, and given up on after that with InvalidAnswerError. An answer that does not fit
-    is never the cache's: the repair is asked anew. Raises what `Router.answer` raises.
+    is never the cache's: the repair is asked anew. The answer stands in it as `clean` leaves it,
+    because a model may have written what its files told it to. Raises what `Router.answer` raises.
     """
     request = question.request.model_copy(update={"json_schema": form.model_json_schema()})
     routed = await router.answer(replace(question, request=request))
@@ -46,7 +51,7 @@ async def routed_as(router: Router, question: Question, form: type[T]) -> tuple[
         update={
             "messages": (
                 *request.messages,
-                Message(role="assistant", content=routed.text[:REPAIR_CHARACTERS] or "{}"),
+                Message(role="assistant", content=clean(routed.text[:REPAIR_CHARACTERS]) or "{}"),
                 Message(
                     role="user",
                     content=f"That is not what was asked for: {problems}. Answer again, with the "

@@ -52,9 +52,12 @@ _TASK: Final = (
 )
 
 _NO_PROSE: Final = re.compile(
-    r"[`{}<>]{2,}|\"\"\"|\*/|://|^\W*$|^..?$|^(?:string|todo|tbd|n/?a)\.?$", re.IGNORECASE
+    r"[`{}<>]{2,}|\"\"\"|\*/|://|www\.|!\[|\]\s*[(\[:]|^\W*$|"
+    r"^..?$|^(?:string|todo|tbd|n/?a)\.?$",
+    re.IGNORECASE,
 )
-"""An answer that says nothing, or would end the comment that it stands in."""
+"""An answer that says nothing, would end the comment that it stands in, or has a picture or a link:
+comments are shown as Markdown by whoever shows them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ async def below(server: Server, tree: SyntaxTree, whole: Span) -> list[str]:
     for scope in ("full", "local"):
         words = await kept.known(f"{meaning}-{scope}")
         if words is not None:
-            return [_shown(words, tree.source, definition)]
+            return [shown(words, tree.source, definition)]
     if mode == "cached":
         return []
 
@@ -57,7 +57,7 @@ async def below(server: Server, tree: SyntaxTree, whole: Span) -> list[str]:
     await asyncio.wait({task}, timeout=max(0.0, deadline - loop.time()))
     if not task.done() or task.cancelled():
         return [PREPARING]
-    return [_shown(task.result(), tree.source, definition)]
+    return [shown(task.result(), tree.source, definition)]
 
 
 def meaning_of(server: Server, tree: SyntaxTree, definition: Definition) -> str:
@@ -79,7 +79,8 @@ def _definition(tree: SyntaxTree, whole: Span) -> Definition | None:
     return next((each for each in around if each.full_span == whole), None)
 
 
-def _shown(words: Words, source: Source, definition: Definition) -> str:
+def shown(words: Words, source: Source, definition: Definition) -> str:
+    """Return a model's words of a definition as Markdown, as far as they hold against its code."""
     from coai_agents.markdown import code  # noqa: PLC0415 - see `below`
     from coai_agents.specialists.explaining.agent import checked  # noqa: PLC0415 - as above
     from coai_agents.specialists.shown import inline  # noqa: PLC0415 - as above
