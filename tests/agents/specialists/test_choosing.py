@@ -22,7 +22,7 @@ TRACE = (
         (TRAINING + read_requests(MORE), 0.97),
         (TEST, 0.9),
         # What to expect of requests in nobody's mind when the words were written.
-        (read_requests(HELD_OUT), 0.65),
+        (read_requests(HELD_OUT), 0.7),
     ],
     ids=["training", "test", "held out"],
 )

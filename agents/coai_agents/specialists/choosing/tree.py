@@ -124,6 +124,13 @@ _VAGUE: Final = re.compile(r"(?:make|let|change|put|set|handle|improve|use|limit
 """Verbs that ask for a change of any kind: what else is said tells which."""
 
 
+_COMPLAINT: Final = re.compile(
+    r"(?:the|my|our|this|it|after|since|when|whenever|sometimes|every time|every|nothing|"
+    r"there (?:is|are)|i (?:see|get|have)|we (?:see|get|have))\s(?:[^?]*\s)?\w"
+)
+"""How people begin who describe what a program does, because it should not."""
+
+
 def choose(request: str) -> Choice:
     """Return which specialists a request is for."""
     read = read_request(request[:MOST_CHARACTERS])
@@ -139,6 +146,8 @@ def choose(request: str) -> Choice:
                 found.setdefault(each.aspect, _why(each))
     if found and asked is not None:
         found = {Aspect.QUESTION: f"“{asked}” is a question", **found}
+    if not found and _COMPLAINT.match(request.strip().lower()) and "?" not in request:
+        return Choice((Aspect.ERROR,), "it tells what happens, and asks nothing")
     if not found:
         return Choice((Aspect.QUESTION,), "it asks about the code as it is")
     return Choice(tuple(found), ", ".join(found.values()))
