@@ -53,7 +53,7 @@ def test_there_are_enough_requests_and_each_is_there_once() -> None:
         ("what does `optimize` do", "question"),
         ("", "question"),
         ("?!", "question"),
-        ("x" * 100_000, "question"),
+        *((each * 10_000, "question") for each in ("x", "x-", "\n", "-1", "why do ", "a/b.c.d/")),
         ("review cart.py and write its docstrings", "review documentation"),
         ("PLEASE RENAME THIS", "code"),
     ],

@@ -11,9 +11,13 @@ from coai_agents.specialists.diagnosing.reading import read_output
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LINE_CHARACTERS: Final = 1_000
+"""Of one line: nobody says more in one, and longer ones would cost the square of their length."""
+
 _DIFF: Final = re.compile(r"^(?:diff --git |@@ -\d|--- a/|\+\+\+ b/)", re.MULTILINE)
 _PROFILE: Final = re.compile(
-    r"^\s*(?:ncalls\s+tottime|%\s+cumulative|flat\s+flat%|self\s+total|samples\s+%)", re.MULTILINE
+    r"^[ \t]*(?:ncalls\s+tottime|%\s+cumulative|flat\s+flat%|self\s+total|samples\s+%)",
+    re.MULTILINE,
 )
 _OUTPUT: Final = re.compile(
     r"^(?:traceback \(most recent|exception in thread|unhandled exception|goroutine \d|panic: |"
@@ -34,7 +38,7 @@ _NAME: Final = re.compile(r"\b(?!read ?me\b|changelog\b)[\w./\\-]*\w\.[a-z]{1,5}
 """Names of files and calls of functions."""
 
 _QUOTED: Final = re.compile(r"`(?![^`]*(?:error|exception))[^`\n]*`")
-_SENTENCES: Final = re.compile(r"(?<=[.?!:;])\s+|\n+|\s+--?\s+|;\s*|\?\s*")
+_SENTENCES: Final = re.compile(r"(?<=[.?!:;])\s+|\s+--?\s+|;\s*|\?\s*")
 _LINKS: Final = re.compile(r"(,?\s+(?:and|also|plus|but|then|while|as well as)\s+|,\s+)")
 
 _POLITE: Final = re.compile(
@@ -72,7 +76,8 @@ def read_request(request: str) -> Read:
     lines = request.split("\n")
     if pasted:
         lines = [line for line in lines if not _PASTED_LINE.match(line)]
-    return Read(tuple(_clauses("\n".join(lines).lower())), pasted, why)
+    said = (line.strip()[:LINE_CHARACTERS].lower() for line in lines if not line.isspace())
+    return Read(tuple(clause for line in said for clause in _clauses(line)), pasted, why)
 
 
 def _pasted(request: str) -> tuple[str, str]:
@@ -85,8 +90,8 @@ def _pasted(request: str) -> tuple[str, str]:
     return "", ""
 
 
-def _clauses(text: str) -> Iterator[Clause]:
-    for sentence in _SENTENCES.split(_QUOTED.sub("it", _NAME.sub("it", text))):
+def _clauses(line: str) -> Iterator[Clause]:
+    for sentence in _SENTENCES.split(_QUOTED.sub("it", _NAME.sub("it", line))):
         # What follows "and" is one more thing to do only where something was to be done before it.
         asked, link = True, ""
         for number, piece in enumerate(_LINKS.split(sentence.strip())):

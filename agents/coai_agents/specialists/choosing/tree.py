@@ -126,7 +126,7 @@ _VAGUE: Final = re.compile(r"(?:make|let|change|put|set|handle|improve|use|limit
 
 _COMPLAINT: Final = re.compile(
     r"(?:the|my|our|this|it|after|since|when|whenever|sometimes|every time|every|nothing|"
-    r"there (?:is|are)|i (?:see|get|have)|we (?:see|get|have))\s(?:[^?]*\s)?\w"
+    r"there (?:is|are)|i (?:see|get|have)|we (?:see|get|have))\s\S"
 )
 """How people begin who describe what a program does, because it should not."""
 
