@@ -24,6 +24,7 @@ from coai_agents.analysis.dataflow.pieces import (
     formatted,
     is_settled,
     item_node,
+    spread,
     with_taints,
     without_numbers,
     written_of,
@@ -255,7 +256,7 @@ class Expressions:
         if name in ("+", ".", "<<") and len(operands) == 2:  # noqa: PLR2004 - both sides
             return self._added(operands)
         if name == _FORMAT and isinstance(operands[0].const, str):
-            return formatted(without_numbers(_spread(operands)))
+            return formatted(without_numbers(spread(operands)))
         if name in _ARITHMETIC:
             return NOTHING
         return Value(taints=merged(operand.all_taints() for operand in operands))
@@ -394,11 +395,3 @@ class Expressions:
         """Return a value that comes from a source."""
         label = source.label.replace("{}", what)
         return Value(taints=(Taint(source.kind, node, label, frozenset()),), qual=qual or what)
-
-
-def _spread(operands: Sequence[Value]) -> list[Value]:
-    """Return a format and what is put into it, where that is a tuple."""
-    given = operands[1]
-    if given.items is None or given.length != len(given.items):
-        return list(operands)
-    return [operands[0], *given.items.values()]

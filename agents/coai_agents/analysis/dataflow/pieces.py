@@ -185,3 +185,11 @@ def kept_lead(name: str, receiver: Value | None) -> str:
     if receiver is None or (name not in _KEEPING and name not in ENCODING):
         return ""
     return receiver.lead
+
+
+def spread(operands: Sequence[Value]) -> list[Value]:
+    """Return a format and what is put into it, where that is a tuple."""
+    given = operands[1]
+    if given.items is None or given.length != len(given.items):
+        return list(operands)
+    return [operands[0], *given.items.values()]
