@@ -144,7 +144,7 @@ def test_plans_of_many_shapes_load() -> None:
     """Most random plans are wrong; that enough are not is what makes the test above one."""
     loaded: list[int] = []
 
-    @settings(max_examples=200, suppress_health_check=CHECKS, database=None)
+    @settings(max_examples=400, suppress_health_check=CHECKS, database=None, derandomize=True)
     @given(plans)
     def count(value: Json) -> None:
         try:

@@ -60,7 +60,7 @@ def found(*files: tuple[str, str | None, str | None], **others: str) -> list[Com
         ("a.py", "def f():\n    print(2)\n", "def f():\n    print(1)\n    print(2)\n", []),
         ("a.py", "def f():\n    return 1\n", 'def f():\n    """Do not print(1)."""\n    return 1\n', []),
         ("a.ts", "export const x = 1;\n", "export const x = 1;\nconsole.log(x);\n", ["debug-print-added"]),
-        ("a.rb", "def f\n  1\nend\n", "def f\n  binding.pry\n  1\nend\n", ["debugger-added"]),
+        ("a.rb", "def f\n  1\nend\n", "def f\n  binding.pry\n  1\nend\n", ["debug-leftover"]),
         ("a.txt", "a\n", "<<<<<<< HEAD\na\n=======\nb\n>>>>>>> other\n", ["conflict-marker"] * 3),
         ("a.md", "a\n", "Title\n=======\n", []),
         ("a.py", "import os\n\n\ndef f(x):\n    return x\n", "import os\n\n\ndef f(x):\n    os.system('ls ' + x)\n    return x\n", ["command-injection"]),
