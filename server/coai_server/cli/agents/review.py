@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 20_000_000
 """Of a diff from a pipe."""
-MOST_OTHERS: Final = 2_000
-"""Files in which callers are looked for beside those of the diff."""
 FAILED: Final = 2
 
 
@@ -75,22 +73,18 @@ def review(
 async def _review(
     what: str, revision: str, *, alias: str | None, wanted: bool
 ) -> tuple[Review, Path]:
-    from coai_agents.specialists.reviewing.agent import facts  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.review import changed_since, root_of  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.specialists.reviewing.agent import facts  # noqa: PLC0415 (as above)
     from coai_agents.specialists.reviewing.agent import review as reviewed  # noqa: PLC0415 (as above)
 
     path = Path.cwd() if what == "-" else Path(what)
     found = await asyncio.to_thread(
-        partial(_piped, path) if what == "-" else partial(_since, path, revision)
+        partial(_piped, path) if what == "-" else partial(changed_since, path, revision)
     )
-    changes = replace(found, folder=_named(_root(path)))
+    changes = replace(found, folder=_named(root_of(path)))
     async with asker(path, wanted=wanted and bool(changes.files), alias=alias) as asked:
         said = await reviewed(changes, asked) if wanted else facts(changes)
-        return said, _root(path)
-
-
-def _root(path: Path) -> Path:
-    whole = Path(os.path.realpath(path))
-    return whole if whole.is_dir() else whole.parent
+        return said, root_of(path)
 
 
 def _named(root: Path) -> str:
@@ -99,78 +93,11 @@ def _named(root: Path) -> str:
     return root.relative_to(here).as_posix() if root.is_relative_to(here) else str(root)
 
 
-def _since(path: Path, revision: str) -> Diff:
-    """Return what changed below a path since a revision; raises `GitError`."""
-    from coai_agents.analysis.run.gathering import files_in  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.git import changed_contents  # noqa: PLC0415 (as above)
-    from coai_agents.git_repository import GitError  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.reviewing.diffs import MOST_FILES, Diff, between  # noqa: PLC0415 (as above)
-
-    if not path.exists():
-        raise GitError(f"{path} is not there.")
-    root = _root(path)
-    files = files_in([root])
-    found = changed_contents(revision, root, files, lambda file: _content(file, root))
-    only = None if path.is_dir() else path.name
-    changed = {name: sides for name, sides in found.items() if only is None or name == only}
-    notes: list[str] = []
-    if len(changed) > MOST_FILES:
-        notes.append(f"Only the first {MOST_FILES} of {len(changed)} changed files were looked at.")
-    named = dict(sorted(changed.items())[:MOST_FILES])
-    kept = [between(name, _text(old), _text(new)) for name, (old, new) in named.items()]
-    return Diff(
-        tuple(each for each in kept if each.added or each.removed),
-        tuple(notes),
-        _others(files, root, set(changed)),
-    )
-
-
-def _content(file: Path, root: Path) -> bytes | None:
-    from coai_agents.specialists.reviewing.diffs import MOST_BYTES as MOST  # noqa: PLC0415 (as above)
-    from coai_routing.workspace_files import read_file  # noqa: PLC0415 (as above)
-
-    try:
-        return read_file(file, MOST, [root])
-    except OSError:
-        return None
-
-
-def _text(content: bytes | None) -> str | None:
-    """Return a text; None for what is none."""
-    if content is None or b"\0" in content[:8_000]:
-        return None
-    return content.decode("utf-8", "replace").removeprefix("\ufeff")
-
-
-def _others(files: Sequence[Path], root: Path, changed: set[str]) -> dict[str, str]:
-    from coai_agents.source import normal_language  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.refactoring.shapes import family  # noqa: PLC0415 (as above)
-
-    others: dict[str, str] = {}
-    for file in files:
-        name = os.path.relpath(file, root).replace(os.sep, "/")
-        if name in changed or not family(normal_language("", file)):
-            continue
-        text = _text(_content(file, root))
-        if text is not None:
-            others[name] = text
-        if len(others) >= MOST_OTHERS:
-            break
-    return others
-
-
 def _piped(path: Path) -> Diff:
     """Return the diff that comes by the pipe, with the folder's files where they fit it."""
-    from coai_agents.analysis.run.gathering import files_in  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.reviewing.diffs import Diff, read_diff  # noqa: PLC0415 (as above)
+    from coai_agents.application.review import root_of, written  # noqa: PLC0415 (as above)
 
-    given = sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace")
-    root = _root(path)
-    if not given.strip():
-        return Diff(())
-    diff = read_diff(given, lambda name: _text(_content(root / name, root)))
-    others = _others(files_in([root]), root, {each.path for each in diff.files})
-    return Diff(diff.files, diff.notes, others)
+    return written(sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace"), root_of(path))
 
 
 def _fresh(found: Review, root: Path, *, again: bool) -> tuple[list[Comment], list[str]]:
