@@ -28,14 +28,20 @@ def main() -> int:
         from coai_server import serve  # noqa: PLC0415 (each way imports only what it needs)
 
         return serve.main(arguments[1:])
+    if arguments[:1] == ["mcp"]:
+        from coai_server.mcp import start as mcp  # noqa: PLC0415 (as above)
+
+        return mcp.main(arguments[1:])
     if arguments[:1] == ["audit"]:
         from coai_server.cli.audit import alone  # noqa: PLC0415 (as above)
 
         return alone.audit(arguments[1:])
     from coai_server import serve  # noqa: PLC0415 (as above)
     from coai_server.cli import app  # noqa: PLC0415 (as above)
+    from coai_server.mcp import start as mcp  # noqa: PLC0415 (as above)
 
-    app.add_server(serve.SUMMARY, serve.main)
+    app.add_server("serve", serve.SUMMARY, serve.main)
+    app.add_server("mcp", mcp.SUMMARY, mcp.main)
     return app.main(arguments)
 
 

@@ -95,11 +95,11 @@ app.command("stats")(stats.stats)
 app.command("auth")(auth.auth)
 
 
-def add_server(summary: str, start: Callable[[Sequence[str]], int]) -> None:
-    """Add `coai serve`, which is another door's: everything after its name goes to `start`."""
+def add_server(name: str, summary: str, start: Callable[[Sequence[str]], int]) -> None:
+    """Add a command that is another door's: everything after its name goes to `start`."""
 
     @app.command(
-        "serve",
+        name,
         help=summary,
         add_help_option=False,
         context_settings={"allow_extra_args": True, "ignore_unknown_options": True},

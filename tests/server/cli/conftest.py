@@ -14,6 +14,7 @@ import pytest
 
 from coai_server import serve
 from coai_server.cli import app
+from coai_server.mcp import start as mcp
 from tests.support.tiny_gguf import write_tiny_gguf
 
 if TYPE_CHECKING:
@@ -31,7 +32,8 @@ NO_ENDPOINTS = {
 }
 
 # As the command itself puts the two together.
-app.add_server(serve.SUMMARY, serve.main)
+app.add_server("serve", serve.SUMMARY, serve.main)
+app.add_server("mcp", mcp.SUMMARY, mcp.main)
 
 
 @dataclass(frozen=True)
