@@ -16,6 +16,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.types import TextContent
 
+from coai_server.mcp.models import shared_models
 from tests.server.test_explanations import ALONE, local_model
 
 if TYPE_CHECKING:
@@ -289,6 +290,20 @@ async def test_a_model_is_asked_by_the_users_settings_and_its_words_are_marked(s
             assert len(model.requests) == asked >= 1
     assert {each["origin"] for each in explained["statements"]} & {"model", "checked"}
     assert {each["origin"] for each in facts["statements"]} == {"fact"}
+
+
+async def test_what_the_user_forbids_holds_from_the_next_call_on(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in shop.environment.items():
+        monkeypatch.setenv(name, value)
+    async with shared_models() as models:
+        first = await models.asker(shop.folder, wanted=True)
+        assert await models.asker(shop.folder, wanted=True) is first
+        monkeypatch.setenv("COAI_PRIVACY__MODE", "true")
+        second = await models.asker(shop.folder, wanted=True)
+        assert second is not first
+        assert await models.asker(shop.folder, wanted=True) is second
 
 
 @pytest.mark.parametrize("written", ["", 'not JSON\n{"jsonrpc": "2.0", "id": 1}\n'])
