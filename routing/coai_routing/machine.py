@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-STRAINED_PERCENT: Final = 30.0
+STRAINED_PERCENT: Final = 50.0
 """Share of the last ten seconds in which somebody waited for a processor. A model that writes on an
-idle machine of two cores leaves it below 10, two busy programs beside it lift it above 60."""
+idle machine of two cores leaves it below 10, two busy programs beside it lift it above 60. Nearer
+the second, because an editor's own work beside the model comes in bursts and is no strain."""
 
 STRAINED_LOAD: Final = 1.75
 """Programs that want to run for each processor, where the kernel does not tell who waited."""

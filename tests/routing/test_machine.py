@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     ("told", "strained"),
     [
         ("some avg10=98.72 avg60=1.0 avg300=1.0 total=1\nfull avg10=0.00 avg60=0.0\n", True),
-        ("some avg10=30.00 avg60=0.0 avg300=0.0 total=1\n", True),
+        ("some avg10=50.00 avg60=0.0 avg300=0.0 total=1\n", True),
+        ("some avg10=45.00 avg60=0.0 avg300=0.0 total=1\n", False),
         ("some avg10=4.10 avg60=99.0 avg300=99.0 total=1\nfull avg10=99.00\n", False),
     ],
 )

@@ -64,10 +64,14 @@ BREATH: Final = 0.02
 """Seconds after an answer before anything is prepared for the next one."""
 
 WAITS: Final = 1.9
-"""Times its patience that a request which nobody asked for waits while the machine is busy."""
+"""Times its patience that a request which nobody asked for waits for a model that is slow because
+the machine is busy."""
 
-WAITS_INVOKED: Final = 4.8
+WAITS_INVOKED: Final = 4.5
 """The same for one that was asked for."""
+
+LAST_MOMENT: Final = 0.4
+"""The same for a line that is almost whole then."""
 
 DOCUMENTS: Final = 64
 """Documents whose typing and prompts are remembered; those used least recently give way."""
@@ -188,7 +192,8 @@ class Completer:
             return self._show(state, cursor, *known)
         settings = self._settings(cursor.uri)
         waits = WAITS_INVOKED if trigger is Trigger.INVOKED else WAITS
-        limit = asyncio.get_running_loop().time() + waits * settings.patience_ms / 1000
+        patience = settings.patience_ms / 1000
+        limit = asyncio.get_running_loop().time() + waits * patience
         if state.in_flight is not None and not state.in_flight.agrees(cursor):
             state.drop_in_flight()
         if state.in_flight is None and trigger is Trigger.AUTOMATIC:
@@ -197,7 +202,14 @@ class Completer:
             if delay > 0 and await happens(superseded, until=until):
                 return NoSuggestion(Reason.SUPERSEDED)
         return await self._awaited(
-            state, source, cursor, trigger, document=document, superseded=superseded, limit=limit
+            state,
+            source,
+            cursor,
+            trigger,
+            document=document,
+            superseded=superseded,
+            limit=limit,
+            patience=patience,
         )
 
     async def _awaited(
@@ -210,6 +222,7 @@ class Completer:
         document: Source,
         superseded: Signal,
         limit: float,
+        patience: float,
     ) -> Outcome:
         """Return what a completion in flight brings, one that is under way or a new one."""
         in_flight = state.in_flight or self._begin(state, source, cursor, trigger)
@@ -217,7 +230,9 @@ class Completer:
             while not in_flight.ended.is_set():
                 own = in_flight.cursor == cursor
                 news = in_flight.ended if own else in_flight.changed
-                if not await self._hears(in_flight, superseded, news, limit=limit):
+                if not await self._hears(
+                    in_flight, superseded, news, limit=limit, patience=patience
+                ):
                     # What is under way goes on: the next request may find it in the cache.
                     return NoSuggestion(Reason.MACHINE_BUSY)
                 if superseded.is_set():
@@ -238,15 +253,22 @@ class Completer:
             return self._show(state, cursor, known[0], origin, in_flight)
         return NoSuggestion(*(in_flight.refusal or (Reason.MODEL_SAID_NOTHING, "")))
 
-    async def _hears(self, in_flight: InFlightCompletion, *signals: Signal, limit: float) -> bool:
-        """Wait for one of several things; False if the limit passes and the machine is busy.
+    async def _hears(
+        self, in_flight: InFlightCompletion, *signals: Signal, limit: float, patience: float
+    ) -> bool:
+        """Wait for one of several things; False if the limit passes and that is no surprise.
 
-        A model elsewhere is as quick as it is, whatever this machine does.
+        It is none where the machine is busy and the last answers were slow. One that is late for
+        the first time is waited for, as is a line that is almost whole. A model elsewhere is as
+        quick as it is, whatever this machine does.
         """
-        if not await happens(*signals, until=limit):
-            if in_flight.here and self._strained():
-                return False
-            await Signal.first(*signals)
+        if await happens(*signals, until=limit):
+            return True
+        slow = in_flight.expected is not None and in_flight.expected > patience
+        if slow and in_flight.here and self._strained():
+            last = LAST_MOMENT * patience
+            return in_flight.ends_within(last) and await happens(*signals, until=limit + last)
+        await Signal.first(*signals)
         return True
 
     def _delay(

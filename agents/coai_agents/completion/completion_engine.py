@@ -303,6 +303,9 @@ class CompletionEngine:
                 sensitive=not backend.local and bool(find_secrets(prompt)),
             )
             fresh = self._fresh(state, backend, language, prompt)
+            if backend.speed is not None:
+                reading = fresh / backend.speed.prompt_tokens_per_second
+                in_flight.expected = reading + backend.speed.typical_ms / 1000
             try:
                 begins_well = await self._receive(
                     in_flight, backend, request, whole_block, primed=primed, healed=healed
@@ -313,7 +316,8 @@ class CompletionEngine:
                 begins_well = True
             finally:
                 if in_flight.flow is not None:
-                    self._pace.take(backend, in_flight.flow, fresh, in_flight.reply)
+                    now = asyncio.get_running_loop().time()
+                    self._pace.take(backend, in_flight.flow, fresh, in_flight.reply, now)
             self._prompting.learn(
                 state, backend, language, in_flight.reply, session=session, tail=begun
             )

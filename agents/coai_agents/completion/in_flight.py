@@ -20,6 +20,7 @@ from coai_agents.completion.stop.fitting import Ground
 from coai_agents.completion.stop.indentation import indented_as_the_file
 from coai_agents.completion.stop.line_extent import End, Extent, find_end
 from coai_agents.completion.stop.wrapping import code_of
+from coai_routing.pool.speed import TYPICAL_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -62,6 +63,8 @@ class InFlightCompletion:
     """Why nothing will come, with details; None unless it failed."""
     flow: Flow | None = None
     """When the pieces of the answer that is coming came."""
+    expected: float | None = None
+    """Seconds that a usual line takes, by the pace of the last answers; None if that is unknown."""
     patient_until: float = float("inf")
     """When patience is over, in the event loop's time."""
     hurried: bool = False
@@ -93,6 +96,10 @@ class InFlightCompletion:
             return True
         # Before the first piece has come nothing speaks for it; asking anew costs one token.
         return bool(self.text) and (self.text.startswith(typed) or typed.startswith(self.text))
+
+    def ends_within(self, seconds: float) -> bool:
+        """Say whether a line that is being written is likely to be whole so soon."""
+        return self.flow is not None and self.flow.rest(TYPICAL_TOKENS) <= seconds
 
     def notify(self) -> None:
         """Wake everybody who waits."""

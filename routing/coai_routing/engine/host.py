@@ -19,6 +19,7 @@ import os
 import secrets
 import signal
 import sys
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from coai_routing.background import Background
@@ -52,8 +53,6 @@ WATCH_SECONDS = 5.0
 _HANDSHAKE_SECONDS = 10.0
 _ALIVE_SECONDS = 1.0
 _EXIT_SECONDS = 15.0
-_MEASURE_TRIES = 20
-_PATIENT_TRIES = 2
 _COMPLAINT_LOOKS = 20
 _COMPLAINT_PAUSE = 0.1
 _CPU_BATCH = 128
@@ -242,23 +241,11 @@ class EngineHost:
             give_up=self._ending.is_set,
         )
         is_quiet = functools.partial(speed_probe.machine_is_quiet, options.threads or 1)
-        for attempt in range(_MEASURE_TRIES):
-            # At first someone may be waiting for their first completion.
-            await asyncio.sleep(min(0.5 * 2**attempt, 60.0))
-            try:
-                found = await asyncio.to_thread(
-                    speed_probe.measure_if_quiet,
-                    measure,
-                    is_quiet,
-                    insist=attempt >= _PATIENT_TRIES,
-                )
-                if found is not None:
-                    self._publish(speed=found.speed)
-                if found is not None and found.quiet:
+        async with aclosing(speed_probe.measurements(measure, is_quiet)) as measurements:
+            async for found in measurements:
+                self._publish(speed=found.speed)
+                if found.quiet:
                     await asyncio.to_thread(speed_probe.keep_speed, directory, key, found.speed)
-                    return
-            except OSError as error:
-                _log.warning("The engine's speed was not measured: %s", error)
 
 
 async def complaints(files: HostFiles) -> str:

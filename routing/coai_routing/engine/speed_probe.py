@@ -8,6 +8,7 @@ machine busy is too low, by several times: it is better than none, but it is not
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import http.client
 import json
@@ -25,7 +26,7 @@ from coai_routing.own_files import write_own_file
 from coai_routing.pool.speed import Probe, Speed, Timing, probing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
     from pathlib import Path
 
     from coai_routing.engine.state import EngineEndpoint, EngineOptions
@@ -44,6 +45,8 @@ ROUNDS = 2
 
 _ENOUGH = 0.75
 _LOOK_SECONDS = 0.3
+_TRIES = 20
+_PATIENT_TRIES = 2
 _REQUEST_SECONDS = 60.0
 _ANSWER_SECONDS = 5.0
 
@@ -204,6 +207,34 @@ def measure_if_quiet(
     quiet = is_quiet()
     speed = measure() if quiet or insist else None
     return None if speed is None else Measurement(speed, quiet and is_quiet())
+
+
+async def measurements(
+    measure: Callable[[], Speed | None],
+    is_quiet: Callable[[], bool],
+    *,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> AsyncGenerator[Measurement]:
+    """Yield what is measured: one figure of a busy machine at most, and the first of a quiet one.
+
+    A busy machine's figure is better than none, but each takes seconds from whoever waits for a
+    completion, and the answers themselves tell how fast the model is there.
+    """
+    known = False
+    for attempt in range(_TRIES):
+        # At first someone may be waiting for their first completion.
+        await pause(min(0.5 * 2**attempt, 60.0))
+        insist = attempt >= _PATIENT_TRIES and not known
+        try:
+            found = await asyncio.to_thread(measure_if_quiet, measure, is_quiet, insist=insist)
+        except OSError as error:
+            _log.warning("The engine's speed was not measured: %s", error)
+            continue
+        if found is not None:
+            known = True
+            yield found
+            if found.quiet:
+                return
 
 
 def leaves_enough(*, busy_percent: float, cpus: int, threads: int) -> bool:

@@ -134,8 +134,9 @@ class CompletionSettings(Section):
         description=(
             "How long a suggestion of several lines is waited for before the whole lines that are "
             "there are shown; the rest is the next suggestion. Three times as long if it was asked "
-            "for explicitly. While other programs keep the machine busy, a request ends after less "
-            "than twice as long, or five times if it was asked for."
+            "for explicitly. While other programs keep the machine busy and the last answers were "
+            "slow, a request ends after less than two and a half times as long, or five times if "
+            "it was asked for."
         ),
     )
     backend: Annotated[

@@ -21,6 +21,7 @@ from coai_routing.engine.speed_probe import (
     leaves_enough,
     measure_if_quiet,
     measure_speed,
+    measurements,
     speed_key,
     speeds_file,
 )
@@ -31,6 +32,7 @@ from coai_routing.request import ModelRequest
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
+    from collections.abc import Iterator
 
     from tests.support.llama import LlamaServer
 
@@ -84,6 +86,52 @@ def test_a_busy_machine_is_measured_late_and_its_figure_marked(
     looks = iter(quiet)
     assert measure_if_quiet(lambda: SPEED, lambda: next(looks), insist=insist) == expected
     assert next(looks, None) is None
+
+
+@pytest.mark.parametrize(
+    ("quiet", "measured", "told"),
+    [
+        (repeat(True), 1, [True]),
+        (repeat(False), 1, [False]),
+        # Busy at first: one figure then, and one as soon as it is quiet.
+        (iter([*[False] * 6, True, True]), 2, [False, True]),
+        # Quiet when it began and busy when it ended: that was the one figure of a busy machine.
+        (iter([True, False, *[False] * 30]), 1, [False]),
+    ],
+    ids=["quiet", "busy", "busy, then quiet", "busy meanwhile"],
+)
+async def test_a_busy_machine_is_measured_once(
+    quiet: Iterator[bool], measured: int, told: list[bool]
+) -> None:
+    count = 0
+
+    def measure() -> Speed:
+        nonlocal count
+        count += 1
+        return SPEED
+
+    async def pause(seconds: float) -> None:
+        assert seconds > 0
+
+    found = measurements(measure, lambda: next(quiet), pause=pause)
+    assert [one.quiet async for one in found] == told
+    assert count == measured
+
+
+async def test_a_server_that_does_not_answer_is_asked_again() -> None:
+    answers = iter([ConnectionError("gone"), SPEED])
+
+    def measure() -> Speed:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    async def pause(_: float) -> None:
+        pass
+
+    found = measurements(measure, lambda: True, pause=pause)
+    assert [one.speed async for one in found] == [SPEED]
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,12 @@ FEWEST_TOKENS: Final = 192
 FEWEST_FIRST: Final = 96
 """The same for a prompt that is read first."""
 
-FEWEST_STRAINED: Final = 64
-"""The same while other programs keep the machine busy: the lines around the cursor."""
+STRAINED_SHARE: Final = 0.5
+"""Of these times, what reading may take while other programs keep the machine busy: writing the
+line takes several times as long as well, and has to end within the patience that is left."""
+
+FEWEST_STRAINED: Final = 48
+"""The fewest tokens while other programs keep the machine busy: the lines around the cursor."""
 
 MOST_TOKENS: Final = 6144
 """More than this does not help fill-in-the-middle models of the sizes that keep up with typing."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.completion.prompt.budget import DEFAULT_PROMPT_SPEED
 from coai_routing.pool.speed import Speed
 from coai_routing.running_mean import blended
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 NEWEST: Final = 0.5
 """The weight of the newest figure: a compiler starts and ends within a few answers."""
+
+FEWEST_TIMED: Final = 2
+"""Pieces of an answer between which there is a time."""
+
+UNMEASURED: Final = Speed(DEFAULT_PROMPT_SPEED, 50.0)
+"""What an answer's own account of its time is blended with before anything was measured: a 0.5B
+model on two idle cores."""
 
 FEWEST_READ: Final = 24
 FEWEST_WRITTEN: Final = 4
@@ -40,6 +48,16 @@ class Flow:
         self.last = now
         self.pieces += 1
 
+    def rest(self, pieces: int) -> float:
+        """Return the seconds until so many have come, if they come as those before: one at least.
+
+        Infinity while too few have come to tell.
+        """
+        if self.first is None or self.pieces < FEWEST_TIMED:
+            return float("inf")
+        each = (self.last - self.first) / (self.pieces - 1)
+        return each * max(1, pieces - self.pieces)
+
 
 class Pace:
     """Each backend's speed of late."""
@@ -56,18 +74,28 @@ class Pace:
         speed = self._speeds.get(backend.key)
         return backend if speed is None else replace(backend, speed=speed)
 
-    def take(self, backend: Backend, flow: Flow, fresh: float, reply: ModelReply | None) -> None:
-        """Take an answer in; `fresh` is how many tokens of its prompt were new, about.
+    def take(
+        self, backend: Backend, flow: Flow, fresh: float, reply: ModelReply | None, now: float
+    ) -> None:
+        """Take an answer in that ended now; `fresh` tokens of its prompt were new, about.
 
         The backend's own account counts where there is one: an answer that was long enough is cut
         off before its end. What only the clock tells can show a backend to be slower than it was
-        measured, not faster: nobody knows what was in its cache.
+        measured, not faster: nobody knows what was in its cache. An answer that was given up before
+        it began can only show it to be slower than it is known to be.
         """
         measured = self._measured.get(backend.key)
         if measured is None:
-            return
+            if reply is None or not (reply.timings.prompt_ms or reply.timings.output_ms):
+                return
+            measured = UNMEASURED
         known = self._speeds.get(backend.key, measured)
         read, written = _read(flow, fresh, reply, measured), _written(flow, reply, measured)
+        if flow.first is None and reply is None and fresh >= FEWEST_READ:
+            most = fresh / max(1e-3, now - flow.began)
+            read = min(known.prompt_tokens_per_second, most)
+        if read is None and written is None:
+            return
         prompt, output = known.prompt_tokens_per_second, known.output_tokens_per_second
         self._speeds[backend.key] = Speed(
             prompt if read is None else blended(prompt, read, NEWEST),

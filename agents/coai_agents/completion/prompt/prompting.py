@@ -21,6 +21,7 @@ from coai_agents.completion.prompt.budget import (
     FREEZE_FACTOR,
     PATIENT_FACTOR,
     RESERVED_TOKENS,
+    STRAINED_SHARE,
     prompt_budget,
     share_out,
 )
@@ -142,6 +143,8 @@ class Prompting:
             if tokens <= self.room(backend, settings):
                 return session
         factor = PATIENT_FACTOR if waits else FREEZE_FACTOR
+        if self._strained():
+            factor *= STRAINED_SHARE
         moved = None
         if session is not None and backend.reads_ahead:
             moved = self._move(session, source, cursor, settings, backend, factor=factor)
