@@ -74,7 +74,11 @@ def _severity(source: Source, span: Span, known: Severity, confidence: Confidenc
     by_form = confidence is Confidence.FORM
     rank = known.rank if by_form else Severity.WARNING.rank
     of_tests = source.path is not None and _TESTS.search(source.path.as_posix()) is not None
-    if of_tests or (not by_form and _in_comment(source, span.start)):
+    if (
+        of_tests
+        or confidence is Confidence.GUESS
+        or (not by_form and _in_comment(source, span.start))
+    ):
         rank += 1
     return list(Severity)[min(rank, Severity.INFORMATION.rank) - 1]
 
