@@ -171,7 +171,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--every", type=int, default=1, metavar="N", help="only each Nth file of good code"
     )
     parser.add_argument(
-        "--clean", type=Path, metavar="DIR", help="this folder is good code, in place of Python's"
+        "--clean",
+        type=Path,
+        nargs="+",
+        metavar="DIR",
+        help="these folders are good code, in place of Python's",
     )
     parser.add_argument("--hostile", action="store_true", help="only texts made to break it")
     parser.add_argument(

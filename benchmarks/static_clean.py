@@ -82,10 +82,11 @@ def good_files() -> list[Path]:
     return sorted(found)
 
 
-def files_of(folder: Path) -> list[Path]:
-    """Return the files of a folder that are analysed, tests left out."""
+def files_of(folders: Iterable[Path]) -> list[Path]:
+    """Return the files of folders that are analysed, tests left out."""
     return sorted(
         path
+        for folder in folders
         for path in folder.rglob("*")
         if path.is_file()
         and _EXCLUDED.isdisjoint(path.relative_to(folder).parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from math import inf
 from time import perf_counter
@@ -18,6 +19,21 @@ if TYPE_CHECKING:
 
 RULE: Final = "secret-found"
 
+
+_TESTS: Final = re.compile(
+    r"/(?:tests?|specs?|__tests__|testdata|fixtures|testing)/[^\0]{1,400}$"
+    r"|/(?:test_[^/]{1,200}|conftest\.py|[^/]{1,200}[._-](?:test|spec)\.\w{1,5})$",
+    re.IGNORECASE,
+)
+"""Files whose secrets are most often made up for a test."""
+
+_COMMENT: Final = re.compile(r"[ \t]{0,200}(?:/\*|\*|//)")
+"""How a line begins that is a comment, also one within a block. Not `#`, with which settings that
+were in use are switched off; but see `_HASH`."""
+
+_HASH: Final = re.compile(r"[ \t]{0,200}#")
+_HASH_LANGUAGES: Final = frozenset({"python", "ruby"})
+"""Languages that document code in lines that begin with `#`."""
 
 WINDOW: Final = 250_000
 """Characters that are searched between two looks at the clock."""
@@ -43,11 +59,7 @@ def secrets_in(source: Source, deadline: float = inf) -> tuple[list[Finding], in
                         rule=RULE,
                         span=span,
                         message=f"{concept.message} ({secret.kind})",
-                        severity=(
-                            concept.severity
-                            if secret.confidence is Confidence.FORM
-                            else Severity.WARNING
-                        ),
+                        severity=_severity(source, span, concept.severity, secret.confidence),
                         uri=source.uri,
                         version=source.version,
                         cwe=concept.cwe,
@@ -55,6 +67,28 @@ def secrets_in(source: Source, deadline: float = inf) -> tuple[list[Finding], in
                 )
         start = end
     return found, min(start, len(text))
+
+
+def _severity(source: Source, span: Span, known: Severity, confidence: Confidence) -> Severity:
+    """Say how much a secret matters: less for each thing that speaks for an example."""
+    by_form = confidence is Confidence.FORM
+    rank = known.rank if by_form else Severity.WARNING.rank
+    of_tests = source.path is not None and _TESTS.search(source.path.as_posix()) is not None
+    if (
+        of_tests
+        or confidence is Confidence.GUESS
+        or (not by_form and _in_comment(source, span.start))
+    ):
+        rank += 1
+    return list(Severity)[min(rank, Severity.INFORMATION.rank) - 1]
+
+
+def _in_comment(source: Source, offset: int) -> bool:
+    """Say whether the line of a place is a comment, as far as the line itself tells."""
+    line = source.text.rfind("\n", 0, offset) + 1
+    return _COMMENT.match(source.text, line, offset) is not None or (
+        source.language in _HASH_LANGUAGES and _HASH.match(source.text, line, offset) is not None
+    )
 
 
 def masking(finding: Finding) -> Finding:
