@@ -262,10 +262,15 @@ READS_WHAT_IS_OURS = {
     *("agents/fixes/fixers.py", "agents/analysis/rules/rule_pages.py"),
     *("agents/analysis/rules/rules.py", "agents/analysis/run/ruff.py"),
     *("agents/symbols/hover.py", "agents/syntax/language.py", "agents/git.py"),
-    "agents/specialists/performance/known.py",
+    *("agents/specialists/performance/known.py", "agents/specialists/refactoring/shapes.py"),
+    "agents/specialists/choosing/tree.py",
+    # Files of the system: who runs, and since when.
+    "agents/workflows/journal/owners.py",
+    # A database of advisories that the user names or fetches; too large to be read at once.
+    "agents/specialists/security/advisories/database.py",
     *("agents/specialists/fixing/candidates.py", "agents/specialists/diagnosing/knowledge.py"),
 }
-"""Modules that open files of COAI's own, which come with it or which it has made."""
+"""Modules that open files of COAI's own or the user's, and none of a workspace."""
 
 
 def test_only_one_module_opens_files_of_a_workspace() -> None:

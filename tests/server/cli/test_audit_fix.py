@@ -177,7 +177,8 @@ def test_the_short_way_knows_every_option_of_the_long_one() -> None:
         for name in (*parameter.opts, *parameter.secondary_opts)
         if name.startswith("--") and "completion" not in name and name != "--help"
     }
-    assert known == {*alone.VALUES, *alone.SWITCHES}
+    assert known == {*alone.VALUES, *alone.SWITCHES, *alone.LEFT}
+    assert all(alone.read([name, "x"]) is None for name in alone.LEFT)
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,9 @@ def test_what_was_not_looked_at_is_a_notification(folder: Path, coai: InProcess)
     document = coai("audit", str(folder), "--format", "sarif").document
     Sarif.model_validate(document)
     (invocation,) = document["runs"][0]["invocations"]
-    (notice,) = invocation["toolExecutionNotifications"]
-    assert "values were not followed" in notice["message"]["text"]
+    # A machine with other work may have had no time for the rest of it, and says that as well.
+    notices = [each["message"]["text"] for each in invocation["toolExecutionNotifications"]]
+    assert sum("values were not followed" in each for each in notices) == 1
 
 
 def test_nothing_found_is_valid_too(folder: Path, coai: InProcess) -> None:

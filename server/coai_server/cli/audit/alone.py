@@ -36,6 +36,10 @@ SWITCHES: Final = {
 }
 
 
+LEFT: Final = frozenset({"--triage", "--model", "--no-model"})
+"""Options that ask a model, which takes longer than typer: they are left to it."""
+
+
 def read(arguments: Sequence[str]) -> Options | None:
     """Return what is asked for, or None if that is typer's to say."""
     fields: dict[str, Any] = {}
