@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -31,7 +32,8 @@ async def explain(source: Source, target: Target, asker: Asker) -> Report:
     from coai_agents.specialists.explaining import agent  # noqa: PLC0415 - for one function each
 
     located = locate(source, target)
-    analysis = analyse(source)
+    # A door that serves several at once goes on meanwhile.
+    analysis = await asyncio.to_thread(analyse, source)
     report = await agent.explain(located, asker, findings=analysis.findings, path=target.file)
     if not target.first:
         return report

@@ -60,6 +60,18 @@ class Departed:
     content_bytes: int
     why: str
 
+    def as_json(self) -> dict[str, str | int]:
+        """Return it for scripts and editors."""
+        return {
+            "at": self.at.isoformat(),
+            "host": self.host,
+            "endpoint": self.endpoint,
+            "model": self.model,
+            "capability": self.capability,
+            "bytes": self.content_bytes,
+            "why": self.why,
+        }
+
 
 class EgressLog:
     """Writes departures. `record` is for an event loop; the file is used in threads."""

@@ -135,6 +135,21 @@ class ModelStats:
     """The mean wait for the first word."""
     total_ms: float
 
+    def as_json(self) -> dict[str, str | int | float | None]:
+        """Return it for scripts and editors."""
+        return {
+            "alias": self.alias,
+            "model": self.model,
+            "calls": self.calls,
+            "answered": self.answered,
+            "promptTokens": self.prompt_tokens,
+            "cachedTokens": self.cached_tokens,
+            "outputTokens": self.output_tokens,
+            "costUsd": self.cost_usd,
+            "firstMs": self.first_ms,
+            "totalMs": self.total_ms,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class CallTotals:

@@ -32,20 +32,7 @@ def log(
 
     departed = read_departures(location(), limit=limit)
     if as_json:
-        write_json(
-            [
-                {
-                    "at": one.at.isoformat(),
-                    "host": one.host,
-                    "endpoint": one.endpoint,
-                    "model": one.model,
-                    "capability": one.capability,
-                    "bytes": one.content_bytes,
-                    "why": one.why,
-                }
-                for one in departed
-            ]
-        )
+        write_json([one.as_json() for one in departed])
         return
     to = console()
     if not departed:

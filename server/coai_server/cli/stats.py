@@ -58,7 +58,7 @@ def stats(
         write_text(plot, bars(drawn, title="Cost a day", unit="USD"))
         notices().print(f"Drawn: {plot}")
     if as_json:
-        write_json([_document(row) for row in rows])
+        write_json([row.as_json() for row in rows])
     else:
         _show(rows, days)
         _show_completions(since)
@@ -147,18 +147,3 @@ def _show_standings(books: Any, *, as_json: bool) -> None:  # noqa: ANN401 - imp
         to.print("Nothing was learned of any model yet.")
     for (capability, alias), (mean, weight) in means:
         to.print(f"{capability}: {alias} {mean:.2f} (on {weight:.0f} verdicts)")
-
-
-def _document(row: ModelStats) -> dict[str, Any]:
-    return {
-        "alias": row.alias,
-        "model": row.model,
-        "calls": row.calls,
-        "answered": row.answered,
-        "promptTokens": row.prompt_tokens,
-        "cachedTokens": row.cached_tokens,
-        "outputTokens": row.output_tokens,
-        "costUsd": row.cost_usd,
-        "firstMs": row.first_ms,
-        "totalMs": row.total_ms,
-    }

@@ -68,21 +68,7 @@ def _read_usage(budget: BudgetSettings) -> dict[str, Any]:
         "days": DAYS,
         "spending": read_spending(budget),
         "perDay": [{"day": day, "calls": calls, "usd": cost} for day, calls, cost in days],
-        "models": [
-            {
-                "alias": row.alias,
-                "model": row.model,
-                "calls": row.calls,
-                "answered": row.answered,
-                "promptTokens": row.prompt_tokens,
-                "cachedTokens": row.cached_tokens,
-                "outputTokens": row.output_tokens,
-                "costUsd": row.cost_usd,
-                "firstMs": row.first_ms,
-                "totalMs": row.total_ms,
-            }
-            for row in read_stats(location(), since=since)
-        ],
+        "models": [row.as_json() for row in read_stats(location(), since=since)],
     }
 
 
@@ -109,15 +95,4 @@ def _read_completions() -> dict[str, Any] | None:
 def _read_departures() -> list[dict[str, Any]]:
     from coai_routing.privacy.departures import location, read_departures  # noqa: PLC0415 - as above
 
-    return [
-        {
-            "at": one.at.isoformat(),
-            "host": one.host,
-            "endpoint": one.endpoint,
-            "model": one.model,
-            "capability": one.capability,
-            "bytes": one.content_bytes,
-            "why": one.why,
-        }
-        for one in read_departures(location(), limit=DEPARTURES)
-    ]
+    return [one.as_json() for one in read_departures(location(), limit=DEPARTURES)]
