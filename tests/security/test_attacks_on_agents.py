@@ -6,6 +6,7 @@ invariants of the program: where it changes a file, what it shows, and what a pr
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import subprocess
@@ -29,6 +30,13 @@ from coai_agents.specialists.fixing.agent import fix_findings
 from coai_agents.specialists.fixing.tally import Tried
 from coai_agents.specialists.performance.agent import report, tune
 from coai_agents.specialists.performance.profiles.profile import Cost, Frame, Profile
+from coai_agents.specialists.refactoring.agent import Request, by_model
+from coai_agents.specialists.refactoring.rewriting import MODEL_KINDS
+from coai_agents.specialists.refactoring.site import RefusalError
+from coai_agents.specialists.reviewing.agent import review
+from coai_agents.specialists.reviewing.comments import report_of
+from coai_agents.specialists.reviewing.diffs import Diff, between
+from coai_agents.specialists.reviewing.forms import github
 from coai_agents.specialists.shown import as_markdown
 from coai_agents.specialists.targets import Target, locate
 from coai_agents.specialists.untrusted import invisible
@@ -71,6 +79,8 @@ class Obedient:
     def __init__(self, attack: Attack) -> None:
         self._attack = attack
         self.in_form = True
+        self.remarks = ""
+        """Where its answer is a remark on a change, the place of it."""
         self.questions: list[Question] = []
 
     async def answer(self, question: Question) -> Routed:
@@ -90,6 +100,8 @@ class Obedient:
     def _reply(self, question: Question) -> ModelReply:
         obeyed, request = self._attack.obeyed, question.request
         text = f"{obeyed}\n"
+        if self.remarks:
+            text += "".join(f"{self.remarks} {line}\n" for line in obeyed.splitlines())
         if request.json_schema is not None and self.in_form:
             # So that it gets as far as it can.
             keys = cast("dict[str, Any]", request.json_schema["properties"])
@@ -183,6 +195,25 @@ async def hurrying(stage: Stage) -> None:
     stays(stage, state.after)
 
 
+async def refactoring(stage: Stage) -> None:
+    for kind in MODEL_KINDS:
+        request = Request(kind, stage.source, stage.located.span, path=stage.attack.path)
+        with contextlib.suppress(RefusalError):
+            stays(stage, (await by_model(request, stage.asker)).change.after)
+
+
+async def reviewing(stage: Stage) -> None:
+    path, text = stage.attack.path, stage.attack.text
+    line = text[: text.index("def target")].count("\n") + 2
+    stage.router.remarks = f"{path}:{line}"
+    before = text[: text.index("def target")]
+    made = await review(Diff((between(path, before, text),), (), {path: text}), stage.asker)
+    told = github(made.comments, made.notes)
+    for body in (told["body"], *(each["body"] for each in told["comments"])):
+        shows_markdown(body)
+    shows(report_of(made.comments, made.notes))
+
+
 async def structuring(stage: Stage) -> None:
     folder = stage.folder
     names = {stage.attack.path, "lib.py", *(each for some in stage.attack.commits for each in some)}
@@ -216,6 +247,8 @@ AGENTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
     "document, out of form": documenting_out_of_form,
     "fix": fixing,
     "perf": hurrying,
+    "refactor": refactoring,
+    "review": reviewing,
     "architecture": structuring,
     "hover": hovering,
 }
