@@ -21,7 +21,7 @@ from coai_agents.analysis.rules.queries import compiled, search
 from coai_agents.analysis.rules.user_rules import findings as findings_of_user_rules
 from coai_agents.analysis.run.large import excess, patterns_in
 from coai_agents.analysis.run.ruff import MAX_CHARACTERS, RuffError, complementing, ruff_findings
-from coai_agents.analysis.shapes.go import check_go
+from coai_agents.analysis.shapes.go.checks import check_go
 from coai_agents.analysis.shapes.native import check_native
 from coai_agents.analysis.texts.embedded import embedded, with_language
 from coai_agents.analysis.texts.reading import findings_of_texts

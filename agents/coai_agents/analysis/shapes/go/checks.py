@@ -1,0 +1,67 @@
+"""Go: all that a file's functions show by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coai_agents.analysis.shapes.go import contexts, conversions, marshalling, nonces
+from coai_agents.analysis.shapes.go.bounds import Bounds
+from coai_agents.analysis.shapes.go.function import GoFile, GoFunction
+from coai_agents.analysis.shapes.go.tree import text, walk
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+    from coai_agents.analysis.findings.report import Reporter
+
+
+def check_go(root: Node, report: Reporter) -> None:
+    """Report what the functions of a Go file show by themselves."""
+    file = GoFile(root)
+    functions = [GoFunction(body, file) for body in file.bodies]
+    bounds = Bounds(file, functions)
+    called = _members_used(root)
+    for function in functions:
+        for node in function.nodes:
+            _check(function, node, report, bounds, called)
+
+
+def _check(
+    function: GoFunction, node: Node, report: Reporter, bounds: Bounds, called: set[str]
+) -> None:
+    match node.type:
+        case "call_expression":
+            conversions.check(function, node, report)
+            nonces.check(function, node, report)
+            marshalling.check(function, node, report)
+            contexts.check_detached(function, node, report)
+        case "short_var_declaration" | "assignment_statement":
+            contexts.check_cancel(function, node, report, called)
+        case "go_statement":
+            contexts.check_started(function, node, report)
+        case "for_statement":
+            contexts.check_loop(node, report)
+        case "index_expression" | "slice_expression":
+            bounds.check(function, node, report)
+        case _:
+            pass
+
+
+def _members_used(root: Node) -> set[str]:
+    """Return the members that a file calls, hands on or reads, not those that it only sets."""
+    found: set[str] = set()
+    for node in walk(root):
+        if node.type != "selector_expression":
+            continue
+        listed = node.parent
+        assigned = (
+            listed.parent if listed is not None and listed.type == "expression_list" else None
+        )
+        if (
+            assigned is not None
+            and assigned.type == "assignment_statement"
+            and assigned.child_by_field_name("left") == listed
+        ):
+            continue
+        found.add(text(node.child_by_field_name("field")))
+    return found
