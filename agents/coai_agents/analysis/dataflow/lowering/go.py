@@ -48,6 +48,8 @@ class _Go(Adapter):
         self._results: list[Expr] = []
         """The results that have names, of the function around."""
         self._methods: dict[str, list[Statement]] = {}
+        self._converted = _converted(tree.root)
+        """The file's own types that are made of another one, and are not structs."""
         self.expressions = {
             "identifier": self.identifier,
             "type_identifier": self.identifier,
@@ -127,6 +129,8 @@ class _Go(Adapter):
                 passed.append(Argument(self.first(child), spread=True))
             elif child.type not in self.ignored:
                 passed.append(Argument(self.expr(child)))
+        if len(passed) == 1 and self.name_of(node, "function") in self._converted:
+            return passed[0].value  # the same value by another name
         return Call(node, self.field(node, "function"), passed)
 
     def _unary(self, node: Node) -> Expr:
@@ -342,3 +346,16 @@ class _Go(Adapter):
             default = child.type == "default_case"
             cases.append(Case(patterns, self.body(statements), default))
         return [*before, Switch(node, self.field(node, "value"), cases)]
+
+
+def _converted(root: Node) -> frozenset[str]:
+    return frozenset(
+        name.text.decode("utf-8", "replace")
+        for declaration in root.named_children
+        if declaration.type == "type_declaration"
+        for spec in declaration.named_children
+        if (made := spec.child_by_field_name("type")) is not None
+        and made.type in ("type_identifier", "slice_type")
+        and (name := spec.child_by_field_name("name")) is not None
+        and name.text is not None
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.analysis.shapes.go.function import DEPTH
 from coai_agents.analysis.shapes.go.tree import (
     FUNCTIONS,
     arguments,
@@ -84,7 +85,7 @@ class Bounds:
         beyond = any(each is not None and each > capacity for each in (low, high))
         return beyond or (low is not None and high is not None and low > high)
 
-    def _sizes(self, function: GoFunction, node: Node) -> Sizes | None:
+    def _sizes(self, function: GoFunction, node: Node, depth: int = 0) -> Sizes | None:
         """Return the length and the capacity of a list that is made in sight."""
         declared = re.fullmatch(r"\[(\d+)\].+", function.types.get(text(node), ""))
         if declared is not None:
@@ -96,15 +97,15 @@ class Bounds:
             sizes = [function.number(each) for each in arguments(value)[1:]]
             if sizes and sizes[0] is not None and sizes[-1] is not None:
                 return sizes[0], sizes[-1]
-        if value.type == "slice_expression":
-            return self._sliced(function, value)
+        if value.type == "slice_expression" and depth < DEPTH:
+            return self._sliced(function, value, depth + 1)
         if value.type == "composite_literal":
             return _written(function, value)
         return None
 
-    def _sliced(self, function: GoFunction, node: Node) -> Sizes | None:
+    def _sliced(self, function: GoFunction, node: Node, depth: int) -> Sizes | None:
         operand = node.child_by_field_name("operand")
-        whole = None if operand is None or operand == node else self._sizes(function, operand)
+        whole = None if operand is None else self._sizes(function, operand, depth)
         if whole is None:
             return None
         start, end = node.child_by_field_name("start"), node.child_by_field_name("end")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coai_agents.analysis.shapes.go import contexts, conversions, marshalling, nonces
+from coai_agents.analysis.shapes.go import contexts, conversions, marshalling, nonces, servers
 from coai_agents.analysis.shapes.go.bounds import Bounds
 from coai_agents.analysis.shapes.go.function import GoFile, GoFunction
 from coai_agents.analysis.shapes.go.tree import text, walk
@@ -35,12 +35,17 @@ def _check(
             nonces.check(function, node, report)
             marshalling.check(function, node, report)
             contexts.check_detached(function, node, report)
+            servers.check_framing(function, node, report)
+            servers.check_form(function, node, report)
         case "short_var_declaration" | "assignment_statement":
             contexts.check_cancel(function, node, report, called)
+            servers.check_key_callback(node, report)
+        case "keyed_element":
+            servers.check_key_callback(node, report)
         case "go_statement":
             contexts.check_started(function, node, report)
         case "for_statement":
-            contexts.check_loop(node, report)
+            contexts.check_loop(function, node, report)
         case "index_expression" | "slice_expression":
             bounds.check(function, node, report)
         case _:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.shapes.go.tree import BLOCKS, around, identifiers, text, walk
+from coai_agents.analysis.shapes.go.function import DEPTH
+from coai_agents.analysis.shapes.go.tree import BLOCKS, around, identifiers, statements, text, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,21 +109,8 @@ def _passed(block: Node, until: Node, name: str) -> Iterator[tuple[Node, bool]]:
 
 
 def _ends(block: Node) -> bool:
-    last = next(
-        (
-            e
-            for e in reversed(list(walk(block)))
-            if e.parent is not None
-            and e.parent.type == "statement_list"
-            and e.parent.parent == block
-        ),
-        None,
-    )
-    if last is None:
-        return False
-    if last.type in _ENDS:
-        return True
-    return text(last).startswith(_ENDING_CALLS)
+    last = statements(block)[-1:]
+    return bool(last) and (last[0].type in _ENDS or text(last[0]).startswith(_ENDING_CALLS))
 
 
 def _puts_right(block: Node, name: str) -> bool:
@@ -132,31 +120,42 @@ def _puts_right(block: Node, name: str) -> bool:
     )
 
 
-def _with(known: Range, function: GoFunction, name: str, test: Node, *, holds: bool) -> Range:
-    """Return a range with what a condition proves."""
-    if test.type == "parenthesized_expression":
-        return _with(known, function, name, test.named_children[0], holds=holds)
+def _with(
+    known: Range, function: GoFunction, name: str, test: Node, *, holds: bool, depth: int = 0
+) -> Range:
+    """Return a range with what a condition proves; one that is too long proves what it likes."""
+    if depth > DEPTH:
+        return _tested(known)
+    depth += 1
+    while (inner := _within(test)) is not None:
+        holds = holds != (test.type == "unary_expression")
+        test = inner
     operator = text(test.child_by_field_name("operator"))
-    operand = test.child_by_field_name("operand")
     left, right = test.child_by_field_name("left"), test.child_by_field_name("right")
-    if operator == "!" and operand is not None:
-        return _with(known, function, name, operand, holds=not holds)
     if left is None or right is None:
         # A function of one's own that tests it.
         return _tested(known) if name in identifiers(test) else known
     if operator in ("&&", "||"):
         if (operator == "&&") != holds:
-            return _either(known, function, name, (left, right), holds=holds)
-        known = _with(known, function, name, left, holds=holds)
-        return _with(known, function, name, right, holds=holds)
+            return _either(known, function, name, (left, right), holds=holds, depth=depth)
+        known = _with(known, function, name, left, holds=holds, depth=depth)
+        return _with(known, function, name, right, holds=holds, depth=depth)
     if text(left) != name and text(right) == name:
         left, right, operator = right, left, _MIRRORED.get(operator, "")
-    if operator not in _NEGATED:
-        return known
     if text(left) != name:
         # Something is computed of it and compared: nobody can tell here what that proves.
         return _tested(known) if name in identifiers(left) | identifiers(right) else known
+    if operator not in _NEGATED:
+        return known
     return _compared(known, function.number(right), operator if holds else _NEGATED[operator])
+
+
+def _within(test: Node) -> Node | None:
+    """Return what is in brackets, or negated; None for another test."""
+    if test.type == "parenthesized_expression":
+        return test.named_children[0]
+    negated = test.type == "unary_expression" and text(test).startswith("!")
+    return test.child_by_field_name("operand") if negated else None
 
 
 def _tested(known: Range) -> Range:
@@ -164,10 +163,16 @@ def _tested(known: Range) -> Range:
 
 
 def _either(
-    known: Range, function: GoFunction, name: str, halves: tuple[Node, Node], *, holds: bool
+    known: Range,
+    function: GoFunction,
+    name: str,
+    halves: tuple[Node, Node],
+    *,
+    holds: bool,
+    depth: int,
 ) -> Range:
     """Return a range after one of two conditions: what both prove."""
-    one, other = (_with(Range(), function, name, half, holds=holds) for half in halves)
+    one, other = (_with(Range(), function, name, half, holds=holds, depth=depth) for half in halves)
     lows, highs = (one.low, other.low), (one.high, other.high)
     return Range(
         known.low if None in lows else min(low for low in lows if low is not None),

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.findings.findings import Confidence, Severity
+from coai_agents.analysis.shapes.go.function import DEPTH
 from coai_agents.analysis.shapes.go.tree import (
     BLOCKS,
     FUNCTIONS,
@@ -195,7 +196,7 @@ def _on_every_way(made: Node, name: str) -> bool:
     return _passes(after, name, ends=True)
 
 
-def _passes(after: list[Node], name: str, *, ends: bool) -> bool:
+def _passes(after: list[Node], name: str, *, ends: bool, depth: int = 0) -> bool:
     """Say whether each way through statements calls a function before it leaves them.
 
     With `ends` falling off their end counts as leaving.
@@ -205,27 +206,36 @@ def _passes(after: list[Node], name: str, *, ends: bool) -> bool:
             return True
         if each.type == "return_statement":
             return False
-        if not all(_passes(inner, name, ends=False) for inner in _branches(each)):
+        if not all(
+            depth > DEPTH or _passes(inner, name, ends=False, depth=depth + 1)
+            for inner in _branches(each)
+        ):
             return False
     return not ends
 
 
-def _calls(statement: Node, name: str) -> bool:
+def _calls(statement: Node, name: str, depth: int = 0) -> bool:
     """Say whether a statement calls a function for sure."""
     if statement.type in ("expression_statement", "go_statement"):
         return any(
             each.type == "call_expression" and text(callee(each)) == name
             for each in walk(statement)
         )
+    if depth > DEPTH:
+        return True
     if statement.type == "block":
-        return any(_calls(each, name) for each in statements(statement))
+        return any(_calls(each, name, depth + 1) for each in statements(statement))
     branches = _branches(statement)
     whole = statement.type == "select_statement" or (
         statement.type == "if_statement"
         and statement.child_by_field_name("alternative") is not None
     )
     whole = whole or any(each.type == "default_case" for each in statement.named_children)
-    return bool(branches) and whole and all(any(_calls(e, name) for e in b) for b in branches)
+    return (
+        bool(branches)
+        and whole
+        and all(any(_calls(each, name, depth + 1) for each in branch) for branch in branches)
+    )
 
 
 def _branches(statement: Node) -> list[list[Node]]:
@@ -315,10 +325,10 @@ def is_requested(place: Node) -> bool:
 # -------------------------------------------------------------------------- loops without an end
 
 
-def check_loop(node: Node, report: Reporter) -> None:
+def check_loop(function: GoFunction, node: Node, report: Reporter) -> None:
     """Report a loop that waits or works for ever, whatever becomes of its context."""
     body = node.child_by_field_name("body")
-    if body is None or not _is_endless(node) or not is_requested(node):
+    if body is None or not _is_endless(function, node) or not is_requested(node):
         return
     if _is_left(node, body) or not _waits(body):
         return
@@ -330,16 +340,20 @@ def check_loop(node: Node, report: Reporter) -> None:
     )
 
 
-def _is_endless(loop: Node) -> bool:
+def _is_endless(function: GoFunction, loop: Node) -> bool:
     """Say whether a loop has no end of its own; a ticker's channel is never closed."""
     inner = [e for e in loop.named_children if e.type not in ("block", "comment")]
     if not inner:
         return True
     clause = inner[0]
     if clause.type == "range_clause":
-        return bool(
-            re.search(r"(?i)tick\w*\.C$|time\.Tick\(", text(clause.child_by_field_name("right")))
-        )
+        listed = clause.child_by_field_name("right")
+        if listed is None or listed.type != "selector_expression":
+            return text(listed).startswith("time.Tick(")
+        ticker = listed.child_by_field_name("operand")
+        made = "" if ticker is None else text(function.value(ticker))
+        declared = function.types.get(text(ticker), "")
+        return declared == "*time.Ticker" or made.startswith("time.NewTicker(")
     if clause.type == "for_clause":
         condition = clause.child_by_field_name("condition")
         return condition is None or text(condition) == "true"

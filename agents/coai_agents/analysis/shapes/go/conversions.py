@@ -27,7 +27,8 @@ def check(function: GoFunction, node: Node, report: Reporter) -> None:
     named = text(callee(node))
     target = function.file.basic(named)
     passed = arguments(node)
-    if target not in SIZES or len(passed) != 1:
+    # What goes to the system as a `uintptr` is bits.
+    if target not in SIZES or target == "uintptr" or len(passed) != 1:
         return
     value = passed[0]
     source = type_of(function, value)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _FOLLOWED = 4
 """Names that are followed to what they stand for, at most."""
 
+DEPTH = 12
+"""So far into an expression is looked."""
+
 
 class GoFile:
     """A file's own types, functions and constants."""
@@ -164,8 +167,7 @@ class GoFunction:
         """Return which of the file's structs a value is, or a list of them; nothing if unknown."""
         value = self.value(node)
         if value.type == "unary_expression":
-            operand = value.child_by_field_name("operand")
-            return "" if operand is None else self.struct_of(operand)
+            value = self.value(value.child_by_field_name("operand") or value)
         declared = ""
         if value.type == "composite_literal":
             declared = text(value.child_by_field_name("type"))
@@ -195,34 +197,40 @@ NUMBERS: Mapping[str, int] = {
 """Constants of Go's `math`; those that depend on the machine are as on most machines."""
 
 
-def constant(node: Node, known: Mapping[str, int]) -> int | None:
+def constant(node: Node, known: Mapping[str, int], depth: int = 0) -> int | None:
     """Return the value of an expression of constants; None if it is none."""
     match node.type:
+        case _ if depth > DEPTH:
+            return None
         case "int_literal":
-            try:
-                return int(text(node).replace("_", ""), 0)
-            except ValueError:
-                return None
+            return _written(text(node))
         case "selector_expression" | "identifier":
             return known.get(text(node))
         case "parenthesized_expression":
-            return constant(node.named_children[0], known)
+            return constant(node.named_children[0], known, depth + 1)
         case "call_expression" if text(callee(node)) in SIZES and arguments(node):
-            return constant(arguments(node)[0], known)
+            return constant(arguments(node)[0], known, depth + 1)
         case "unary_expression" if text(node).startswith("-"):
             operand = node.child_by_field_name("operand")
-            value = None if operand is None else constant(operand, known)
+            value = None if operand is None else constant(operand, known, depth + 1)
             return None if value is None else -value
         case "binary_expression":
-            return _constant_of_two(node, known)
+            return _constant_of_two(node, known, depth + 1)
         case _:
             return None
 
 
-def _constant_of_two(node: Node, known: Mapping[str, int]) -> int | None:
+def _written(number: str) -> int | None:
+    try:
+        return int(number.replace("_", ""), 0)
+    except ValueError:  # an octal number in the old way
+        return int(number, 8) if number.isdigit() and not set(number) & set("89") else None
+
+
+def _constant_of_two(node: Node, known: Mapping[str, int], depth: int) -> int | None:
     left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-    one = None if left is None else constant(left, known)
-    other = None if right is None else constant(right, known)
+    one = None if left is None else constant(left, known, depth)
+    other = None if right is None else constant(right, known, depth)
     if one is None or other is None:
         return None
     match text(node.child_by_field_name("operator")):

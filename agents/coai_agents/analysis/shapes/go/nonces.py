@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.analysis.shapes.go.function import DEPTH
 from coai_agents.analysis.shapes.go.tree import arguments, callee, identifiers, text, walk
 
 if TYPE_CHECKING:
@@ -67,12 +68,12 @@ def _bare(node: Node) -> set[str]:
     return set()
 
 
-def _is_constant(function: GoFunction, node: Node) -> bool:
+def _is_constant(function: GoFunction, node: Node, depth: int = 0) -> bool:
     value = function.value(node)
     match value.type:
-        case "slice_expression" | "type_conversion_expression":
+        case "slice_expression" | "type_conversion_expression" if depth < DEPTH:
             operand = value.child_by_field_name("operand")
-            return operand is not None and _is_constant(function, operand)
+            return operand is not None and _is_constant(function, operand, depth + 1)
         case "interpreted_string_literal" | "raw_string_literal":
             return True
         case "composite_literal":

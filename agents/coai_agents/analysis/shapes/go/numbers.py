@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.shapes.go.function import SIZES
+from coai_agents.analysis.shapes.go.function import DEPTH, SIZES
 from coai_agents.analysis.shapes.go.tree import arguments, callee, text
 
 if TYPE_CHECKING:
@@ -29,14 +29,12 @@ _METHODS: Final = {
 
 _PARSED: Final = re.compile(r"strconv\.Parse(Int|Uint)$")
 
-_DEPTH: Final = 6
-
 
 def type_of(function: GoFunction, node: Node, depth: int = 0) -> str:
     """Return what type of number an expression is; nothing where that is not known here."""
+    if depth > DEPTH:
+        return ""
     match node.type:
-        case _ if depth > _DEPTH:
-            return ""
         case "parenthesized_expression":
             return type_of(function, node.named_children[0], depth + 1)
         case "binary_expression":
@@ -47,26 +45,26 @@ def type_of(function: GoFunction, node: Node, depth: int = 0) -> str:
             return _operand(function, node, "operand", depth)
         case "call_expression":
             return _returned(function, node)
-        case "selector_expression" | "index_expression":
-            return function.file.basic(_member(function, node))
-        case "identifier" if text(node) in function.types:
-            return function.file.basic(function.types[text(node)])
-        case "identifier" if text(node) in function.values:
-            return type_of(function, function.values[text(node)], depth + 1)
+        case "selector_expression" | "index_expression" | "identifier":
+            declared = _declared(function, node)
+            value = None if declared else function.values.get(text(node))
+            return declared if value is None else type_of(function, value, depth + 1)
         case _:
             return ""
 
 
-def _member(function: GoFunction, node: Node) -> str:
-    """Return the declared type of a field, or of a list's elements."""
+def _declared(function: GoFunction, node: Node) -> str:
+    """Return the declared type of a variable, of a field, or of a list's elements."""
+    if node.type == "identifier":
+        return function.file.basic(function.types.get(text(node), ""))
     owner = node.child_by_field_name("operand")
     if owner is None:
         return ""
     if node.type == "index_expression":
         listed = function.types.get(text(owner), "")
-        return listed[2:] if listed.startswith("[]") else ""
+        return function.file.basic(listed[2:]) if listed.startswith("[]") else ""
     field = text(node.child_by_field_name("field"))
-    return function.file.field_type(function.struct_of(owner), field)
+    return function.file.basic(function.file.field_type(function.struct_of(owner), field))
 
 
 def _operand(function: GoFunction, node: Node, field: str, depth: int) -> str:

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.shapes.go.conditions import known_range
-from coai_agents.analysis.shapes.go.function import NUMBERS, SIZES, constant
+from coai_agents.analysis.shapes.go.function import DEPTH, NUMBERS, SIZES, constant
 from coai_agents.analysis.shapes.go.numbers import type_of
 from coai_agents.analysis.shapes.go.tree import arguments, callee, text
 
@@ -25,7 +25,6 @@ Interval = tuple[int, int]
 """The least and the most that a number can be."""
 
 _WIDEST: Final[Interval] = (-(1 << 63), (1 << 64) - 1)
-_DEPTH: Final = 8
 _SHIFTED: Final = 64
 """Bits by which anything can be shifted at most."""
 
@@ -50,7 +49,7 @@ def interval(function: GoFunction, node: Node, place: Node, depth: int = 0) -> I
         return number, number
     kind = type_of(function, node)
     widest = bounds(kind) if kind in SIZES else _WIDEST
-    if depth > _DEPTH:
+    if depth > DEPTH:
         return widest
     low, high = _meet(widest, _computed(function, node, place, depth))
     known = known_range(function, text(node), place)
