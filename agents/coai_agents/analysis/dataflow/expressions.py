@@ -226,7 +226,13 @@ class Expressions:
                 return NOTHING
         found = lookup(base, const)
         qual = extended(base.qual, "[]")
-        written = isinstance(expr.object, ir.Name | ir.Member) and written_of(expr.object)
+        written = written_of(expr.object) if isinstance(expr.object, ir.Name | ir.Member) else ""
+        if isinstance(const, str) and written:
+            # `a["b"]` is what a rule calls `a.b`.
+            if (named := self._source(const, f"{written}.{const}")) is not None:
+                return self.tainted(named, expr.node, f"{written}.{const}")
+            if self.rules.inert.first(const, f"{written}.{const}") is not None:
+                return Value(qual=qual)
         source = self._source("[]", qual, f"{written}.[]" if written else "")
         if source is not None:
             return self.tainted(source, expr.node, "", qual)

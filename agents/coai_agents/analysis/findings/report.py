@@ -35,7 +35,9 @@ _WEAKER: Final = {
 """At least so weak is a finding whose data comes from there; None for what the rule says."""
 
 
-_OWN_MACHINE: Final = frozenset({"path", "regex", "ssrf", "reflection"})
+_OWN_MACHINE: Final = frozenset(
+    {"header", "html", "log", "path", "redirect", "reflection", "regex", "ssrf"}
+)
 """Categories in which whoever starts a program may decide: it is their machine, and their right."""
 
 
