@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from coai_server import serve
+from coai_server.acp import start as acp
 from coai_server.cli import app
 from coai_server.mcp import start as mcp
 from tests.support.tiny_gguf import write_tiny_gguf
@@ -34,6 +35,7 @@ NO_ENDPOINTS = {
 # As the command itself puts the two together.
 app.add_server("serve", serve.SUMMARY, serve.main)
 app.add_server("mcp", mcp.SUMMARY, mcp.main)
+app.add_server("acp", acp.SUMMARY, acp.main)
 
 
 @dataclass(frozen=True)
