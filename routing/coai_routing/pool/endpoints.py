@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from coai_routing.pool.place import Place
 from coai_routing.privacy.egress import is_loopback, is_trusted
 from coai_routing.providers.discovery import placed, provider_for
+from coai_routing.registry.vendors import builtin_vendors
 from coai_routing.wiring.configured import configured_endpoints
 from coai_routing.wiring.configured_routing import routing_egress
 
@@ -19,19 +20,18 @@ if TYPE_CHECKING:
     from coai_routing.privacy.egress import Egress
     from coai_routing.providers.base import Provider
     from coai_routing.providers.discovery import Found, ModelServer
+    from coai_routing.registry.vendors import Vendor
     from coai_routing.settings.router_sections import CloudEndpoint
     from coai_routing.settings.schema import Settings
 
-_TITLES: Final = {"anthropic": "Anthropic", "openai": "OpenAI"}
-
 
 def key_of(
-    endpoint: CloudEndpoint, environment: Mapping[str, str] = os.environ
+    name: str, endpoint: CloudEndpoint, environment: Mapping[str, str] = os.environ
 ) -> tuple[str | None, Literal["settings", "environment", ""]]:
     """Return a vendor's key and where it comes from."""
     if endpoint.api_key is not None:
         return endpoint.api_key.get_secret_value(), "settings"
-    key = environment.get(endpoint.VARIABLE, "").strip()
+    key = environment.get(builtin_vendors()[name].variable, "").strip()
     return (key, "environment") if key else (None, "")
 
 
@@ -42,21 +42,21 @@ def cloud_places(
     egress = routing_egress(settings)
     places: list[Place] = []
     for name, endpoint in settings.cloud.by_name().items():
-        key, _ = key_of(endpoint, environment)
+        vendor = builtin_vendors()[name]
+        key, _ = key_of(name, endpoint, environment)
         place = Place(
             name,
             endpoint.url,
             local=_may_see_everything(endpoint.url, egress),
-            connect=partial(_connect_cloud, name, endpoint.url, key, egress),
+            connect=partial(_connect_cloud, vendor, endpoint.url, key, egress),
             bound=(key, egress),
             billed=True,
             takes_prompts=False,
         )
-        title, variable = _TITLES[name], endpoint.VARIABLE
         if not endpoint.enabled:
             place = absent(place, "It is switched off.", f"Set `cloud.{name}.enabled`.")
         elif key is None:
-            place = absent(place, f"There is no key for {title}.", f"Set {variable}.")
+            place = absent(place, f"There is no key for {vendor.title}.", f"Set {vendor.variable}.")
         places.append(place)
     return tuple(places)
 
@@ -100,13 +100,15 @@ def _may_see_everything(url: str, egress: Egress) -> bool:
     return is_loopback(url) or is_trusted(url, egress.trusted_hosts)
 
 
-def _connect_cloud(name: str, url: str, key: str | None, egress: Egress) -> Provider:
-    if name == "anthropic":
+def _connect_cloud(vendor: Vendor, url: str, key: str | None, egress: Egress) -> Provider:
+    if vendor.protocol == "anthropic":
         from coai_routing.providers.anthropic import AnthropicProvider  # noqa: PLC0415 - first use
 
-        return AnthropicProvider(name=name, base_url=url, api_key=key, egress=egress)
+        return AnthropicProvider(name=vendor.name, base_url=url, api_key=key, egress=egress)
     from coai_routing.providers.openai_compatible import (  # noqa: PLC0415 - as above
         OpenAICompatibleProvider,
     )
 
-    return OpenAICompatibleProvider(name=name, base_url=url, api_key=key, egress=egress)
+    return OpenAICompatibleProvider(
+        name=vendor.name, base_url=url, api_key=key, egress=egress, vendor=vendor
+    )

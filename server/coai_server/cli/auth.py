@@ -20,10 +20,11 @@ def auth(
     Keys are set in the environment, or as `cloud.NAME.api_key` in the user's settings file.
     """
     from coai_routing.pool.endpoints import key_of  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.registry.vendors import builtin_vendors  # noqa: PLC0415 (as above)
 
     settings = load_settings(Path.cwd()).settings
     vendors = settings.cloud.by_name()
-    sources = {name: key_of(endpoint)[1] for name, endpoint in vendors.items()}
+    sources = {name: key_of(name, endpoint)[1] for name, endpoint in vendors.items()}
     if as_json:
         write_json(
             {
@@ -34,7 +35,7 @@ def auth(
         return
     to = console()
     for name, source in sources.items():
-        variable = vendors[name].VARIABLE
+        variable = builtin_vendors()[name].variable
         if source:
             to.print(f"{name}: set, in the {source}.")
         else:
