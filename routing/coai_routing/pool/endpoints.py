@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from coai_routing.credentials.keys import CredentialError, users_keys
 from coai_routing.pool.place import Place
 from coai_routing.privacy.egress import is_loopback, is_trusted
 from coai_routing.providers.discovery import placed, provider_for
@@ -25,25 +27,45 @@ if TYPE_CHECKING:
     from coai_routing.settings.schema import Settings
 
 
+logger = logging.getLogger(__name__)
+
+Origin: TypeAlias = Literal["settings", "environment", "key store", "encrypted file", ""]
+
+
 def key_of(
     name: str, endpoint: CloudEndpoint, environment: Mapping[str, str] = os.environ
-) -> tuple[str | None, Literal["settings", "environment", ""]]:
-    """Return a vendor's key and where it comes from."""
+) -> tuple[str | None, Origin]:
+    """Return a vendor's key and where it comes from: the settings, the environment, or kept.
+
+    None with an origin is a key that is kept and cannot be read, such as a locked one.
+    """
     if endpoint.api_key is not None:
         return endpoint.api_key.get_secret_value(), "settings"
     key = environment.get(builtin_vendors()[name].variable, "").strip()
-    return (key, "environment") if key else (None, "")
+    if key:
+        return key, "environment"
+    if environment is not os.environ:
+        return None, ""
+    keys = users_keys()
+    try:
+        return keys.get(name), keys.where(name) or ""
+    except CredentialError as error:
+        logger.warning("%s", error)
+        return None, keys.where(name) or ""
 
 
 def cloud_places(
-    settings: Settings, environment: Mapping[str, str] = os.environ
+    settings: Settings,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    given: Mapping[str, CloudEndpoint] | None = None,
 ) -> tuple[Place, ...]:
-    """Return the vendors, ready where a key is set."""
+    """Return the vendors, ready where a key is set; `given` count before the settings'."""
     egress = routing_egress(settings)
     places: list[Place] = []
-    for name, endpoint in settings.cloud.by_name().items():
+    for name, endpoint in {**settings.cloud.by_name(), **(given or {})}.items():
         vendor = builtin_vendors()[name]
-        key, _ = key_of(name, endpoint, environment)
+        key, origin = key_of(name, endpoint, environment)
         place = Place(
             name,
             endpoint.url,
@@ -55,6 +77,10 @@ def cloud_places(
         )
         if not endpoint.enabled:
             place = absent(place, "It is switched off.", f"Set `cloud.{name}.enabled`.")
+        elif key is None and origin:
+            place = absent(
+                place, f"The key of {vendor.title} is locked.", "`coai auth status` says why."
+            )
         elif key is None:
             place = absent(place, f"There is no key for {vendor.title}.", f"Set {vendor.variable}.")
         places.append(place)

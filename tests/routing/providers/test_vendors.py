@@ -15,6 +15,7 @@ from coai_routing.errors import (
     SettingsError,
 )
 from coai_routing.pool.endpoints import cloud_places
+from coai_routing.processes import KEY_VARIABLES
 from coai_routing.registry.capabilities import builtin_capabilities
 from coai_routing.registry.generations import newest, replacements
 from coai_routing.registry.prices import builtin_prices
@@ -156,6 +157,7 @@ def test_every_vendor_is_whole() -> None:
     vendors = builtin_vendors()
     assert set(vendors) == {"anthropic", "openai", *VENDOR_NAMES}
     assert set(FORMS) == set(vendors) - {"anthropic"}
+    assert {each.variable for each in vendors.values()} == KEY_VARIABLES
     registry, prices = builtin_capabilities(), builtin_prices()
     placed = [each for model in registry.models for each in model.deployments]
     for each in placed:
