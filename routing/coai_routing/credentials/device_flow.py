@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from coai_routing.credentials.keys import CredentialError, checked
 from coai_routing.privacy.egress import is_loopback
+from coai_routing.providers.replies.listings import fields
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 SECONDS: Final = 15.0
 """How long one answer of the server may take."""
+_OK: Final = 200
 INTERVAL: Final = 5.0
 """Between questions, where the server names none (section 3.2), and more each time that it says
 `slow_down` (section 3.5)."""
@@ -58,7 +60,7 @@ async def sign_in(
         status, said = await _posted(client, flow.authorize_url, wish)
         device, user = said.get("device_code"), said.get("user_code")
         address = said.get("verification_uri_complete") or said.get("verification_uri")
-        if status != httpx.codes.OK or not all(
+        if status != _OK or not all(
             isinstance(each, str) and each.isprintable() for each in (device, user, address)
         ):
             raise _unexpected(status, said)
@@ -74,7 +76,7 @@ async def sign_in(
             await sleep(interval)
             left -= interval
             status, said = await _posted(client, flow.token_url, asked)
-            if status == httpx.codes.OK:
+            if status == _OK:
                 return checked(str(said.get("access_token") or ""))
             if said.get("error") == "slow_down":
                 interval += INTERVAL
@@ -90,15 +92,15 @@ async def _posted(
 
     try:
         answer = await client.post(url, data=form, headers={"Accept": "application/json"})
-        said = answer.json()
     except httpx.HTTPError as error:
         raise CredentialError(
             f"{urlsplit(url).hostname} does not answer ({type(error).__name__}).",
             remedy="Check the network and try again.",
         ) from None
+    try:
+        return answer.status_code, fields(answer.json())
     except ValueError:
-        said = None
-    return answer.status_code, said if isinstance(said, dict) else {}
+        return answer.status_code, {}
 
 
 def _seconds(said: object, otherwise: float) -> float:

@@ -34,7 +34,7 @@ PASSPHRASE: Final = "COAI_PASSPHRASE"  # noqa: S105 - a variable's name
 MOST_CHARACTERS: Final = 8192
 """A key that is longer is none; some vendors' tokens have a few thousand."""
 
-_SCRYPT: Final = {"length": 32, "n": 2**17, "r": 8, "p": 1}
+SCRYPT: Final = {"length": 32, "n": 2**17, "r": 8, "p": 1}
 """OWASP's first choice for scrypt (Password Storage Cheat Sheet, 2025): 128 MB, some 0.4 s."""
 _SALT_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
@@ -98,7 +98,7 @@ class Keys:
         where: Where = "key store"
         if (store := _key_store()) is not None:
             with _asking():
-                store.set_password(SERVICE, vendor, key)
+                store.set_password(SERVICE, vendor, key)  # pyright: ignore[reportUnknownMemberType] - wrapped without types there
         else:
             where = "encrypted file"
             passphrase = self._passphrase(ask)
@@ -225,7 +225,7 @@ def _cipher(passphrase: str, salt: bytes) -> Any:  # noqa: ANN401 - imported onl
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - as above
     from cryptography.hazmat.primitives.kdf.scrypt import Scrypt  # noqa: PLC0415 - as above
 
-    return AESGCM(Scrypt(salt=salt, **_SCRYPT).derive(passphrase.encode()))
+    return AESGCM(Scrypt(salt=salt, **SCRYPT).derive(passphrase.encode()))
 
 
 def _key_store() -> KeyringBackend | None:

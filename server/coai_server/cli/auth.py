@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -127,14 +128,11 @@ def _known(name: str) -> Vendor:
 
 
 def _require_extra() -> None:
-    try:
-        import cryptography  # noqa: PLC0415, F401 (looked for)
-        import keyring  # noqa: PLC0415, F401 (as above)
-    except ImportError as error:
+    if not all(find_spec(name) for name in ("cryptography", "keyring")):
         raise CoaiError(
             "Keeping keys needs two packages more.",
             remedy="Install them: pip install 'coai[keys]'; or put the key into the environment.",
-        ) from error
+        )
 
 
 def _asked(vendor: Vendor) -> str:

@@ -25,7 +25,7 @@ OPEN = {PASSPHRASE: "correct horse"}
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make a key of a passphrase in no time: how long it takes is scrypt's own."""
-    monkeypatch.setitem(keys_module._SCRYPT, "n", 2**10)
+    monkeypatch.setitem(keys_module.SCRYPT, "n", 2**10)
 
 
 class Store(KeyringBackend):

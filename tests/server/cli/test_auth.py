@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
+from coai_routing import processes
+from coai_routing.processes import KEY_VARIABLES
 from tests.server.cli.conftest import Home, Ran, home_environment
 from tests.support.vendor_server import KEY, vendor_server
 
@@ -104,27 +106,46 @@ def test_a_key_is_no_argument(mine: Home) -> None:
     assert said.code == 2
 
 
-def test_no_child_of_the_server_has_a_key(mine: Home) -> None:
-    secrets = {
-        **FILE,
-        "OPENAI_API_KEY": KEY,
-        "MISTRAL_API_KEY": KEY,
-        "COAI_CLOUD__ANTHROPIC__API_KEY": KEY,
-    }
-    server = mine.popen("serve", **secrets)
-    try:
-        process = psutil.Process(server.pid)
-        assert KEY not in " ".join(process.cmdline())
-        (mine.folder / "x.py").write_text("x = 1\n")
-        audit = mine.popen("audit", ".", **secrets)
-        audit.wait(60)
-        deadline = time.monotonic() + 5
-        children = process.children(recursive=True)
-        while not children and time.monotonic() < deadline:
-            children = process.children(recursive=True)
-        for child in children:
-            assert KEY not in " ".join(child.cmdline())
-            assert not {KEY, FILE["COAI_PASSPHRASE"]} & set(child.environ().values())
-    finally:
-        server.kill()
-        server.communicate()
+SECRETS = {
+    **dict.fromkeys(KEY_VARIABLES, KEY),
+    **FILE,
+    "COAI_CLOUD__ANTHROPIC__API_KEY": KEY,
+    "COAI_CLOUD__VENDORS__MISTRAL__API_KEY": KEY,
+    "COAI_ENDPOINTS__VLLM__API_KEY": KEY,
+}
+
+
+async def test_no_child_has_a_key_in_its_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    told = "import os, pathlib, sys; pathlib.Path(sys.argv[1]).write_text(repr(dict(os.environ)))"
+    command = [sys.executable, "-c", told]
+    with processes.start([*command, str(tmp_path / "started")]) as started:
+        started.communicate()
+    waited = await processes.start_async([*command, str(tmp_path / "async")])
+    await waited.communicate()
+    with (tmp_path / "log").open("wb") as log:
+        detached = processes.start_detached(
+            [*command, str(tmp_path / "detached")],
+            directory=tmp_path,
+            log=log.fileno(),
+            defaults={},
+        )
+    detached.wait(60)
+    for name in ("started", "async", "detached"):
+        deadline = time.monotonic() + 60
+        while not (tmp_path / name).is_file() or not (said := (tmp_path / name).read_text()):
+            assert time.monotonic() < deadline
+        assert "PATH" in said
+        assert KEY not in said
+        assert FILE["COAI_PASSPHRASE"] not in said
+    # This process itself asks vendors.
+    assert os.environ["OPENAI_API_KEY"] == KEY
+
+
+def test_the_program_itself_keeps_its_keys(mine: Home) -> None:
+    told = mine("auth", "--json", **SECRETS).document
+    assert told["openai"] == {"set": True, "source": "environment", "hides": None}
+    assert told["anthropic"]["source"] == "settings"
