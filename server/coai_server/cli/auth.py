@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coai_routing.errors import AuthenticationError, CoaiError, EgressRefusedError, ProviderError
+from coai_routing.errors import (
+    AuthenticationError,
+    CoaiError,
+    EgressRefusedError,
+    ProviderError,
+    ProviderTimeoutError,
+)
 from coai_server.cli.console import console, notices, run, write_json
 from coai_server.cli.settings import load_settings
 from coai_server.terminal import one_line
@@ -166,6 +172,7 @@ async def _tried(vendor: Vendor, key: str, settings: Settings) -> list[str]:
     from pydantic import SecretStr  # noqa: PLC0415 (as above)
 
     from coai_routing.pool.endpoints import cloud_places  # noqa: PLC0415 (as above)
+    from coai_routing.pool.pool import ModelPool  # noqa: PLC0415 (as above)
 
     endpoints = settings.cloud.by_name()
     if vendor.name not in endpoints:
@@ -175,9 +182,14 @@ async def _tried(vendor: Vendor, key: str, settings: Settings) -> list[str]:
         each for each in cloud_places(settings, given={vendor.name: given})
         if each.endpoint == vendor.name
     )  # fmt: skip
-    provider = place.connect()
+    pool = ModelPool()
     try:
-        offered = [each.name for each in await provider.models()]
+        try:
+            listed = await pool.provider(place).models()
+        except ProviderTimeoutError:
+            # The first time its client is imported, which a busy machine takes seconds for.
+            listed = await pool.provider(place).models()
+        offered = [each.name for each in listed]
     except AuthenticationError:
         raise
     except EgressRefusedError:
@@ -185,7 +197,7 @@ async def _tried(vendor: Vendor, key: str, settings: Settings) -> list[str]:
     except ProviderError as error:
         return [f"It could not be tried: {error.message}"]
     finally:
-        await provider.aclose()
+        await pool.aclose()
     return list(await asyncio.to_thread(lambda: list(_replaced(vendor.name, offered))))
 
 
