@@ -35,6 +35,12 @@ _FOLDERS: Final = ("PYTHONHOME", "PYTHONUSERBASE", "PYTHONPYCACHEPREFIX")
 _DROPPED: Final = ("PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONBREAKPOINT", "PYTHONEXECUTABLE")
 """Variables that name code to be run, or that keep a child from ending."""
 
+KEY_VARIABLES: Final = frozenset({
+    "ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY",
+    "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY", "AZURE_OPENAI_API_KEY",
+})  # fmt: skip
+"""Where vendors' keys are; no child of ours asks a vendor. A test compares `vendors.toml`."""
+
 _SET: Final = {
     # What `-P` says, for the processes that multiprocessing starts with a command of its own.
     "PYTHONSAFEPATH": "1",
@@ -110,8 +116,15 @@ def _package_folders() -> Sequence[Path]:
 
 
 def child_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment that children get, with some variables more."""
-    return clean_environment(os.environ, _working_directory()) | dict(more or {})
+    """Return the environment that children get, without vendors' keys, with some variables more."""
+    cleaned = clean_environment(os.environ, _working_directory())
+    kept = {name: value for name, value in cleaned.items() if not _is_secret(name.upper())}
+    return kept | dict(more or {})
+
+
+def _is_secret(name: str) -> bool:
+    ours = name.startswith("COAI_") and name.endswith(("__API_KEY", "_PASSPHRASE"))
+    return ours or name in KEY_VARIABLES
 
 
 _users: dict[str, str] | None = None
@@ -134,7 +147,8 @@ def harden() -> None:
     global _users  # noqa: PLW0603 - the process has one
     _users = _users or dict(os.environ)
     before = os.environ.get("PYTHONPATH", "")
-    cleaned = child_environment()
+    # With vendors' keys, which this process asks by.
+    cleaned = clean_environment(os.environ, _working_directory())
     for name in os.environ.keys() - cleaned.keys():
         del os.environ[name]
     os.environ.update(cleaned)

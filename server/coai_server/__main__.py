@@ -28,6 +28,10 @@ def main() -> int:
         from coai_server import serve  # noqa: PLC0415 (each way imports only what it needs)
 
         return serve.main(arguments[1:])
+    if arguments[:1] == ["acp"]:
+        from coai_server.acp import start as acp  # noqa: PLC0415 (as above)
+
+        return acp.main(arguments[1:])
     if arguments[:1] == ["mcp"]:
         from coai_server.mcp import start as mcp  # noqa: PLC0415 (as above)
 
@@ -37,11 +41,13 @@ def main() -> int:
 
         return alone.audit(arguments[1:])
     from coai_server import serve  # noqa: PLC0415 (as above)
+    from coai_server.acp import start as acp  # noqa: PLC0415 (as above)
     from coai_server.cli import app  # noqa: PLC0415 (as above)
     from coai_server.mcp import start as mcp  # noqa: PLC0415 (as above)
 
     app.add_server("serve", serve.SUMMARY, serve.main)
     app.add_server("mcp", mcp.SUMMARY, mcp.main)
+    app.add_server("acp", acp.SUMMARY, acp.main)
     return app.main(arguments)
 
 

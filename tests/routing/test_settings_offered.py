@@ -68,7 +68,8 @@ def _examples(leaf: Leaf) -> Iterator[Any]:
 
 
 def _concrete(leaf: Leaf) -> tuple[str, ...]:
-    return tuple("python" if part == ANY_NAME else part for part in leaf.path)
+    name = "gemini" if leaf.path[0] == "cloud" else "python"
+    return tuple(name if part == ANY_NAME else part for part in leaf.path)
 
 
 OFFERED = [
@@ -147,7 +148,8 @@ def test_a_backend_that_a_document_names_is_one_that_can_be_set(tmp_path: Path) 
 
 
 def test_no_custom_endpoint_may_be_named_like_what_is_built_in(tmp_path: Path) -> None:
-    built_in = {*EndpointSettings.model_fields, *CloudSettings.model_fields} - {"custom"}
+    built_in = {*EndpointSettings.model_fields, *CloudSettings.model_fields}
+    built_in = built_in - {"custom", "vendors"}
     assert built_in < set(RESERVED_ENDPOINT_NAMES)
     for name in RESERVED_ENDPOINT_NAMES:
         endpoint = {"custom": {name: {"url": "http://127.0.0.1:1"}}}

@@ -28,6 +28,7 @@ VALUES: Final[dict[str, Any]] = {
     "coai.cloud.anthropic.url": "https://anthropic.example.org",
     "coai.cloud.openai.enabled": False,
     "coai.cloud.openai.url": "https://openai.example.org/v1",
+    "coai.cloud.vendors.gemini.enabled": False,
     "coai.cache.entries": 11,
     "coai.cache.minutes": 13,
     "coai.cache.diskMegabytes": 17,

@@ -64,8 +64,9 @@ def settings(daemon: Daemon) -> dict[str, Json]:
 
 
 def test_a_key_of_the_editors_is_used_until_it_is_taken_back(daemon: Daemon) -> None:
-    assert sources(daemon) == {"anthropic": "", "openai": "environment"}
-    (anthropic, openai) = run(daemon, "coai.signIn", "anthropic", f" {KEY}\n")
+    others = dict.fromkeys(("gemini", "mistral", "deepseek", "openrouter"), "")
+    assert sources(daemon) == {"anthropic": "", "openai": "environment", **others}
+    (anthropic, openai, *_) = run(daemon, "coai.signIn", "anthropic", f" {KEY}\n")
     assert anthropic == {
         "name": "anthropic",
         "variable": "ANTHROPIC_API_KEY",
@@ -85,6 +86,11 @@ def test_a_key_of_the_editors_is_used_until_it_is_taken_back(daemon: Daemon) -> 
     while not all(vendor["allowed"] for vendor in run(daemon, "coai.vendors")):
         assert time.monotonic() < deadline
     assert sources(daemon)["anthropic"] == "editor"
+    run(daemon, "coai.signIn", "mistral", KEY)
+    assert sources(daemon)["mistral"] == "editor"
+    assert KEY not in str(settings(daemon))
+    run(daemon, "coai.signOut", "mistral")
+    assert sources(daemon)["mistral"] == ""
     run(daemon, "coai.signOut", "anthropic")
     assert sources(daemon)["anthropic"] == ""
     assert settings(daemon)["cloud.anthropic.api_key"]["value"] == "not set"

@@ -72,7 +72,7 @@ class Deployments:
                             typical_ms=model.typical_ms,
                             longest_ms=longest,
                             price=price,
-                            takes_prompts=place.takes_prompts,
+                            takes_prompts=place.takes_prompts or placement.fills_in,
                         )
                     )
         return tuple(found)

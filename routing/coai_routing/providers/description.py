@@ -23,6 +23,7 @@ from coai_routing.errors import (
     ReplyCutOffError,
     RequestRejectedError,
 )
+from coai_routing.settings.types import VENDOR_NAMES
 
 _EMBEDDED: Final = "embedded"
 _BUILT_IN: Final = frozenset({"ollama", "lmstudio", "llama_server", "vllm"})
@@ -46,9 +47,16 @@ class BackendDescription:
         """Return the name of a setting of this backend; `key` as for a well-known one."""
         if self.name in _BUILT_IN:
             return f"endpoints.{self.name}.{key}"
+        if self.name in VENDOR_NAMES:
+            return f"cloud.vendors.{self.name}.{key}"
         if self.name in _CLOUD:
             return f"cloud.{self.name}.{key}"
         return f"endpoints.custom.{self.name}.{'api_key_env' if key == 'api_key' else key}"
+
+    @property
+    def is_vendor(self) -> bool:
+        """Whether it is a vendor's own API, which has many models that come and go."""
+        return self.name in _CLOUD or self.name in VENDOR_NAMES
 
     @property
     def place(self) -> str:
@@ -312,11 +320,12 @@ def describe_openai_compatible(name: str, base_url: str) -> BackendDescription:
             more_context="Start it with a larger `--max-model-len`.",
             less_memory="Start it with a smaller `--max-model-len` or model.",
         )
-    if name == "openai":
+    if name == "openai" or name in VENDOR_NAMES:
+        status = "Its status is at status.openai.com." if name == "openai" else "Try again later."
         return BackendDescription(
             name,
             base_url,
-            start="Its status is at status.openai.com.",
+            start=status,
             fetch="`coai route models` lists the models; `models.toml` can name others.",
             more_context="Ask about less code.",
             less_memory="Try again in a moment.",

@@ -21,6 +21,7 @@ from coai_routing.providers.replies.refusals import LeftOut, named
 from coai_routing.providers.replies.streams import StopWords, collect, require_prompt, sendable
 from coai_routing.providers.sdk import client_options
 from coai_routing.providers.sdk_provider import SdkProvider
+from coai_routing.registry.vendors import Quirks
 from coai_routing.request import ModelReply, Timings, Usage
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from coai_routing.privacy.egress import Egress
     from coai_routing.providers.description import BackendDescription
     from coai_routing.providers.replies.sse import Event
+    from coai_routing.registry.vendors import Vendor
     from coai_routing.request import Alternative, ModelDescription, ModelRequest
 
 MOST_STOPS: Final = 4
@@ -47,16 +49,20 @@ class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
         api_key: str | None = None,
         egress: Egress | None = None,
         model: str | None = None,
+        vendor: Vendor | None = None,
     ) -> None:
-        """Connect to nothing yet.
+        """Connect to nothing yet. `vendor` is whose API it is, with its quirks, if anybody's.
 
         `/v1` is added to an address without a path. `model` is for requests that name none;
         without it, one that is loaded, or the first that the server lists.
         """
         backend = describe_openai_compatible(name, base_url)
         super().__init__(backend, api_key=api_key, egress=egress, model=model)
-        self._limit_key = "max_tokens"
-        self._most_stops = MOST_STOPS
+        quirks = Quirks(most_stops=MOST_STOPS) if vendor is None else vendor.quirks
+        self._quirks = quirks
+        self._limit_key: str = quirks.limit_key
+        self._most_stops = quirks.most_stops
+        self._fim_url = None if vendor is None else vendor.fim_url(self.base_url)
         self._left_out = LeftOut("stream_options", "stop", "logprobs", "top_logprobs")
         self._left_out_by_model: dict[str, LeftOut] = {}
 
@@ -92,12 +98,22 @@ class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
             max_retries=0,
             timeout=None,
             http_client=carrier,
+            default_headers=self._key_headers(),
         )
         return client, (openai.OpenAIError, network.HTTPError)
 
+    def _key_headers(self) -> dict[str, str] | None:
+        if not self._quirks.key_header or not self._api_key:
+            return None
+        return {self._quirks.key_header: self._api_key}
+
     async def _list(self, client: openai.AsyncOpenAI) -> tuple[ModelDescription, ...]:
         listing = await client.models.with_raw_response.list()
-        return openai_models(json.loads(listing.content), self.name)
+        models = openai_models(json.loads(listing.content), self.name)
+        prefix = self._quirks.list_prefix
+        return tuple(
+            each.model_copy(update={"name": each.name.removeprefix(prefix)}) for each in models
+        )
 
     def _preferred(self, models: tuple[ModelDescription, ...]) -> ModelDescription | None:
         order = sorted(models, key=lambda model: (not model.loaded, "embed" in model.name))
@@ -107,6 +123,8 @@ class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
         self, client: openai.AsyncOpenAI, model: str, request: ModelRequest, options: dict[str, Any]
     ) -> Any:  # noqa: ANN401 - the clients' raw responses share no type
         if request.prompt is not None:
+            if self._fim_url is not None:
+                client = client.with_options(base_url=self._fim_url)
             return await client.completions.with_raw_response.create(
                 model=model, prompt=sendable(request.prompt), stream=True, extra_body=options
             )
@@ -131,7 +149,10 @@ class OpenAICompatibleProvider(SdkProvider["openai.AsyncOpenAI"]):
             schema = {"name": "reply", "strict": True, "schema": request.json_schema}
             options["response_format"] = {"type": "json_schema", "json_schema": schema}
         options.update(asked_alternatives(request))
-        return self._left_out.apply(self._of_model(model).apply(options))
+        known = {
+            name: value for name, value in options.items() if name not in self._quirks.leaves_out
+        }
+        return self._left_out.apply(self._of_model(model).apply(known))
 
     def _adapts(
         self, options: dict[str, Any], refusal: RequestRejectedError, model: str, *, known: int
@@ -220,6 +241,9 @@ class _Draft:
         elif self._finish == "length":
             finish = "length"
         details = fields(self._usage.get("prompt_tokens_details"))
+        cached = count(details.get("cached_tokens"))
+        if cached is None:
+            cached = count(self._usage.get("prompt_cache_hit_tokens"))  # DeepSeek's
         return ModelReply(
             text=self.text(),
             finish=finish,
@@ -227,7 +251,7 @@ class _Draft:
             provider=self._backend.name,
             usage=Usage(
                 prompt_tokens=count(self._usage.get("prompt_tokens")) or 0,
-                cached_tokens=count(details.get("cached_tokens")) or 0,
+                cached_tokens=cached or 0,
                 output_tokens=count(self._usage.get("completion_tokens")) or 0,
             ),
             timings=Timings(

@@ -18,6 +18,7 @@ from coai_routing.providers.replies.refusals import LeftOut
 from coai_routing.providers.replies.sse import ReplyDecoder
 from coai_routing.providers.replies.streams import collect, require_messages
 from coai_routing.providers.sdk import before
+from coai_routing.registry.generations import newest
 from coai_routing.request import Delta, Health
 
 if TYPE_CHECKING:
@@ -133,14 +134,33 @@ class SdkProvider(ABC, Generic[ClientT]):
             raise failures.from_exception(
                 self._backend, error, seconds=request.timeout, partial=draft.text()
             ) from error
-        except ModelNotFoundError:
+        except ModelNotFoundError as error:
             self._default_model = None
-            raise
+            raise await self._with_successor(error, request.model) from error
         finally:
             if received is not None:
                 await received.aclose()
             if response is not None:
                 await response.aclose()
+
+    async def _with_successor(
+        self, error: ModelNotFoundError, model: str | None
+    ) -> ModelNotFoundError:
+        """Return the error with what took the model's place, where a vendor's list tells."""
+        if model is None or not self._backend.is_vendor:
+            return error
+        try:
+            offered = [each.name for each in await self.models()]
+        except ProviderError:
+            return error
+        after = newest(model, offered)
+        if after is None or model in offered:
+            return error
+        return ModelNotFoundError(
+            f"{error.message} {after} took its place.",
+            provider=self.name,
+            remedy=f"Name {after} for it in `models.toml`.",
+        )
 
     async def models(self) -> tuple[ModelDescription, ...]:
         """List what the server offers."""

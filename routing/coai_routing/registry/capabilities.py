@@ -58,6 +58,8 @@ class Placement(_Entry):
 
     endpoint: str = Field(min_length=1)
     model: Annotated[str, Field(min_length=1)] | None = None
+    fills_in: bool = False
+    """Whether it takes a prompt and a suffix, where the endpoint as a whole only chats."""
 
 
 class RoutedModel(_Entry):

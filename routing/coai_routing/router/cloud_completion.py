@@ -26,6 +26,7 @@ from coai_routing.errors import (
 from coai_routing.policy.deployment import Deployment
 from coai_routing.pool.place import Place
 from coai_routing.pool.speed import Speed
+from coai_routing.providers.suffixed import BY_SERVER
 from coai_routing.request import Capability, Delta, Health, Message
 from coai_routing.router.chat_infilling import CHAT, INSTRUCTION, Bare
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from coai_routing.errors import ProviderError
     from coai_routing.pool.backends import Served
     from coai_routing.privacy.egress import Egress
+    from coai_routing.registry.capabilities import Placement
     from coai_routing.request import ModelDescription, ModelReply, ModelRequest
     from coai_routing.router.router import Router
     from coai_routing.settings.schema import Settings
@@ -68,6 +70,8 @@ class CloudCompletion:
         self.alias: str | None = None
         """The model that is asked, as the registry names it."""
         self._deployment: Deployment | None = None
+        self._fills_in = False
+        """Whether it takes a prompt and a suffix, and has not to be told in words."""
         self.base_url = ""
 
     @property
@@ -83,7 +87,8 @@ class CloudCompletion:
         from coai_routing.pool.backends import Served  # noqa: PLC0415 - only where it is wanted
 
         ready = deployment.phase == "ready"
-        return Served(deployment, self._place, CHAT if ready else None, CONTEXT_TOKENS)
+        fim = BY_SERVER if self._fills_in else CHAT
+        return Served(deployment, self._place, fim if ready else None, CONTEXT_TOKENS)
 
     def _place(self) -> Place | None:
         deployment = self.deployment
@@ -103,11 +108,13 @@ class CloudCompletion:
             self._deployment = None
             return
         try:
-            self.alias, place, model = await asyncio.to_thread(self._choose)
+            self.alias, place, placement = await asyncio.to_thread(self._choose)
         except CoaiError as error:
             self._deployment = _offered("", "failed", error.message, error.remedy)
             return
         self.base_url = place.base_url
+        self._fills_in = placement.fills_in
+        model = placement.model or ""
         if not self._settings().routing.allow_cloud:
             why = "Cloud models are not allowed."
             self._deployment = _offered(model, "off", why, "Set `routing.allow_cloud`.")
@@ -118,15 +125,18 @@ class CloudCompletion:
             # What was spent today is known before anything is.
             await self._router()
 
-    def _choose(self) -> tuple[str, Place, str]:
-        """Return the first alias that completes code and has a vendor; one that is ready if any."""
+    def _choose(self) -> tuple[str, Place, Placement]:
+        """Return the first alias that completes code and has a vendor.
+
+        One that is ready if any, and of these one that fills in by itself: it was trained for it.
+        """
         from coai_routing.pool.endpoints import cloud_places  # noqa: PLC0415 - as above
         from coai_routing.wiring.configured_routing import registry  # noqa: PLC0415 - only where it is wanted
 
         known = registry()
         places = {place.endpoint: place for place in cloud_places(self._settings())}
         could = [
-            (alias, places[placement.endpoint], placement.model or "")
+            (alias, places[placement.endpoint], placement)
             for alias in known.policy(Capability.CODE_COMPLETION).candidates
             if (model := known.model(alias)) is not None
             for placement in model.deployments
@@ -137,7 +147,8 @@ class CloudCompletion:
                 "No cloud model is a candidate for completions.",
                 remedy="Name one in `models.toml`, under code_completion.",
             )
-        return next((one for one in could if one[1].ready), could[0])
+        ready = [one for one in could if one[1].ready] or could[:1]
+        return next((one for one in ready if one[2].fills_in), ready[0])
 
     # ------------------------------------------------------------------ asked
 
@@ -148,19 +159,7 @@ class CloudCompletion:
         if request.prompt is None:
             raise RequestRejectedError("It completes code and answers no messages.", provider=NAME)
         self._egress().check(request, self.base_url, provider=NAME)
-        asked = request.model_copy(
-            update={
-                "capability": Capability.CODE_COMPLETION,
-                "prompt": None,
-                "messages": (
-                    Message(role="system", content=INSTRUCTION),
-                    Message(role="user", content=request.prompt),
-                ),
-                # What ends an answer is looked for here; vendors allow few stops, or no blank ones.
-                "stop": (),
-                "model": None,
-            }
-        )
+        asked = _as_prompt(request) if request.suffix is not None else _in_words(request)
         # What was suggested is kept in memory by who asks; code is not kept on disk for this.
         question = Question(asked, alias=self.alias, cached=False)
         bare = Bare()
@@ -168,7 +167,9 @@ class CloudCompletion:
             router = await self._router()
             async with aclosing(router.stream(question)) as deltas:
                 async for delta in deltas:
-                    if token := bare.take(delta.text):
+                    # Whoever fills in writes nothing around it.
+                    token = delta.text if asked.messages == () else bare.take(delta.text)
+                    if token:
                         yield Delta(text=token)
                     if delta.reply is not None:
                         if rest := bare.rest():
@@ -211,6 +212,29 @@ class CloudCompletion:
 
     async def aclose(self) -> None:
         """Hold nothing: the router closes its own connections."""
+
+
+def _as_prompt(request: ModelRequest) -> ModelRequest:
+    """Return a request for a model that takes what stands before and after the cursor."""
+    changes = {"capability": Capability.CODE_COMPLETION, "stop": (), "model": None}
+    return request.model_copy(update=changes)
+
+
+def _in_words(request: ModelRequest) -> ModelRequest:
+    """Return a request for a model that chats: the prompt between tags, and what to do with it."""
+    return request.model_copy(
+        update={
+            "capability": Capability.CODE_COMPLETION,
+            "prompt": None,
+            "messages": (
+                Message(role="system", content=INSTRUCTION),
+                Message(role="user", content=request.prompt or ""),
+            ),
+            # What ends an answer is looked for here; vendors allow few stops, or no blank ones.
+            "stop": (),
+            "model": None,
+        }
+    )
 
 
 def _offered(model: str, phase: str, detail: str, remedy: str) -> Deployment:

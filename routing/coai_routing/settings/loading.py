@@ -328,7 +328,7 @@ def _merged(layers: Sequence[CheckedLayer], problems: list[Problem]) -> Values:
         values.update(layer.values)
         entries.update(layer.entries)
     for path, origin in entries.items():
-        if (*path, "url") not in values:
+        if path[:2] == _CUSTOM and (*path, "url") not in values:
             message = "is left out, as it has no url that can be used"
             problems.append(Problem(dotted(path), message, origin))
             values = {key: held for key, held in values.items() if key[: len(path)] != path}

@@ -125,6 +125,8 @@ def _schema(node: Node) -> dict[str, Any]:
         required: list[str] = []
         for key, child in node.children.items():
             assert isinstance(child, Leaf)  # as nothing is nested inside an entry
+            if child.secret:
+                continue
             properties[to_camel(key)] = {**_schema(child), "markdownDescription": _meaning(child)}
             required += [to_camel(key)] if child.required else []
         return {

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from coai_routing.settings.markers import SWITCH_OFF, Expected, Unit
-from coai_routing.settings.types import HttpAddress
+from coai_routing.settings.types import HttpAddress, VendorName
 
 
 def _regular_expression(pattern: str) -> str:
@@ -130,19 +130,16 @@ class TelemetrySettings(Section):
 class CloudEndpoint(Section):
     """A vendor's API."""
 
-    VARIABLE: ClassVar[str]
-
     enabled: bool = Field(default=True, description="Whether it may be used where a key is set.")
     url: HttpAddress
     api_key: SecretStr | None = Field(
-        default=None, description="The key; not set, the vendor's own environment variable."
+        default=None,
+        description="The key; not set, what `coai auth login` keeps, or the vendor's own variable.",
     )
 
 
 class AnthropicEndpoint(CloudEndpoint):
     """Anthropic's API. Its variable is ANTHROPIC_API_KEY."""
-
-    VARIABLE: ClassVar[str] = "ANTHROPIC_API_KEY"
 
     url: HttpAddress = Field(
         default="https://api.anthropic.com", description="The address of its API, without `/v1`."
@@ -152,10 +149,25 @@ class AnthropicEndpoint(CloudEndpoint):
 class OpenAIEndpoint(CloudEndpoint):
     """OpenAI's API. Its variable is OPENAI_API_KEY."""
 
-    VARIABLE: ClassVar[str] = "OPENAI_API_KEY"
-
     url: HttpAddress = Field(
         default="https://api.openai.com/v1", description="The address of its API, with `/v1`."
+    )
+
+
+class VendorEndpoint(Section):
+    """The API of another vendor that COAI knows."""
+
+    enabled: bool = Field(default=True, description="Whether it may be used where a key is set.")
+    url: HttpAddress | None = Field(
+        default=None,
+        description=(
+            "The address of its API, where it is another than the vendor's own; `azure` has none "
+            "of its own: `https://NAME.openai.azure.com/openai/v1`."
+        ),
+    )
+    api_key: SecretStr | None = Field(
+        default=None,
+        description="The key; not set, what `coai auth login` keeps, or the vendor's own variable.",
     )
 
 
@@ -164,10 +176,23 @@ class CloudSettings(Section):
 
     anthropic: AnthropicEndpoint = AnthropicEndpoint()
     openai: OpenAIEndpoint = OpenAIEndpoint()
+    vendors: dict[VendorName, VendorEndpoint] = Field(
+        default={},
+        description=(
+            "The other vendors that COAI knows: gemini, mistral, deepseek, openrouter, azure."
+        ),
+    )
 
     def by_name(self) -> dict[str, CloudEndpoint]:
-        """Return every vendor under the name that the registry of models uses."""
-        return {"anthropic": self.anthropic, "openai": self.openai}
+        """Return every vendor with an address under the name that the registry of models uses."""
+        from coai_routing.registry.vendors import builtin_vendors  # noqa: PLC0415 - not at the start
+
+        found: dict[str, CloudEndpoint] = {"anthropic": self.anthropic, "openai": self.openai}
+        for name, vendor in builtin_vendors().items():
+            known: VendorEndpoint = self.vendors.get(name, VendorEndpoint())
+            if name not in found and (url := known.url or vendor.url) is not None:
+                found[name] = CloudEndpoint(enabled=known.enabled, url=url, api_key=known.api_key)
+        return found
 
 
 PATTERNS_EXPECTED = Expected('a list of regular expressions such as ["ACME-[0-9]{6}"]')

@@ -12,7 +12,11 @@ from coai_routing.settings.markers import Discreet, Expected, NamesPlace
 BACKEND_NAMES = ("auto", "embedded", "cloud", "ollama", "lmstudio", "llama_server", "vllm")
 """What `completion.backend` takes besides the names of custom endpoints."""
 
-RESERVED_ENDPOINT_NAMES = (*BACKEND_NAMES, "anthropic", "openai")
+VENDOR_NAMES = ("gemini", "mistral", "deepseek", "openrouter", "azure")
+"""Vendors of `cloud.vendors`: those of `registry/vendors.toml` that have no section of their own,
+which a test compares. Written out, because settings are read before any registry is."""
+
+RESERVED_ENDPOINT_NAMES = (*BACKEND_NAMES, "anthropic", "openai", *VENDOR_NAMES)
 """Names that a custom endpoint cannot have: they mean something already. The last ones are the
 vendors', under which the registry of models finds their deployments."""
 
@@ -38,6 +42,13 @@ def _absolute_path(path: Path) -> Path:
     if not expanded.is_absolute():
         raise ValueError("relative to an unknown directory")
     return expanded
+
+
+def _vendor_name(name: str) -> str:
+    """Return the name of a vendor if it is known."""
+    if name not in VENDOR_NAMES:
+        raise ValueError("unknown")
+    return name
 
 
 def _unreserved_name(name: str) -> str:
@@ -83,4 +94,7 @@ EndpointName = Annotated[
     Expected(
         "a name of small letters, digits, - and _ other than " + ", ".join(RESERVED_ENDPOINT_NAMES)
     ),
+]
+VendorName = Annotated[
+    str, AfterValidator(_vendor_name), Expected("one of " + ", ".join(VENDOR_NAMES))
 ]

@@ -92,7 +92,7 @@ app.add_typer(privacy.commands, name="privacy")
 app.add_typer(cache.commands, name="cache")
 app.add_typer(memory.commands, name="memory")
 app.command("stats")(stats.stats)
-app.command("auth")(auth.auth)
+app.add_typer(auth.commands, name="auth")
 
 
 def add_server(name: str, summary: str, start: Callable[[Sequence[str]], int]) -> None:

@@ -17,6 +17,7 @@ from coai_routing.policy.deployment import EMBEDDED
 from coai_routing.pool.endpoints import key_of
 from coai_routing.pool.speed import TYPICAL_TOKENS
 from coai_routing.processes import program as find_program
+from coai_routing.registry.vendors import builtin_vendors
 from coai_routing.request import ModelRequest
 from coai_routing.router.cloud_completion import NAME as CLOUD
 from coai_routing.settings.schema import CustomEndpoint
@@ -231,7 +232,7 @@ async def measure(models: LocalModels, backend: Backend) -> Latency:
 def cloud(settings: Settings) -> Cloud:
     """Return which vendors there are, and what the settings let them be asked."""
     vendors = tuple(
-        Vendor(name, endpoint.enabled, key_of(endpoint)[1], endpoint.VARIABLE)
+        Vendor(name, endpoint.enabled, key_of(name, endpoint)[1], builtin_vendors()[name].variable)
         for name, endpoint in settings.cloud.by_name().items()
     )
     allowed = settings.routing.allow_cloud and not settings.privacy.mode

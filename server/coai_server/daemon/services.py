@@ -12,6 +12,7 @@ from coai_agents.application.document_settings import DocumentSettings
 from coai_agents.changes.offers import SameChange, Surroundings
 from coai_routing.settings.loading import LoadedSettings, load, rows
 from coai_routing.settings.schema import LogSettings
+from coai_routing.settings.types import VENDOR_NAMES
 from coai_routing.wiring.local import LocalModels
 from coai_server.daemon import logs
 from coai_server.daemon.client_settings import ClientSettings
@@ -223,4 +224,7 @@ class Services:
 
 def _of_keys(keys: Mapping[str, str]) -> dict[str, Any]:
     """Return vendors' keys as settings, which are below the client's own."""
-    return {f"cloud.{vendor}.apiKey": key for vendor, key in keys.items()}
+    return {
+        f"cloud.{'vendors.' if vendor in VENDOR_NAMES else ''}{vendor}.apiKey": key
+        for vendor, key in keys.items()
+    }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from mcp.server.mcpserver import MCPServer
 from mcp.types import ToolAnnotations
 
-from coai_server.mcp.models import Models, shared_models
+from coai_agents.application.shared_models import Models, shared_models
 from coai_server.mcp.tools.changing import Changing
 from coai_server.mcp.tools.looking import Looking
 from coai_server.mcp.tools.reviewing import Reviewing

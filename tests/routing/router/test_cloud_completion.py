@@ -23,6 +23,7 @@ from coai_routing.privacy.departures import read_departures
 from coai_routing.privacy.egress import Egress
 from coai_routing.privacy.sensitivity import SensitivityRules
 from coai_routing.providers.openai_compatible import OpenAICompatibleProvider
+from coai_routing.providers.suffixed import BY_SERVER
 from coai_routing.registry.catalog import builtin_catalog
 from coai_routing.request import Delta, Message, ModelRequest
 from coai_routing.router.chat_infilling import CHAT, INSTRUCTION, Bare
@@ -33,6 +34,7 @@ from coai_routing.wiring.configured import completion_egress
 from coai_routing.wiring.local import LocalModels
 from tests.support.cloud_server import CloudServer, cloud_server
 from tests.support.routing import ALLOWED, place, routing
+from tests.support.vendor_server import KEY, vendor_server
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
@@ -151,6 +153,46 @@ async def test_a_prompt_is_asked_in_words_and_tags_are_taken_off(cloud: CloudSer
     _, _, body = cloud.requests[-1]
     assert [message["content"] for message in body["messages"]] == [INSTRUCTION, PROMPT]
     assert "stop" not in body
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_vendor_that_fills_in_is_asked_for_that_where_completions_may_leave(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, allowed: bool
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with vendor_server("mistral", "codestral-latest", elsewhere=True) as mistral:
+        known = Settings.model_validate(
+            {
+                "completion": {"allow_cloud": allowed, "backend": "cloud"},
+                "routing": {"allow_cloud": True},
+                "privacy": {"mode": False},
+                "engine": {"enabled": False},
+                "cloud": {
+                    "openai": {"api_key": "k"},
+                    "vendors": {"mistral": {"url": mistral.url, "api_key": KEY}},
+                },
+            }
+        )
+        models = LocalModels(lambda: known, state=tmp_path / "engine")
+        await models.cloud.prepare()
+        served = models.cloud.served()
+        assert served is not None
+        assert served.fim is BY_SERVER
+        assert models.cloud.alias == "cloud.code"
+        (backend_,) = models.backends.candidates() if allowed else (None,)
+        if backend_ is not None:
+            prompt = BY_SERVER.prompt("def add(a, b):\n    return ", "\n\n\nprint(add)")
+            said = [
+                delta.text
+                async for delta in models.backends.stream(
+                    backend_, ModelRequest(prompt=prompt, max_tokens=9, stop=("\n",))
+                )
+            ]
+            assert "".join(said) == "a + b"
+        await models.aclose()
+    sent = [(path, body["prompt"], body["suffix"]) for path, body in mistral.requests]
+    filled = ("/v1/fim/completions", "def add(a, b):\n    return ", "\n\n\nprint(add)")
+    assert sent == ([filled] if allowed else [])
 
 
 class Broke:

@@ -144,7 +144,7 @@ WHOLE = "expected a whole number from 16 to 1024"
 PATTERNS = 'expected a list of gitignore patterns such as ["*.pem", "private/"]'
 LANGUAGES = 'expected a table of language ids and true or false, such as { "markdown" = false }'
 BACKENDS = "auto, embedded, cloud, ollama, lmstudio, llama_server, vllm"
-RESERVED = f"{BACKENDS}, anthropic, openai"
+RESERVED = f"{BACKENDS}, anthropic, openai, gemini, mistral, deepseek, openrouter, azure"
 NAME = "expected a name of small letters, digits, - and _"
 ABSOLUTE = "expected an absolute path, or one that begins with ~"
 SOURCES = 'expected a list of "path", "huggingface" and "wheels"'

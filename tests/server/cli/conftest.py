@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 
 from coai_server import serve
+from coai_server.acp import start as acp
 from coai_server.cli import app
 from coai_server.mcp import start as mcp
 from tests.support.tiny_gguf import write_tiny_gguf
@@ -34,6 +35,7 @@ NO_ENDPOINTS = {
 # As the command itself puts the two together.
 app.add_server("serve", serve.SUMMARY, serve.main)
 app.add_server("mcp", mcp.SUMMARY, mcp.main)
+app.add_server("acp", acp.SUMMARY, acp.main)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Home:
         )
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def home_environment(folder: Path) -> dict[str, str]:
     places = ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA")
     places += tuple(f"XDG_{kind}_HOME" for kind in ("CONFIG", "DATA", "STATE", "CACHE"))
     kept = {
@@ -109,7 +111,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     # The family is told by the name.
     model = write_tiny_gguf(folder / "qwen2.5-coder-tiny.gguf")
     environment = {
-        **_environment(folder),
+        **home_environment(folder),
         "COAI_ENGINE__MODEL": str(model),
         "COAI_ENGINE__THREADS": "1",
         "COAI_ENGINE__SLOTS": "2",
@@ -136,7 +138,7 @@ class InProcess:
 @pytest.fixture
 def empty_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Make this process see an empty home, and be in it."""
-    see_only(monkeypatch, _environment(tmp_path))
+    see_only(monkeypatch, home_environment(tmp_path))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

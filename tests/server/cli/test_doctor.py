@@ -95,6 +95,7 @@ def test_with_a_model_it_says_which_serves_why_and_how_fast(
     assert {each["name"]: each["key"] for each in said["cloud"]["vendors"]} == {
         "anthropic": "",
         "openai": "environment",
+        **dict.fromkeys(("gemini", "mistral", "deepseek", "openrouter"), ""),
     }
     assert (said["cloud"]["allowed"], said["keys"]) == (False, {})
     assert "sk-secret" not in ran.out

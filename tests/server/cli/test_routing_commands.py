@@ -132,17 +132,19 @@ def test_what_was_learned(coai: InProcess) -> None:
 
 def test_keys_are_told_and_never_shown(coai: InProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = coai("auth")
-    assert "anthropic: not set. Set ANTHROPIC_API_KEY in the environment." in ran.out
+    assert "`coai auth login anthropic`, or ANTHROPIC_API_KEY" in ran.out
     assert "routing.allow_cloud" in ran.out
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-nobody's")
     monkeypatch.setenv("COAI_CLOUD__OPENAI__API_KEY", "sk-nobody's")
     monkeypatch.setenv("COAI_ROUTING__ALLOW_CLOUD", "true")
     ran = coai("auth")
-    assert ran.out.splitlines() == [
+    assert ran.out.splitlines()[:2] == [
         "anthropic: set, in the environment.",
         "openai: set, in the settings.",
     ]
-    assert coai("auth", "--json").document["openai"] == {"set": True, "source": "settings"}
+    told = coai("auth", "--json").document
+    assert told["openai"] == {"set": True, "source": "settings", "hides": None}
+    assert told["mistral"] == {"set": False, "source": None, "hides": None}
     assert "nobody" not in ran.out + ran.err
 
 

@@ -46,14 +46,15 @@ def register(server: Server) -> None:
 def describe(server: Server) -> list[dict[str, Any]]:
     """Return each vendor with where its key comes from, and whether it may be used."""
     from coai_routing.pool.endpoints import key_of  # noqa: PLC0415 - nothing at the start needs it
+    from coai_routing.registry.vendors import builtin_vendors  # noqa: PLC0415 - as above
 
     services = server.services
     settings = services.settings
     return [
         {
             "name": name,
-            "variable": endpoint.VARIABLE,
-            "source": "editor" if services.has_key(name) else key_of(endpoint)[1],
+            "variable": builtin_vendors()[name].variable,
+            "source": "editor" if services.has_key(name) else key_of(name, endpoint)[1],
             "enabled": endpoint.enabled,
             "allowed": settings.routing.allow_cloud and not settings.privacy.mode,
         }

@@ -26,9 +26,9 @@ from coai_server.mcp.roots import PathError, Place
 from coai_server.mcp.tools.looking import ModelWish  # noqa: TC001 - the SDK reads the annotations
 
 if TYPE_CHECKING:
+    from coai_agents.application.shared_models import Models
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.targets import Target
-    from coai_server.mcp.models import Models
     from coai_server.mcp.roots import Roots
 
 MOST_FILES: Final = 20

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.run.survey import Audited
     from coai_agents.application.audit.selection import Row
+    from coai_agents.application.shared_models import Models
     from coai_agents.source import Source
-    from coai_server.mcp.models import Models
 
 MOST_FILES: Final = 2_000
 """Files of a root that are looked through for what a question names."""

@@ -15,7 +15,7 @@ from coai_server.mcp.answers import Comment, Review, told
 from coai_server.mcp.tools.looking import ModelWish  # noqa: TC001 - the SDK reads the annotations
 
 if TYPE_CHECKING:
-    from coai_server.mcp.models import Models
+    from coai_agents.application.shared_models import Models
     from coai_server.mcp.roots import Roots
 
 
