@@ -220,10 +220,8 @@ class Expressions:
         key = self.eval(expr.key, scope)
         const = key_of(key)
         if isinstance(base.const, str) and isinstance(const, int):
-            try:
-                return Value(const=base.const[const])
-            except IndexError:
-                return NOTHING
+            inside = -len(base.const) <= const < len(base.const)
+            return Value(const=base.const[const]) if inside else NOTHING
         found = lookup(base, const)
         qual = extended(base.qual, "[]")
         written = written_of(expr.object) if isinstance(expr.object, ir.Name | ir.Member) else ""
