@@ -13,17 +13,16 @@ import typer
 from typer.core import TyperGroup
 
 from coai_routing.errors import CoaiError
-from coai_server.cli.agents.looking import dependencies_in
 from coai_server.cli.console import error_document, notices, report, run, say, write_json
 from coai_server.terminal import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from coai_agents.application.security import Matched
     from coai_agents.source import Source
     from coai_agents.specialists.security.advisories.database import Imported
     from coai_agents.specialists.security.advisories.matching import Vulnerable
-    from coai_agents.specialists.security.dependencies.reading import Dependencies
 
 BUCKET: Final = "https://osv-vulnerabilities.storage.googleapis.com"
 """Where OSV publishes all advisories of an ecosystem as one zip
@@ -100,31 +99,13 @@ def _failed(error: CoaiError, *, as_json: bool) -> None:
 
 
 def _check(paths: Sequence[Path], form: Form, database: Path | None) -> int:
-    from coai_agents.specialists.security.advisories.database import (  # noqa: PLC0415 (not for `--help`)
-        Vulnerabilities,
-    )
-    from coai_agents.specialists.security.advisories.matching import all_vulnerable  # noqa: PLC0415
+    from coai_agents.application.security import vulnerable_in  # noqa: PLC0415 (not for `--help`)
 
-    sources, found, failed = dependencies_in(paths)
-    if not found.packages and not failed:
-        found.notes.append("No file that names dependencies was found.")
-        _write(form, [], sources, found)
-        return 0
-    known = Vulnerabilities(_chosen(database, found.notes))
-    try:
-        missing = {each.ecosystem for _, each in found.packages} - known.ecosystems()
-        found.notes += [
-            f"The database knows nothing of {each}: `coai vulns update {each}` fetches it."
-            for each in sorted(missing)
-        ]
-        hits = all_vulnerable(found.packages, known)
-    finally:
-        known.close()
-    hits.sort(key=lambda pair: (pair[0], pair[1].package.span.start))
-    _write(form, hits, sources, found)
-    if hits:
+    matched = vulnerable_in(paths, lambda notes: _chosen(database, notes))
+    _write(form, matched)
+    if matched.hits:
         return 1
-    return FAILED if failed or missing or found.notes else 0
+    return FAILED if matched.failed else 0
 
 
 def _chosen(database: Path | None, notes: list[str]) -> Path:
@@ -142,22 +123,18 @@ def _chosen(database: Path | None, notes: list[str]) -> Path:
     return path
 
 
-def _write(
-    form: Form,
-    hits: Sequence[tuple[str, Vulnerable]],
-    sources: dict[str, Source],
-    found: Dependencies,
-) -> None:
+def _write(form: Form, matched: Matched) -> None:
+    found = matched.found
     if form is Form.SARIF:
         from coai_agents.application.audit.sarif import document  # noqa: PLC0415 (only where asked for)
 
-        write_json(document(_rows(hits, sources), []))
+        write_json(document(_rows(matched.hits, matched.sources), []))
     elif form is Form.JSON:
         write_json(
             {
                 "ok": True,
                 "vulnerable": [
-                    hit.as_json(path, *_place(sources[path], hit)) for path, hit in hits
+                    hit.as_json(path, *matched.place(path, hit)) for path, hit in matched.hits
                 ],
                 "packages": len(found.packages),
                 "files": found.files,
@@ -165,20 +142,15 @@ def _write(
             }
         )
     else:
-        for path, hit in hits:
-            line, column = _place(sources[path], hit)
+        for path, hit in matched.hits:
+            line, column = matched.place(path, hit)
             say(_told(f"{path}:{line}:{column}", hit))
         counted = f"{len(found.packages)} packages in {found.files} files"
-        say(f"{counted}: {f'{len(hits)} vulnerable' if hits else 'nothing known'}\n")
+        known = f"{len(matched.hits)} vulnerable" if matched.hits else "nothing known"
+        say(f"{counted}: {known}\n")
     if form is not Form.JSON:
         for note in dict.fromkeys(found.notes):
             say(f"Note: {one_line(note)}\n", sys.stderr)
-
-
-def _place(source: Source, hit: Vulnerable) -> tuple[int, int]:
-    at = hit.package.span.start
-    line = source.line_at(at)
-    return line + 1, at - source.line_start(line) + 1
 
 
 def _told(place: str, hit: Vulnerable) -> str:
@@ -288,6 +260,8 @@ def _wanted(named: Sequence[str]) -> list[str]:
         )
     if named:
         return [by_name[each.lower()] for each in named]
+    from coai_agents.application.security import dependencies_in  # noqa: PLC0415 (as above)
+
     _, found, _ = dependencies_in([Path()])
     used = sorted({each.ecosystem for _, each in found.packages})
     if not used:
