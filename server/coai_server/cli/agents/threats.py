@@ -65,7 +65,7 @@ def threats(
 
 
 def _write(found: ThreatModel, said: list[Statement], form: Form) -> None:
-    from coai_agents.specialists.security.threats.drawing import as_markdown, mermaid  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.specialists.threats import as_markdown, mermaid  # noqa: PLC0415 (not for `--help`)
 
     if form is Form.JSON:
         words = [each.as_json() for each in said]
@@ -78,7 +78,7 @@ def _write(found: ThreatModel, said: list[Statement], form: Form) -> None:
 async def _worded(
     path: Path, found: ThreatModel, *, wanted: bool, alias: str | None
 ) -> tuple[list[Statement], str]:
-    from coai_agents.specialists.security.threats.wording import worded  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.threats import worded  # noqa: PLC0415 (as above)
 
     async with asker(path, wanted=wanted, alias=alias) as asked:
         return await worded(found, asked)
