@@ -13,7 +13,7 @@ import pytest
 from coai_agents.specialists.architecture.structure import components
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {"coai_routing": "routing", "coai_agents": "agents", "coai_server": "server"}
@@ -136,3 +136,83 @@ def test_on_the_lowest_floor_no_name_is_given_twice() -> None:
                 if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
             )
     assert {name: n for name, n in (classes + files).items() if n > 1} == {}
+
+
+DOORS = ("coai_server.cli", "coai_server.lsp", "coai_server.mcp")
+
+VALUES = {
+    "coai_agents.source",
+    "coai_agents.markdown",
+    "coai_agents.analysis.findings",
+    "coai_agents.analysis.rules.page_addresses",
+    "coai_agents.analysis.rules.rules",
+    "coai_agents.completion.cursor",
+    "coai_agents.completion.outcome",
+    "coai_agents.completion.selected",
+    "coai_agents.specialists.answers",
+    "coai_agents.specialists.asking",
+    "coai_agents.specialists.edits",
+    "coai_agents.specialists.fixing.tally",
+    "coai_agents.specialists.shown",
+    "coai_agents.specialists.targets",
+    "coai_agents.workflows.errors",
+}
+"""What has values that doors and specialists exchange, and what is a function of nothing else."""
+
+PAST_THE_LAYER = {
+    # Runs have an interface of their own: a door opens an engine, watches it and closes it.
+    "coai_server.cli.runs": ("coai_agents.workflows",),
+    "coai_server.mcp.tools.running": ("coai_agents.workflows",),
+    # The demo makes exercises of the user's own code, which no other door does.
+    "coai_server.cli.demo.exercise": ("coai_agents.syntax",),
+    # One tree for all that a hover says; errors and process of the worker that `Analyses` owns.
+    "coai_server.lsp.features.hover": ("coai_agents.syntax.tree",),
+    "coai_server.lsp.features.code_action": ("coai_agents.analysis.run.worker",),
+    "coai_server.lsp.features.findings": ("coai_agents.analysis.run.worker",),
+    # Specialists whose words grow in the editor are asked in steps: facts, stream, check.
+    "coai_server.lsp.features.agents": (
+        "coai_agents.git",
+        "coai_agents.git_repository",
+        "coai_agents.specialists",
+        "coai_agents.syntax",
+    ),
+    # What an agent may call is each specialist's own step.
+    "coai_server.mcp.tools": ("coai_agents.analysis.run.survey", "coai_agents.specialists"),
+}
+"""Rooms that ask more of the second floor than the application layer, and what of it."""
+
+
+def needed(nodes: Iterable[ast.stmt | ast.AST]) -> Iterator[str]:
+    """Return what is imported for more than types."""
+    for node in nodes:
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            yield from needed(node.orelse)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from imported(ast.Module([node], []))
+        else:
+            yield from needed(ast.iter_child_nodes(node))
+
+
+def within(module: str, rooms: Iterable[str]) -> bool:
+    """Say whether a module is one of these, or in one of them."""
+    return any(module == room or module.startswith(f"{room}.") for room in rooms)
+
+
+def test_doors_ask_the_application_layer() -> None:
+    past: set[tuple[str, str]] = set()
+    used: set[str] = set()
+    for name, tree in trees().items():
+        if not within(name, DOORS):
+            continue
+        excused = [room for room in PAST_THE_LAYER if within(name, [room])]
+        for module in needed(tree.body):
+            if not module.startswith("coai_agents.") or within(module, VALUES):
+                continue
+            if within(module, ["coai_agents.application"]):
+                continue
+            reasons = [room for room in excused if within(module, PAST_THE_LAYER[room])]
+            used.update(reasons)
+            if not reasons:
+                past.add((name, module))
+    assert past == set()
+    assert used == set(PAST_THE_LAYER), "an exception that nobody needs"

@@ -35,8 +35,8 @@ from coai_routing.request import (
     Timings,
     Usage,
 )
-from coai_routing.settings.schema import Settings
 from coai_routing.wiring.configured import completion_egress, configured_endpoints
+from tests.support.settings import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -302,7 +302,7 @@ async def test_a_connection_is_made_with_what_the_settings_let_leave_now(
     before: dict[str, Any], after: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = {"endpoints": {"custom": {"gpu": {"kind": "llama_server", "url": REMOTE}}}}
-    now = Settings.model_validate({**server, **before})
+    now = settings_of({**server, **before})
     made: list[Egress] = []
 
     def connect(_: object, *, egress: Egress) -> Scripted:
@@ -338,7 +338,7 @@ async def test_a_connection_is_made_with_what_the_settings_let_leave_now(
     (chosen,) = backends.candidates()
     async with aclosing(backends.stream(chosen, PROMPT)) as deltas:
         assert [delta async for delta in deltas]
-    now = Settings.model_validate({**server, **after})
+    now = settings_of({**server, **after})
     # What was chosen before the change is not asked as if nothing had happened.
     planned = backends.candidates()
     assert {one.local for one in planned} <= {"gpu.example.org" in now.privacy.trusted_hosts}
@@ -351,7 +351,7 @@ async def test_a_connection_is_made_with_what_the_settings_let_leave_now(
     for one in planned:
         async with aclosing(backends.stream(one, PROMPT)) as deltas:
             assert [delta async for delta in deltas]
-    assert made[0] == completion_egress(Settings.model_validate({**server, **before}))
+    assert made[0] == completion_egress(settings_of({**server, **before}))
     assert len(made) == 2
     assert made[1] == completion_egress(now)
     await backends.aclose()
@@ -359,11 +359,11 @@ async def test_a_connection_is_made_with_what_the_settings_let_leave_now(
 
 
 def test_places_of_one_server_differ_by_key_and_egress() -> None:
-    settings = Settings.model_validate({"endpoints": {"ollama": {"api_key": "one"}}})
+    settings = settings_of({"endpoints": {"ollama": {"api_key": "one"}}})
     (endpoint,) = (one for one in configured_endpoints(settings) if one.name == "ollama")
     plain = server_place(endpoint, Egress())
     trusting = server_place(endpoint, Egress(frozenset({"a"}), allow=True))
-    other = Settings.model_validate({"endpoints": {"ollama": {"api_key": "two"}}})
+    other = settings_of({"endpoints": {"ollama": {"api_key": "two"}}})
     (changed,) = (one for one in configured_endpoints(other) if one.name == "ollama")
     assert len({plain.bound, trusting.bound, server_place(changed, Egress()).bound}) == 3
     assert replace(plain) == plain

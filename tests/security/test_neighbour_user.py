@@ -18,10 +18,10 @@ from coai_routing.privacy.neighbours import consent_to
 from coai_routing.providers.discovery import ModelServer, discover, provider_for
 from coai_routing.request import ModelRequest
 from coai_routing.settings.loading import load
-from coai_routing.settings.schema import Settings
 from coai_routing.wiring.configured import configured_endpoints
 from coai_routing.wiring.local import LocalModels
 from coai_server.daemon.status import describe_plan
+from tests.support.settings import settings_of
 from tests.support.stranger import MODEL, Stranger, needs_root
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ def test_an_address_that_the_user_wrote_is_the_user_s_decision(
     loaded = load(client=client, environ={}, user_file=tmp_path / "none", directory=tmp_path)
     (ollama,) = (e for e in configured_endpoints(loaded.settings) if e.name == "ollama")
     assert ollama.configured is configured
-    custom = Settings.model_validate(
+    custom = settings_of(
         {"endpoints": {"custom": {"box": {"url": "http://127.0.0.1:1", "kind": "ollama"}}}}
     )
     (box,) = (e for e in configured_endpoints(custom) if e.name == "box")
@@ -218,7 +218,7 @@ async def test_the_status_says_why_it_is_not_used_and_how_to_agree(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     off = {name: {"enabled": False} for name in ("lmstudio", "llama_server", "vllm")}
-    settings = Settings.model_validate({"endpoints": off, "engine": {"enabled": False}})
+    settings = settings_of({"endpoints": off, "engine": {"enabled": False}})
     with Stranger(NEIGHBOUR) as server:
         # Ollama's own variable moves where it is looked for, and nobody configured it.
         monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{server.port}")

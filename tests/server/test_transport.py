@@ -16,6 +16,7 @@ import pytest
 
 from coai_server.jsonrpc import Malformed, Notification, encode_frame
 from coai_server.lsp.listening import parse_address
+from coai_server.lsp.reading import can_be_waited_for
 from coai_server.lsp.session import EndOfInput
 from coai_server.lsp.transport import (
     MAX_UNHANDLED_MESSAGES,
@@ -39,7 +40,9 @@ posix = pytest.mark.skipif(
 class _Pipes:
     """A wire whose other ends the test holds: `to_wire` to write to, `from_wire` to read from."""
 
-    def __init__(self, *, max_queued_bytes: int = 1000, output: str = "queued") -> None:
+    def __init__(
+        self, *, max_queued_bytes: int = 1000, output: str = "queued", by_loop: bool = False
+    ) -> None:
         self._ours_in, self.to_wire = os.pipe()
         if output == "sockets":
             ours, theirs = socket.socketpair()
@@ -53,6 +56,7 @@ class _Pipes:
             lambda count: os.read(self._ours_in, count),
             lambda rest: os.write(self._ours_out, rest),
             write_now=None if output == "queued" else write_now,
+            readable=self._ours_in if by_loop else None,
             max_queued_bytes=max_queued_bytes,
         )
         self.delivered: asyncio.Queue[Delivery] = asyncio.Queue()
@@ -85,10 +89,17 @@ class _Pipes:
 
 
 @pytest.fixture(
-    params=["queued", pytest.param("pipe", marks=posix), pytest.param("sockets", marks=posix)]
+    params=[
+        "queued",
+        pytest.param("pipe", marks=posix),
+        pytest.param("sockets", marks=posix),
+        pytest.param("read by the loop", marks=posix),
+    ]
 )
 async def pipes(request: pytest.FixtureRequest) -> AsyncGenerator[_Pipes]:
-    with closing(_Pipes(output=request.param)) as held:
+    by_loop = request.param == "read by the loop"
+    output = "pipe" if by_loop else request.param
+    with closing(_Pipes(output=output, by_loop=by_loop)) as held:
         yield held
 
 
@@ -155,6 +166,28 @@ async def test_reading_stops_while_the_loop_does_not_keep_up(pipes: _Pipes) -> N
     assert await pipes.next_delivery()
     # So that the reader may end, and say that it does.
     pipes.wire.consumed()
+
+
+@posix
+def test_the_loop_waits_for_pipes_and_sockets_and_for_no_file(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    ours, theirs = socket.socketpair()
+    with ours, theirs, (tmp_path / "in").open("wb") as file:
+        assert can_be_waited_for(reading)
+        assert can_be_waited_for(ours.fileno())
+        assert not can_be_waited_for(file.fileno())
+    os.close(reading)
+    os.close(writing)
+
+
+@posix
+async def test_the_end_of_a_stream_is_seen_while_the_loop_is_busy() -> None:
+    with closing(_Pipes(by_loop=True)) as pipes:
+        pipes.start()
+        pipes.shut(pipes.to_wire)
+        # Nothing is awaited: the loop cannot have read it.
+        assert pipes.ended.wait(SECONDS)
+        assert await pipes.next_delivery() == EndOfInput()
 
 
 async def test_a_client_that_reads_nothing_is_given_up_and_blocks_nobody() -> None:

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coai_routing.settings.loading import LoadedSettings, load
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
+
+    from coai_routing.settings.schema import Settings
+
+
+def settings_of(document: Mapping[str, Any]) -> Settings:
+    """Return the settings that an editor's document leads to, loaded as the daemon loads them.
+
+    So a test cannot hold what the loader would refuse.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        nothing = Path(name)
+        loaded = load(client=document, environ={}, user_file=nothing / "none", directory=nothing)
+    assert not loaded.problems, loaded.problems
+    return loaded.settings
 
 
 @dataclass(frozen=True)

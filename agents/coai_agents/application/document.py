@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coai_agents.specialists.documentation import agent
+from coai_agents.specialists.documentation.agent import Documented, Undocumented
 from coai_agents.specialists.targets import locate
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
     from coai_agents.specialists.asking import Asker
-    from coai_agents.specialists.documentation.agent import Documented, Undocumented
     from coai_agents.specialists.targets import Target
+
+
+__all__ = ["Documented", "Undocumented", "document"]
 
 
 async def document(

@@ -1,4 +1,4 @@
-"""Explanations of a place, and the architecture of a folder: sources in, reports out."""
+"""Explanations of a place, of a failure, of a folder's architecture: sources in, reports out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.application.analyse import analyse
+from coai_agents.application.sources import files_of, readable
 from coai_agents.specialists.targets import locate
 
 if TYPE_CHECKING:
@@ -39,6 +40,27 @@ async def explain(source: Source, target: Target, asker: Asker) -> Report:
         return report
     found = tuple(findings_at(source, located.span, analysis, target.file))
     return replace(report, sections=(*found, *report.sections))
+
+
+async def diagnose(text: str, folder: Path, asker: Asker) -> Report | None:
+    """Return why a program failed, by what it wrote; None where nothing in it is known.
+
+    The files that it names are looked for in `folder`.
+    """
+    from coai_agents.specialists.diagnosing import agent  # noqa: PLC0415 - as above
+    from coai_agents.specialists.diagnosing.resolving import Workspace  # noqa: PLC0415 - as above
+
+    return await agent.diagnose(text, Workspace(folder), asker)
+
+
+def architecture_of(folder: Path) -> Architecture:
+    """Return how the files below a folder hang together; a note names what cannot be read.
+
+    `folder` is absolute.
+    """
+    notes: list[str] = []
+    found = architecture(folder, list(readable(files_of(folder), notes)))
+    return replace(found, notes=(*notes, *found.notes))
 
 
 def architecture(folder: Path, sources: Iterable[Source]) -> Architecture:

@@ -1,13 +1,10 @@
-"""Changes to review: a path and a revision in, or a diff's text; a diff and its folder's files out.
-
-Whoever looks at the diff is `coai_agents.specialists.reviewing.agent`.
-"""
+"""Reviews: a path and a revision in, or a diff's text; comments that rest on something out."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.analysis.run.gathering import files_in
 from coai_agents.git import changed_contents
@@ -19,6 +16,11 @@ from coai_routing.workspace_files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from coai_agents.specialists.answers import Report
+    from coai_agents.specialists.asking import Asker
+    from coai_agents.specialists.reviewing.agent import Review
+    from coai_agents.specialists.reviewing.comments import Comment
 
 MOST_OTHERS: Final = 2_000
 """Files in which callers are looked for beside those of the diff."""
@@ -86,3 +88,50 @@ def _others(files: Sequence[Path], root: Path, changed: set[str]) -> dict[str, s
         if len(others) >= MOST_OTHERS:
             break
     return others
+
+
+async def review(diff: Diff, asker: Asker | None) -> Review:
+    """Return the comments on a change that rest on something; without an asker on facts alone."""
+    from coai_agents.specialists.reviewing import agent  # noqa: PLC0415 - whoever reads diffs needs none
+
+    return agent.facts(diff) if asker is None else await agent.review(diff, asker)
+
+
+def unsaid(found: Review, root: Path) -> tuple[list[Comment], list[str]]:
+    """Return the comments that were not made of a folder before, with notes, and remember them."""
+    from coai_agents.specialists.reviewing.seen import Seen, SeenError, location  # noqa: PLC0415 - as above
+
+    comments, notes = list(found.comments), list(found.notes)
+    if not comments:
+        return comments, notes
+    seen = Seen(location(), root)
+    try:
+        fresh = seen.fresh(comments)
+        seen.keep(fresh)
+    except SeenError as error:
+        # A comment twice is better than none.
+        return comments, [*notes, str(error)]
+    if before := len(comments) - len(fresh):
+        notes.append(f"{before} comments were made before; --again shows them.")
+    return fresh, notes
+
+
+def report(comments: Sequence[Comment], notes: Sequence[str] = ()) -> Report:
+    """Return comments as a report, for people."""
+    from coai_agents.specialists.reviewing.comments import report_of  # noqa: PLC0415 - as above
+
+    return report_of(comments, notes)
+
+
+def as_sarif(comments: Sequence[Comment], notes: Sequence[str]) -> dict[str, Any]:
+    """Return comments in SARIF 2.1.0."""
+    from coai_agents.specialists.reviewing import forms  # noqa: PLC0415 - as above
+
+    return forms.sarif(comments, notes)
+
+
+def as_github(comments: Sequence[Comment], notes: Sequence[str]) -> dict[str, Any]:
+    """Return comments as the payload of a review on GitHub."""
+    from coai_agents.specialists.reviewing import forms  # noqa: PLC0415 - as above
+
+    return forms.github(comments, notes)

@@ -83,8 +83,8 @@ def complete(
 def _located(where: Place, language: str) -> tuple[Source, int]:
     """Read the file and return the place's offset; raises `typer.BadParameter` and `CoaiError`."""
     # Imported here, because it is not needed for `--help`.
+    from coai_agents.application.sources import read_text  # noqa: PLC0415
     from coai_agents.source import Source  # noqa: PLC0415
-    from coai_server.cli.files import read_text  # noqa: PLC0415
 
     path = where.file.absolute()
     source = Source(path.as_uri(), read_text(path), language)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coai_agents.application.sources import read_text
 from coai_routing.registry.capabilities import Objective
 from coai_routing.request import Capability
 from coai_server.cli.console import console, run, write_json
-from coai_server.cli.files import read_text
 from coai_server.cli.settings import load_settings
 
 if TYPE_CHECKING:

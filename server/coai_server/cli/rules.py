@@ -38,18 +38,15 @@ def list_rules(
     rules: Places = None,
 ) -> None:
     """List all rules, your own ones last: id, severity, weakness, languages, and title."""
-    from coai_agents.analysis.rules.rules import catalogue, own_concepts  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.audit.rule_list import everything  # noqa: PLC0415 (not for `--help`)
 
     have_own_rules(rules or ())
-    own = own_concepts()
-    languages = {**_languages(), **{rule: [*each.languages] for rule, each in own.items()}}
-    known = (*catalogue().values(), *own.values())
-    concepts = [concept for concept in known if languages.get(concept.id)]
+    known = everything()
     if as_json:
         write_json(
             [
-                {**concept.model_dump(mode="json"), "languages": languages[concept.id]}
-                for concept in concepts
+                {**concept.model_dump(mode="json"), "languages": languages}
+                for concept, languages in known
             ]
         )
         return
@@ -59,10 +56,10 @@ def list_rules(
     from rich.table import Table  # noqa: PLC0415 (only for people)
 
     table = Table("Rule", "Severity", "CWE", "Languages", "Title", box=None, pad_edge=False)
-    for concept in concepts:
+    for concept, languages in known:
         weakness = str(concept.cwe[0]) if concept.cwe else ""
-        known = ", ".join(languages[concept.id])
-        table.add_row(concept.id, concept.severity.value, weakness, known, concept.title)
+        shown = ", ".join(languages)
+        table.add_row(concept.id, concept.severity.value, weakness, shown, concept.title)
     console().print(table)
 
 
@@ -76,11 +73,10 @@ def explain(
 
     It is the page that an editor opens from a finding's code.
     """
-    from coai_agents.analysis.rules.rule_pages import rule_page  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.analysis.rules.rules import catalogue, own_concepts  # noqa: PLC0415
+    from coai_agents.application.audit.rule_list import is_known, rule_page  # noqa: PLC0415 (not for `--help`)
 
     have_own_rules(rules or ())
-    if rule not in catalogue() and rule not in own_concepts():
+    if not is_known(rule):
         raise UnknownRuleError(f"There is no rule {rule}.", remedy="See `coai rules list`.")
     out = console()
     if out.is_terminal:
@@ -112,45 +108,23 @@ def try_examples(*, rules: Places = None) -> None:
 
     Exit code 1 if one does not hold, or if a rule of your own is wrong.
     """
-    from coai_agents.analysis.dataflow.lowering import LANGUAGES  # noqa: PLC0415
-    from coai_agents.analysis.rules import user_rules  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.analysis.rules.rules import examples  # noqa: PLC0415
-    from coai_agents.analysis.run.analyzer import analyse  # noqa: PLC0415
-    from coai_agents.source import Source  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.audit.rule_list import try_examples as tried_all  # noqa: PLC0415 (not for `--help`)
 
-    def found(text: str, language: str) -> set[str]:
-        name = "typescriptreact" if language == "tsx" else language
-        return {each.rule for each in analyse(Source("untitled:x", text, name)).findings}
-
-    tried, failed = 0, list[str]()
-    for language in sorted(LANGUAGES):
-        for number, example in enumerate(examples(language)):
-            tried += 1
-            if example.rule not in found(example.bad, language):
-                failed.append(f"{language}, example {number}: {example.rule} is not found")
-            if example.rule in found(example.good, language):
-                failed.append(f"{language}, example {number}: {example.rule} is found in good code")
     have_own_rules(rules or ())
-    for rule in user_rules.all_rules():
-        tried += len(rule.snippets.valid) + len(rule.snippets.invalid)
-        failed += user_rules.failures(rule)
-    for failure in failed:
+    tally = tried_all()
+    for failure in tally.failures:
         console().print(failure)
-    console().print(f"{tried} examples, {len(failed)} failures")
-    if failed or user_rules.problems():
+    console().print(f"{tally.tried} examples, {len(tally.failures)} failures")
+    if tally.failures or tally.problems:
         raise typer.Exit(1)
 
 
 def page() -> str:
     """Return the page of all rules, `docs/rules.md`."""
-    from coai_agents.analysis.rules.rules import WEAKNESS, catalogue  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.audit.rule_list import WEAKNESS, built_in  # noqa: PLC0415 (not for `--help`)
 
-    languages = _languages()
     parts = [_HEADING]
-    for concept in catalogue().values():
-        known = languages.get(concept.id)
-        if not known:
-            continue
+    for concept, known in built_in():
         facts = [f"`{concept.severity.value}`", ", ".join(known)]
         facts += [f"[CWE-{number}]({WEAKNESS.format(number)})" for number in concept.cwe]
         facts += concept.owasp
@@ -171,16 +145,3 @@ comment in its line or, on a line of its own, above: `# coai: ignore[rule] reaso
 A finding is an `error` if whoever sends a request decides the value. Values from the one who starts
 the program and from files make it a `warning`, values from a function's caller `information`.
 """
-
-
-def _languages() -> dict[str, list[str]]:
-    """Return the languages that each rule knows."""
-    from coai_agents.analysis.dataflow.lowering import LANGUAGES  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.analysis.rules.rule_pages import BY_CODE  # noqa: PLC0415
-    from coai_agents.analysis.rules.rules import load  # noqa: PLC0415
-
-    known: dict[str, list[str]] = {rule: [*those] for rule, those in BY_CODE.items()}
-    for language in sorted(LANGUAGES - {"tsx"}):
-        for rule in {clause.rule for clause in load(language).find}:
-            known.setdefault(rule, []).append(language)
-    return known

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from coai_routing.records.usage_reading import PastRequest
-    from coai_routing.records.usage_rows import Fate, RequestRow
+    from coai_agents.application.why import Ending
 
 _MOST: Final = 100_000
 
@@ -44,7 +42,7 @@ def why(
             raise typer.Exit(1) from error
         raise
     if as_json:
-        requests = [_document(one) for one in past]
+        requests = [one.as_json() for one in past]
         write_json({"ok": True, "enabled": enabled, "ledger": str(path), "requests": requests})
         return
     if past:
@@ -52,13 +50,14 @@ def why(
     _notice(path, enabled=enabled, anything=bool(past))
 
 
-def _read(path: Path, last: int) -> tuple[PastRequest, ...]:
+def _read(path: Path, last: int) -> tuple[Ending, ...]:
+    from coai_agents.application.why import ending  # noqa: PLC0415 (as below)
     from coai_routing.records.usage_reading import reading  # noqa: PLC0415 (not for `--help`)
 
     if not path.exists():
         return ()
     with reading(path) as ledger:
-        return ledger.requests(last)
+        return tuple(map(ending, ledger.requests(last)))
 
 
 def _notice(path: Path, *, enabled: bool, anything: bool) -> None:
@@ -76,95 +75,18 @@ def _notice(path: Path, *, enabled: bool, anything: bool) -> None:
         )
 
 
-def _show(past: Sequence[PastRequest], to: Console) -> None:
+def _show(past: Sequence[Ending], to: Console) -> None:
     from rich.text import Text  # noqa: PLC0415 (only for people)
 
+    from coai_agents.application.why import shown_name  # noqa: PLC0415 (as above)
+
     for one in past:
-        request = one.request
+        request = one.past.request
         when = f"{request.at.astimezone():%Y-%m-%d %H:%M:%S}"
-        place = one_line(f"{_name(request.uri)}:{request.line + 1}")
+        place = one_line(f"{shown_name(request.uri, Path.cwd())}:{request.line + 1}")
         to.print(
             Text.assemble((when, "dim"), "  ", (place, "bold"), f"  {request.elapsed_ms:,.0f} ms")
         )
-        to.print(Text(f"    {printable(_ending(one))}"), soft_wrap=True)
-        if remedy := _words(request)[1]:
-            to.print(Text(f"    {remedy}", style="green"), soft_wrap=True)
-
-
-def _ending(one: PastRequest) -> str:
-    request = one.request
-    if request.reason:
-        return f"{request.reason}: {_words(request)[0]}"
-    fate = "" if one.suggestion is None else _FATES.get(one.suggestion.fate.value, "")
-    how = f"Suggested ({_ORIGINS.get(request.origin, request.origin)})"
-    return f"{how} by {request.model} ({request.backend}){fate}."
-
-
-_ORIGINS: Final = {
-    "model": "asked the model",
-    "shown": "still on screen",
-    "cache": "from the cache",
-    "joined": "was being written already",
-    "prefetched": "prepared in advance",
-}
-
-_FATES: Final = {
-    "accepted": ", and accepted",
-    "accepted_in_part": ", and accepted in part",
-    "typed": ", and typed by hand",
-    "rejected": ", and not taken",
-}
-
-
-def _words(request: RequestRow) -> tuple[str, str]:
-    """Return the sentence and the remedy of a reason; both empty where something was suggested."""
-    from coai_agents.completion.outcome import NoSuggestion, Reason  # noqa: PLC0415 (as above)
-
-    if not request.reason:
-        return "", ""
-    try:
-        reason = Reason(request.reason)
-    except ValueError:
-        return request.detail or "Another version of COAI recorded this.", ""
-    return NoSuggestion(reason, request.detail).sentence, reason.remedy
-
-
-def _name(uri: str) -> str:
-    """Return a document's path, from the current directory where it lies below that."""
-    from coai_agents.source import path_of  # noqa: PLC0415 (as above)
-
-    path = path_of(uri)
-    if path is None:
-        return uri if urlsplit(uri).scheme else uri or "unknown"
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
-
-
-def _document(one: PastRequest) -> dict[str, Any]:
-    request, suggestion = one.request, one.suggestion
-    sentence, remedy = _words(request)
-    shared = {
-        "kind": "none" if request.reason else "suggestion",
-        "at": request.at.isoformat(),
-        "uri": request.uri,
-        "line": request.line + 1,
-        "trigger": request.trigger,
-        "language": request.language,
-        "elapsedMs": request.elapsed_ms,
-    }
-    if request.reason:
-        return {**shared, "reason": request.reason, "sentence": sentence, "remedy": remedy}
-    fate: Fate | None = None if suggestion is None else suggestion.fate
-    return {
-        **shared,
-        "origin": request.origin,
-        "backend": request.backend,
-        "model": request.model,
-        "evaluatedTokens": request.evaluated_tokens,
-        "cachedTokens": request.cached_tokens,
-        "outputTokens": request.output_tokens,
-        "fate": None if fate is None else fate.value,
-        "takenCharacters": None if suggestion is None else suggestion.taken,
-        "kept30s": None if suggestion is None else suggestion.kept_30s,
-        "kept5min": None if suggestion is None else suggestion.kept_5min,
-    }
+        to.print(Text(f"    {printable(one.told)}"), soft_wrap=True)
+        if one.remedy:
+            to.print(Text(f"    {one.remedy}", style="green"), soft_wrap=True)

@@ -1,9 +1,10 @@
 """How bytes get in and out: stdio, which editors use. Sockets are in `listening.py`.
 
-A thread of their own reads and another writes, so neither a client that stops reading nor a busy
-thread pool ever delays the event loop. What the client takes at once is written at once: a thread
-that has to be woken gets the interpreter only when the loop's thread lets it go. A process serves
-one client and ends with it.
+Pipes and sockets are read by the event loop (`reading.py`), what cannot be waited for by a thread
+of its own. A thread of its own writes, so neither a client that stops reading nor a busy thread
+pool ever delays the event loop. What the client takes at once is written at once: a thread that has
+to be woken gets the interpreter only when the loop's thread lets it go. A process serves one client
+and ends with it.
 
 Over stdio, the protocol gets private copies of descriptors 0 and 1. Descriptor 1 and `sys.stdout`
 lead to standard error from then on, and descriptor 0 to nothing, so no print of Python's or of
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING, TextIO, TypeAlias, TypeVar
 
 from coai_routing.errors import CoaiError
 from coai_server.jsonrpc import FrameParser, FramingError, Malformed, read_message
+from coai_server.lsp.reading import CHUNK_BYTES, LoopReader, can_be_waited_for
 from coai_server.lsp.session import EndOfInput, Session
 
 if sys.platform == "win32":
@@ -52,7 +54,6 @@ MAX_UNHANDLED_MESSAGES = 1024
 LAST_RESORT_SECONDS = 10.0
 """The process is gone so long after its session ended, whatever still holds it."""
 
-_CHUNK_BYTES = 64 * 1024
 _LAST_STANDARD_DESCRIPTOR = 2
 
 
@@ -70,7 +71,8 @@ class ThreadedWire:
     """Moves frames between two blocking byte streams and an event loop.
 
     `read` returns b"" at the stream's end, `write` how many bytes it took. `write_now` never waits,
-    and returns how many bytes it could write.
+    and returns how many bytes it could write. `readable` is the descriptor behind `read`, where the
+    loop can wait for it.
     """
 
     def __init__(
@@ -79,9 +81,12 @@ class ThreadedWire:
         write: Write,
         *,
         write_now: WriteNow | None = None,
+        readable: int | None = None,
         max_queued_bytes: int = MAX_QUEUED_BYTES,
     ) -> None:
         self._read, self._write, self._write_now = read, write, write_now
+        self._readable = readable
+        self._reader: LoopReader | None = None
         self._max_queued_bytes = max_queued_bytes
         self._loop = asyncio.get_running_loop()
         self._unhandled = threading.Semaphore(MAX_UNHANDLED_MESSAGES)
@@ -102,16 +107,36 @@ class ThreadedWire:
         """Begin to read and write.
 
         `deliver` and `broken` (with the reason why nothing can be written any more) are called on
-        the loop, `ended` in the reading thread as soon as there is nothing more to read.
+        the loop, `ended` in any thread as soon as there is nothing more to read.
         """
         self._broken = broken
-        for thread in (
-            threading.Thread(target=self._read_all, args=(deliver, ended), name="coai-read"),
-            threading.Thread(target=self._write_all, name="coai-write"),
-        ):
+        threads = [threading.Thread(target=self._write_all, name="coai-write")]
+        self._reader = self._on_the_loop(deliver, ended)
+        if self._reader is None:
+            reading = threading.Thread(
+                target=self._read_all, args=(deliver, ended), name="coai-read"
+            )
+            threads.append(reading)
+        for thread in threads:
             # A read that never returns must not keep the process.
             thread.daemon = True
             thread.start()
+
+    def _on_the_loop(
+        self, deliver: Callable[[Delivery], None], ended: Callable[[], None]
+    ) -> LoopReader | None:
+        """Begin to read on the loop; None where that cannot be."""
+        if self._readable is None:
+            return None
+        reader = LoopReader(
+            self._readable, deliver=deliver, ended=ended, most_unhandled=MAX_UNHANDLED_MESSAGES
+        )
+        try:
+            reader.start()
+        except (OSError, NotImplementedError) as error:
+            logger.info("A thread reads from the client, because the loop cannot: %s", error)
+            return None
+        return reader
 
     def send(self, frame: bytes) -> None:
         """Write a frame, or queue it. Dropped without a word once the client is gone."""
@@ -141,7 +166,10 @@ class ThreadedWire:
 
     def consumed(self) -> None:
         """Let the reader read one message more."""
-        self._unhandled.release()
+        if self._reader is None:
+            self._unhandled.release()
+        else:
+            self._reader.consumed()
 
     async def flush(self, seconds: float) -> None:
         """Return when everything queued was written, or after so many seconds."""
@@ -153,7 +181,7 @@ class ThreadedWire:
         await asyncio.wait({written}, timeout=seconds)
 
     def close(self) -> None:
-        """Write nothing more. The threads end by themselves."""
+        """Read and write nothing more. The threads end by themselves; called by any of them."""
         with self._condition:
             self._closed = True
             self._frames.clear()
@@ -161,6 +189,8 @@ class ThreadedWire:
             waiting, self._waiting = self._waiting, []
             self._condition.notify()
         self._wake(waiting)
+        if self._reader is not None:
+            self._on_loop(LoopReader.close, self._reader)
 
     def _on_loop(self, callback: Callable[[_Argument], object], argument: _Argument) -> None:
         # RuntimeError: the loop is closed, so there is nobody left to tell.
@@ -216,7 +246,7 @@ class ThreadedWire:
 
     def _messages(self) -> Iterator[Incoming]:
         parser = FrameParser()
-        while chunk := self._read(_CHUNK_BYTES):
+        while chunk := self._read(CHUNK_BYTES):
             for body in parser.feed(chunk):
                 yield body if isinstance(body, Malformed) else read_message(body)
         if parser.inside_frame:
@@ -241,8 +271,9 @@ def run_stdio(application: Application) -> int:
     def write(rest: memoryview) -> int:
         return os.write(writing, rest)
 
+    readable = reading if can_be_waited_for(reading) else None
     with without_waiting(writing) as write_now:
-        return asyncio.run(serve(application, read, write, write_now=write_now))
+        return asyncio.run(serve(application, read, write, write_now=write_now, readable=readable))
 
 
 @contextlib.contextmanager
@@ -319,18 +350,19 @@ async def serve(
     write: Write,
     *,
     write_now: WriteNow | None = None,
+    readable: int | None = None,
     remote: bool = False,
 ) -> int:
-    """Run one session over two streams; `remote` as `Session` has it."""
+    """Run one session over two streams; `readable` as `ThreadedWire` has it, `remote` `Session`."""
 
     def broken(reason: str) -> None:
         logger.warning("The client is gone: %s.", reason)
         session.stop(1)
 
-    wire = ThreadedWire(read, write, write_now=write_now)
+    wire = ThreadedWire(read, write, write_now=write_now, readable=readable)
     session = Session(application, wire, remote=remote)
     with _stopped_by_signals(session):
-        # The end is seen by the thread, not by the loop, so that a loop which hangs ends too.
+        # The end is seen by a thread, not by the loop, so that a loop which hangs ends too.
         wire.start(deliver=session.deliver, broken=broken, ended=lambda: _end_by_force(1))
         exit_code = await session.run()
         _end_by_force(exit_code)

@@ -11,7 +11,7 @@ from coai_agents.completion.egress_gate import PrivacyEgressGate
 from coai_agents.source import Source
 from coai_routing.errors import EgressRefusedError
 from coai_routing.privacy.file_names import roots_of
-from coai_routing.settings.schema import Settings
+from tests.support.settings import settings_of
 
 ROOT = Path("/work").absolute()
 SECRET = "ghp_" + "a1B2c3D4e5F6" * 3
@@ -28,7 +28,7 @@ async def refusal(
     **settings: Any,  # noqa: ANN401 - a part of the settings
 ) -> str:
     """Return why a file may not be shown; empty if it may."""
-    known = Settings.model_validate({**ON, **settings})
+    known = settings_of({**ON, **settings})
     egress_gate = PrivacyEgressGate(lambda _: known, lambda: roots_of([ROOT]))
     source = Source(uri or (ROOT / path).as_uri(), text)
     try:

@@ -19,7 +19,7 @@ from coai_agents.exclusions.decisions import (
     path_to_judge,
 )
 from coai_agents.exclusions.folder import MOST_BYTES
-from coai_routing.settings.schema import CompletionSettings, PrivacySettings, Settings
+from tests.support.settings import settings_of
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="needs links, pipes and file modes")
 
@@ -138,9 +138,11 @@ def test_changed_settings_hold_at_once(workspace: Workspace) -> None:
 
 
 def test_rules_are_taken_from_settings() -> None:
-    settings = Settings(
-        completion=CompletionSettings(exclude=("a",), gitignored_context=True),
-        privacy=PrivacySettings(exclude=("b",)),
+    settings = settings_of(
+        {
+            "completion": {"exclude": ["a"], "gitignored_context": True},
+            "privacy": {"exclude": ["b"]},
+        }
     )
     assert ExclusionRules.of(settings) == ExclusionRules(("a",), ("b",), gitignored_context=True)
 

@@ -10,6 +10,7 @@ from coai_routing.providers.discovery import Found
 from coai_routing.request import ModelDescription
 from coai_routing.settings.schema import Settings
 from coai_routing.wiring.configured_routing import routing_egress, sensitivity_rules
+from tests.support.settings import settings_of
 
 MODEL = ModelDescription(name="m", provider="ollama")
 
@@ -47,7 +48,7 @@ def test_a_server_is_ready_if_it_was_found_with_a_model(
 @pytest.mark.parametrize("name", ["anthropic", "openai"])
 async def test_a_vendor_is_ready_with_a_key_and_changes_with_it(name: str) -> None:
     key = {f"{name.upper()}_API_KEY": " k "}
-    settings = Settings.model_validate({"routing": {"allow_cloud": True}})
+    settings = settings_of({"routing": {"allow_cloud": True}})
     with_key, other_key, without = (
         {place.endpoint: place for place in cloud_places(settings, environment)}[name]
         for environment in (key, {**key, f"{name.upper()}_API_KEY": "other"}, {})
@@ -65,9 +66,9 @@ async def test_a_vendor_is_ready_with_a_key_and_changes_with_it(name: str) -> No
 
 def test_what_may_leave_and_what_is_sensitive_follow_the_settings() -> None:
     assert not routing_egress(Settings()).allow
-    allowed = Settings.model_validate({"routing": {"allow_cloud": True}})
+    allowed = settings_of({"routing": {"allow_cloud": True}})
     assert routing_egress(allowed).allow
-    private = Settings.model_validate(
+    private = settings_of(
         {
             "routing": {"allow_cloud": True},
             "privacy": {"mode": True, "exclude": ["a/"], "private": ["b/"], "patterns": ["X[0-9]"]},

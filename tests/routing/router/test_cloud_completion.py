@@ -34,6 +34,7 @@ from coai_routing.wiring.configured import completion_egress
 from coai_routing.wiring.local import LocalModels
 from tests.support.cloud_server import CloudServer, cloud_server
 from tests.support.routing import ALLOWED, place, routing
+from tests.support.settings import settings_of
 from tests.support.vendor_server import KEY, vendor_server
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def cloud() -> Iterator[CloudServer]:
 
 
 def completion(settings: dict[str, Any], router: Router | None = None) -> CloudCompletion:
-    known = Settings.model_validate(settings)
+    known = settings_of(settings)
 
     async def found() -> Router:
         return router  # pyright: ignore[reportReturnType] (None where none is asked)
@@ -272,7 +273,7 @@ async def test_a_completion_that_another_machine_fills_in_is_checked_and_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    known = Settings.model_validate({"completion": {"allow_cloud": True}})
+    known = settings_of({"completion": {"allow_cloud": True}})
     models = LocalModels(lambda: known, state=tmp_path / "engine")
     remote = backend("http://0.0.0.0:1")
     departs = getattr(models, "_departs")  # noqa: B009 - what `Backends` is given
@@ -285,7 +286,7 @@ async def test_a_completion_that_another_machine_fills_in_is_checked_and_logged(
     await models.aclose()
     setattr(models, "_departures", None)  # noqa: B010 - a log that cannot be opened
     monkeypatch.setenv("XDG_STATE_HOME", __file__)
-    known = Settings.model_validate({"completion": {"allow_cloud": True}})
+    known = settings_of({"completion": {"allow_cloud": True}})
     with pytest.raises(EgressRefusedError, match="log"):
         await departs(remote, ModelRequest(prompt="x"))
 

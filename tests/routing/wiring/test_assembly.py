@@ -8,8 +8,8 @@ import pytest
 
 from coai_routing.policy.bandit import Verdict
 from coai_routing.request import Capability
-from coai_routing.settings.schema import Settings
 from coai_routing.wiring.assembly import open_routing
+from tests.support.settings import settings_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ async def test_verdicts_count_only_with_routing_learning(
     """The setting is `routing.learning`."""
     for name in ("XDG_STATE_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
-    settings = Settings.model_validate({"routing": {"learning": on}})
+    settings = settings_of({"routing": {"learning": on}})
     routing = await open_routing(lambda: settings)
     try:
         routing.learning.note(Capability.PERFORMANCE, "good", Verdict.ACCEPTED)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_agents.application.sources import SourceFileError
 from coai_routing.errors import CoaiError
 from coai_server.cli.demo.exercise import (
     Exercise,
@@ -13,7 +14,6 @@ from coai_server.cli.demo.exercise import (
     exercise_of,
     samples,
 )
-from coai_server.cli.files import SourceFileError
 
 if TYPE_CHECKING:
     from pathlib import Path

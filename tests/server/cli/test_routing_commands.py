@@ -18,10 +18,10 @@ from coai_routing.records.usage_rows import RequestRow
 from coai_routing.request import Capability, ModelReply
 from coai_routing.router.cache import DiskAnswers
 from coai_routing.router.calls import Call, Departure
-from coai_routing.settings.schema import Settings
 from coai_routing.wiring.assembly import answers_directory, open_routing
 from coai_server.cli.plotting import bars
 from tests.support.routing import question
+from tests.support.settings import settings_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -154,13 +154,13 @@ def test_an_image_of_nothing_is_an_image() -> None:
 
 @pytest.mark.usefixtures("empty_home")
 async def test_the_router_as_the_settings_describe_it() -> None:
-    settings = Settings.model_validate({"routing": {"objective": "quality", "hedge": True}})
+    settings = settings_of({"routing": {"objective": "quality", "hedge": True}})
     routing = await open_routing(lambda: settings)
     with pytest.raises(NoAnswerError) as caught:
         await routing.router.answer(question("hi"))
     assert "openai: It is not on this machine" in caught.value.explanation()
     await routing.aclose()
-    off = Settings.model_validate({"cache": {"enabled": False}})
+    off = settings_of({"cache": {"enabled": False}})
     routing = await open_routing(lambda: off)
     assert routing.cache is None
     await routing.aclose()

@@ -225,8 +225,7 @@ class Expressions:
         found = lookup(base, const)
         qual = extended(base.qual, "[]")
         written = written_of(expr.object) if isinstance(expr.object, ir.Name | ir.Member) else ""
-        if isinstance(const, str) and written:
-            # `a["b"]` is what a rule calls `a.b`.
+        if isinstance(const, str) and written:  # `a["b"]` is what a rule calls `a.b`
             if (named := self._source(const, f"{written}.{const}")) is not None:
                 return self.tainted(named, expr.node, f"{written}.{const}")
             if self.rules.inert.first(const, f"{written}.{const}") is not None:

@@ -12,9 +12,9 @@ from coai_server.cli.agents.showing import Change, Outcome, finish
 from coai_server.cli.console import run
 
 if TYPE_CHECKING:
+    from coai_agents.application.document import Documented, Undocumented
     from coai_agents.source import Source
     from coai_agents.specialists.asking import Asker
-    from coai_agents.specialists.documentation.agent import Documented, Undocumented
     from coai_agents.specialists.targets import Target
 
 
@@ -43,11 +43,12 @@ def document(
 
 
 async def _document(what: str, *, alias: str | None, wanted: bool) -> Outcome:
-    from coai_agents.specialists.targets import parse_target  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.sources import files_of  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.specialists.targets import parse_target  # noqa: PLC0415 (as above)
 
     target = parse_target(what)
     path = Path(target.file)
-    files = _files(path)
+    files = files_of(path)
     outcome = Outcome()
     async with asker(path, wanted=wanted, alias=alias) as asked:
         for file in files:
@@ -55,19 +56,10 @@ async def _document(what: str, *, alias: str | None, wanted: bool) -> Outcome:
     return outcome
 
 
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    from coai_agents.analysis.run.survey import files_in  # noqa: PLC0415 (only for folders)
-
-    return sorted(files_in([path]))
-
-
 async def _document_file(path: Path, target: Target, asked: Asker, outcome: Outcome) -> None:
-    from coai_agents.application.document import document  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.documentation.agent import Documented  # noqa: PLC0415 (as above)
+    from coai_agents.application.document import Documented, document  # noqa: PLC0415 (as above)
+    from coai_agents.application.sources import source_of  # noqa: PLC0415 (as above)
     from coai_agents.specialists.targets import TargetError  # noqa: PLC0415 (as above)
-    from coai_server.cli.agents.showing import source_of  # noqa: PLC0415 (as above)
 
     source = source_of(path)
     try:
@@ -95,7 +87,7 @@ def _change(path: Path, source: Source, documented: list[Documented], outcome: O
 
 
 def _described(path: Path, answer: Documented | Undocumented) -> dict[str, Any]:
-    from coai_agents.specialists.documentation.agent import Documented  # noqa: PLC0415 (as above)
+    from coai_agents.application.document import Documented  # noqa: PLC0415 (as above)
 
     if not isinstance(answer, Documented):
         return {"path": str(path), "name": answer.name, "why": answer.why}

@@ -52,12 +52,12 @@ def explain(
 
 async def _explain(what: str, *, alias: str | None, wanted: bool) -> Report:
     from coai_agents.application.explain import explain  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.sources import source_of  # noqa: PLC0415 (as above)
     from coai_agents.specialists.targets import (  # noqa: PLC0415 (as above)
         TargetError,
         locate,
         parse_target,
     )
-    from coai_server.cli.agents.showing import source_of  # noqa: PLC0415 (as above)
 
     target = parse_target(what)
     path = Path(target.file)
@@ -73,13 +73,12 @@ async def _explain(what: str, *, alias: str | None, wanted: bool) -> Report:
 
 
 async def _diagnose(_: str, *, alias: str | None, wanted: bool) -> Report:
-    from coai_agents.specialists.diagnosing.agent import diagnose  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.diagnosing.resolving import Workspace  # noqa: PLC0415 (as above)
+    from coai_agents.application.explain import diagnose  # noqa: PLC0415 (as above)
 
     text = sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace")
     here = Path.cwd()
     async with asker(here, wanted=wanted, alias=alias) as asked:
-        report = await diagnose(text, Workspace(here), asked)
+        report = await diagnose(text, here, asked)
     if report is None:
         notices().print("Nothing in it is a trace or a diagnostic that is known here.")
         raise typer.Exit(2)

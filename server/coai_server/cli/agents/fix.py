@@ -65,8 +65,8 @@ def fix(
 async def _fix(
     what: str, test: str | None, seconds: float, *, alias: str | None, wanted: bool, write: bool
 ) -> Outcome:
-    from coai_agents.specialists.targets import locate, parse_target  # noqa: PLC0415 (not for `--help`)
-    from coai_server.cli.agents.showing import source_of  # noqa: PLC0415 (as above)
+    from coai_agents.application.sources import source_of  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.specialists.targets import locate, parse_target  # noqa: PLC0415 (as above)
 
     target = parse_target(what)
     path = Path(target.file)
@@ -81,22 +81,12 @@ async def _fix(
 
 def _remember(path: Path, state: Fixing, *, written: bool) -> None:
     """Remember what a test passed with, or what the user has written."""
-    passed = state.tried is not None and state.tried.passed
-    if state.problem is None or not state.steps or not (passed or written):
-        return
-    from coai_agents.memory.episodes import episode_of  # noqa: PLC0415 (as above)
-    from coai_server.cli.agents.memory import folder_of, keeper  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.remember import folder_of, keep_solution  # noqa: PLC0415 (as above)
+    from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
-    kept = keeper(path)
-    folder = folder_of(path)
-    name = path.absolute().relative_to(folder).as_posix()
-    by = ", ".join(dict.fromkeys(each.by.partition(":")[0] for each in state.steps))
-    change, judge = (state.before, state.after), "test" if passed else "user"
-    episode = episode_of((str(folder), name), state.problem, change, by, judge)
-    if kept is None or episode is None:
-        return
+    folder = folder_of(path, Path.cwd())
     try:
-        kept.episode(episode)
+        keep_solution(path, folder, state, load_settings(folder).settings, written=written)
     except CoaiError as error:
         state.notes.append(f"It is not remembered: {error}")
 
@@ -104,20 +94,19 @@ def _remember(path: Path, state: Fixing, *, written: bool) -> None:
 async def _state(
     source: Source, target: Target, asked: Asker, test: str | None, seconds: float
 ) -> Fixing:
-    from coai_agents.specialists.fixing.agent import (  # noqa: PLC0415 (as above)
-        fix_by_test,
-        fix_findings,
-    )
-    from coai_server.cli.agents.memory import recall  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.mend import mend  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.remember import folder_of, recall  # noqa: PLC0415 (as above)
+    from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
     path = Path(target.file)
-    remembered = recall(path)
+    folder = folder_of(path, Path.cwd())
+    remembered = recall(folder, load_settings(folder).settings)
     if test is None:
-        return await fix_findings(source, target, asked, target.file, remembered)
+        return await mend(source, target, asked, recall=remembered)
     from coai_server.cli.agents.trying import Trial  # noqa: PLC0415 (only with `--test`)
 
     trial = Trial(path, test, seconds=seconds, directory=Path.cwd())
-    return await fix_by_test(source, target, asked, trial, target.file, recall=remembered)
+    return await mend(source, target, asked, attempt=trial, recall=remembered)
 
 
 @contextlib.contextmanager
@@ -138,8 +127,7 @@ def restoring() -> Generator[None]:
 
 
 def _outcome(path: Path, state: Fixing, *, test: str | None, write: bool) -> Outcome:
-    from coai_agents.source import Edit  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.edits import change  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.mend import change_to  # noqa: PLC0415 (as above)
 
     outcome = Outcome(notes=list(dict.fromkeys(state.notes)))
     outcome.items = [
@@ -151,9 +139,9 @@ def _outcome(path: Path, state: Fixing, *, test: str | None, write: bool) -> Out
         }
         for each in state.steps
     ]
-    changed = state.after.text != state.before.text
-    if changed:
-        whole = change(state.before, [Edit(None, state.after.text)])
+    whole = change_to(state.before, state.after)
+    changed = whole is not None
+    if whole is not None:
         outcome.changes.append(Change(path, whole))
         outcome.notes += [f"{each.title} ({each.by})." for each in state.steps]
     passed = state.tried is not None and state.tried.passed

@@ -72,22 +72,19 @@ def perf(
 
 
 def _profile(path: Path) -> Profile:
-    from coai_agents.specialists.performance.profiles.reading import (  # noqa: PLC0415 (not for `--help`)
-        MOST_BYTES,
-        read_profile,
-    )
-    from coai_server.cli.files import read_bytes  # noqa: PLC0415 (as above)
+    from coai_agents.application.sources import read_bytes  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.perf import MOST_BYTES, read_profile  # noqa: PLC0415 (not for `--help`)
 
     return read_profile(read_bytes(path.absolute(), MOST_BYTES))
 
 
 def _show(what: str, profile: Profile | None, *, as_json: bool) -> None:
-    from coai_agents.specialists.performance.agent import report  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.sources import source_of  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.perf import slow  # noqa: PLC0415 (not for `--help`)
     from coai_agents.specialists.targets import parse_target  # noqa: PLC0415 (as above)
-    from coai_server.cli.agents.showing import source_of  # noqa: PLC0415 (as above)
 
     target = parse_target(what)
-    told = report(source_of(Path(target.file)), target.file, profile)
+    told = slow(source_of(Path(target.file)), target.file, profile)
     if as_json:
         write_json({"ok": True, **told.as_json()})
     else:
@@ -106,9 +103,9 @@ async def _tune(
     alias: str | None,
     wanted: bool,
 ) -> Outcome:
-    from coai_agents.specialists.performance.agent import tune  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.sources import source_of  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.perf import tune  # noqa: PLC0415 (not for `--help`)
     from coai_agents.specialists.targets import locate, parse_target  # noqa: PLC0415 (as above)
-    from coai_server.cli.agents.showing import source_of  # noqa: PLC0415 (as above)
     from coai_server.cli.agents.trying import Trial  # noqa: PLC0415 (as above)
 
     target = parse_target(what)
@@ -118,21 +115,12 @@ async def _tune(
     trial = Trial(path, command, seconds=seconds, directory=Path.cwd())
     with restoring():
         async with asker(path, wanted=wanted, alias=alias) as asked:
-            state = await tune(
-                source,
-                target.file,
-                asked,
-                trial,
-                profile=profile,
-                symbol=target.symbol,
-                pairs=pairs,
-            )
+            state = await tune(source, target, asked, trial, profile=profile, pairs=pairs)
     return _outcome(path, state, trial.runs)
 
 
 def _outcome(path: Path, state: Tuning, runs: int) -> Outcome:
-    from coai_agents.source import Edit  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.edits import change  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.mend import change_to  # noqa: PLC0415 (as above)
 
     outcome = Outcome(notes=list(dict.fromkeys(state.notes)))
     for each in state.steps:
@@ -150,8 +138,7 @@ def _outcome(path: Path, state: Tuning, runs: int) -> Outcome:
             }
         )
         outcome.notes.append(f"{each.candidate.title} ({each.candidate.by}): {each.measured}.")
-    if state.steps:
-        whole = change(state.before, [Edit(None, state.after.text)])
+    if whole := change_to(state.before, state.after):
         outcome.changes.append(Change(path, whole))
     else:
         outcome.notes.append(

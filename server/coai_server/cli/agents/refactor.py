@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -13,13 +14,22 @@ from coai_server.cli.agents.showing import Change, Outcome, finish
 from coai_server.cli.console import run
 
 if TYPE_CHECKING:
-    from coai_agents.source import Source, Span
-    from coai_agents.specialists.refactoring.agent import Made
+    from coai_agents.application.specialists.refactor import Made, Request
 
 _PLACE: Final = re.compile(
     r"(?P<file>.+?):(?P<line>\d+):(?P<column>\d+)-(?P<end>\d+):(?P<last>\d+)", re.DOTALL
 )
 """`FILE:LINE:COLUMN-LINE:COLUMN`, counted from 1 in characters; the end is not included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be done at a place."""
+
+    kind: str
+    code: str | None
+    name: str
+    every: bool
 
 
 def refactor(
@@ -61,44 +71,29 @@ def refactor(
     if kind == "list":
         _list()
         return
-    outcome = run(_refactor(kind, what, text, name, every=every, alias=model, wanted=not no_model))
+    wish = Wish(kind, text, name, every)
+    outcome = run(_refactor(what, wish, alias=model, wanted=not no_model))
     outcome.done = write and bool(outcome.changes)
     finish(outcome, write=write, as_json=as_json)
 
 
 def _list() -> None:
-    from coai_agents.specialists.refactoring.agent import summary  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.specialists.refactor import kinds  # noqa: PLC0415 (not for `--help`)
 
-    for name, title, by_model in summary():
+    for name, title, by_model in kinds():
         typer.echo(f"{name:<20}{title}{' (a model)' if by_model else ''}")
 
 
-async def _refactor(
-    kind: str,
-    what: str,
-    text: str | None,
-    name: str,
-    *,
-    every: bool,
-    alias: str | None,
-    wanted: bool,
-) -> Outcome:
-    from coai_agents.specialists.refactoring.agent import Request, kind_named, make, needs_model  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.specialists.refactoring.site import RefusalError  # noqa: PLC0415 (as above)
+async def _refactor(what: str, wish: Wish, *, alias: str | None, wanted: bool) -> Outcome:
+    from coai_agents.application.specialists.refactor import RefusalError, needs_model, refactor  # noqa: PLC0415 (not for `--help`)
     from coai_agents.specialists.targets import TargetError  # noqa: PLC0415 (as above)
 
     outcome = Outcome()
     try:
-        path, source, span, lines = _place(what, text)
-        request = Request(
-            kind_named(kind), source, span, name=name, lines=lines, every=every, path=str(path)
-        )
-        if wanted and needs_model(request):
-            async with asker(path, wanted=True, alias=alias) as asked:
-                made = await make(request, asked)
-        else:
-            async with asker(path, wanted=False, alias=None) as asked:
-                made = await make(request, asked)
+        path, request = _request(what, wish)
+        wanted = wanted and needs_model(request)
+        async with asker(path, wanted=wanted, alias=alias if wanted else None) as asked:
+            made = await refactor(request, asked)
     except (RefusalError, TargetError) as error:
         outcome.failed = True
         outcome.notes.append(str(error))
@@ -116,29 +111,24 @@ def _add(outcome: Outcome, path: Path, made: Made) -> None:
         outcome.notes.append(made.note)
 
 
-def _place(what: str, text: str | None) -> tuple[Path, Source, Span, bool]:
-    """Return the file and what is selected in it, and whether whole lines are."""
-    from coai_agents.source import Encoding, Position, Span  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.specialists.targets import (  # noqa: PLC0415 (as above)
-        TargetError,
-        locate,
-        parse_target,
-    )
-    from coai_server.cli.agents.showing import source_of  # noqa: PLC0415 (as above)
+def _request(what: str, wish: Wish) -> tuple[Path, Request]:
+    """Return the file, and what is to be done at the place that is named."""
+    from coai_agents.application.sources import source_of  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.refactor import selected, selected_exactly  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.source import Encoding, Position  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.targets import parse_target  # noqa: PLC0415 (as above)
 
     if exact := _PLACE.fullmatch(what):
         path = Path(exact["file"])
         source = source_of(path)
         first = Position(int(exact["line"]) - 1, int(exact["column"]) - 1)
         last = Position(int(exact["end"]) - 1, int(exact["last"]) - 1)
-        return path, source, source.span_at(first, last, Encoding.UTF_32), False
+        span = source.span_at(first, last, Encoding.UTF_32)
+        return path, selected_exactly(
+            source, span, wish.kind, name=wish.name, every=wish.every, path=str(path)
+        )
     target = parse_target(what)
     path = Path(target.file)
-    source = source_of(path)
-    span = locate(source, target).span
-    if text is None:
-        return path, source, span, True
-    at = source.slice(span).find(text)
-    if at < 0:
-        raise TargetError("That code does not stand on these lines.")
-    return path, source, Span(span.start + at, span.start + at + len(text)), False
+    return path, selected(
+        source_of(path), target, wish.kind, code=wish.code, name=wish.name, every=wish.every
+    )

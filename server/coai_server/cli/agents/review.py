@@ -57,12 +57,16 @@ def review(
     passes of a model that agree; without any it says nothing. What was said once is not said again.
     Exit code 0 if there is nothing, 1 if there are comments, 2 if it could not be reviewed.
     """
-    from coai_routing.errors import CoaiError  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.review import unsaid  # noqa: PLC0415 (not for `--help`)
+    from coai_routing.errors import CoaiError  # noqa: PLC0415 (as above)
     from coai_server.cli.console import report  # noqa: PLC0415 (as above)
 
     try:
         found, root = run(_review(what, diff, alias=model, wanted=not no_model))
-        comments, notes = _fresh(found, root, again=again)
+        if again:
+            comments, notes = list(found.comments), list(found.notes)
+        else:
+            comments, notes = unsaid(found, root)
     except CoaiError as error:
         report(error)
         raise typer.Exit(FAILED) from error
@@ -74,8 +78,7 @@ async def _review(
     what: str, revision: str, *, alias: str | None, wanted: bool
 ) -> tuple[Review, Path]:
     from coai_agents.application.review import changed_since, root_of  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.specialists.reviewing.agent import facts  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.reviewing.agent import review as reviewed  # noqa: PLC0415 (as above)
+    from coai_agents.application.review import review as reviewed  # noqa: PLC0415 (as above)
 
     path = Path.cwd() if what == "-" else Path(what)
     found = await asyncio.to_thread(
@@ -83,8 +86,7 @@ async def _review(
     )
     changes = replace(found, folder=_named(root_of(path)))
     async with asker(path, wanted=wanted and bool(changes.files), alias=alias) as asked:
-        said = await reviewed(changes, asked) if wanted else facts(changes)
-        return said, root_of(path)
+        return await reviewed(changes, asked if wanted else None), root_of(path)
 
 
 def _named(root: Path) -> str:
@@ -100,25 +102,6 @@ def _piped(path: Path) -> Diff:
     return written(sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace"), root_of(path))
 
 
-def _fresh(found: Review, root: Path, *, again: bool) -> tuple[list[Comment], list[str]]:
-    """Return the comments that were not made before, and remember them."""
-    from coai_agents.specialists.reviewing.seen import Seen, SeenError, location  # noqa: PLC0415 (as above)
-
-    comments, notes = list(found.comments), list(found.notes)
-    if again or not comments:
-        return comments, notes
-    seen = Seen(location(), root)
-    try:
-        fresh = seen.fresh(comments)
-        seen.keep(fresh)
-    except SeenError as error:
-        # A comment twice is better than none.
-        return comments, [*notes, str(error)]
-    if before := len(comments) - len(fresh):
-        notes.append(f"{before} comments were made before; --again shows them.")
-    return fresh, notes
-
-
 def _write(
     comments: Sequence[Comment],
     notes: Sequence[str],
@@ -127,18 +110,17 @@ def _write(
     as_sarif: bool,
     as_github: bool,
 ) -> None:
-    from coai_agents.specialists.reviewing import forms  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.reviewing.comments import report_of  # noqa: PLC0415 (as above)
+    from coai_agents.application import review as forms  # noqa: PLC0415 (as above)
 
     if as_sarif:
-        write_json(forms.sarif(comments, notes))
+        write_json(forms.as_sarif(comments, notes))
     elif as_github:
-        write_json(forms.github(comments, notes))
+        write_json(forms.as_github(comments, notes))
     elif as_json:
         write_json({"ok": True, "comments": [e.as_json() for e in comments], "notes": list(notes)})
     else:
         # Where there is nothing to say nothing is said; what was not looked at is no comment.
-        text = report_of(comments, ()).as_text() if comments else ""
+        text = forms.report(comments).as_text() if comments else ""
         sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
         for note in notes:
             notices().print(f"Note: {printable(note)}")

@@ -14,7 +14,6 @@ from coai_server.terminal import printable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from coai_agents.source import Source
     from coai_agents.specialists import edits
 
 
@@ -48,15 +47,6 @@ class Outcome:
         if self.failed:
             return 2
         return 0 if self.done or not (self.changes or self.items) else 1
-
-
-def source_of(path: Path, language: str = "") -> Source:
-    """Read a file; raises `SourceFileError`."""
-    from coai_agents.source import Source  # noqa: PLC0415 (not for `--help`)
-    from coai_server.cli.files import read_text  # noqa: PLC0415 (as above)
-
-    whole = path.absolute()
-    return Source(whole.as_uri(), read_text(whole), language)
 
 
 def finish(outcome: Outcome, *, write: bool, as_json: bool) -> None:

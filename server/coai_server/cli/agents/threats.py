@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coai_routing.errors import CoaiError
-from coai_server.cli.agents.looking import looked_at, shown_path
+from coai_server.cli.agents.looking import shown_path
 from coai_server.cli.agents.models import asker
 from coai_server.cli.console import error_document, notices, report, run, write_json
 from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from coai_agents.specialists.answers import Statement
-    from coai_agents.specialists.security.threats.model import Flow, ThreatModel
+    from coai_agents.specialists.security.threats.model import ThreatModel
 
 
 class Form(StrEnum):
@@ -45,9 +45,11 @@ def threats(
     All of it is what the flow engine saw; a model only sums it up. Exit code 0 if every flow is
     guarded, 1 if one is open, 2 if it could not be looked at.
     """
+    from coai_agents.application.security import threats_in  # noqa: PLC0415 (not for `--help`)
+
     chosen = Form.JSON if as_json else form
     try:
-        found, failed = _model(path)
+        found, failed = threats_in(path, shown_path)
         wanted = not no_model and chosen is not Form.MERMAID and found.open
         said, why = run(_worded(path, found, wanted=wanted, alias=model))
     except CoaiError as error:
@@ -63,7 +65,7 @@ def threats(
 
 
 def _write(found: ThreatModel, said: list[Statement], form: Form) -> None:
-    from coai_agents.specialists.security.threats.drawing import as_markdown, mermaid  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.specialists.threats import as_markdown, mermaid  # noqa: PLC0415 (not for `--help`)
 
     if form is Form.JSON:
         words = [each.as_json() for each in said]
@@ -76,31 +78,7 @@ def _write(found: ThreatModel, said: list[Statement], form: Form) -> None:
 async def _worded(
     path: Path, found: ThreatModel, *, wanted: bool, alias: str | None
 ) -> tuple[list[Statement], str]:
-    from coai_agents.specialists.security.threats.wording import worded  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.threats import worded  # noqa: PLC0415 (as above)
 
     async with asker(path, wanted=wanted, alias=alias) as asked:
         return await worded(found, asked)
-
-
-def _model(path: Path) -> tuple[ThreatModel, bool]:
-    from coai_agents.source import Source  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.specialists.security.threats.model import ThreatModel, flows_of  # noqa: PLC0415
-    from coai_agents.specialists.security.triage.following import follow  # noqa: PLC0415
-    from coai_agents.syntax.tree import parse  # noqa: PLC0415 (as above)
-
-    flows: list[Flow] = []
-    notes: list[str] = []
-    audited = looked_at([path])
-    for each in audited:
-        source = Source(each.path.as_uri(), each.text)
-        name = shown_path(each.path)
-        tree = parse(source, budget=PARSE_SECONDS)
-        followed = None if tree is None else follow(tree)
-        flows += flows_of(source, name, followed, each.analysis.findings)
-        if tree is not None and followed is None:
-            notes.append(f"{name}: not all values were followed.")
-    failed = any(each.analysis.failed for each in audited)
-    return ThreatModel(tuple(flows), len(audited), tuple(notes)), failed
-
-
-PARSE_SECONDS = 0.5

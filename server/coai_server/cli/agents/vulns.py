@@ -7,30 +7,24 @@ import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
-from urllib.parse import quote
 
 import typer
 from typer.core import TyperGroup
 
 from coai_routing.errors import CoaiError
-from coai_server.cli.agents.looking import dependencies_in
 from coai_server.cli.console import error_document, notices, report, run, say, write_json
 from coai_server.terminal import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from coai_agents.source import Source
+    from coai_agents.application.security import Matched
     from coai_agents.specialists.security.advisories.database import Imported
     from coai_agents.specialists.security.advisories.matching import Vulnerable
-    from coai_agents.specialists.security.dependencies.reading import Dependencies
 
 BUCKET: Final = "https://osv-vulnerabilities.storage.googleapis.com"
 """Where OSV publishes all advisories of an ecosystem as one zip
 (https://google.github.io/osv.dev/data/)."""
-
-MOST_DOWNLOADED: Final = 2 * 1024**3
-"""Bytes of one ecosystem's zip; npm's, the largest, has some 150 MB."""
 
 FAILED: Final = 2
 
@@ -100,64 +94,39 @@ def _failed(error: CoaiError, *, as_json: bool) -> None:
 
 
 def _check(paths: Sequence[Path], form: Form, database: Path | None) -> int:
-    from coai_agents.specialists.security.advisories.database import (  # noqa: PLC0415 (not for `--help`)
-        Vulnerabilities,
-    )
-    from coai_agents.specialists.security.advisories.matching import all_vulnerable  # noqa: PLC0415
+    from coai_agents.application.security import vulnerable_in  # noqa: PLC0415 (not for `--help`)
 
-    sources, found, failed = dependencies_in(paths)
-    if not found.packages and not failed:
-        found.notes.append("No file that names dependencies was found.")
-        _write(form, [], sources, found)
-        return 0
-    known = Vulnerabilities(_chosen(database, found.notes))
-    try:
-        missing = {each.ecosystem for _, each in found.packages} - known.ecosystems()
-        found.notes += [
-            f"The database knows nothing of {each}: `coai vulns update {each}` fetches it."
-            for each in sorted(missing)
-        ]
-        hits = all_vulnerable(found.packages, known)
-    finally:
-        known.close()
-    hits.sort(key=lambda pair: (pair[0], pair[1].package.span.start))
-    _write(form, hits, sources, found)
-    if hits:
+    matched = vulnerable_in(paths, lambda notes: _chosen(database, notes))
+    _write(form, matched)
+    if matched.hits:
         return 1
-    return FAILED if failed or missing or found.notes else 0
+    return FAILED if matched.failed else 0
 
 
 def _chosen(database: Path | None, notes: list[str]) -> Path:
     """Return the database to use; where there is none yet, one made of what is installed."""
-    from coai_agents.specialists.security.advisories import database as kept  # noqa: PLC0415
+    from coai_agents.application.specialists.advisories import database_of  # noqa: PLC0415 (as above)
 
-    path = database or kept.database_path()
-    zips = kept.installed_zips() if database is None and not path.exists() else []
-    if zips:
-        imported = kept.import_files(path, zips)
-        notes += imported.notes
-        notices().print(
-            f"Took {imported.advisories:,} advisories from what osv-scanner has fetched."
-        )
-    return path
+    return database_of(database, notes, _say_imported)
 
 
-def _write(
-    form: Form,
-    hits: Sequence[tuple[str, Vulnerable]],
-    sources: dict[str, Source],
-    found: Dependencies,
-) -> None:
+def _say_imported(imported: Imported) -> None:
+    notices().print(f"Took {imported.advisories:,} advisories from what osv-scanner has fetched.")
+
+
+def _write(form: Form, matched: Matched) -> None:
+    found = matched.found
     if form is Form.SARIF:
-        from coai_agents.application.audit.sarif import document  # noqa: PLC0415 (only where asked for)
+        from coai_agents.application.audit.sarif import document  # noqa: PLC0415 (as above)
+        from coai_agents.application.specialists.advisories import rows  # noqa: PLC0415 (only where asked for)
 
-        write_json(document(_rows(hits, sources), []))
+        write_json(document(rows(matched), []))
     elif form is Form.JSON:
         write_json(
             {
                 "ok": True,
                 "vulnerable": [
-                    hit.as_json(path, *_place(sources[path], hit)) for path, hit in hits
+                    hit.as_json(path, *matched.place(path, hit)) for path, hit in matched.hits
                 ],
                 "packages": len(found.packages),
                 "files": found.files,
@@ -165,20 +134,15 @@ def _write(
             }
         )
     else:
-        for path, hit in hits:
-            line, column = _place(sources[path], hit)
+        for path, hit in matched.hits:
+            line, column = matched.place(path, hit)
             say(_told(f"{path}:{line}:{column}", hit))
         counted = f"{len(found.packages)} packages in {found.files} files"
-        say(f"{counted}: {f'{len(hits)} vulnerable' if hits else 'nothing known'}\n")
+        known = f"{len(matched.hits)} vulnerable" if matched.hits else "nothing known"
+        say(f"{counted}: {known}\n")
     if form is not Form.JSON:
         for note in dict.fromkeys(found.notes):
             say(f"Note: {one_line(note)}\n", sys.stderr)
-
-
-def _place(source: Source, hit: Vulnerable) -> tuple[int, int]:
-    at = hit.package.span.start
-    line = source.line_at(at)
-    return line + 1, at - source.line_start(line) + 1
 
 
 def _told(place: str, hit: Vulnerable) -> str:
@@ -190,21 +154,6 @@ def _told(place: str, hit: Vulnerable) -> str:
         fixed = f"fixed in {each.fixed}" if each.fixed else "no fix known"
         lines.append(f"  {one_line(names)}: {one_line(each.title) or 'no summary'}; {fixed}")
     return "\n".join(lines) + "\n"
-
-
-def _rows(hits: Sequence[tuple[str, Vulnerable]], sources: dict[str, Source]) -> list[Any]:
-    from hashlib import sha256  # noqa: PLC0415 (only where asked for)
-
-    from coai_agents.application.audit.selection import Row  # noqa: PLC0415 (as above)
-    from coai_agents.specialists.security.findings import as_finding  # noqa: PLC0415 (as above)
-
-    rows: list[Row] = []
-    for path, hit in hits:
-        package = hit.package
-        what = f"{Path(path).name}\0{package.ecosystem}\0{package.plain_name}\0{package.version}"
-        digest = sha256(what.encode("utf-8", "replace")).hexdigest()[:20]
-        rows.append(Row(sources[path], as_finding(sources[path], hit), digest))
-    return rows
 
 
 @commands.command()
@@ -252,24 +201,18 @@ def update(
 def _update(
     ecosystems: Sequence[str], files: Sequence[Path], url: str, database: Path | None
 ) -> Imported:
-    from coai_agents.specialists.security.advisories.database import (  # noqa: PLC0415 (as above)
-        DatabaseError,
-        database_path,
-        import_files,
+    from coai_agents.application.specialists.advisories import (  # noqa: PLC0415 (as above)
+        ecosystems_wanted,
+        import_advisories,
     )
 
-    path = database or database_path()
     if files:
         # A shell's pattern behind --from has its further files where ecosystems stand.
-        more = [Path(each) for each in ecosystems]
-        for each in (*files, *more):
-            if not each.exists():
-                raise DatabaseError(f"{each} is not there.")
-        return import_files(path, [*files, *more], progress=_progress)
-    wanted = _wanted(ecosystems)
+        return import_advisories([*files, *map(Path, ecosystems)], database, _progress)
+    wanted = ecosystems_wanted(ecosystems, Path())
     with tempfile.TemporaryDirectory(prefix="coai-osv-") as folder:
         fetched = run(_fetch(wanted, url, Path(folder)))
-        return import_files(path, fetched, progress=_progress)
+        return import_advisories(fetched, database, _progress)
 
 
 def _progress(count: int) -> None:
@@ -277,40 +220,13 @@ def _progress(count: int) -> None:
         sys.stderr.write(f"\r{count:,} advisories")
 
 
-def _wanted(named: Sequence[str]) -> list[str]:
-    from coai_agents.specialists.security.advisories.database import DatabaseError  # noqa: PLC0415
-    from coai_agents.specialists.security.dependencies.packages import ECOSYSTEMS  # noqa: PLC0415
-
-    by_name = {each.lower(): each for each in ECOSYSTEMS}
-    if unknown := [each for each in named if each.lower() not in by_name]:
-        raise DatabaseError(
-            f"{unknown[0]} is no ecosystem that is read.", remedy=f"Name {', '.join(ECOSYSTEMS)}."
-        )
-    if named:
-        return [by_name[each.lower()] for each in named]
-    _, found, _ = dependencies_in([Path()])
-    used = sorted({each.ecosystem for _, each in found.packages})
-    if not used:
-        raise DatabaseError(
-            "This folder names no dependencies.",
-            remedy=f"Name the ecosystems to fetch: {', '.join(ECOSYSTEMS)}.",
-        )
-    return used
-
-
 async def _fetch(ecosystems: Sequence[str], url: str, folder: Path) -> list[Path]:
-    from coai_routing.fetching import fetch  # noqa: PLC0415 (only where something is fetched)
-    from coai_routing.privacy.egress import Egress  # noqa: PLC0415 (as above)
+    from coai_agents.application.specialists.advisories import fetch_advisories  # noqa: PLC0415 (as above)
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
     settings = load_settings(Path.cwd()).settings
-    # Who calls this asks for it; the mode in which nothing leaves holds all the same.
-    egress = Egress(allow=not settings.privacy.mode)
     fetched: list[Path] = []
     for ecosystem in ecosystems:
         notices().print(f"Fetching what is known of {ecosystem} packages")
-        to = folder / f"{ecosystem}.zip"
-        address = f"{url.rstrip('/')}/{quote(ecosystem)}/all.zip"
-        await fetch(address, to, egress=egress, most=MOST_DOWNLOADED)
-        fetched.append(to)
+        fetched.append(await fetch_advisories(ecosystem, url, folder, settings))
     return fetched

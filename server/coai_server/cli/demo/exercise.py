@@ -15,11 +15,11 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.application.sources import read_text
 from coai_agents.source import Source, Span, normal_language
 from coai_agents.syntax import outline, parse
 from coai_agents.syntax.definitions import FUNCTIONS
 from coai_routing.errors import CoaiError
-from coai_server.cli.files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -110,8 +110,8 @@ def _asked_for(question: str, choices: list[str] | None = None) -> str:
 
 def _input(plan: Plan, given: str | None, file: Path | None, *, from_pipe: bool) -> Any:  # noqa: ANN401
     """Return the input, of the type that the plan takes."""
+    from coai_agents.application.sources import read_text  # noqa: PLC0415 (as above)
     from coai_agents.workflows.definition.types import misfit, read_type  # noqa: PLC0415 (as above)
-    from coai_server.cli.files import read_text  # noqa: PLC0415 (as above)
 
     if file is not None:
         given = read_text(file)

@@ -1,0 +1,202 @@
+"""Requests of any kind: a question and what it is about in; whoever knows answers, merged.
+
+What a request says decides who is asked (`specialists.choosing`); each specialist says what it
+knows of the files that are asked about, and one speaks with a model.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.application.analyse import analyse
+from coai_agents.application.ask import MOST_ABOUT, defining
+from coai_agents.application.explain import architecture_of, diagnose
+from coai_agents.application.sources import files_of, readable
+from coai_agents.application.specialists.perf import slow
+from coai_agents.specialists.answering.agent import NO_FACTS, answer
+from coai_agents.specialists.answers import Origin, Report, Section, Statement
+from coai_agents.specialists.choosing.team import ask_team
+from coai_agents.specialists.choosing.tree import Aspect, choose
+from coai_agents.specialists.diagnosing.findings import findings_at
+from coai_agents.specialists.diagnosing.reading import read_output
+from coai_agents.specialists.documentation.agent import undocumented
+from coai_agents.specialists.documentation.stale import stale_documentation
+from coai_agents.specialists.explaining.facts import place_of
+from coai_agents.syntax.tree import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from coai_agents.source import Source
+    from coai_agents.specialists.answering.agent import About
+    from coai_agents.specialists.asking import Asker
+
+    Specialist = Callable[[], Awaitable[Report]]
+
+MOST_FILES: Final = 2_000
+"""Files of a folder that are looked through for what a question names."""
+
+MOST_FINDINGS: Final = 20
+MOST_LISTED: Final = 20
+"""What is said of one file before the rest is only counted."""
+
+NAME_A_FILE: Final = "Name a file, to be told what is found in it."
+
+_FILE: Final = re.compile(r"[\w./\\-]*\w\.\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user asked, about what, and whom a specialist may ask in turn."""
+
+    question: str
+    about: tuple[About, ...]
+    folder: Path
+    """Where it is asked: whose architecture is meant, and where the files of traces are."""
+    asker: Asker
+    remembered: tuple[Statement, ...] = ()
+
+
+async def ask_whoever_knows(asked: Asked) -> Report:
+    """Return what the specialists that a request is for say, side by side."""
+    choice = choose(asked.question)
+    return await ask_team(choice, _team(choice.aspects, asked))
+
+
+def files_named(question: str, folder: Path) -> list[str]:
+    """Return the files of a folder that a question names, by their names or their paths."""
+    said = {each.replace("\\", "/").removeprefix("./") for each in _FILE.findall(question)}
+    if not said:
+        return []
+    known = [path.relative_to(folder).as_posix() for path in files_of(folder)]
+    named = (name for name in known if any(f"/{name}".endswith(f"/{each}") for each in said))
+    return list(islice(named, MOST_ABOUT))
+
+
+def defined_in(folder: Path, question: str) -> list[About]:
+    """Return the places of a folder that define what a question names."""
+
+    def named() -> Iterator[tuple[str, Source]]:
+        for source in readable(files_of(folder)[:MOST_FILES]):
+            if source.path is not None:
+                yield source.path.relative_to(folder).as_posix(), source
+
+    return defining(question, named())
+
+
+def _team(aspects: Sequence[Aspect], asked: Asked) -> dict[str, Specialist]:
+    """Return who answers, by name: who has the facts of each aspect, and who speaks with a model.
+
+    An error that was pasted is explained by its specialist alone, which asks a model about it.
+    """
+    known: dict[Aspect, Callable[[Asked], Report]] = {
+        Aspect.ARCHITECTURE: _architecture,
+        Aspect.DOCUMENTATION: _documentation,
+        Aspect.PERFORMANCE: _performance,
+        Aspect.SECURITY: _security,
+        Aspect.REVIEW: _review,
+    }
+    team: dict[str, Specialist] = {}
+    for aspect in aspects:
+        if aspect is Aspect.ERROR and read_output(asked.question):
+            team[aspect.value] = lambda: _diagnosis(asked)
+        elif aspect in known:
+            say = known[aspect]
+            team[aspect.value] = lambda say=say: asyncio.to_thread(say, asked)
+    if list(team) != [Aspect.ERROR.value]:
+        silent = bool(team)
+        team["answer"] = lambda: _answer(asked, silent=silent)
+    return team
+
+
+async def _answer(asked: Asked, *, silent: bool) -> Report:
+    """Answer by the facts of what is named; silent where others answer if there are none."""
+    report = await answer(asked.question, asked.about, asked.asker, asked.remembered)
+    if silent:
+        report = replace(report, notes=tuple(note for note in report.notes if note != NO_FACTS))
+    return report
+
+
+async def _diagnosis(asked: Asked) -> Report:
+    report = await diagnose(asked.question, asked.folder, asked.asker)
+    return report or Report("", (), ("Nothing in it is a trace that is known here.",))
+
+
+def _architecture(asked: Asked) -> Report:
+    # Of one file there is none: it is that of the folder.
+    return replace(architecture_of(asked.folder).report(), title="")
+
+
+def _performance(asked: Asked) -> Report:
+    def told(about: About) -> tuple[Section, ...]:
+        return slow(about.source, about.path).sections
+
+    return _of_files(asked, told, "Nothing slow is seen in {}.")
+
+
+def _documentation(asked: Asked) -> Report:
+    return _of_files(asked, _documented, "The documentation of {} fits, and none is missing.")
+
+
+def _documented(about: About) -> tuple[Section, ...]:
+    tree = parse(about.source)
+    if tree is None:
+        return ()
+    stale = tuple(
+        Statement(
+            f"{each.definition.qualified_name}: {each.problem.sentence()}",
+            Origin.FACT,
+            each.problem.kind.value,
+            (place_of(about.source, each.where, about.path),),
+        )
+        for each in stale_documentation(tree)
+    )
+    missing = tuple(
+        Statement(
+            f"{each.qualified_name} has no documentation.",
+            Origin.FACT,
+            "undocumented",
+            (place_of(about.source, each.span, about.path),),
+        )
+        for each in undocumented(tree)
+    )
+    return (
+        Section("Documentation that does not fit", stale[:MOST_LISTED]),
+        Section("Not documented", missing[:MOST_LISTED]),
+    )
+
+
+def _security(asked: Asked) -> Report:
+    return _of_files(asked, _findings, "The static analysis finds nothing in {}.")
+
+
+def _review(asked: Asked) -> Report:
+    """Say what is known to be wrong: what a review begins with."""
+    found = _security(asked)
+    costs = _performance(asked)
+    fits = _documentation(asked)
+    sections = (*found.sections, *costs.sections, *fits.sections)
+    notes = found.notes if not sections else ()
+    return replace(found, sections=sections, notes=notes)
+
+
+def _findings(about: About) -> tuple[Section, ...]:
+    analysis = analyse(about.source)
+    return tuple(findings_at(about.source, about.span, analysis, about.path))[:MOST_FINDINGS]
+
+
+def _of_files(asked: Asked, told: Callable[[About], Sequence[Section]], nothing: str) -> Report:
+    """Return what is told of each file that is asked about; `nothing` has a place for its name."""
+    sections: list[Section] = []
+    notes = [] if asked.about else [NAME_A_FILE]
+    for about in asked.about:
+        found = [each for each in told(about) if each.statements]
+        sections += found
+        if not found:
+            notes.append(nothing.format(about.path))
+    return Report("", tuple(sections), tuple(notes))
