@@ -92,6 +92,34 @@ public class Account {
   }
 }
 """,
+    "kotlin": """\
+import java.io.File
+
+class Account(private var balance: Int) : Base() {
+  // Takes money.
+  fun withdraw(amount: Int): Int {
+    if (amount > balance) {
+      throw Exception("no é ${amount}")
+    }
+    balance -= amount
+    return listOf(1, 2).map { it * 2 }[0]
+  }
+}
+""",
+    "scala": """\
+import java.io.File
+
+class Account(var balance: Int) extends Base {
+  // Takes money.
+  def withdraw(amount: Int): Int = {
+    if (amount > balance) {
+      throw new Exception(s"no é ${amount}")
+    }
+    balance -= amount
+    List(1, 2).map(x => x * 2).head
+  }
+}
+""",
     "rust": """\
 use std::fmt;
 

@@ -29,6 +29,12 @@ function Withdraw | func (a *Account) Withdraw(amount int) (int, error)""",
 class Account | public class Account
   field Account.balance | private int balance = 1;
   method Account.withdraw | int withdraw(int amount)""",
+    "kotlin": """\
+class Account | class Account(private var balance: Int) : Base()
+  method Account.withdraw | fun withdraw(amount: Int): Int""",
+    "scala": """\
+class Account | class Account(var balance: Int) extends Base
+  method Account.withdraw | def withdraw(amount: Int): Int =""",
     "rust": """\
 class Account | pub struct Account
   field Account.balance | balance: i32

@@ -74,6 +74,16 @@ from tests.agents.syntax.cases import tree_of
             ],
         ),
         (
+            "kotlin",
+            "import a.b.C\nimport d.e as f\nimport g.*\n",
+            [("a.b.C", None, None), ("d.e", None, "f"), ("g", "*", None)],
+        ),
+        (
+            "scala",
+            "import a.b.C\nimport d.{E, F => G}\n",
+            [("a", None, None), ("d", None, None)],
+        ),
+        (
             "rust",
             (
                 "use a::{b, c::{self, d as e}, f::*};\nuse x::y;\nuse p::q as r;\nuse s;\n"

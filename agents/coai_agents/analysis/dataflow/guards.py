@@ -366,12 +366,22 @@ class Guards(Calls):
             return
         self._looked.clear()
         self.report.withdraw(origins, categories)
-        for name, value in scope.values.items():
+        for name, value in _visible(scope).items():
             if not value.taints and not value.items and not value.rest:
                 continue
             cleared = _cleared(value, origins, categories)
             if cleared is not value:
                 scope.values[name] = cleared
+
+
+def _visible(scope: Scope) -> dict[str, Value]:
+    """Return the variables of a scope, and of functions around it: a block knows them as well."""
+    found = scope.values
+    around = scope.around
+    while around is not None and around.around is not None:
+        found = {**around.values, **found}
+        around = around.around
+    return found
 
 
 def _is_type_test(test: ir.Expr) -> bool:

@@ -29,6 +29,7 @@ from pydantic import (
 
 from coai_agents.analysis.dataflow.values import Kind
 from coai_agents.analysis.findings.findings import Confidence, Severity
+from coai_agents.analysis.rules.properties import as_properties
 from coai_agents.analysis.rules.surroundings import Around
 from coai_routing.errors import CoaiError
 
@@ -375,6 +376,9 @@ class LanguageRules(RuleModel):
     the framework hands in. Only for languages that hold a variable to its type."""
     extends: str = ""
     """A folder whose lists come first; only in `language.toml`."""
+    shares: str = ""
+    """A folder of another language of the same platform, whose lists come first as this language
+    writes them, without queries and examples; only in `language.toml`."""
 
 
 @cache
@@ -437,8 +441,14 @@ def load(language: str, folder: Path = FOLDER) -> LanguageRules:
     known = catalogue(folder)
     whole: dict[str, Any] = {}
     shapes = folder / SHAPES
-    for path in (*paths, *((shapes,) if shapes.exists() else ())):
-        rules = _valid(LanguageRules, read_table(path), _name(path, folder))
+    platform = _platform(folder, language)
+    for path in (*platform, *paths, *((shapes,) if shapes.exists() else ())):
+        table = read_table(path)
+        if path in platform:
+            # What is only wrong in Java's own spelling is none of another language's.
+            known_harm = {name for name, each in known.items() if each.topic == "security"}
+            table = as_properties(table, known_harm)
+        rules = _valid(LanguageRules, table, _name(path, folder))
         for number, clause in enumerate(rules.find):
             if clause.rule not in known:
                 problem = f"there is no rule {clause.rule!r}"
@@ -476,6 +486,13 @@ def _files(folder: Path, language: str, *, examples: bool = False) -> tuple[Path
     own = [path for path in room.glob("*.toml") if path.name.endswith(EXAMPLES) == examples]
     own.sort(key=lambda path: (path.name != LANGUAGE, path.name))
     return (*(_files(folder, parent, examples=examples) if parent else ()), *own)
+
+
+def _platform(folder: Path, language: str) -> tuple[Path, ...]:
+    """Return the files of the language whose rules a language shares."""
+    first = folder / language / LANGUAGE
+    shared = read_table(first).get("shares", "") if first.exists() else ""
+    return _files(folder, shared) if shared else ()
 
 
 def _name(path: Path, folder: Path) -> str:

@@ -35,6 +35,12 @@ _STATEMENT: Final = re.compile(
     r"(_statement|_declaration|_definition)$|^(assignment|call|method_call)$"
 )
 _NAME: Final = re.compile(r"[$@\w]+")
+_PROPERTIES: Final = frozenset({"kotlin", "scala"})
+"""Languages that write what Java's setters do as assignments."""
+_DECLARED: Final = re.compile(r"^(property_declaration|va[lr]_definition)$")
+_ASSIGNED: Final = re.compile(
+    r"(?<![\w\"])(?:is(?=[A-Z]))?([A-Za-z]\w*)[ \t]*=(?![=>])[ \t]*([^\n;=]{1,80})"
+)
 
 
 class Surroundings:
@@ -59,11 +65,18 @@ class Surroundings:
         if not name:
             return self._code_of(_enclosing(node, _STATEMENT) or node)
         wanted = _word(name)
-        return "\n".join(line for line in re.split(r"[\n;]", code) if wanted.search(line))
+        lines = [line for line in re.split(r"[\n;]", code) if wanted.search(line)]
+        declared = _enclosing(node, _DECLARED, _FUNCTIONS)
+        # What a block does with the object that it is behind does not name it.
+        return "\n".join([*lines, *([] if declared is None else [self._code_of(declared)])])
 
     def _object(self, node: Node) -> str:
         """Return the variable that keeps what a place makes, or whose method it calls."""
         holder = node if _HOLDERS.search(node.type) else _enclosing(node, _HOLDERS, _STATEMENT)
+        declared = _enclosing(node, _DECLARED, _FUNCTIONS)
+        if declared is not None:
+            named = next((e for e in declared.named_children if e.type in _NAMED), node)
+            return self._tree.text(named).partition(":")[0].strip()
         target = None if holder is None else holder.child_by_field_name("left")
         if holder is not None and target is None:
             target = holder.child_by_field_name("name")
@@ -74,8 +87,22 @@ class Surroundings:
     def _code_of(self, node: Node) -> str:
         known = self._codes.get(node.id)
         if known is None:
-            known = self._codes[node.id] = _without_comments(node)
+            known = _without_comments(node)
+            if self._tree.source.language in _PROPERTIES:
+                known = f"{known}\n{_as_setters(known)}"
+            self._codes[node.id] = known
         return known
+
+
+_NAMED: Final = frozenset({"variable_declaration", "identifier"})
+
+
+def _as_setters(code: str) -> str:
+    """Return the assignments of some code as the calls that they are in Java."""
+    return "\n".join(
+        f"set{match[1][:1].upper()}{match[1][1:]}({match[2].strip()})"
+        for match in _ASSIGNED.finditer(code)
+    )
 
 
 @cache

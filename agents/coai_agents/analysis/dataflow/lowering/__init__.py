@@ -24,6 +24,8 @@ _ADAPTERS: Final = {
     "php": "php",
     "ruby": "ruby",
     "csharp": "csharp",
+    "kotlin": "kotlin",
+    "scala": "scala",
 }
 """By the grammar's name: the module of the adapter."""
 
