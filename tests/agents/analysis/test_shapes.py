@@ -42,3 +42,84 @@ def test_an_array_is_left_in_c(text: str, language: str) -> None:
 @pytest.mark.parametrize("text", _SILENT_IN_C)
 def test_an_array_is_kept_to_in_c(text: str, language: str) -> None:
     assert "off-by-one" not in _rules(language, text)
+
+
+_WRONG_IN_C = [
+    ("use-after-free", "void f(char *s) { char *p = strdup(s); free(p); puts(p); }"),
+    ("use-after-free", "void f(char *p, int n) { free(p); if (n) { free(p); } }"),
+    ("use-after-free", "void f(struct s *x) { free(x->a); free(x->a); }"),
+    ("use-after-free", "void f(struct s *x) { if (x->b) free(x); else free(x); x->a = 1; }"),
+    ("null-dereference", "void f(void) { int *p = malloc(8); *p = 1; free(p); }"),
+    ("null-dereference", "void f(char *s) { char *p = malloc(8); strcpy(p, s); free(p); }"),
+    ("uninitialized-value", "int f(void) { int n; return n + 1; }"),
+    ("division-by-zero", "int f(void) { int n = 0; return 7 / n; }"),
+    ("division-by-zero", 'int f(void) { int n = 1; scanf("%d", &n); return 7 % n; }'),
+    ("out-of-bounds", 'int f(int *a) { int n = 1; scanf("%d", &n); return a[n]; }'),
+    ("out-of-bounds", "int f(int *a, char *s) { int n = atoi(s); return a[n]; }"),
+    ("out-of-bounds", "int f(int *a) { return *(a + 2 * sizeof(int)); }"),
+    ("copy-size-of-source", "void f(struct s *a) { memset(a, 0, sizeof(a)); }"),
+    ("privileges-kept", "void f(void) { if (setuid(9)) exit(1); if (setgid(9)) exit(1); }"),
+    ("privileges-kept", "void f(void) { setuid(9); }"),
+    ("privileges-kept", 'void f(void) { if (chroot("/x")) exit(1); run(); }'),
+    ("unsafe-in-signal-handler", 'void h(int n) { printf("a"); } void f(void) { signal(2, h); }'),
+    ("resource-leak", 'int f(void) { FILE *p = fopen("a", "r"); return fgetc(p); }'),
+    ("resource-leak", "void f(void) { char *p = malloc(8); if (p) memset(p, 0, 8); }"),
+    ("deadlock", "void f(void) { pthread_mutex_lock(&a); pthread_mutex_lock(&a); }"),
+    (
+        "deadlock",
+        (
+            "void f(void) { pthread_mutex_lock(&a); pthread_mutex_lock(&b); }"
+            " void g(void) { pthread_mutex_lock(&b); pthread_mutex_lock(&a); }"
+        ),
+    ),
+    (
+        "sql-injection",
+        (
+            "void f(sqlite3 *d, char *s) { char q[99]; snprintf(q, 99, \"SELECT '%s'\", s);"
+            " sqlite3_exec(d, q, 0, 0, 0); }"
+        ),
+    ),
+    ("sql-injection", "void f(PGconn *d, char *s) { char q[99]; strcat(q, s); PQexec(d, q); }"),
+]
+
+_RIGHT_IN_C = [
+    "void f(char *p) { free(p); p = NULL; free(p); }",
+    "void f(char *p, int n) { if (n) { free(p); return; } puts(p); free(p); }",
+    "void f(struct s *x) { struct s *n; for (; x; x = n) { n = x->next; free(x); } }",
+    "void f(struct s *x) { free(x->a); x->a = strdup(x->b); free(x->a); }",
+    "void f(struct s *x) { while (x) { free(x->a); x = x->next; } }",
+    "void f(void) { int *p = malloc(8); if (!p) return; *p = 1; free(p); }",
+    "int *f(void) { int *p = malloc(8); return p; }",
+    "int f(int a) { int r; if (a) r = 1; else r = 2; return r; }",
+    "int f(int a) { int r; switch (a) { case 1: r = 1; break; default: r = 2; } return r; }",
+    "int f(void) { int r; get(&r); return r; }",
+    "int f(int n) { if (n == 0) return 0; return 7 / n; }",
+    'int f(int *a) { int n = 1; scanf("%d", &n); if (n < 0 || n > 3) return 0; return a[n]; }',
+    "char f(char *a) { return *(a + sizeof(int)); }",
+    "void f(struct s *a) { memset(a, 0, sizeof(*a)); }",
+    "void f(void) { if (setgid(9)) exit(1); if (setuid(9)) exit(1); }",
+    'void f(void) { if (chroot("/x") || chdir("/")) exit(1); }',
+    "void h(int n) { flag = 1; } void f(void) { signal(2, h); }",
+    'int f(void) { FILE *p = fopen("a", "r"); int c = fgetc(p); fclose(p); return c; }',
+    'FILE *f(void) { FILE *p = fopen("a", "r"); keep(p); return p; }',
+    "void f(void) { pthread_mutex_lock(&a); pthread_mutex_unlock(&a); pthread_mutex_lock(&a); }",
+    (
+        "void f(int n) { pthread_mutex_lock(&a); if (n) { pthread_mutex_unlock(&a); return; }"
+        " pthread_mutex_unlock(&a); }"
+    ),
+    'void f(sqlite3 *d) { sqlite3_exec(d, "SELECT 1", 0, 0, 0); }',
+]
+
+_OF_C = {rule for rule, _ in _WRONG_IN_C}
+
+
+@pytest.mark.parametrize("language", ["c", "cpp"])
+@pytest.mark.parametrize(("rule", "text"), _WRONG_IN_C)
+def test_what_is_wrong_in_a_function_of_c_is_found(rule: str, text: str, language: str) -> None:
+    assert rule in _rules(language, text)
+
+
+@pytest.mark.parametrize("language", ["c", "cpp"])
+@pytest.mark.parametrize("text", _RIGHT_IN_C)
+def test_what_is_right_in_a_function_of_c_is_silent(text: str, language: str) -> None:
+    assert not _rules(language, text) & _OF_C

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from coai_agents.analysis.shapes.native_calls import check_calls
+from coai_agents.analysis.shapes.native_locks import check_locks
+from coai_agents.analysis.shapes.native_memory import check_memory
+from coai_agents.analysis.shapes.native_tree import text_of, walk
 
+if TYPE_CHECKING:
     from tree_sitter import Node
 
     from coai_agents.analysis.findings.report import Reporter
@@ -20,27 +23,20 @@ _STEP: Final = re.compile(r"(?:\+\+\s*(\w+)|(\w+)\s*\+\+|(\w+)\s*\+=\s*1)$")
 
 def check_native(root: Node, report: Reporter) -> None:
     """Report what the functions of a C or C++ file show by themselves."""
-    for node in _walk(root):
+    for node in walk(root):
         if node.type == "function_definition":
             _Function(node, report, _defined(root)).check()
-
-
-def _walk(node: Node) -> Iterator[Node]:
-    waiting = [node]
-    while waiting:
-        each = waiting.pop()
-        yield each
-        waiting.extend(reversed(each.named_children))
-
-
-def _text(node: Node | None) -> str:
-    return "" if node is None or node.text is None else node.text.decode("utf-8", "replace")
+            check_memory(node, report)
+    check_calls(root, report)
+    check_locks(root, report)
 
 
 def _defined(root: Node) -> dict[str, str]:
     """Return the file's macros that stand for one thing."""
     return {
-        _text(each.child_by_field_name("name")): _text(each.child_by_field_name("value")).strip()
+        text_of(each.child_by_field_name("name")): text_of(
+            each.child_by_field_name("value")
+        ).strip()
         for each in root.named_children
         if each.type == "preproc_def"
     }
@@ -52,7 +48,7 @@ class _Function:
     def __init__(self, node: Node, report: Reporter, defined: dict[str, str]) -> None:
         self._report = report
         self._defined = defined
-        self._nodes = list(_walk(node))
+        self._nodes = list(walk(node))
         self._sizes: dict[str, int] = {}
         self._bytes: dict[str, int] = {}
         """Sizes of arrays whose elements have one byte."""
@@ -67,7 +63,7 @@ class _Function:
     def _declare(self, node: Node, shadowed: set[str]) -> None:
         named = node.child_by_field_name("declarator")
         size = self._number(node.child_by_field_name("size"))
-        name = _text(named)
+        name = text_of(named)
         if named is None or named.type != "identifier":
             return
         if name in self._sizes or size is None:
@@ -81,11 +77,11 @@ class _Function:
             shadowed.add(name)
             return
         self._sizes[name] = size
-        if re.search(r"\bchar\b|\bu?int8_t\b", _text(around.child_by_field_name("type"))):
+        if re.search(r"\bchar\b|\bu?int8_t\b", text_of(around.child_by_field_name("type"))):
             self._bytes[name] = size
 
     def _number(self, node: Node | None) -> int | None:
-        text = _text(node)
+        text = text_of(node)
         text = self._defined.get(text, text)
         if re.fullmatch(r"(?:0[xX][0-9a-fA-F]+|\d+)[uUlL]*", text) is None:
             return None
@@ -107,7 +103,7 @@ class _Function:
 
     def _size_at(self, node: Node) -> tuple[int, Node] | None:
         """Return an array's size and the index that it is read or written at."""
-        size = self._sizes.get(_text(node.child_by_field_name("argument")))
+        size = self._sizes.get(text_of(node.child_by_field_name("argument")))
         indices = node.child_by_field_name("index")
         if indices is None:
             indices = next((e for e in node.named_children if "subscript" in e.type), None)
@@ -125,20 +121,20 @@ class _Function:
             self._beyond(node, found[0])
 
     def _loop(self, node: Node) -> None:
-        step = _STEP.match(_text(node.child_by_field_name("update")))
+        step = _STEP.match(text_of(node.child_by_field_name("update")))
         test = node.child_by_field_name("condition")
         body = node.child_by_field_name("body")
         if step is None or test is None or body is None or test.type != "binary_expression":
             return
         counter = next(each for each in step.groups() if each)
-        operator = _text(test.child_by_field_name("operator"))
+        operator = text_of(test.child_by_field_name("operator"))
         last = self._number(test.child_by_field_name("right"))
-        if _text(test.child_by_field_name("left")) != counter or last is None:
+        if text_of(test.child_by_field_name("left")) != counter or last is None:
             return
         if operator not in ("<", "<="):
             return
         highest = last if operator == "<=" else last - 1
-        inside = list(_walk(body))
+        inside = list(walk(body))
         if any(
             each.type in ("break_statement", "return_statement", "if_statement") for each in inside
         ):
@@ -146,11 +142,11 @@ class _Function:
             return
         for each in inside:
             found = self._size_at(each) if each.type == "subscript_expression" else None
-            if found is not None and _text(found[1]) == counter and highest >= found[0]:
+            if found is not None and text_of(found[1]) == counter and highest >= found[0]:
                 self._beyond(each, found[0])
 
     def _copy(self, node: Node) -> None:
-        name = _text(node.child_by_field_name("function")).removeprefix("std::")
+        name = text_of(node.child_by_field_name("function")).removeprefix("std::")
         listed = node.child_by_field_name("arguments")
         arguments = (
             [] if listed is None else [e for e in listed.named_children if e.type != "comment"]
@@ -158,7 +154,7 @@ class _Function:
         at = _SIZED.get(name)
         if at is None or at >= len(arguments):
             return
-        size = self._bytes.get(_text(arguments[0]))
+        size = self._bytes.get(text_of(arguments[0]))
         count = self._number(arguments[at])
         if size is not None and count is not None and count > size:
             self._beyond(node, size)
