@@ -32,6 +32,8 @@ SUFFIXES = {
     "php": "php",
     "ruby": "rb",
     "csharp": "cs",
+    "kotlin": "kt",
+    "scala": "scala",
 }
 
 

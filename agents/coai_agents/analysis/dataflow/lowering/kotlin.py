@@ -56,6 +56,12 @@ _SCOPES: Final = {
 }
 """Functions that call a block with an object: whether it is the block's own, and the result."""
 
+_OF_LIBRARY: Final = re.compile(
+    r"(?:\w+(?:Of|OfNotNull)|empty[A-Z]\w*|print|println|readln|readLine|require|requireNotNull|check"
+    r"|checkNotNull|error|lazy|repeat|runCatching|buildString|build[A-Z]\w*|synchronized)$"
+)
+"""Functions of Kotlin's own that belong to no object."""
+
 _RECEIVER: Final = "this@block"
 """The object of a block that has one of its own."""
 
@@ -267,7 +273,7 @@ class _Kotlin(Valued):
 
     def _is_objects(self, name: str, own: frozenset[str]) -> bool:
         """Say whether a bare name in a block with an object is a member of that object."""
-        known = name in own or name in self._functions
+        known = name in own or name in self._functions or _OF_LIBRARY.match(name) is not None
         return not known and name[:1].islower() and name not in _SCOPES
 
     def _scoped(
@@ -278,7 +284,10 @@ class _Kotlin(Valued):
         if callee.type == "navigation_expression":
             name, of = self.text(named[-1]), self._navigated(callee)
         else:
-            name = self.text(callee)
+            if callee.type == "call_expression":
+                # The block follows the brackets: `with(x) { ... }`.
+                given = self._arguments(self.child_of(callee, "value_arguments"))
+            name = self.text(named[0] if callee.type == "call_expression" else callee)
             of = given[0].value if name == "with" and given else None
         if block is None or name not in _SCOPES or of is None:
             return None
