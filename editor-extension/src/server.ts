@@ -12,7 +12,6 @@ import {
   type StaticFeature,
   WorkDoneProgressCancelNotification,
 } from "vscode-languageclient/node";
-import { showAnswer } from "./answers";
 import { type ManagedEnvironment, isFile } from "./environment";
 import { selectedInterpreter } from "./interpreter";
 import { type Location, locate } from "./location";
@@ -20,6 +19,7 @@ import { type Level, logLine } from "./log_lines";
 import { lull } from "./lull";
 import { ProgressBars } from "./progress";
 import { STATUS, STATUS_CHANGED, type Status, WORKSPACE_TRUSTED } from "./protocol";
+import { showAnswer } from "./report_documents";
 import { CrashHistory } from "./restarts";
 import { SECTION, type Settings, userSettings } from "./settings";
 
