@@ -18,10 +18,9 @@ from lsprotocol import types
 
 from coai_agents.source import Position, Span
 from coai_routing.errors import CoaiError
-from coai_server.lsp.features.action_client import Client
+from coai_server.lsp.features.action_client import Client, workspace_edit
 from coai_server.lsp.features.agents import answer_documents, documenting
 from coai_server.lsp.features.agents.hover_explanation import meaning_of
-from coai_server.lsp.features.code_action import workspace_edit
 from coai_server.lsp.features.work_progress import open_bar
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from coai_agents.specialists.answers import Report
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.targets import Located
+    from coai_server.daemon.learned import Answering
     from coai_server.lsp.features.agents.answer_documents import AnswerDocuments
     from coai_server.lsp.features.findings.diagnostics import Diagnostics
     from coai_server.lsp.server import Server
@@ -70,6 +70,16 @@ class Asked:
     """Whether a range was named."""
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An answer that is being given, and whom its specialist may ask."""
+
+    asker: Asker
+    sensitive: bool
+    """Whether anything in the document is."""
+    answering: Answering
+
+
 class CodeQuestions:
     """Carries the commands out."""
 
@@ -91,20 +101,18 @@ class CodeQuestions:
         located = await _located(asked)
         if located is None:
             raise AskedWronglyError("Nothing is known of this document's language.")
-        specialists = self._server.services.specialists
-        asker, sensitive = await specialists.asker(asked.source)
+        begun = await self.begin(asked, "explain")
         prompt = prompt_for(asked.source, shown_of(located), asked.path)
-        name, said = "code", spoken(prompt, asker)
+        name, said = "code", spoken(prompt, begun.asker)
         if len(located.definitions) == 1:
             (definition,) = located.definitions
             name = definition.name
             key = f"{meaning_of(self._server, located.tree, definition)}-full"
-            said = (await specialists.explanations()).spoken(
-                key, prompt, asker, sensitive=sensitive
-            )
+            kept = await self._server.services.specialists.explanations()
+            said = kept.spoken(key, prompt, begun.asker, sensitive=begun.sensitive)
         findings = self._findings(asked.source)
         reports = explaining(located, said, findings=findings, path=asked.path)
-        return await self.answered(f"Explanation of {name}", asked, reports)
+        return await self.answered(f"Explanation of {name}", asked, reports, begun)
 
     async def ask(self, asked: Asked) -> dict[str, Any]:
         """Answer a question about a selection, or about the function at the cursor."""
@@ -119,15 +127,16 @@ class CodeQuestions:
         whole = span if len(span) else Span(0, len(asked.source.text))
         findings = self._findings(asked.source)
         about = About(asked.source, whole, asked.path, located, findings)
-        asker, _ = await self._server.services.specialists.asker(asked.source)
-        return await self.answered("Answer", asked, answering(asked.question, [about], asker))
+        begun = await self.begin(asked, "ask")
+        reports = answering(asked.question, [about], begun.asker)
+        return await self.answered("Answer", asked, reports, begun)
 
     async def document(self, asked: Asked) -> dict[str, Any]:
         """Document the function at the cursor in the client's document, with a model's words."""
         await _imported()
-        asker, _ = await self._server.services.specialists.asker(asked.source)
-        reports = self._documented(asked, asker)
-        return await self.answered("Documentation", asked, reports)
+        begun = await self.begin(asked, "document")
+        reports = self._documented(asked, begun.asker)
+        return await self.answered("Documentation", asked, reports, begun)
 
     async def _documented(self, asked: Asked, asker: Asker) -> AsyncGenerator[Report]:
         from coai_agents.specialists.answers import (  # noqa: PLC0415 - see _imported
@@ -176,10 +185,20 @@ class CodeQuestions:
             answer = await self._server.workspace_apply_edit_async(params)
         return answer.applied
 
+    async def begin(self, asked: Asked, agent: str) -> Begun:
+        """Begin an answer of an agent: say whom it may ask, and see what that takes."""
+        services = self._server.services
+        asker, sensitive = await services.specialists.asker(asked.source)
+        answering = services.learned.answering(asked.source.uri, agent)
+        return Begun(asker.metered(answering.meter), sensitive, answering)
+
     async def answered(
-        self, title: str, asked: Asked, reports: AsyncGenerator[Report]
+        self, title: str, asked: Asked, reports: AsyncGenerator[Report], begun: Begun
     ) -> dict[str, Any]:
-        """Show reports as they come, in a virtual document where there is one; return the last."""
+        """Show reports as they come, in a virtual document where there is one; return the last.
+
+        `answer` in it is what `coai.rate` takes to say whether it was of help.
+        """
         from coai_agents.specialists.answers import Report  # noqa: PLC0415 - see _imported
         from coai_agents.specialists.shown import as_markdown  # noqa: PLC0415 - as above
 
@@ -209,7 +228,12 @@ class CodeQuestions:
         markdown = as_markdown(report)
         if uri is not None:
             self._answers.grow(uri, markdown)
-        return {"markdown": markdown, "document": uri, "stopped": stopped}
+        else:
+            uri = await self._answers.show_file(title, markdown)
+        learned = self._server.services.learned
+        said = bool(report.statements)
+        answer = "" if stopped else await learned.answered(begun.answering, answered=said)
+        return {"markdown": markdown, "document": uri, "stopped": stopped, "answer": answer}
 
     def _findings(self, source: Source) -> tuple[Finding, ...]:
         analysis = self._known.analyses.of(source)
@@ -262,9 +286,7 @@ def asked_of(server: Server, arguments: tuple[object, ...]) -> Asked:
     source = documents.snapshot(str(given.get("uri", ""))) if isinstance(given, dict) else None  # pyright: ignore[reportUnnecessaryIsInstance] - it is a client's
     if source is None or documents.is_out_of_step(source.uri):
         raise AskedWronglyError("The document is not open.", remedy="Open it, and ask again.")
-    folder = documents.folder_of(source.uri)
-    root = "" if folder is None else folder.uri.rstrip("/") + "/"
-    path = source.uri.removeprefix(root) if root else source.uri.rpartition("/")[2]
+    path = documents.path_in_folder(source.uri)
     try:
         span = _span(given.get("range"), source, server)
     except (KeyError, TypeError, ValueError) as error:
