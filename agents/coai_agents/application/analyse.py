@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_agents.analysis.findings.findings import Analysis
-    from coai_agents.application.triage import Triage
+    from coai_agents.application.specialists.triage_shown import Triage
     from coai_agents.source import Source
     from coai_routing.settings.findings_sections import StaticSettings
 

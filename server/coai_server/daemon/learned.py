@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from coai_agents.application.kept_changes import Fate, KeptChanges
+from coai_agents.application.specialists.kept_changes import Fate, KeptChanges
 from coai_routing.background import Background
 from coai_routing.errors import CoaiError
 from coai_routing.request import Capability
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from coai_agents.application.kept_changes import OfferedChange
-    from coai_agents.application.remembering import FolderMemory
+    from coai_agents.application.specialists.kept_changes import OfferedChange
+    from coai_agents.application.specialists.remember import FolderMemory
     from coai_agents.source import Source
     from coai_agents.specialists.asking import Meter
     from coai_agents.specialists.choosing.standings import Given
@@ -159,7 +159,7 @@ class Learned:
         return await asyncio.to_thread(self._memory, source.path, source.uri)
 
     def _memory(self, path: Path, uri: str) -> FolderMemory | None:
-        from coai_agents.application.remembering import FolderMemory  # noqa: PLC0415 - as above
+        from coai_agents.application.specialists.remember import memory_of  # noqa: PLC0415 - as above
 
         around = [
             each.path
@@ -167,7 +167,7 @@ class Learned:
             if each.path is not None and path.is_relative_to(each.path)
         ]
         start = max(around, key=lambda each: len(each.parts), default=path.parent)
-        return FolderMemory.of(path, start, self._settings(uri))
+        return memory_of(path, start, self._settings(uri))
 
     async def aclose(self) -> None:
         """Wait for what is being written: it is small, and would be lost."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from coai_agents.application.kept_changes import Fate, KeptChanges, OfferedChange
+from coai_agents.application.specialists.kept_changes import Fate, KeptChanges, OfferedChange
 from coai_agents.source import Source
 
 BEFORE = "a = 1\nb = 2\n"

@@ -22,7 +22,7 @@ from coai_server.lsp.features.findings.diagnostic_items import INCOMPLETE, SOURC
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from coai_agents.application.remembering import FolderMemory
+    from coai_agents.application.specialists.remember import FolderMemory
     from coai_agents.source import Edit, Source
     from coai_agents.specialists.diagnosing.diagnostics import Diagnostic
     from coai_agents.specialists.fixing.candidates import Candidate
@@ -40,7 +40,7 @@ MOST: Final = 5
 _QUICK: Final = types.CodeActionKind.QuickFix
 _HEAVY: Final = (
     "coai_agents.specialists.diagnosing.diagnostics",
-    "coai_agents.application.remembering",
+    "coai_agents.application.specialists.remember",
 )
 
 
@@ -131,15 +131,14 @@ class Diagnosing:
 
     def _follow(self, source: Source, diagnostic: Diagnostic, chosen: Candidate) -> None:
         """See what becomes of a change, to remember what solved the problem."""
-        from coai_agents.application.kept_changes import OfferedChange  # noqa: PLC0415 - see _HEAVY
-        from coai_agents.fixes.verifier import applied  # noqa: PLC0415 - as above
-        from coai_agents.specialists.diagnosing.diagnostics import problem_of  # noqa: PLC0415 - as above
+        from coai_agents.specialists.diagnosing.diagnostics import problem_of  # noqa: PLC0415 - see _HEAVY
 
         path = self._server.documents.path_in_folder(source.uri)
         problem = problem_of(source, diagnostic, path)
-        after = applied(source, chosen.edits)
-        change = OfferedChange(source, after, AGENT, chosen.by, chosen.from_model, problem)
-        self._server.services.learned.changes.offered(change)
+        changes = self._server.services.learned.changes
+        changes.offer(
+            source, chosen.edits, AGENT, by=chosen.by, from_model=chosen.from_model, problem=problem
+        )
 
 
 def _title(candidate: Candidate) -> str:
@@ -216,8 +215,8 @@ def register(server: Server, known: Diagnostics, questions: CodeQuestions) -> Di
         said = cast("dict[str, Any]", given) if isinstance(given, dict) else {}
         if not str(said.get("message", "")).strip():
             raise AskedWronglyError("There is no diagnostic.")
-        await asyncio.to_thread(import_module, "coai_agents.application.diagnose")
-        from coai_agents.application.diagnose import explain_diagnostic  # noqa: PLC0415 - as above
+        await asyncio.to_thread(import_module, "coai_agents.application.specialists.diagnose")
+        from coai_agents.application.specialists.diagnose import explain_diagnostic  # noqa: PLC0415 - as above
         from coai_agents.specialists.diagnosing.diagnostics import Diagnostic  # noqa: PLC0415 - as above
 
         message, code, by = (str(said.get(key) or "") for key in ("message", "code", "source"))

@@ -8,7 +8,6 @@ nothing for all folders. `coai.forget`: `ids`, as `coai.memory` has them.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -22,7 +21,7 @@ MEMORY: Final = "coai.memory"
 FORGET: Final = "coai.forget"
 
 _HEAVY: Final = (
-    "coai_agents.application.remembering",
+    "coai_agents.application.specialists.remember",
     "coai_agents.specialists.choosing.standings",
 )
 
@@ -46,6 +45,8 @@ def register(server: Server) -> None:
     @server.command(MEMORY)
     async def memory(*arguments: object) -> list[dict[str, Any]]:
         given = await _given(arguments)
+        from coai_agents.application.specialists.remember import listed  # noqa: PLC0415 - see _HEAVY
+
         source = server.documents.snapshot(str(given.get("uri") or ""))
         folder = None
         if source is not None:
@@ -53,14 +54,16 @@ def register(server: Server) -> None:
             if known is None:
                 return []
             folder = str(known.folder)
-        return await asyncio.to_thread(_listed, folder)
+        return await asyncio.to_thread(listed, folder)
 
     @server.command(FORGET)
     async def forget(*arguments: object) -> dict[str, Any]:
         given = await _given(arguments)
+        from coai_agents.application.specialists.remember import forget as forgotten  # noqa: PLC0415 - see _HEAVY
+
         ids: object = given.get("ids")
         names = [str(each) for each in cast("list[object]", ids)] if isinstance(ids, list) else []
-        return {"forgotten": await asyncio.to_thread(_forgotten, names)}
+        return {"forgotten": await asyncio.to_thread(forgotten, names)}
 
 
 async def _given(arguments: tuple[object, ...]) -> dict[str, Any]:
@@ -68,48 +71,3 @@ async def _given(arguments: tuple[object, ...]) -> dict[str, Any]:
         await asyncio.to_thread(import_module, module)
     first = arguments[0] if arguments else None
     return cast("dict[str, Any]", first) if isinstance(first, dict) else {}
-
-
-def _listed(folder: str | None) -> list[dict[str, Any]]:
-    """Return what is remembered, what held most often first; for a thread."""
-    from coai_agents.memory.store import Memory, location  # noqa: PLC0415 - see _HEAVY
-
-    memory = Memory(location())
-    episodes = [
-        {
-            "id": f"e{each.id}",
-            "kind": "solution",
-            "text": each.title,
-            "place": each.path,
-            "at": _when(each.at),
-            "used": each.used,
-        }
-        for each in memory.episodes(folder)
-    ]
-    facts = [
-        {
-            "id": f"f{each.id}",
-            "kind": each.kind,
-            "text": each.text,
-            "place": each.path,
-            "at": _when(each.at),
-            "used": 0,
-        }
-        for each in memory.facts(folder)
-    ]
-    return [*episodes, *facts]
-
-
-def _when(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
-
-
-def _forgotten(names: list[str]) -> int:
-    """Delete what is named; for a thread."""
-    from coai_agents.memory.store import Memory, location  # noqa: PLC0415 - see _HEAVY
-
-    numbers = {
-        kind: [int(each[1:]) for each in names if each[:1] == kind and each[1:].isdecimal()]
-        for kind in "ef"
-    }
-    return Memory(location()).forget(episodes=numbers["e"], facts=numbers["f"])

@@ -11,14 +11,14 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.run.worker import AnalysisError
-from coai_agents.application.triage import triage_by_heuristics, triage_by_model
+from coai_agents.application.specialists.triage_shown import triage_by_heuristics, triage_by_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from coai_agents.analysis.findings.findings import Finding
     from coai_agents.application.analyse import Analyses
-    from coai_agents.application.triage import Triage
+    from coai_agents.application.specialists.triage_shown import Triage
     from coai_agents.source import Source
     from coai_server.lsp.server import Server
 

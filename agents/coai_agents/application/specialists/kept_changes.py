@@ -13,9 +13,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from coai_agents.source import Source
+    from coai_agents.source import Edit, Source
     from coai_agents.specialists.diagnosing.problems import Problem
 
 MOST_OFFERED: Final = 8
@@ -52,6 +52,22 @@ class KeptChanges:
         self._told = told
         self._offered: dict[str, list[OfferedChange]] = {}
         self._taken: dict[str, list[OfferedChange]] = {}
+
+    def offer(
+        self,
+        source: Source,
+        edits: Sequence[Edit],
+        agent: str,
+        *,
+        by: str = "",
+        from_model: bool = False,
+        problem: Problem | None = None,
+    ) -> None:
+        """Follow what edits would make of a document, from now on."""
+        from coai_agents.fixes.verifier import applied  # noqa: PLC0415 - not before one is offered
+
+        after = applied(source, edits)
+        self.offered(OfferedChange(source, after, agent, by, from_model, problem))
 
     def offered(self, change: OfferedChange) -> None:
         """Follow a change from now on."""
