@@ -212,7 +212,7 @@ def test_an_answer_is_rated_once_or_again(tmp_path: Path) -> None:
         said_of = run(daemon, "coai.explain", {"uri": "file:///work/a.py", "range": at(0, 4, 4)})
         for helpful in (True, False):
             rated = run(daemon, "coai.rate", {"answer": said_of["answer"], "helpful": helpful})
-            assert rated["agent"] == "explain"
+            assert rated["agents"] == ["explain"]
         assert run(daemon, "coai.rate", {"helpful": True})["answer"] == said_of["answer"]
         for wrong in ({"answer": "none", "helpful": True}, {"answer": said_of["answer"]}):
             asked: Json = {"command": "coai.rate", "arguments": [wrong]}

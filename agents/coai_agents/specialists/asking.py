@@ -100,6 +100,8 @@ class Meter:
     usd: float = 0.0
     challenger: str = ""
     """The model that is asked first, to be held against the router's choice; see `Asker`."""
+    members: dict[str, bool] = field(default_factory=dict[str, bool])
+    """The specialists of a team, and whether each had something to say."""
 
     def heard(self, prompt: Prompt, alias: str, usd: float) -> None:
         """Count an answer in."""
@@ -155,6 +157,11 @@ class Asker:
     def wanted(self) -> str:
         """The one model that the user wants; empty for the router's choice."""
         return self._wishes.alias or ""
+
+    @property
+    def meter(self) -> Meter:
+        """What is told of every answer."""
+        return self._meter
 
     def wishing(self, **changes: Unpack[WishChanges]) -> Asker:
         """Return the same with other wishes."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -58,7 +57,6 @@ class Learned:
         self._documents = documents
         self._models = models
         self._settings = settings
-        self._dice = random.Random()  # noqa: S311 - a share of requests, not a key
         self._background = Background()
         self.changes = KeptChanges(self._became)
         documents.on_change.append(self.changes.changed)
@@ -68,57 +66,55 @@ class Learned:
     # -------------------------------------------------------------------- answers
 
     def answering(self, uri: str, agent: str) -> Answering:
-        """Begin an answer; now and then the challenger is asked first, by the settings' share."""
-        from coai_agents.specialists.asking import Meter  # noqa: PLC0415 - not at the start
+        """Begin an answer of an agent."""
+        from coai_agents.application.specialists.standing import meter_of  # noqa: PLC0415 - not at the start
 
-        wanted = self._settings(uri).agents.challenger
-        chosen = wanted.model and self._dice.random() < wanted.share
-        return Answering(uri, agent, Meter(challenger=wanted.model or "" if chosen else ""))
+        return Answering(uri, agent, meter_of(self._settings(uri)))
 
     async def answered(self, answering: Answering, *, answered: bool) -> str:
         """Keep what an answer took; return what it is called, empty where nothing is recorded."""
-        from coai_agents.specialists.choosing.standings import Given  # noqa: PLC0415 - as above
+        from coai_agents.application.specialists.standing import keep  # noqa: PLC0415 - as above
 
-        meter = answering.meter
-        given = Given(
-            answering.agent,
-            meter.capability,
-            meter.model,
-            time.monotonic() - answering.since,
-            meter.usd,
-            answered,
-            meter.by_challenger,
-        )
-        return await self._kept(answering.uri, given)
-
-    async def rate(self, name: str | None, *, helpful: bool) -> Given:
-        """Say whether an answer was of help; raises `StandingsError`."""
-        from coai_agents.specialists.choosing.standings import Standings, location  # noqa: PLC0415 - as above
-        from coai_routing.policy.bandit import Verdict  # noqa: PLC0415 - as above
-
-        given = await asyncio.to_thread(Standings(location()).rate, name, helpful=helpful)
-        self._note(given, Verdict.ACCEPTED if helpful else Verdict.REJECTED)
-        return given
-
-    def _note(self, given: Given, verdict: Verdict) -> None:
-        """Tell the router's own standings, by which it chooses among equally suited models."""
-        if given.model and given.capability:
-            # A later word takes the earlier one's place.
-            withdrawn = () if given.verdict is None else (given.verdict,)
-            self._models.routing.note(
-                Capability(given.capability), given.model, added=(verdict,), withdrawn=withdrawn
-            )
-
-    async def _kept(self, uri: str, given: Given) -> str:
-        from coai_agents.specialists.choosing.standings import Standings, location  # noqa: PLC0415 - as above
-
-        if not self._settings(uri).ledger.enabled:
-            return ""
+        settings = self._settings(answering.uri)
+        seconds = time.monotonic() - answering.since
+        agent, meter = answering.agent, answering.meter
         try:
-            return await asyncio.to_thread(Standings(location()).keep, given)
+            return await asyncio.to_thread(keep, agent, meter, seconds, settings, answered=answered)
         except CoaiError as error:
             logger.warning("%s", error)
             return ""
+
+    async def rate(self, name: str | None, *, helpful: bool) -> list[Given]:
+        """Say whether an answer was of help; return it as it was. Raises `StandingsError`."""
+        from coai_agents.application.specialists.standing import rate  # noqa: PLC0415 - as above
+        from coai_routing.policy.bandit import Verdict  # noqa: PLC0415 - as above
+
+        rated = await asyncio.to_thread(rate, name, helpful=helpful)
+        verdict = Verdict.ACCEPTED if helpful else Verdict.REJECTED
+        for each in rated:
+            # A later word takes the earlier one's place.
+            before = () if each.verdict is None else (each.verdict,)
+            self._note(each.capability, each.model, verdict, before)
+        return rated
+
+    async def past(self, uri: str) -> tuple[Given, ...]:
+        """Return the earlier answers by which a team is chosen."""
+        from coai_agents.application.specialists.standing import past  # noqa: PLC0415 - as above
+
+        try:
+            return await asyncio.to_thread(past, self._settings(uri))
+        except CoaiError as error:
+            logger.warning("%s", error)
+            return ()
+
+    def _note(
+        self, capability: str, model: str, verdict: Verdict, before: tuple[Verdict, ...] = ()
+    ) -> None:
+        """Tell the router's own standings, by which it chooses among equally suited models."""
+        if model and capability:
+            self._models.routing.note(
+                Capability(capability), model, added=(verdict,), withdrawn=before
+            )
 
     # -------------------------------------------------------------------- changes
 
@@ -126,19 +122,18 @@ class Learned:
         self._background.spawn(self._learn(change, fate), name="learn from a change")
 
     async def _learn(self, change: OfferedChange, fate: Fate) -> None:
-        from coai_agents.specialists.choosing.standings import Given  # noqa: PLC0415 - as above
+        from coai_agents.application.specialists.standing import keep_fate  # noqa: PLC0415 - as above
         from coai_routing.policy.bandit import Verdict  # noqa: PLC0415 - as above
 
         verdict = Verdict.KEPT if fate is Fate.KEPT else Verdict.REJECTED
         model = change.by if change.from_model else ""
-        given = Given(
-            change.agent,
-            Capability.CODE_ANALYSIS.value if model else "",
-            model,
-            verdict=verdict,
-        )
-        await self._kept(change.before.uri, given)
-        self._note(Given(change.agent, given.capability, model), verdict)
+        capability = Capability.CODE_ANALYSIS.value if model else ""
+        settings = self._settings(change.before.uri)
+        try:
+            await asyncio.to_thread(keep_fate, change.agent, model, capability, verdict, settings)
+        except CoaiError as error:
+            logger.warning("%s", error)
+        self._note(capability, model, verdict)
         if fate is not Fate.KEPT or change.problem is None:
             return
         memory = await self.memory(change.before)

@@ -17,6 +17,7 @@ COMMANDS: Final = (
     "coai.explain",
     "coai.explainDiagnostic",
     "coai.forget",
+    "coai.loadProfile",
     "coai.memory",
     "coai.models",
     "coai.pullModel",
@@ -59,7 +60,9 @@ def capabilities(client: Mapping[str, Any]) -> dict[str, Any]:
             ],
             "resolveProvider": True,
         },
+        "codeLensProvider": {"resolveProvider": True},
         "hoverProvider": True,
+        "inlayHintProvider": True,
         "diagnosticProvider": {
             "identifier": "coai",
             "interFileDependencies": False,

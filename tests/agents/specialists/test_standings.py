@@ -31,13 +31,20 @@ def test_an_answer_is_kept_rated_and_rated_again(tmp_path: Path) -> None:
     first = kept.keep(Given("ask", "code_analysis", "small", 2.0, 0.01, at=1.0))
     last = kept.keep(Given("review", seconds=1.0, answered=False, at=2.0))
     assert [each.id for each in kept.answers()] == [last, first]
-    assert kept.rate(None, helpful=True).agent == "review"
+    assert [each.agent for each in kept.rate(None, helpful=True)] == ["review"]
     kept.rate(first, helpful=False)
-    assert kept.rate(first, helpful=True).verdict is BAD
+    assert [each.verdict for each in kept.rate(first, helpful=True)] == [BAD]
     review, ask = sorted(kept.table(), key=lambda each: -each.seconds)[::-1]
     assert (review.answered, review.good, review.share) == (0.0, 1, 0.5)
     assert (ask.model, ask.good, ask.bad, ask.usd) == ("small", 1, 0, 0.01)
     assert (tmp_path / "s.sqlite3").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_team_is_rated_as_one(tmp_path: Path) -> None:
+    kept = Standings(tmp_path / "s.sqlite3")
+    name = kept.keep_team([Given("security", at=1.0), Given("answer", model="small", at=1.0)])
+    assert {each.agent for each in kept.rate(name, helpful=False)} == {"security", "answer"}
+    assert [each.bad for each in kept.table()] == [1, 1]
 
 
 def test_what_is_not_there_cannot_be_rated(tmp_path: Path) -> None:

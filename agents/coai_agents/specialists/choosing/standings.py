@@ -11,7 +11,7 @@ import random
 import secrets
 import sqlite3
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -138,54 +138,77 @@ class Standings:
     def keep(self, given: Given) -> str:
         """Keep an answer; return what it is called. Raises `StandingsError`."""
         name = given.id or secrets.token_hex(4)
+        self._insert([replace(given, id=name)])
+        return name
+
+    def keep_team(self, members: Sequence[Given]) -> str:
+        """Keep an answer that several agents gave together; return what it is called."""
+        name = secrets.token_hex(4)
+        self._insert(
+            [replace(each, id=f"{name}.{number}") for number, each in enumerate(members, 1)]
+        )
+        return name
+
+    def _insert(self, rows: Sequence[Given]) -> None:
+        now = datetime.now(UTC).timestamp()
         with self._written() as database:
-            database.execute(
+            database.executemany(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    name,
-                    given.at or datetime.now(UTC).timestamp(),
-                    given.agent,
-                    given.capability,
-                    given.model,
-                    given.seconds,
-                    given.usd,
-                    given.answered,
-                    given.challenger,
-                    given.verdict or "",
-                ),
+                [
+                    (
+                        each.id,
+                        each.at or now,
+                        each.agent,
+                        each.capability,
+                        each.model,
+                        each.seconds,
+                        each.usd,
+                        each.answered,
+                        each.challenger,
+                        each.verdict or "",
+                    )
+                    for each in rows
+                ],
             )
             database.execute(
                 "DELETE FROM answers WHERE id NOT IN"
                 " (SELECT id FROM answers ORDER BY at DESC LIMIT ?)",
                 (MOST_ANSWERS,),
             )
-        return name
 
-    def rate(self, name: str | None, *, helpful: bool) -> Given:
+    def rate(self, name: str | None, *, helpful: bool) -> list[Given]:
         """Say whether an answer was of help, the last one without a name; return it as it was.
 
-        A later word on the same answer takes the earlier one's place. Raises `StandingsError`.
+        A team's answer is one for each of its members. A later word on the same answer takes the
+        earlier one's place. Raises `StandingsError`.
         """
-        known = self.answers(name)
+        if name is None:
+            newest = next(iter(self.answers(most=1)), None)
+            if newest is None:
+                raise StandingsError("There is no answer yet.", remedy="Ask something first.")
+            name = newest.id.partition(".")[0]
+        known = [each for each in self.answers() if each.id.partition(".")[0] == name]
         if not known:
-            said = "There is no answer yet." if name is None else f"There is no answer {name}."
-            raise StandingsError(said, remedy="`coai rate` without a name lists the last ones.")
+            remedy = "`coai rate` alone lists the last ones."
+            raise StandingsError(f"There is no answer {name}.", remedy=remedy)
         verdict = Verdict.ACCEPTED if helpful else Verdict.REJECTED
         with self._written() as database:
-            database.execute("UPDATE answers SET verdict = ? WHERE id = ?", (verdict, known[0].id))
-        return known[0]
+            database.executemany(
+                "UPDATE answers SET verdict = ? WHERE id = ?",
+                [(verdict, each.id) for each in known],
+            )
+        return known
 
-    def answers(self, name: str | None = None, *, most: int = MOST_ANSWERS) -> list[Given]:
-        """Return the last answers, the newest first, or the one of a name."""
+    def answers(self, *, most: int = MOST_ANSWERS) -> list[Given]:
+        """Return the last answers, the newest first."""
         if not self.path.exists():
             return []
         try:
             with closing(open_read_only(self.path)) as database:
                 rows = database.execute(
                     "SELECT agent, capability, model, seconds, usd, answered, challenger, verdict,"
-                    " at, id FROM answers WHERE (?1 IS NULL OR id = ?1)"
-                    " ORDER BY at DESC, rowid DESC LIMIT ?2",
-                    (name, most),
+                    " at, id FROM answers ORDER BY at DESC, rowid DESC LIMIT ?",
+                    (most,),
                 ).fetchall()
         except sqlite3.Error as error:
             raise self._unreadable(error) from error

@@ -15,7 +15,13 @@ from coai_server.lsp.features import (
     usage,
     vendors,
 )
-from coai_server.lsp.features.agents import code_questions, diagnosing, remembering, reviewing
+from coai_server.lsp.features.agents import (
+    code_questions,
+    diagnosing,
+    lenses,
+    remembering,
+    reviewing,
+)
 from coai_server.lsp.features.findings import diagnostics, workspace_audit, workspace_diagnostics
 from coai_server.lsp.server import Server
 
@@ -37,6 +43,7 @@ def build(session: Session, *, overrides: Mapping[str, Any]) -> Server:
         usage,
         vendors,
         remembering,
+        lenses,
     ):
         feature.register(server)
     known = diagnostics.register(server)

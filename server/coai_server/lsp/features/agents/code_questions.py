@@ -12,6 +12,7 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from lsprotocol import types
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.findings.findings import Finding
     from coai_agents.source import Source
-    from coai_agents.specialists.answers import Report
+    from coai_agents.specialists.answers import Report, Statement
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.targets import Located
     from coai_server.daemon.learned import Answering
@@ -44,9 +45,9 @@ STOPPED: Final = "It was stopped before the end."
 APPLY_SECONDS: Final = 60.0
 """How long a client may take to apply an edit: it may ask its user first."""
 
+_TEAM: Final = "coai_agents.application.specialists.team"
 _HEAVY: Final = (
     "coai_agents.specialists.explaining.agent",
-    "coai_agents.specialists.answering.agent",
     "coai_agents.specialists.shown",
 )
 
@@ -116,8 +117,15 @@ class CodeQuestions:
 
     async def ask(self, asked: Asked) -> dict[str, Any]:
         """Answer a question about a selection, or about the function at the cursor."""
-        await _imported()
-        from coai_agents.specialists.answering.agent import About, answering  # noqa: PLC0415 - as above
+        for module in (*_HEAVY, _TEAM):
+            await asyncio.to_thread(import_module, module)
+        from coai_agents.application.specialists.team import (  # noqa: PLC0415 - see _imported
+            Asked as Wanted,
+        )
+        from coai_agents.application.specialists.team import (  # noqa: PLC0415 - as above
+            asking_whoever_knows,
+        )
+        from coai_agents.specialists.answering.agent import About  # noqa: PLC0415 - as above
 
         if not asked.question.strip():
             raise AskedWronglyError("There is no question.")
@@ -128,8 +136,27 @@ class CodeQuestions:
         findings = self._findings(asked.source)
         about = About(asked.source, whole, asked.path, located, findings)
         begun = await self.begin(asked, "ask")
-        reports = answering(asked.question, [about], begun.asker)
-        return await self.answered("Answer", asked, reports, begun)
+        learned = self._server.services.learned
+        memory = await learned.memory(asked.source)
+        remembered: list[Statement] = []
+        if memory is not None:
+            remembered = await asyncio.to_thread(memory.facts, asked.question)
+        wanted = Wanted(
+            asked.question,
+            (about,),
+            self._folder(asked.source),
+            begun.asker,
+            tuple(remembered),
+            await learned.past(asked.source.uri),
+        )
+        return await self.answered("Answer", asked, asking_whoever_knows(wanted), begun)
+
+    def _folder(self, source: Source) -> Path:
+        """Return the folder whose structure a question may be about."""
+        folder = self._server.documents.folder_of(source.uri)
+        if folder is not None and folder.path is not None:
+            return folder.path
+        return Path() if source.path is None else source.path.parent
 
     async def document(self, asked: Asked) -> dict[str, Any]:
         """Document the function at the cursor in the client's document, with a model's words."""

@@ -22,7 +22,7 @@ FORGET: Final = "coai.forget"
 
 _HEAVY: Final = (
     "coai_agents.application.specialists.remember",
-    "coai_agents.specialists.choosing.standings",
+    "coai_agents.application.specialists.standing",
 )
 
 
@@ -40,7 +40,11 @@ def register(server: Server) -> None:
             raise AskedWronglyError("It is not said whether the answer was of help.")
         name = str(given.get("answer") or "") or None
         rated = await server.services.learned.rate(name, helpful=given["helpful"])
-        return {"answer": rated.id, "agent": rated.agent, "model": rated.model}
+        return {
+            "answer": rated[0].id.partition(".")[0],
+            "agents": [each.agent for each in rated],
+            "model": next((each.model for each in rated if each.model), ""),
+        }
 
     @server.command(MEMORY)
     async def memory(*arguments: object) -> list[dict[str, Any]]:
