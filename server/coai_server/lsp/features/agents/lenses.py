@@ -47,7 +47,18 @@ class Lenses:
         self._profile: Profile | None = None
         self._fresh: dict[str, str] = {}
         """The texts of which the profile's lines are."""
-        server.documents.on_close.append(lambda source: self._fresh.pop(source.uri, None))
+        self._links = False
+        server.documents.on_close.append(self._closed)
+        server.on_settings.append(self._settings_changed)
+
+    def _closed(self, source: Source) -> None:
+        self._fresh.pop(source.uri, None)
+
+    def _settings_changed(self) -> None:
+        links = self._server.services.settings.agents.lenses
+        if links != self._links:
+            self._links = links
+            self._refresh()
 
     async def load(self, path: str) -> dict[str, Any]:
         """Show a profile from now on, or none; raises `ProfileError`."""
