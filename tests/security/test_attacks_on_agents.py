@@ -32,7 +32,7 @@ from coai_agents.specialists.diagnosing.resolving import Workspace
 from coai_agents.specialists.documentation.agent import Documented, document, file_convention
 from coai_agents.specialists.edits import change, code_tokens
 from coai_agents.specialists.explaining.agent import explain
-from coai_agents.specialists.fixing.agent import fix_findings
+from coai_agents.specialists.fixing.agent import fix_findings, nothing
 from coai_agents.specialists.fixing.tally import Tried
 from coai_agents.specialists.performance.agent import report, tune
 from coai_agents.specialists.performance.profiles.profile import Cost, Frame, Profile
@@ -262,7 +262,7 @@ async def others_complaining(stage: Stage) -> None:
         ) as reports:
             async for told in reports:
                 shows(told)
-        for each in proposed(source, complaint, attack.path, lambda *_: ()):
+        for each in proposed(source, complaint, attack.path, nothing):
             stays(stage, change(source, each.edits).after)
     with contextlib.suppress(NobodyError):
         made = await by_model_fixed(source, complaint, attack.path, stage.asker, harmless)
