@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coai_routing.settings.markers import RAISE_ENTRIES, SWITCH_OFF, Expected, Towards
+from coai_routing.settings.markers import RAISE_ENTRIES, Expected, Towards
 from coai_routing.settings.router_sections import Section
 from coai_routing.settings.types import AbsolutePath
 
@@ -130,7 +130,7 @@ class ChallengerSettings(Section):
 class AgentSettings(Section):
     """The specialists in the editor, and how they are compared."""
 
-    lenses: Annotated[bool, SWITCH_OFF] = Field(
+    lenses: bool = Field(
         default=False,
         description=(
             "Whether functions have links above them to document and to explain them. What a "

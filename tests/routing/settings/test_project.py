@@ -44,6 +44,7 @@ NARROWABLE = {
     "ledger.enabled",
     "memory.enabled",
     "static.at_least.<name>",
+    "static.triage",
     "privacy.personal_data",
     "privacy.emails",
     "privacy.private",
