@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,3 +99,11 @@ def test_who_is_left_out_is_tried_again_now_and_then() -> None:
     answers = given("security", *[BAD] * 8)
     draws = [left_out(("security", "answer"), answers, random.Random(seed)) for seed in range(300)]
     assert {frozenset({"security"}), frozenset()} == set(draws)
+
+
+def test_several_may_open_a_new_file_at_once(tmp_path: Path) -> None:
+    for number in range(20):
+        path = tmp_path / f"{number}.sqlite3"
+        with ThreadPoolExecutor(4) as pool:
+            [*pool.map(lambda _, at=path: Standings(at).keep(Given("ask")), range(4))]
+        assert len(Standings(path).answers()) == 4

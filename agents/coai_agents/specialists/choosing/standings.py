@@ -20,6 +20,7 @@ import platformdirs
 from coai_routing.errors import CoaiError
 from coai_routing.policy.bandit import Verdict, judged
 from coai_routing.records.private_sqlite import (
+    make_tables,
     open_private,
     open_read_only,
     set_aside,
@@ -328,8 +329,5 @@ def _prepare(database: sqlite3.Connection) -> None:
     if version not in (0, VERSION):
         raise sqlite3.DatabaseError(f"it has version {version}")
     write_ahead(database, "NORMAL")
-    if version == VERSION:
-        return
-    with transaction(database):
-        database.execute(_TABLE)
-        database.execute(f"PRAGMA user_version = {VERSION}")
+    if version != VERSION:
+        make_tables(database, VERSION, (_TABLE,))

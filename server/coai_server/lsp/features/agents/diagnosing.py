@@ -9,12 +9,14 @@ version that it was offered for. An explanation is a command, which answers as `
 from __future__ import annotations
 
 import asyncio
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from lsprotocol import types
 
 from coai_agents.source import Span
+from coai_routing.errors import CoaiError
 from coai_server.lsp.features.agents.code_questions import AskedWronglyError, asked_of
 from coai_server.lsp.features.agents.reviewing import SOURCE as REVIEW
 from coai_server.lsp.features.findings.diagnostic_items import INCOMPLETE, SOURCE
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from coai_server.lsp.features.agents.code_questions import CodeQuestions
     from coai_server.lsp.features.findings.diagnostics import Diagnostics
     from coai_server.lsp.server import Server
+
+logger = logging.getLogger(__name__)
 
 AGENT: Final = "diagnose"
 """What tells these actions from others in `data`."""
@@ -90,7 +94,12 @@ class Diagnosing:
 
         path = self._server.documents.path_in_folder(source.uri)
         recall = nothing if memory is None else memory.recall
-        found = await asyncio.to_thread(proposed, source, diagnostic, path, recall)
+        try:
+            found = await asyncio.to_thread(proposed, source, diagnostic, path, recall)
+        except CoaiError as error:
+            # A memory that cannot be read takes nothing else away.
+            logger.warning("%s", error)
+            found = await asyncio.to_thread(proposed, source, diagnostic, path, nothing)
         return await checked(source, found, self._known.analyses.worker.harmless)
 
     async def resolved(self, source: Source, asked: dict[str, Any]) -> tuple[Sequence[Edit], bool]:
