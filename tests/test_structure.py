@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ROOT = Path(__file__).parents[1]
+EXTENSION_SOURCES = ROOT / "editor-extension" / "src"
 FLOORS = {"coai_routing": "routing", "coai_agents": "agents", "coai_server": "server"}
 MOST_MODULES = 20
 """More modules than this in one folder are two rooms."""
@@ -50,6 +52,16 @@ def test_no_module_imports_itself_in_a_circle() -> None:
         name: {one for one in imported(ast.parse(path.read_text())) if one in modules()} - {name}
         for name, path in modules().items()
     }
+    assert [each for each in components(graph) if len(each) > 1] == []
+
+
+def test_no_file_of_the_extension_imports_itself_in_a_circle() -> None:
+    sources = {each.stem: each.read_text("utf-8") for each in EXTENSION_SOURCES.glob("*.ts")}
+    graph = {
+        name: set(re.findall(r'from "\./(\w+)"', text)) & set(sources)
+        for name, text in sources.items()
+    }
+    assert any(graph.values())
     assert [each for each in components(graph) if len(each) > 1] == []
 
 

@@ -5,7 +5,6 @@ import {
   type Answer,
   type Question,
   type Selected,
-  isAnswer,
   problemOf,
   questionAbout,
   reviewOf,
@@ -54,15 +53,6 @@ export async function askAboutCode(parts: Parts): Promise<void> {
   if (question !== undefined) {
     await ask(parts, SERVER_COMMANDS.ask, question, where);
   }
-}
-
-/** Show a document that the server wants shown: its answers are read, never edited. */
-export async function showAnswer(uri: string): Promise<boolean> {
-  if (!isAnswer(uri)) {
-    return false;
-  }
-  await vscode.commands.executeCommand("markdown.showPreviewToSide", vscode.Uri.parse(uri));
-  return true;
 }
 
 function ask(

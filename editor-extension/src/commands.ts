@@ -3,6 +3,7 @@ import * as vscode from "vscode";
 import { askAboutCode, documentFunction, explainCode, reviewFile, reviewFunction } from "./answers";
 import { CLOUD } from "./cloud";
 import type { Keys } from "./keys";
+import { hideHotSpots, rate, showHotSpots, showMemory } from "./learning";
 import { auditSentence, lastOutcome, menu, modelChoice } from "./presentation";
 import {
   type AuditAnswer,
@@ -56,6 +57,11 @@ export const ACTIONS: Readonly<Record<string, Action>> = {
   "coai.askAboutCode": askAboutCode,
   "coai.reviewFunction": reviewFunction,
   "coai.reviewFile": reviewFile,
+  "coai.rateHelpful": (parts) => rate(parts, true),
+  "coai.rateUnhelpful": (parts) => rate(parts, false),
+  "coai.showHotSpots": showHotSpots,
+  "coai.hideHotSpots": hideHotSpots,
+  "coai.showMemory": showMemory,
   "coai.refactor": () => vscode.commands.executeCommand("editor.action.refactor"),
   "coai.audit": audit,
   "coai.clearFindings": ({ server }) => server.execute(SERVER_COMMANDS.clearAudit),

@@ -4,6 +4,7 @@ import { register } from "./commands";
 import { ManagedEnvironment } from "./environment";
 import { onInterpreterChange } from "./interpreter";
 import { Keys } from "./keys";
+import { followAnswers } from "./learning";
 import { Secrets, masked } from "./masking";
 import { ReportDocuments } from "./report_documents";
 import { Server } from "./server";
@@ -43,6 +44,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   context.subscriptions.push(
     ...[log, server, keys, feed, items, reports],
     ...register({ server, setup, feed, keys, reports, log }),
+    followAnswers(server),
     feed.onChange((situation) => {
       items.show(situation);
     }),

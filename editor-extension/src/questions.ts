@@ -29,6 +29,8 @@ export interface Answer {
   /** The document in which it is shown already; null where the client has to show it. */
   readonly document: string | null;
   readonly stopped: boolean;
+  /** What `coai.rate` takes to judge it; empty where nothing is recorded. */
+  readonly answer: string;
 }
 
 /** Return what is asked about a place; `question` for a free question. */
@@ -56,4 +58,25 @@ export function isAnswer(uri: string): boolean {
 /** Return the text that the extension has to show itself; nothing if it is shown already. */
 export function toShow(answer: Answer): string | undefined {
   return answer.document === null ? answer.markdown : undefined;
+}
+
+/** Return what an answer is called, if what a command returned is one that can be judged. */
+export function answerIn(returned: unknown): string | undefined {
+  const { markdown, answer } = (returned ?? {}) as Partial<Answer>;
+  return typeof markdown === "string" && typeof answer === "string" && answer !== ""
+    ? answer
+    : undefined;
+}
+
+/** What `coai.rate` returns. */
+export interface Rated {
+  readonly answer: string;
+  readonly agents: readonly string[];
+  readonly model: string;
+}
+
+/** Return the sentence that thanks for a judgement: whom it is about. */
+export function ratedSentence({ agents, model }: Rated, helpful: boolean): string {
+  const who = [...agents, ...(model === "" ? [] : [model])].join(", ");
+  return `Noted as ${helpful ? "helpful" : "not helpful"}: ${who}.`;
 }

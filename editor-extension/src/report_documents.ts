@@ -1,5 +1,6 @@
 // Reports as virtual documents, shown in the Markdown preview.
 import * as vscode from "vscode";
+import { isAnswer } from "./questions";
 
 /** The scheme of their addresses. */
 export const SCHEME = "coai-report";
@@ -47,4 +48,13 @@ export class ReportDocuments implements vscode.TextDocumentContentProvider, vsco
   dispose(): void {
     this.#registration.dispose();
   }
+}
+
+/** Show a document that the server wants shown: its answers are read, never edited. */
+export async function showAnswer(uri: string): Promise<boolean> {
+  if (!isAnswer(uri)) {
+    return false;
+  }
+  await vscode.commands.executeCommand("markdown.showPreviewToSide", vscode.Uri.parse(uri));
+  return true;
 }

@@ -12,14 +12,15 @@ import {
   type StaticFeature,
   WorkDoneProgressCancelNotification,
 } from "vscode-languageclient/node";
-import { showAnswer } from "./answers";
 import { type ManagedEnvironment, isFile } from "./environment";
 import { selectedInterpreter } from "./interpreter";
 import { type Location, locate } from "./location";
 import { type Level, logLine } from "./log_lines";
 import { lull } from "./lull";
 import { ProgressBars } from "./progress";
+import { answerIn } from "./questions";
 import { STATUS, STATUS_CHANGED, type Status, WORKSPACE_TRUSTED } from "./protocol";
+import { showAnswer } from "./report_documents";
 import { CrashHistory } from "./restarts";
 import { SECTION, type Settings, userSettings } from "./settings";
 
@@ -55,6 +56,7 @@ export class Server implements vscode.Disposable {
   readonly #stateChanged = new vscode.EventEmitter<ServerState>();
   readonly #activityChanged = new vscode.EventEmitter<Activity>();
   readonly #statusChanged = new vscode.EventEmitter<void>();
+  readonly #answered = new vscode.EventEmitter<string>();
   #state: ServerState = { kind: "stopped" };
   #client: LanguageClient | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -66,6 +68,8 @@ export class Server implements vscode.Disposable {
   readonly onState = this.#stateChanged.event;
   /** Fires when a completion request begins or ends. */
   readonly onActivity = this.#activityChanged.event;
+  /** Fires when a specialist has given an answer that can be judged. */
+  readonly onAnswer = this.#answered.event;
   /** Fires when the server says that its status is another. */
   readonly onStatus = this.#statusChanged.event;
 
@@ -168,7 +172,9 @@ export class Server implements vscode.Disposable {
       throw new Error("COAI's server does not run. “COAI: Show Menu” tells why.");
     }
     const params: ExecuteCommandParams = { command, arguments: args };
-    return (await client.sendRequest(ExecuteCommandRequest.type, params)) as T;
+    const returned: unknown = await client.sendRequest(ExecuteCommandRequest.type, params);
+    this.#hear(returned);
+    return returned as T;
   }
 
   /** Stop the server and let go of everything. */
@@ -177,6 +183,15 @@ export class Server implements vscode.Disposable {
     this.#stateChanged.dispose();
     this.#activityChanged.dispose();
     this.#statusChanged.dispose();
+    this.#answered.dispose();
+  }
+
+  /** Take note of an answer that the user may want to judge. */
+  #hear(returned: unknown): void {
+    const answer = answerIn(returned);
+    if (answer !== undefined) {
+      this.#answered.fire(answer);
+    }
   }
 
   /** Do one thing after the other: a start and a stop must not overlap. */
@@ -278,6 +293,12 @@ export class Server implements vscode.Disposable {
         workspace: {
           configuration: (params) =>
             params.items.map((item) => (item.section === SECTION ? this.#userSettings() : null)),
+        },
+        // What a code action or a lens leads to is asked by the client itself.
+        executeCommand: async (command, args, next) => {
+          const returned: unknown = await next(command, args);
+          this.#hear(returned);
+          return returned;
         },
         handleWorkDoneProgress: (token, step, next) => {
           this.#bars.handle(token, step, next as () => void, () => {

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { isAnswer, problemOf, questionAbout, reviewOf, toShow } from "../src/questions";
+import {
+  answerIn,
+  isAnswer,
+  problemOf,
+  questionAbout,
+  ratedSentence,
+  reviewOf,
+  toShow,
+} from "../src/questions";
 
 const where = {
   uri: "file:///a.py",
@@ -26,7 +34,7 @@ test("a question without words is not asked", () => {
 });
 
 test("only what is not shown yet has to be shown", () => {
-  const answer = { markdown: "# A", document: null, stopped: false };
+  const answer = { markdown: "# A", document: null, stopped: false, answer: "a1" };
   assert.equal(toShow(answer), "# A");
   assert.equal(toShow({ ...answer, document: "coai-answer:/1/a.md" }), undefined);
 });
@@ -40,6 +48,24 @@ for (const [uri, ours] of [
     assert.equal(isAnswer(uri), ours);
   });
 }
+
+for (const [returned, name] of [
+  [{ markdown: "# A", document: null, stopped: false, answer: "a1" }, "a1"],
+  [{ markdown: "# A", document: null, stopped: true, answer: "" }, undefined],
+  [{ answer: "a1" }, undefined],
+  [null, undefined],
+  ["text", undefined],
+] as const) {
+  test(`${JSON.stringify(returned)} ${name === undefined ? "cannot" : "can"} be judged`, () => {
+    assert.equal(answerIn(returned), name);
+  });
+}
+
+test("a judgement says whom it is about", () => {
+  const rated = { answer: "a1", agents: ["security", "answer"], model: "small" };
+  assert.equal(ratedSentence(rated, true), "Noted as helpful: security, answer, small.");
+  assert.equal(ratedSentence({ ...rated, model: "" }, false), "Noted as not helpful: security, answer.");
+});
 
 interface Manifest {
   readonly contributes: {
@@ -64,6 +90,17 @@ test("what is done with code is in the palette and in the editor's menu", () => 
       "Refactor This Code",
       "Review This Function",
       "Review the Changes of This File",
+      "Show What a Profile Says",
+      "Show and Forget What Is Remembered",
     ],
+  );
+});
+
+test("an answer is judged by one click above its preview", () => {
+  const { contributes } = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
+  const titles = new Map(contributes.commands.map(({ command, title }) => [command, title]));
+  assert.deepEqual(
+    contributes.menus["editor/title"]?.map(({ command }) => titles.get(command ?? "")),
+    ["This Answer Was Helpful", "This Answer Was Not Helpful"],
   );
 });

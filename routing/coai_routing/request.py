@@ -128,6 +128,10 @@ class Delta:
 
     text: str = ""
     reply: ModelReply | None = None
+    alias: str = ""
+    """Which of the user's models gave it; the router says so with the reply."""
+    cost_usd: float = 0.0
+    """What it cost; as above."""
 
 
 class ModelDescription(BaseModel):

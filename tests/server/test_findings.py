@@ -153,7 +153,7 @@ def test_a_fix_that_only_puts_text_in_has_its_edits(daemon: Daemon) -> None:
         "textDocument/codeAction", {**asked, "context": {"diagnostics": diagnostics}}
     )
     # Refactorings of what is selected stand below.
-    (action,) = [each for each in actions if each["kind"] == "quickfix"]
+    (action,) = [each for each in actions if each["kind"] == "quickfix" and "edit" in each]
     assert actions[0] == action
     edits = action["edit"]["changes"][URI]
     assert {edit["newText"].strip() for edit in edits} == {"ast.literal_", "import ast"}
@@ -188,7 +188,7 @@ def test_a_fix_that_changes_kept_values_is_offered_and_not_preferred(daemon: Dae
     daemon.notify("initialized", {})
     daemon.open("import hashlib\n\nhashlib.md5(b'x')\n", URI)
     actions = _actions(daemon, _published(daemon)["diagnostics"])
-    assert {each["title"] for each in actions} == {
+    assert {each["title"] for each in actions if "command" not in each} == {
         "Use SHA-256",
         "Say that this hash is not for security",
     }

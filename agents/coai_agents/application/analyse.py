@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_agents.analysis.findings.findings import Analysis
+    from coai_agents.application.specialists.triage_shown import Triage
     from coai_agents.source import Source
     from coai_routing.settings.findings_sections import StaticSettings
 
@@ -60,6 +61,8 @@ class Analyses:
         self._is_open = is_open
         self._found: dict[str, Analysis] = {}
         self._preferences: dict[str, tuple[StaticSettings, Preferences]] = {}
+        self.triaged: dict[str, Triage] = {}
+        """Verdicts on what is shown, by URI; whoever has them found puts them in."""
         self._written: set[str] = set()
         """The rules whose pages are there."""
         self.folders = folders
@@ -86,7 +89,9 @@ class Analyses:
         analysis = self._found.get(source.uri)
         if analysis is None or analysis.version != source.version:
             return None
-        return self.preferences(source.uri).applied(analysis)
+        shown = self.preferences(source.uri).applied(analysis)
+        triaged = self.triaged.get(source.uri)
+        return shown if triaged is None else triaged.applied(shown)
 
     async def find(self, source: Source) -> Analysis | None:
         """Return what is shown of a snapshot; None if that cannot be told, which is logged."""
@@ -153,6 +158,7 @@ class Analyses:
     def closed(self, uri: str) -> None:
         """Forget a document."""
         self._found.pop(uri, None)
+        self.triaged.pop(uri, None)
         self._preferences.pop(uri, None)
 
     async def aclose(self) -> None:

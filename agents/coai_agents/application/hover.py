@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.findings.findings import Analysis, Finding
     from coai_agents.source import Source, Span
+    from coai_agents.specialists.security.triage.agent import Triaged
     from coai_agents.symbols.hover import Symbol
     from coai_agents.syntax.tree import SyntaxTree
 
@@ -143,6 +144,16 @@ def explanation(source: Source, finding: Finding) -> str:
     links.append(link("More about the rule", page_of(finding.rule)))
     parts.append(" · ".join((*links, *concept.owasp)))
     return "\n\n".join(part for part in parts if part)
+
+
+def verdict(triaged: Triaged) -> str:
+    """Return what triage has to say of a finding, and on what evidence."""
+    by = code(triaged.by or "a model")
+    if not triaged.doubted:
+        return f"*Triage: {by} holds a fault for {triaged.chance or 0:.0%} likely, unchecked.*"
+    now, before = triaged.finding.severity, triaged.before
+    step = "doubted" if now is before else f"lowered from {before.value} to {now.value}"
+    return f"**Triage:** {step} by {by}: {text(triaged.reason)}."
 
 
 def _short(snippet: str) -> str:

@@ -51,6 +51,17 @@ def import_of(source: Source, need: str) -> tuple[Edit, ...] | None:
     return (Edit(Span(at, at), text),)
 
 
+def place_of_imports(source: Source) -> int | None:
+    """Return the offset that an import goes to; None where it is not known how the file imports.
+
+    It is 0, or the end of the line of what has to stand before.
+    """
+    language = GRAMMARS.get(source.language, "")
+    language = "javascript" if language in ("typescript", "tsx") else language
+    tree = parse(source) if language in _FIRST and language != "go" else None
+    return None if tree is None else _behind(tree, language)
+
+
 def _taken(language: str, text: str, module: str, name: str) -> bool:
     """Say whether something else has the name that the import would bind."""
     bound = re.escape(name or re.split(r"[:/.]", module)[-1])

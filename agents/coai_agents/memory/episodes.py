@@ -12,6 +12,7 @@ import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.fixes.imports import place_of_imports
 from coai_agents.memory.store import Episode, Hunk
 from coai_agents.source import Edit, Span
 from coai_agents.specialists.diagnosing.knowledge import known
@@ -120,7 +121,7 @@ def _replaced(source: Source, hunk: Hunk, problem: Problem) -> Edit | None:
 
 
 def _added(source: Source, hunk: Hunk) -> Edit | None:
-    """Return the edit that adds imports above the file's first one; other lines have no place."""
+    """Return the edit that adds imports where the file has them; other lines have no place."""
     lines = [line for line in hunk.after.split("\n") if line.strip()]
     if not lines or not all(_IMPORT.match(line) for line in lines):
         return None
@@ -134,7 +135,11 @@ def _added(source: Source, hunk: Hunk) -> Edit | None:
         ),
         None,
     )
-    if not missing or first is None:
+    if not missing:
         return None
+    if first is None:
+        at = place_of_imports(source)
+        text = "\n".join(missing)
+        return None if at is None else Edit(Span(at, at), f"\n{text}" if at else f"{text}\n")
     start = source.line_start(first)
     return Edit(Span(start, start), "".join(f"{line}\n" for line in missing))

@@ -17,6 +17,7 @@ import platformdirs
 
 from coai_routing.errors import CoaiError
 from coai_routing.records.private_sqlite import (
+    make_tables,
     open_private,
     set_aside,
     transaction,
@@ -324,9 +325,5 @@ def _prepare(database: sqlite3.Connection) -> None:
     write_ahead(database, "NORMAL")
     # What the user has forgotten is to be gone from the disk.
     database.execute("PRAGMA secure_delete = ON")
-    if version == VERSION:
-        return
-    with transaction(database):
-        for statement in _TABLES:
-            database.execute(statement)
-        database.execute(f"PRAGMA user_version = {VERSION}")
+    if version != VERSION:
+        make_tables(database, VERSION, _TABLES)

@@ -89,6 +89,31 @@ class Wishes:
     """What one call may cost at most."""
 
 
+@dataclass
+class Meter:
+    """What the models' part in one answer took; an `Asker` that has one fills it."""
+
+    capability: str = ""
+    """What was asked for last."""
+    model: str = ""
+    """The alias of who answered last; empty while nobody has."""
+    usd: float = 0.0
+    challenger: str = ""
+    """The model that is asked first, to be held against the router's choice; see `Asker`."""
+    members: dict[str, bool] = field(default_factory=dict[str, bool])
+    """The specialists of a team, and whether each had something to say."""
+
+    def heard(self, prompt: Prompt, alias: str, usd: float) -> None:
+        """Count an answer in."""
+        self.capability, self.model = prompt.capability.value, alias
+        self.usd += usd
+
+    @property
+    def by_challenger(self) -> bool:
+        """Whether the challenger gave the last answer."""
+        return bool(self.challenger) and self.model == self.challenger
+
+
 class WishChanges(TypedDict, total=False):
     """Wishes that differ for one part of the work."""
 
@@ -110,12 +135,18 @@ class Asker:
         why_none: str = "No model is asked, because none is wanted.",
         wishes: Wishes | None = None,
         count: Callable[[], None] = lambda: None,
+        meter: Meter | None = None,
     ) -> None:
-        """`why_none` is what is said where there is no router; `count` is told of every call."""
+        """`why_none` is what is said where there is no router; `count` is told of every call.
+
+        The `meter` is told of every answer. Where it has a challenger and no model is wished for,
+        that one is asked first, and the router's choice where it cannot answer.
+        """
         self._router = router
         self._why_none = why_none
         self._wishes = wishes or Wishes()
         self._count = count
+        self._meter = meter or Meter()
 
     @property
     def absent(self) -> str | None:
@@ -127,14 +158,34 @@ class Asker:
         """The one model that the user wants; empty for the router's choice."""
         return self._wishes.alias or ""
 
+    @property
+    def meter(self) -> Meter:
+        """What is told of every answer."""
+        return self._meter
+
     def wishing(self, **changes: Unpack[WishChanges]) -> Asker:
         """Return the same with other wishes."""
-        wishes = replace(self._wishes, **changes)
-        return Asker(self._router, why_none=self._why_none, wishes=wishes, count=self._count)
+        return Asker(
+            self._router,
+            why_none=self._why_none,
+            wishes=replace(self._wishes, **changes),
+            count=self._count,
+            meter=self._meter,
+        )
+
+    def metered(self, meter: Meter) -> Asker:
+        """Return the same, which tells another meter."""
+        return Asker(
+            self._router,
+            why_none=self._why_none,
+            wishes=self._wishes,
+            count=self._count,
+            meter=meter,
+        )
 
     async def say(self, prompt: Prompt, *, temperature: float = 0.0) -> Said:
         """Return a whole answer; raises `NobodyError` where no model could give one."""
-        return await self._answered(self._question(prompt, temperature))
+        return await self._answered(prompt, self._question(prompt, temperature))
 
     async def samples(self, prompt: Prompt, most: int) -> AsyncGenerator[Said]:
         """Yield up to `most` answers, the best guess first; stop when one of them passes.
@@ -146,7 +197,7 @@ class Asker:
         for _ in range(most - 1):
             question = replace(self._question(prompt, WARMER), cached=False)
             try:
-                said = await self._answered(question)
+                said = await self._answered(prompt, question)
             except NobodyError:
                 return
             yield said
@@ -156,13 +207,31 @@ class Asker:
 
         Raises `NobodyError` where nobody could begin one, or it broke off: what came stands.
         """
+        first, *others = self._turns(self._question(prompt, 0.0))
+        begun = False
+        try:
+            async with aclosing(self._streamed(prompt, first)) as pieces:
+                async for said in pieces:
+                    begun = True
+                    yield said
+        except NobodyError:
+            if begun or not others:
+                raise
+        else:
+            return
+        async with aclosing(self._streamed(prompt, others[0])) as pieces:
+            async for said in pieces:
+                yield said
+
+    async def _streamed(self, prompt: Prompt, question: Question) -> AsyncGenerator[Said]:
         router = self._asked()
         try:
-            async with aclosing(router.stream(self._question(prompt, 0.0))) as deltas:
+            async with aclosing(router.stream(question)) as deltas:
                 async for delta in deltas:
                     if delta.text:
                         yield Said(delta.text, "", local=True)
                     if delta.reply is not None:
+                        self._meter.heard(prompt, delta.alias, delta.cost_usd)
                         yield Said("", delta.reply.model, local=True)
         except CoaiError as error:
             raise _nobody(error) from error
@@ -174,12 +243,16 @@ class Asker:
 
         Raises `NobodyError`, also where a model's answer was not of that form twice.
         """
-        try:
-            question = self._question(prompt, temperature)
-            value, routed = await routed_as(self._asked(), question, form, for_prompt)
-        except CoaiError as error:
-            raise _nobody(error) from error
-        return value, _said(routed)
+        error: CoaiError | None = None
+        for question in self._turns(self._question(prompt, temperature)):
+            try:
+                value, routed = await routed_as(self._asked(), question, form, for_prompt)
+            except CoaiError as failed:
+                error = failed
+            else:
+                return value, self._heard(prompt, routed)
+        assert error is not None, "there is one turn at least"
+        raise _nobody(error) from error
 
     def _asked(self) -> Router:
         if self._router is None:
@@ -187,11 +260,27 @@ class Asker:
         self._count()
         return self._router
 
-    async def _answered(self, question: Question) -> Said:
-        try:
-            return _said(await self._asked().answer(question))
-        except CoaiError as error:
-            raise _nobody(error) from error
+    async def _answered(self, prompt: Prompt, question: Question) -> Said:
+        error: CoaiError | None = None
+        for each in self._turns(question):
+            try:
+                return self._heard(prompt, await self._asked().answer(each))
+            except CoaiError as failed:
+                error = failed
+        assert error is not None, "there is one turn at least"
+        raise _nobody(error) from error
+
+    def _turns(self, question: Question) -> tuple[Question, ...]:
+        """Return who is asked one after the other: the challenger, then the router's choice."""
+        challenger = self._meter.challenger
+        if not challenger or question.alias is not None or question.tier is not None:
+            return (question,)
+        return (replace(question, alias=challenger), question)
+
+    def _heard(self, prompt: Prompt, routed: Routed) -> Said:
+        said = _said(routed)
+        self._meter.heard(prompt, routed.alias, said.cost_usd)
+        return said
 
     def _question(self, prompt: Prompt, temperature: float) -> Question:
         request = ModelRequest(

@@ -13,7 +13,7 @@ from coai_routing.own_files import own_file, own_folder
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
 BUSY_SECONDS: Final = 5.0
@@ -85,6 +85,19 @@ def transaction(database: sqlite3.Connection) -> Generator[None]:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
+
+
+def make_tables(database: sqlite3.Connection, version: int, statements: Sequence[str]) -> None:
+    """Make the tables of an empty database, unless somebody else does so at the same time.
+
+    `version` is kept in SQLite's `user_version`, which says of a database that it has them.
+    """
+    with transaction(database):
+        if database.execute("PRAGMA user_version").fetchone() == (version,):
+            return
+        for statement in statements:
+            database.execute(statement)
+        database.execute(f"PRAGMA user_version = {version}")
 
 
 def set_aside(path: Path) -> Path:

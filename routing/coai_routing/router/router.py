@@ -41,6 +41,7 @@ from coai_routing.router.single_flight import SingleFlight
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping
 
+    from coai_routing.policy.deployment import Deployment
     from coai_routing.policy.question import Question, RoutePlan
     from coai_routing.pool.deployments import Deployments
     from coai_routing.privacy.sensitivity import Sensitivity
@@ -203,7 +204,7 @@ class Router:
             last.sensitivity,
             alias=deployment.alias,
             local=deployment.local,
-            cost_usd=0.0 if deployment.price is None else deployment.price.of(reply.usage),
+            cost_usd=_cost(deployment, reply),
         )
 
     async def answer_or_explain(self, question: Question) -> Routed:
@@ -228,7 +229,7 @@ class Router:
             return
         async with aclosing(self._shared(question, prepared, deadline=deadline)) as pieces:
             async for told in pieces:
-                yield told.piece.delta
+                yield _named(told.piece)
 
     async def _assessed(self, question: Question) -> tuple[Question, Sensitivity]:
         if characters_of(question.request) > _LARGE:
@@ -399,3 +400,16 @@ def _nobody(
         remedy=RAISE_BUDGET if kind is BudgetExceededError else remedy,
         reasons=tuple(dict.fromkeys(reasons)),
     )
+
+
+def _named(piece: Piece) -> Delta:
+    """Return a piece of an answer; the last one says whose it was and what it cost."""
+    delta = piece.delta
+    if delta.reply is None:
+        return delta
+    cost = _cost(piece.deployment, delta.reply)
+    return replace(delta, alias=piece.deployment.alias, cost_usd=cost)
+
+
+def _cost(deployment: Deployment, reply: ModelReply) -> float:
+    return 0.0 if deployment.price is None else deployment.price.of(reply.usage)

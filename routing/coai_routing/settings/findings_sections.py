@@ -1,4 +1,4 @@
-"""The settings of what is said about code: findings without a model, and explanations."""
+"""The settings of what is said about code: findings, explanations, and who gives them."""
 
 from typing import Annotated, Literal
 
@@ -13,6 +13,8 @@ SeverityName = Literal["hint", "information", "warning", "error"]
 ConfidenceName = Literal["low", "medium", "high"]
 
 _LESS_SAID = Towards("choose what does less", order=("full", "local", "cached", "off"))
+
+_LESS_TRIAGE = Towards("choose what does less", order=("full", "local", "heuristics", "off"))
 
 _RULES = Expected(
     'a list of rules such as ["weak-hash"], weaknesses such as "cwe-327", or "security", '
@@ -67,6 +69,14 @@ class StaticSettings(Section):
             "rule is off."
         ),
     )
+    triage: Annotated[Literal["off", "heuristics", "local", "full"], _LESS_TRIAGE] = Field(
+        default="heuristics",
+        description=(
+            "What may lower a finding's severity after it is shown: nothing (`off`), what the code "
+            "around it does (`heuristics`), a model on this machine as well (`local`), or any "
+            "model that the other settings allow (`full`). Nothing is ever taken away."
+        ),
+    )
     rules: Annotated[tuple[AbsolutePath, ...], Expected("a list of absolute paths")] = Field(
         default=(),
         description=(
@@ -96,3 +106,35 @@ class ExplanationSettings(Section):
             "other settings allow (`full`)."
         ),
     )
+
+
+class ChallengerSettings(Section):
+    """A model that is tried on a part of the requests, to be held against the router's choice."""
+
+    model: Annotated[str | None, Field(min_length=1)] = Field(
+        default=None,
+        description=(
+            "The alias of a model (`coai route models`) that specialists ask first now and then. "
+            "It sees no more than other models may; `coai stats --agents` shows how it did. Not "
+            "set, there is none."
+        ),
+    )
+    share: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        description="The share of the answers that it is asked for first, from 0 to 1.",
+    )
+
+
+class AgentSettings(Section):
+    """The specialists in the editor, and how they are compared."""
+
+    lenses: bool = Field(
+        default=False,
+        description=(
+            "Whether functions have links above them to document and to explain them. What a "
+            "profile that you load says of a function is shown in any case."
+        ),
+    )
+    challenger: ChallengerSettings = ChallengerSettings()

@@ -12,7 +12,11 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
-from coai_routing.settings.findings_sections import ExplanationSettings, StaticSettings
+from coai_routing.settings.findings_sections import (
+    AgentSettings,
+    ExplanationSettings,
+    StaticSettings,
+)
 from coai_routing.settings.markers import (
     ADD_PATTERNS,
     LOWER,
@@ -456,6 +460,7 @@ class Settings(Section):
     completion: CompletionSettings = CompletionSettings()
     static: StaticSettings = StaticSettings()
     explanations: ExplanationSettings = ExplanationSettings()
+    agents: AgentSettings = AgentSettings()
     engine: EngineSettings = EngineSettings()
     endpoints: EndpointSettings = EndpointSettings()
     models: ModelSettings = ModelSettings()

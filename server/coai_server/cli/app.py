@@ -21,7 +21,7 @@ from coai_server.cli import (
     stats,
     why,
 )
-from coai_server.cli.agents import memory
+from coai_server.cli.agents import memory, rate
 from coai_server.cli.agents.architecture import architecture
 from coai_server.cli.agents.ask import ask
 from coai_server.cli.agents.compliance import compliance
@@ -91,6 +91,7 @@ app.add_typer(route.commands, name="route")
 app.add_typer(privacy.commands, name="privacy")
 app.add_typer(cache.commands, name="cache")
 app.add_typer(memory.commands, name="memory")
+app.command("rate")(rate.rate)
 app.command("stats")(stats.stats)
 app.add_typer(auth.commands, name="auth")
 

@@ -24,6 +24,9 @@ def stats(
     models: Annotated[
         bool, typer.Option("--models", help="What was learned of models instead.")
     ] = False,
+    agents: Annotated[
+        bool, typer.Option("--agents", help="How each specialist did, by model, instead.")
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE.svg", help="Draw each day's cost as an image.")
     ] = None,
@@ -47,6 +50,11 @@ def stats(
         typer.echo(render(read_totals(path)), nl=False)
         return
     since = datetime.now(UTC) - timedelta(days=days)
+    if agents:
+        from coai_server.cli.agents.rate import show_agents  # noqa: PLC0415 (as above)
+
+        show_agents(since, as_json=as_json)
+        return
     if models:
         _show_standings(SpendingLedger(path), as_json=as_json)
         return

@@ -26,6 +26,7 @@ class OpenDocuments(Protocol):
     on_open: list[Callable[[Source], None]]
     on_change: list[Callable[[Source, Source], None]]
     """Called with the snapshot before and the one after."""
+    on_save: list[Callable[[Source], None]]
     on_close: list[Callable[[Source], None]]
 
     @property

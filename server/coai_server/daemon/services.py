@@ -16,6 +16,7 @@ from coai_routing.settings.types import VENDOR_NAMES
 from coai_routing.wiring.local import LocalModels
 from coai_server.daemon import logs
 from coai_server.daemon.client_settings import ClientSettings
+from coai_server.daemon.learned import Learned
 from coai_server.daemon.recording import Recorder
 from coai_server.daemon.specialists import Specialists
 
@@ -73,6 +74,7 @@ class Services:
         self.specialists = Specialists(
             self.models, self.completions.egress_gate, self.exclusions, self.settings_of
         )
+        self.learned = Learned(documents, self.models, self.settings_of)
         documents.on_open.append(self.completions.opened)
         documents.on_change.append(self._changed)
         documents.on_close.append(self._closed)
@@ -216,6 +218,7 @@ class Services:
 
     async def aclose(self) -> None:
         """Cancel what runs and let go of the models."""
+        await self.learned.aclose()
         await self.specialists.aclose()
         await self.completions.aclose()
         await self.recorder.aclose()

@@ -219,6 +219,12 @@ class Documents:
         around = [folder for folder in self._folders if folder.contains(uri)]
         return max(around, key=lambda folder: len(normal_uri(folder.uri)), default=None)
 
+    def path_in_folder(self, uri: str) -> str:
+        """Return a document's path within its folder; its bare name where it is in none."""
+        folder = self.folder_of(uri)
+        root = "" if folder is None else folder.uri.rstrip("/") + "/"
+        return uri.removeprefix(root) if root else uri.rpartition("/")[2]
+
     def change_folders(self, *, added: Iterable[Folder], removed: Iterable[Folder]) -> None:
         """Take folders away and add others; one that is there already is replaced."""
         added = tuple(added)

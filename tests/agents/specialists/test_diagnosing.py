@@ -8,10 +8,10 @@ import pytest
 
 from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.source import Source, Span
-from coai_agents.specialists.answers import Origin, Place
+from coai_agents.specialists.answers import Origin
 from coai_agents.specialists.asking import Asker
 from coai_agents.specialists.diagnosing.agent import diagnose, prompt_for
-from coai_agents.specialists.diagnosing.findings import explained_diagnostic, findings_at
+from coai_agents.specialists.diagnosing.findings import findings_at
 from coai_agents.specialists.diagnosing.problems import Frame
 from coai_agents.specialists.diagnosing.reading import read_output
 from coai_agents.specialists.diagnosing.resolving import Workspace
@@ -139,14 +139,6 @@ def test_a_finding_at_a_line_is_told_with_its_way_and_what_to_do() -> None:
     texts = " ".join(each.text for each in section.statements)
     assert "Instead:" in texts
     assert section.statements[0].evidence[0].line == 5
-
-
-def test_what_another_server_reports_is_told_by_its_kind() -> None:
-    place = Place("a.ts", 3)
-    section = explained_diagnostic("typescript", "TS2304", "Cannot find name 'totl'.", place)
-    assert any("`totl` is in scope" in each.text for each in section.statements)
-    unknown = explained_diagnostic("typescript", "X1", "Something new.", place)
-    assert [each.text for each in unknown.statements] == ["Something new."]
 
 
 async def test_a_model_s_words_are_marked_and_held_against_what_was_shown(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from coai_agents.specialists.answers import Origin, Place, Report, Section, Statement
@@ -9,6 +11,9 @@ from coai_agents.specialists.choosing.synthesis import CONFLICTS, Part, merge
 from coai_agents.specialists.choosing.team import ask_team
 from coai_agents.specialists.choosing.tree import choose
 from coai_routing.errors import CoaiError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
 
 HERE = Place("a.py", 3, 5)
 ELSEWHERE = Place("b.py", 9, 9)
@@ -93,11 +98,13 @@ def test_notes_are_said_once() -> None:
 
 
 async def test_one_that_fails_is_a_note_and_the_others_stand() -> None:
-    async def fails() -> Report:
+    async def fails() -> AsyncGenerator[Report]:
         raise CoaiError("The folder is gone.")
+        yield Report("", ())  # what is no generator is no specialist
 
-    async def tells() -> Report:
-        return part("", says("It reads.")).report
+    async def tells() -> AsyncGenerator[Report]:
+        yield Report("", ())
+        yield part("", says("It reads.")).report
 
     report = await ask_team(choose("review"), {"architecture": fails, "review": tells})
     assert [each.text for each in report.statements] == ["It reads."]

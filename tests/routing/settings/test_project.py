@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SEVERITIES = ("hint", "information", "warning", "error")
 
+TRIAGED = ("full", "local", "heuristics", "off")
+
 NARROWABLE = {
     "completion.enabled",
     "completion.languages.<name>",
@@ -44,6 +46,7 @@ NARROWABLE = {
     "ledger.enabled",
     "memory.enabled",
     "static.at_least.<name>",
+    "static.triage",
     "privacy.personal_data",
     "privacy.emails",
     "privacy.private",
@@ -472,7 +475,8 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     for rule, severity in before.static.at_least.items():
         now_least = after.static.at_least.get(rule, "hint")
         assert SEVERITIES.index(now_least) >= SEVERITIES.index(severity), rule
-    assert_equal_but(after.static, before.static, ("at_least",))
+    assert TRIAGED.index(after.static.triage) >= TRIAGED.index(before.static.triage)
+    assert_equal_but(after.static, before.static, ("at_least", "triage"))
     for new, old in (
         (after.completion.exclude, before.completion.exclude),
         (after.privacy.exclude, before.privacy.exclude),
@@ -529,6 +533,7 @@ RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "routing.allow_cloud": st.booleans(),
     "telemetry.enabled": st.booleans(),
     "explanations.hover": st.sampled_from(EXPLAINED),
+    "static.triage": st.sampled_from(TRIAGED),
     "static.at_least": st.dictionaries(
         st.sampled_from(["weak-hash", "security", "*"]), st.sampled_from(SEVERITIES), max_size=2
     ),

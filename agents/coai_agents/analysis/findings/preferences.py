@@ -50,6 +50,11 @@ class Preferences:
         """Say whether a rule is on."""
         return self.enabled and self.disabled.isdisjoint(names_of(rule))
 
+    def is_set(self, rule: str) -> bool:
+        """Say whether the settings have a word on how severe a rule is."""
+        names = names_of(rule)
+        return any(name in names for name, _ in (*self.severity, *self.at_least))
+
     def applied(self, analysis: Analysis) -> Analysis:
         """Return an analysis with the findings that are shown, each as severe as is wanted."""
         if not self.enabled:

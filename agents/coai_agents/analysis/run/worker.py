@@ -104,6 +104,16 @@ class AnalysisWorker:
         """Say whether edits together do no harm, see `verifier`; raises `AnalysisError`."""
         return await self._answer(source, {"try": _plain(edits)}, bool)
 
+    async def doubts(
+        self, source: Source, analysis: Analysis, path: str
+    ) -> list[tuple[str, str] | None]:
+        """Return what speaks for less severity of each finding: its kind, and why.
+
+        Raises `AnalysisError`.
+        """
+        about = {"doubt": to_document(analysis), "path": path}
+        return await self._answer(source, about, _doubts)
+
     async def _answer(
         self, source: Source, more: Mapping[str, object], read: Callable[[Any], _Answer]
     ) -> _Answer:
@@ -226,6 +236,10 @@ def _edits(plain: Sequence[tuple[int, int, str]]) -> tuple[Edit, ...]:
     return tuple(Edit(Span(start, end), text) for start, end, text in plain)
 
 
+def _doubts(document: Sequence[Sequence[str] | None]) -> list[tuple[str, str] | None]:
+    return [None if each is None else (str(each[0]), str(each[1])) for each in document]
+
+
 def _mapping(document: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(document)
 
@@ -319,6 +333,12 @@ def _answer(asked: Mapping[str, Any]) -> object:
         from coai_agents.fixes.verifier import harmless  # noqa: PLC0415 - as above
 
         return harmless(source, _edits(asked["try"])) is not None
+    if "doubt" in asked:
+        from coai_agents.specialists.security.triage.agent import doubts  # noqa: PLC0415 - as above
+
+        findings = from_document(asked["doubt"]).findings
+        found = doubts(source, findings, asked["path"])
+        return [None if each is None else (each.kind, each.reason) for each in found]
     workspace = _workspace(asked.get("folders", ()))
     found = analyse(source) if workspace is None else workspace.analyse(source)
     analysis = with_dependencies(source, found)

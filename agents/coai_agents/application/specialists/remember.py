@@ -6,8 +6,10 @@ kept the user's rules of what is sensitive. What is there can be seen and forgot
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.application.sources import files_of, readable
 from coai_agents.memory.episodes import episode_of, remembered
@@ -21,8 +23,13 @@ from coai_routing.processes import workspace_around
 from coai_routing.wiring.configured_routing import sensitivity_rules
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from coai_agents.memory.store import Fact
+    from coai_agents.source import Source
+    from coai_agents.specialists.diagnosing.problems import Problem
     from coai_agents.specialists.fixing.agent import Fixing, Recall
+    from coai_agents.specialists.fixing.candidates import Candidate
     from coai_agents.specialists.targets import Target
     from coai_routing.settings.schema import Settings
 
@@ -64,6 +71,67 @@ def facts_about(folder: Path, question: str, settings: Settings) -> list[Stateme
         )
         for fact in facts_for(memory(), folder, question)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderMemory:
+    """What is remembered of one folder, for an editor; every method reads or writes a file."""
+
+    folder: Path
+    settings: Settings
+
+    def recall(self, source: Source, problem: Problem) -> Iterable[Candidate]:
+        """Return the changes that solved such a problem here before, each with its proof."""
+        return recall(self.folder, self.settings)(source, problem)
+
+    def facts(self, question: str) -> list[Statement]:
+        """Return what is remembered of the folder that a question touches, with its places."""
+        return facts_about(self.folder, question, self.settings)
+
+    def solved(self, problem: Problem, before: Source, after: Source, by: str) -> bool:
+        """Remember a change that the user has kept; say whether it is. Raises `CoaiError`.
+
+        It is not where it is too much for one problem, or where something in it is sensitive.
+        """
+        path = before.path
+        if path is None or not path.is_relative_to(self.folder):
+            return False
+        where = (str(self.folder), path.relative_to(self.folder).as_posix())
+        episode = episode_of(where, problem, (before, after), by, "user")
+        keeper = Keeper(memory(), sensitivity_rules(self.settings))
+        return episode is not None and keeper.episode(episode)
+
+
+def memory_of(path: Path, start: Path, settings: Settings) -> FolderMemory | None:
+    """Return what is remembered where a file is; None where its settings have switched it off."""
+    return FolderMemory(folder_of(path, start), settings) if settings.memory.enabled else None
+
+
+def listed(folder: str | None) -> list[dict[str, Any]]:
+    """Return what is remembered of a folder, or of all, what held most often first."""
+    kept = memory()
+    solutions = (("e", each, "solution", each.title, each.used) for each in kept.episodes(folder))
+    facts = (("f", each, each.kind, each.text, 0) for each in kept.facts(folder))
+    return [
+        {
+            "id": f"{letter}{each.id}",
+            "kind": kind,
+            "text": text,
+            "place": each.path,
+            "at": datetime.fromtimestamp(each.at, UTC).isoformat(timespec="seconds"),
+            "used": used,
+        }
+        for letter, each, kind, text, used in (*solutions, *facts)
+    ]
+
+
+def forget(names: Iterable[str]) -> int:
+    """Delete what is named as `listed` has it; return how many there were."""
+    numbers = {
+        kind: [int(each[1:]) for each in names if each[:1] == kind and each[1:].isdecimal()]
+        for kind in "ef"
+    }
+    return memory().forget(episodes=numbers["e"], facts=numbers["f"])
 
 
 def keep_facts(facts: list[Fact], settings: Settings) -> list[Fact]:

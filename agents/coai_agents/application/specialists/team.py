@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -17,9 +19,10 @@ from coai_agents.application.ask import MOST_ABOUT, defining
 from coai_agents.application.explain import architecture_of, diagnose
 from coai_agents.application.sources import files_of, readable
 from coai_agents.application.specialists.perf import slow
-from coai_agents.specialists.answering.agent import NO_FACTS, answer
+from coai_agents.specialists.answering.agent import NO_FACTS, answering
 from coai_agents.specialists.answers import Origin, Report, Section, Statement
-from coai_agents.specialists.choosing.team import ask_team
+from coai_agents.specialists.choosing.standings import left_out
+from coai_agents.specialists.choosing.team import asking_team
 from coai_agents.specialists.choosing.tree import Aspect, choose
 from coai_agents.specialists.diagnosing.findings import findings_at
 from coai_agents.specialists.diagnosing.reading import read_output
@@ -29,14 +32,15 @@ from coai_agents.specialists.explaining.facts import place_of
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
     from pathlib import Path
 
     from coai_agents.source import Source
     from coai_agents.specialists.answering.agent import About
     from coai_agents.specialists.asking import Asker
+    from coai_agents.specialists.choosing.standings import Given
+    from coai_agents.specialists.choosing.team import Specialist
 
-    Specialist = Callable[[], Awaitable[Report]]
 
 MOST_FILES: Final = 2_000
 """Files of a folder that are looked through for what a question names."""
@@ -44,6 +48,9 @@ MOST_FILES: Final = 2_000
 MOST_FINDINGS: Final = 20
 MOST_LISTED: Final = 20
 """What is said of one file before the rest is only counted."""
+
+ANSWER: Final = "answer"
+"""Who speaks with a model, and is always asked."""
 
 NAME_A_FILE: Final = "Name a file, to be told what is found in it."
 
@@ -60,12 +67,47 @@ class Asked:
     """Where it is asked: whose architecture is meant, and where the files of traces are."""
     asker: Asker
     remembered: tuple[Statement, ...] = ()
+    standing: tuple[Given, ...] = ()
+    """Earlier answers, which decide whom not to ask."""
+
+
+async def asking_whoever_knows(asked: Asked) -> AsyncGenerator[Report]:
+    """Yield what the specialists that a request is for have said so far, side by side.
+
+    Who was of no help before is left out now and then: see `standings.left_out`.
+    """
+    choice = choose(asked.question)
+    team = _team(choice.aspects, asked)
+    out = left_out([*team], asked.standing) - {ANSWER}
+    members = asked.asker.meter.members
+    team = {
+        name: partial(_noted, name, ask, members) for name, ask in team.items() if name not in out
+    }
+    async with aclosing(asking_team(choice, team)) as reports:
+        async for report in reports:
+            yield replace(report, notes=(*report.notes, *map(_left_out, sorted(out))))
 
 
 async def ask_whoever_knows(asked: Asked) -> Report:
     """Return what the specialists that a request is for say, side by side."""
-    choice = choose(asked.question)
-    return await ask_team(choice, _team(choice.aspects, asked))
+    whole = Report("", ())
+    async with aclosing(asking_whoever_knows(asked)) as reports:
+        async for report in reports:
+            whole = report
+    return whole
+
+
+async def _noted(name: str, ask: Specialist, members: dict[str, bool]) -> AsyncGenerator[Report]:
+    """Have a specialist speak, and note whether it has something to say."""
+    members[name] = False
+    async with aclosing(ask()) as reports:
+        async for report in reports:
+            members[name] = bool(report.statements)
+            yield report
+
+
+def _left_out(name: str) -> str:
+    return f"{name} was not asked: it was of no help lately, see `coai stats --agents`."
 
 
 def files_named(question: str, folder: Path) -> list[str]:
@@ -107,24 +149,29 @@ def _team(aspects: Sequence[Aspect], asked: Asked) -> dict[str, Specialist]:
             team[aspect.value] = lambda: _diagnosis(asked)
         elif aspect in known:
             say = known[aspect]
-            team[aspect.value] = lambda say=say: asyncio.to_thread(say, asked)
+            team[aspect.value] = lambda say=say: _in_a_thread(say, asked)
     if list(team) != [Aspect.ERROR.value]:
         silent = bool(team)
-        team["answer"] = lambda: _answer(asked, silent=silent)
+        team[ANSWER] = lambda: _answer(asked, silent=silent)
     return team
 
 
-async def _answer(asked: Asked, *, silent: bool) -> Report:
+async def _in_a_thread(say: Callable[[Asked], Report], asked: Asked) -> AsyncGenerator[Report]:
+    yield await asyncio.to_thread(say, asked)
+
+
+async def _answer(asked: Asked, *, silent: bool) -> AsyncGenerator[Report]:
     """Answer by the facts of what is named; silent where others answer if there are none."""
-    report = await answer(asked.question, asked.about, asked.asker, asked.remembered)
-    if silent:
-        report = replace(report, notes=tuple(note for note in report.notes if note != NO_FACTS))
-    return report
+    reports = answering(asked.question, asked.about, asked.asker, asked.remembered)
+    async with aclosing(reports):
+        async for report in reports:
+            kept = (note for note in report.notes if not silent or note != NO_FACTS)
+            yield replace(report, notes=tuple(kept))
 
 
-async def _diagnosis(asked: Asked) -> Report:
+async def _diagnosis(asked: Asked) -> AsyncGenerator[Report]:
     report = await diagnose(asked.question, asked.folder, asked.asker)
-    return report or Report("", (), ("Nothing in it is a trace that is known here.",))
+    yield report or Report("", (), ("Nothing in it is a trace that is known here.",))
 
 
 def _architecture(asked: Asked) -> Report:

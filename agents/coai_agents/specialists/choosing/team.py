@@ -3,35 +3,71 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.specialists.answers import Report
 from coai_agents.specialists.choosing.synthesis import Part, merge
 from coai_routing.errors import CoaiError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Callable, Mapping
 
     from coai_agents.specialists.choosing.tree import Choice
 
-    Specialist = Callable[[], Awaitable[Report]]
+    Specialist = Callable[[], AsyncGenerator[Report]]
+    """Says what it knows, each time all of it so far."""
+
+_ENDED: Final = ""
+"""Comes when a specialist has no more to say."""
+
+
+async def asking_team(choice: Choice, team: Mapping[str, Specialist]) -> AsyncGenerator[Report]:
+    """Yield what all of a team have said so far, merged; the report says who was asked and why.
+
+    A specialist that cannot answer is a note, and the others stand. There is a report at least.
+    """
+    asked = f"Asked: {', '.join(team)}. Why: {choice.why}."
+    said: dict[str, Report] = {}
+    news: asyncio.Queue[str] = asyncio.Queue()
+    tasks = [asyncio.create_task(_heard(name, ask, said, news)) for name, ask in team.items()]
+    ended = 0
+    try:
+        while ended < len(tasks):
+            # What has come meanwhile is shown together.
+            names = [await news.get()]
+            while not news.empty():
+                names.append(news.get_nowait())
+            ended += names.count(_ENDED)
+            report = merge([Part(name, said[name]) for name in team if name in said])
+            yield replace(report, notes=(asked, *report.notes))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in tasks:
+        task.result()
 
 
 async def ask_team(choice: Choice, team: Mapping[str, Specialist]) -> Report:
-    """Return what all of a team say, merged; the report says who was asked and why.
-
-    A specialist that cannot answer is a note, and the others stand.
-    """
-    async with asyncio.TaskGroup() as group:
-        tasks = {name: group.create_task(_answer(name, ask)) for name, ask in team.items()}
-    report = merge([Part(name, task.result()) for name, task in tasks.items()])
-    asked = f"Asked: {', '.join(team)}. Why: {choice.why}."
-    return replace(report, notes=(asked, *report.notes))
+    """Return what all of a team say, merged."""
+    whole = Report("", ())
+    async with aclosing(asking_team(choice, team)) as reports:
+        async for report in reports:
+            whole = report
+    return whole
 
 
-async def _answer(name: str, ask: Specialist) -> Report:
+async def _heard(
+    name: str, ask: Specialist, said: dict[str, Report], news: asyncio.Queue[str]
+) -> None:
     try:
-        return await ask()
+        async with aclosing(ask()) as reports:
+            async for report in reports:
+                said[name] = report
+                news.put_nowait(name)
     except CoaiError as error:
-        return Report("", (), (f"{name} could not be told: {error}",))
+        said[name] = Report("", (), (f"{name} could not be told: {error}",))
+    finally:
+        news.put_nowait(_ENDED)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from contextlib import aclosing
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
@@ -23,7 +24,7 @@ from coai_agents.syntax.tree import parse
 from coai_routing.request import Capability
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.diagnosing.problems import Problem
@@ -59,14 +60,32 @@ async def diagnose(text: str, workspace: Workspace, asker: Asker) -> Report | No
         return None
     own = [each for one in reversed(problem.chain) for each in workspace.own_frames(one)]
     own = list({(each.path, each.frame.line): each for each in own if each.is_there}.values())
-    sections = [_cause(problem, own), _lines(own), _remedy(problem, own)]
-    sections.append(_others(problem, problems))
-    notes: list[str] = []
-    if not own:
-        notes.append("No frame is in a file of this folder, so no code is shown.")
-    section = await _said(problem, own, asker, notes)
-    kept = tuple(each for each in (*sections[:1], section, *sections[1:]) if each.statements)
-    return Report("", kept, tuple(notes))
+    report = Report("", ())
+    async with aclosing(diagnosing(problem, own, asker, others=problems)) as reports:
+        async for each in reports:
+            report = each
+    return report
+
+
+async def diagnosing(
+    problem: Problem, own: Sequence[Own], asker: Asker, *, others: Sequence[Problem] = ()
+) -> AsyncGenerator[Report]:
+    """Yield what is known of a problem at once, then the same with what a model says so far.
+
+    `own` are its frames in files that may be shown, `others` what else was complained about.
+    """
+    cause, *rest = (_cause(problem, own), _lines(own), _remedy(problem, own))
+    rest.append(_others(problem, others))
+    notes = () if own else ("No frame is in a file of this folder, so no code is shown.",)
+    facts = tuple(each for each in (cause, *rest) if each.statements)
+    report = Report("", facts, notes)
+    yield report
+    prompt = prompt_for(problem, own)
+    async with aclosing(spoken(prompt, asker)) as pieces:
+        async for words in pieces:
+            said, more = _said(prompt, own, words)
+            kept = tuple(each for each in (cause, said, *rest) if each.statements)
+            yield replace(report, sections=kept, notes=(*notes, *more))
 
 
 def _cause(problem: Problem, own: Sequence[Own]) -> Section:
@@ -143,14 +162,9 @@ def _others(problem: Problem, problems: Sequence[Problem]) -> Section:
     return Section("Also in the output", tuple(said))
 
 
-async def _said(problem: Problem, own: Sequence[Own], asker: Asker, notes: list[str]) -> Section:
-    """Return a model's sentences that hold against the code and the output."""
-    prompt, words = prompt_for(problem, own), Words()
-    async with aclosing(spoken(prompt, asker)) as pieces:
-        async for piece in pieces:
-            words = piece
-    if words.why:
-        notes.append(words.why)
+def _said(prompt: Prompt, own: Sequence[Own], words: Words) -> tuple[Section, list[str]]:
+    """Return a model's sentences that hold against the code and the output, and what to note."""
+    notes = [words.why] if words.why else []
     shown = own[0].source if own else Source("untitled:output", prompt.about)
     line = max(0, own[0].frame.line - 1) if own else 0
     span = Span(shown.line_start(line), shown.line_end(line))
@@ -158,7 +172,7 @@ async def _said(problem: Problem, own: Sequence[Own], asker: Asker, notes: list[
     section, dropped = checked(words, shown, span, path, also=prompt.about)
     if dropped:
         notes.append(f"{dropped} of the model's sentences spoke of what is not there.")
-    return Section("What a model says", section.statements)
+    return Section("What a model says", section.statements), notes
 
 
 def prompt_for(problem: Problem, own: Sequence[Own]) -> Prompt:

@@ -1,4 +1,4 @@
-"""Explains diagnostics at a line: the static analysis's own, and those of other servers."""
+"""Explains findings of the static analysis at a line."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING
 
 from coai_agents.analysis.rules.rules import catalogue
 from coai_agents.fixes.fixers import fixes_for
-from coai_agents.specialists.answers import Origin, Place, Section, Statement
-from coai_agents.specialists.diagnosing.knowledge import known
-from coai_agents.specialists.diagnosing.problems import Frame, Problem
+from coai_agents.specialists.answers import Origin, Section, Statement
 from coai_agents.specialists.explaining.facts import place_of
 from coai_agents.specialists.untrusted import one_line
 
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.findings.findings import Analysis, Finding
     from coai_agents.source import Source, Span
-
-_MESSAGE_CHARACTERS = 400
 
 
 def findings_at(source: Source, span: Span, analysis: Analysis, path: str) -> Iterator[Section]:
@@ -29,8 +25,13 @@ def findings_at(source: Source, span: Span, analysis: Analysis, path: str) -> It
             yield explained_finding(source, finding, analysis, path)
 
 
-def explained_finding(source: Source, finding: Finding, analysis: Analysis, path: str) -> Section:
-    """Return why a finding is one, on what way a value got there, and what can be done."""
+def explained_finding(
+    source: Source, finding: Finding, analysis: Analysis | None, path: str
+) -> Section:
+    """Return why a finding is one, on what way a value got there, and what can be done.
+
+    With the `analysis` of the file a fix is looked for too, which analyses the file again.
+    """
     where = place_of(source, finding.span, path)
     said = [Statement(finding.message, Origin.FACT, finding.rule, (where,))]
     concept = catalogue().get(finding.rule)
@@ -47,21 +48,9 @@ def explained_finding(source: Source, finding: Finding, analysis: Analysis, path
     ]
     if concept is not None:
         said.append(Statement(f"Instead: {concept.advice}", Origin.FACT, finding.rule))
-    fixes = fixes_for(source, [finding], analysis)
+    fixes = [] if analysis is None else fixes_for(source, [finding], analysis)
     said += [
         Statement(f"`coai fix {where}` can do this: {fix.title}.", Origin.CHECKED, "the fixers")
         for fix in fixes[:1]
     ]
     return Section(f"{finding.severity.value.capitalize()} {finding.rule}", tuple(said))
-
-
-def explained_diagnostic(language: str, code: str, message: str, place: Place) -> Section:
-    """Return what is known of another server's diagnostic, as its client hands it over."""
-    problem = Problem(language, code, message, (Frame(place.path, place.line),))
-    said = [Statement(one_line(message, _MESSAGE_CHARACTERS), Origin.FACT, code, (place,))]
-    fact = known(problem)
-    if fact is not None:
-        by = f"known error {fact.pattern.id}"
-        texts = (fact.cause, f"Look at {fact.look}.", fact.remedy)
-        said += [Statement(text, Origin.FACT, by) for text in texts]
-    return Section(code or "Diagnostic", tuple(said))

@@ -16,7 +16,7 @@ from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.fixes.fixers import fixes_for
 from coai_agents.specialists.asking import NobodyError
 from coai_agents.specialists.fixing.candidates import Candidate, known_fixes
-from coai_agents.specialists.fixing.checking import problems_in, sound
+from coai_agents.specialists.fixing.checking import problems_in, same_functions, sound
 from coai_agents.specialists.fixing.places import (
     named_function,
     same_file,
@@ -25,7 +25,6 @@ from coai_agents.specialists.fixing.places import (
 )
 from coai_agents.specialists.fixing.rewriting import WRONG_CHARACTERS, rewritten
 from coai_agents.specialists.fixing.tally import Tried, brings_something, is_better
-from coai_agents.syntax.definitions import outline
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
@@ -319,19 +318,9 @@ async def _attempts(
 def _checked(source: Source, candidate: Candidate) -> Change | None:
     """Return a model's change that is sound, or None."""
     changed = sound(source, candidate.edits, analyse(source))
-    if changed is None or _outside(source, changed.after):
+    if changed is None or not same_functions(source, changed.after):
         return None
     return changed
-
-
-def _outside(before: Source, after: Source) -> bool:
-    """Say whether the functions of a file are others than they were: a body that broke out."""
-    trees = [parse(one) for one in (before, after)]
-    names = [
-        None if tree is None else [each.qualified_name for each in outline(tree) if not each.depth]
-        for tree in trees
-    ]
-    return names[0] != names[1]
 
 
 def _said(tried: Tried | None) -> str:

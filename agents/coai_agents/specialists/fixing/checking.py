@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.fixes.verifier import harmless
 from coai_agents.specialists.diagnosing.problems import Frame, Problem
 from coai_agents.specialists.edits import change, code_tokens
+from coai_agents.syntax.definitions import outline
+from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,17 +32,36 @@ def sound(source: Source, edits: Sequence[Edit], before: Analysis) -> Change | N
     It parses no worse, means something else than before, and neither adds a finding nor silences
     one nor reads a name that is not there.
     """
+    changed = sensible(source, edits)
+    if changed is None or harmless(source, edits, before) is None:
+        return None
+    return changed
+
+
+def sensible(source: Source, edits: Sequence[Edit]) -> Change | None:
+    """Return what of `sound` needs no analysis: it means something else, and names what is there.
+
+    Whoever may not analyse has `harmless` asked elsewhere.
+    """
     try:
         changed = change(source, edits)
     except ValueError:
         return None
     if changed.is_empty or code_tokens(source) == code_tokens(changed.after):
         return None
-    if harmless(source, edits, before) is None:
-        return None
     if _new(problems_in(source), problems_in(changed.after)):
         return None
     return changed
+
+
+def same_functions(before: Source, after: Source) -> bool:
+    """Say whether a file has the functions that it had: no body has broken out of its own."""
+    trees = [parse(one) for one in (before, after)]
+    names = [
+        None if tree is None else [each.qualified_name for each in outline(tree) if not each.depth]
+        for tree in trees
+    ]
+    return names[0] == names[1]
 
 
 def _new(before: Sequence[Problem], after: Sequence[Problem]) -> bool:

@@ -51,6 +51,7 @@ def ask(
 
 async def _ask(question: str, what: str | None, *, alias: str | None, wanted: bool) -> Report:
     from coai_agents.application.specialists.remember import facts_about, folder_of  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.specialists.standing import past  # noqa: PLC0415 (as above)
     from coai_agents.application.specialists.team import (  # noqa: PLC0415 (as above)
         Asked,
         ask_whoever_knows,
@@ -68,9 +69,11 @@ async def _ask(question: str, what: str | None, *, alias: str | None, wanted: bo
         about = [_about(what)]
     path = Path() if what is None else Path(parse_target(what).file)
     folder = folder_of(path, here)
-    remembered = facts_about(folder, question, load_settings(folder).settings)
-    async with asker(path, wanted=wanted, alias=alias) as someone:
-        asked = Asked(question, tuple(about), here, someone, tuple(remembered))
+    settings = load_settings(folder).settings
+    remembered = facts_about(folder, question, settings)
+    async with asker(path, agent="ask", wanted=wanted, alias=alias) as someone:
+        known = tuple(remembered)
+        asked = Asked(question, tuple(about), here, someone, known, past(settings))
         return await ask_whoever_knows(asked)
 
 

@@ -50,7 +50,7 @@ async def _document(what: str, *, alias: str | None, wanted: bool) -> Outcome:
     path = Path(target.file)
     files = files_of(path)
     outcome = Outcome()
-    async with asker(path, wanted=wanted, alias=alias) as asked:
+    async with asker(path, agent="document", wanted=wanted, alias=alias) as asked:
         for file in files:
             await _document_file(file, target, asked, outcome)
     return outcome

@@ -68,7 +68,7 @@ async def _explain(what: str, *, alias: str | None, wanted: bool) -> Report:
     except TargetError as error:
         notices().print(f"{error}")
         raise typer.Exit(2) from error
-    async with asker(path, wanted=wanted, alias=alias) as asked:
+    async with asker(path, agent="explain", wanted=wanted, alias=alias) as asked:
         return await explain(source, target, asked)
 
 
@@ -77,7 +77,7 @@ async def _diagnose(_: str, *, alias: str | None, wanted: bool) -> Report:
 
     text = sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace")
     here = Path.cwd()
-    async with asker(here, wanted=wanted, alias=alias) as asked:
+    async with asker(here, agent="explain", wanted=wanted, alias=alias) as asked:
         report = await diagnose(text, here, asked)
     if report is None:
         notices().print("Nothing in it is a trace or a diagnostic that is known here.")

@@ -73,7 +73,7 @@ async def _fix(
     source = source_of(path)
     locate(source, target)
     with restoring():
-        async with asker(path, wanted=wanted, alias=alias) as asked:
+        async with asker(path, agent="fix", wanted=wanted, alias=alias) as asked:
             state = await _state(source, target, asked, test, seconds)
     _remember(path, state, written=write)
     return _outcome(path, state, test=test, write=write)

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from coai_server.cli.console import notices
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
@@ -15,11 +17,12 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def asker(
-    path: Path, *, wanted: bool, alias: str | None, seconds: float = 120.0
+    path: Path, *, agent: str, wanted: bool, alias: str | None, seconds: float = 120.0
 ) -> AsyncGenerator[Asker]:
     """Give what specialists ask models by, with the settings of a file's folder, or a folder's.
 
-    Without a wish for a model nothing is started, looked for or loaded.
+    Without a wish for a model nothing is started, looked for or loaded. What the answer takes is
+    kept as the `agent`'s: see `coai rate`.
     """
     from coai_agents.specialists.asking import Asker, Wishes  # noqa: PLC0415 (not for `--help`)
 
@@ -27,13 +30,15 @@ async def asker(
         yield Asker()
         return
     from coai_agents.application.models import loaded_models  # noqa: PLC0415 (only with a model)
+    from coai_agents.application.specialists.standing import metered  # noqa: PLC0415 (only with a model)
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
     settings = await asyncio.to_thread(lambda: load_settings(_folder_of(path)).settings)
     async with loaded_models(settings) as (models, absent):
         router = await models.routing.router()
         wishes = Wishes(alias=alias, seconds=seconds)
-        yield Asker(router, why_none=absent, wishes=wishes)
+        with metered(agent, settings, lambda problem: notices().print(f"{problem}")) as meter:
+            yield Asker(router, why_none=absent, wishes=wishes, meter=meter)
 
 
 def _folder_of(path: Path) -> Path:

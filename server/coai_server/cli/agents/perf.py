@@ -114,7 +114,7 @@ async def _tune(
     locate(source, target)
     trial = Trial(path, command, seconds=seconds, directory=Path.cwd())
     with restoring():
-        async with asker(path, wanted=wanted, alias=alias) as asked:
+        async with asker(path, agent="perf", wanted=wanted, alias=alias) as asked:
             state = await tune(source, target, asked, trial, profile=profile, pairs=pairs)
     return _outcome(path, state, trial.runs)
 

@@ -92,7 +92,9 @@ async def _refactor(what: str, wish: Wish, *, alias: str | None, wanted: bool) -
     try:
         path, request = _request(what, wish)
         wanted = wanted and needs_model(request)
-        async with asker(path, wanted=wanted, alias=alias if wanted else None) as asked:
+        async with asker(
+            path, agent="refactor", wanted=wanted, alias=alias if wanted else None
+        ) as asked:
             made = await refactor(request, asked)
     except (RefusalError, TargetError) as error:
         outcome.failed = True

@@ -85,7 +85,9 @@ async def _review(
         partial(_piped, path) if what == "-" else partial(changed_since, path, revision)
     )
     changes = replace(found, folder=_named(root_of(path)))
-    async with asker(path, wanted=wanted and bool(changes.files), alias=alias) as asked:
+    async with asker(
+        path, agent="review", wanted=wanted and bool(changes.files), alias=alias
+    ) as asked:
         return await reviewed(changes, asked if wanted else None), root_of(path)
 
 

@@ -80,5 +80,5 @@ async def _worded(
 ) -> tuple[list[Statement], str]:
     from coai_agents.application.specialists.threats import worded  # noqa: PLC0415 (as above)
 
-    async with asker(path, wanted=wanted, alias=alias) as asked:
+    async with asker(path, agent="threats", wanted=wanted, alias=alias) as asked:
         return await worded(found, asked)

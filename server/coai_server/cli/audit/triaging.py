@@ -28,6 +28,6 @@ async def _triaged(
 
     here = Path.cwd()
     first = rows[0].source.path or here
-    async with asker(first, wanted=model, alias=alias) as asked:
+    async with asker(first, agent="triage", wanted=model, alias=alias) as asked:
         done, notes = await triaged(rows, asked, here)
     return done, notes if model else []

@@ -67,7 +67,7 @@ async def engine_for(journal: Journal, workspace: Path, wanted: Wanted) -> Async
     from coai_routing.policy.question import Priority  # noqa: PLC0415 (as above)
     from coai_server.cli.agents.models import asker  # noqa: PLC0415 (as above)
 
-    async with asker(workspace, wanted=wanted.models, alias=wanted.alias) as asked:
+    async with asker(workspace, agent="run", wanted=wanted.models, alias=wanted.alias) as asked:
         # Whoever types or asks by hand goes first.
         behind = asked.wishing(priority=Priority.BACKGROUND)
         engine = Engine(journal, LocalWorkers(behind, places(), workspace))

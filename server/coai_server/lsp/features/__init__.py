@@ -15,7 +15,13 @@ from coai_server.lsp.features import (
     usage,
     vendors,
 )
-from coai_server.lsp.features.agents import code_questions, reviewing
+from coai_server.lsp.features.agents import (
+    code_questions,
+    diagnosing,
+    lenses,
+    remembering,
+    reviewing,
+)
 from coai_server.lsp.features.findings import diagnostics, workspace_audit, workspace_diagnostics
 from coai_server.lsp.server import Server
 
@@ -36,13 +42,15 @@ def build(session: Session, *, overrides: Mapping[str, Any]) -> Server:
         status,
         usage,
         vendors,
+        remembering,
+        lenses,
     ):
         feature.register(server)
     known = diagnostics.register(server)
     workspace_diagnostics.register(server, known)
     hover.register(server, known)
-    code_action.register(server, known)
     workspace_audit.register(server, known)
     questions = code_questions.register(server, known)
+    code_action.register(server, known, diagnosing.register(server, known, questions))
     reviewing.register(server, known, questions)
     return server

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
+from coai_server.lsp.features.findings.diagnostic_items import range_of
+
 if TYPE_CHECKING:
-    from coai_agents.source import Encoding
+    from collections.abc import Sequence
+
+    from coai_agents.source import Edit, Encoding, Source
 
 BY_MODEL: Final = types.CodeActionTag.LlmGenerated
 """What tells that a model had a part in an action."""
@@ -41,3 +45,16 @@ class Client:
             tags=bool(about and about.tag_support and BY_MODEL in about.tag_support.value_set),
             annotates=bool(edits and edits.change_annotation_support),
         )
+
+
+def workspace_edit(source: Source, edits: Sequence[Edit], client: Client) -> types.WorkspaceEdit:
+    """Return edits of a document as LSP has them, with its version where the client takes that."""
+    changes = [
+        types.TextEdit(range_of(source, edit.span, client.encoding), edit.text)
+        for edit in edits
+        if edit.span is not None
+    ]
+    if not client.versioned:
+        return types.WorkspaceEdit(changes={source.uri: changes})
+    document = types.OptionalVersionedTextDocumentIdentifier(source.uri, source.version)
+    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, changes)])

@@ -21,8 +21,9 @@ from coai_agents.application.fix import Fixes
 from coai_agents.source import Position, Span
 from coai_routing.errors import CoaiError
 from coai_server.lsp.features import same_change
-from coai_server.lsp.features.action_client import BY_MODEL, Client
+from coai_server.lsp.features.action_client import BY_MODEL, Client, workspace_edit
 from coai_server.lsp.features.agents import documenting, refactoring
+from coai_server.lsp.features.agents.diagnosing import AGENT as DIAGNOSING
 from coai_server.lsp.features.findings.diagnostic_items import SOURCE, range_of
 from coai_server.lsp.features.findings.diagnostics import CONTENT_MODIFIED
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from coai_agents.fixes.fix import Fix
     from coai_agents.source import Edit, Encoding, Source
+    from coai_server.lsp.features.agents.diagnosing import Diagnosing
     from coai_server.lsp.features.findings.diagnostics import Diagnostics
     from coai_server.lsp.server import Server
 
@@ -52,8 +54,8 @@ OPTIONS: Final = types.CodeActionOptions(
 )
 
 
-def register(server: Server, known: Diagnostics) -> None:
-    """Offer fixes of the findings in a range."""
+def register(server: Server, known: Diagnostics, diagnosing: Diagnosing) -> None:
+    """Offer what can be done about the findings in a range, and what else can be done there."""
     documents = server.documents
     fixes_of = Fixes(known.analyses)
 
@@ -76,6 +78,13 @@ def register(server: Server, known: Diagnostics) -> None:
                     source, _span(source, params.range, client.encoding)
                 )
                 actions += [_quick_fix(source, fix, ours, client) for fix in fixes]
+            if quick and params.context.diagnostics:
+                actions += await diagnosing.offered(
+                    source,
+                    params.context.diagnostics,
+                    lambda range_: _span(source, range_, client.encoding),
+                    partial(_rewriting, source, client),
+                )
             if every and (edits := await fixes_of.of_all(source)):
                 actions.append(_fix_all(source, edits, client))
         except AnalysisError as error:
@@ -91,13 +100,13 @@ def register(server: Server, known: Diagnostics) -> None:
                 wanted=is_wanted,
                 make=partial(_rewriting, source, client),
             )
-        # What is deterministic stands first.
-        return sorted(actions, key=_needs_model)
+        # What is deterministic stands first, what changes nothing last.
+        return sorted(actions, key=_rank)
 
-    _register_resolve(server, fixes_of)
+    _register_resolve(server, fixes_of, diagnosing)
 
 
-def _register_resolve(server: Server, fixes_of: Fixes) -> None:
+def _register_resolve(server: Server, fixes_of: Fixes, diagnosing: Diagnosing) -> None:
     """Make the edit of an action that was chosen."""
     documents = server.documents
 
@@ -114,7 +123,7 @@ def _register_resolve(server: Server, fixes_of: Fixes) -> None:
             if action.edit is None:
                 raise _moved_on()
             return action
-        edits, by_model = await _resolved(server, fixes_of, source, action, asked)
+        edits, by_model = await _resolved(server, (fixes_of, diagnosing), source, action, asked)
         action.tags = [BY_MODEL] if by_model and client.tags else None
         now = documents.snapshot(source.uri)
         if now is None or now.version != source.version:
@@ -126,15 +135,22 @@ def _register_resolve(server: Server, fixes_of: Fixes) -> None:
 
 
 async def _resolved(
-    server: Server, fixes_of: Fixes, source: Source, action: types.CodeAction, asked: dict[str, Any]
+    server: Server,
+    makers: tuple[Fixes, Diagnosing],
+    source: Source,
+    action: types.CodeAction,
+    asked: dict[str, Any],
 ) -> tuple[Sequence[Edit], bool]:
     """Return the edits of an action, and whether a model had a part in them."""
+    fixes_of, diagnosing = makers
     agent = {each.AGENT: each for each in (documenting, refactoring)}.get(asked.get("agent", ""))
-    if agent is not None:
-        try:
+    try:
+        if agent is not None:
             return await agent.resolved(server, source, asked)
-        except CoaiError as error:
-            raise JsonRpcException(message=str(error), code=REQUEST_FAILED) from error
+        if asked.get("agent") == DIAGNOSING:
+            return await diagnosing.resolved(source, asked)
+    except CoaiError as error:
+        raise JsonRpcException(message=str(error), code=REQUEST_FAILED) from error
     if action.kind == FIX_ALL:
         return await fixes_of.of_all(source), False
     start, end = asked["span"]
@@ -148,9 +164,12 @@ async def _resolved(
     return next(same, ()), False
 
 
-def _needs_model(action: types.CodeAction) -> bool:
+def _rank(action: types.CodeAction) -> int:
+    """Return where an action stands: 0 without a model, 1 with one, 2 if it changes nothing."""
+    if action.command is not None:
+        return 2
     data: object = action.data
-    return isinstance(data, dict) and bool(cast("dict[str, Any]", data).get("model"))
+    return int(isinstance(data, dict) and bool(cast("dict[str, Any]", data).get("model")))
 
 
 def _tells_the_cursor(params: types.CodeActionParams) -> bool:
@@ -236,16 +255,3 @@ def _fix_all(source: Source, edits: Sequence[Edit], client: Client) -> types.Cod
 
 def _data(source: Source, **more: object) -> dict[str, object]:
     return {"uri": source.uri, "version": source.version, **more}
-
-
-def workspace_edit(source: Source, edits: Sequence[Edit], client: Client) -> types.WorkspaceEdit:
-    """Return edits of a document as LSP has them, with its version where the client takes that."""
-    changes = [
-        types.TextEdit(range_of(source, edit.span, client.encoding), edit.text)
-        for edit in edits
-        if edit.span is not None
-    ]
-    if not client.versioned:
-        return types.WorkspaceEdit(changes={source.uri: changes})
-    document = types.OptionalVersionedTextDocumentIdentifier(source.uri, source.version)
-    return types.WorkspaceEdit(document_changes=[types.TextDocumentEdit(document, changes)])

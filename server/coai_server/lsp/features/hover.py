@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from coai_agents.application.hover import PARSE_BUDGET, hover_facts
+from coai_agents.application.hover import PARSE_BUDGET, hover_facts, verdict
 from coai_agents.source import Position
 from coai_agents.syntax.tree import parse
 from coai_server.lsp.features.agents import hover_explanation
@@ -41,6 +41,10 @@ def register(server: Server, known: Diagnostics) -> None:
         tree = await _tree(server, source)
         facts = hover_facts(source, offset, analysis, tree)
         parts, symbol = facts.sections, facts.symbol
+        triage = known.analyses.triaged.get(source.uri)
+        if triage is not None and triage.version == source.version:
+            told = (triage.of(finding) for finding in facts.findings)
+            parts[len(facts.findings) : len(facts.findings)] = [verdict(e) for e in told if e]
         if tree is not None and symbol is not None and symbol.complexity is not None:
             parts += await hover_explanation.below(server, tree, symbol.whole)
         if facts.span is None:

@@ -7,7 +7,9 @@ the finding says which it was.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.analysis.findings.findings import Severity
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from coai_agents.analysis.findings.findings import Finding
     from coai_agents.source import Source
     from coai_agents.specialists.asking import Asker
+    from coai_agents.specialists.security.triage.heuristics import Doubt
     from coai_agents.syntax.tree import SyntaxTree
 
 PARSE_SECONDS: Final = 0.5
@@ -87,20 +90,21 @@ async def triage(
     *,
     path: str = "",
     kept: Verdicts | None = None,
+    doubted: Sequence[Doubt | None] | None = None,
 ) -> Outcome:
     """Return a file's findings after triage, as many as before.
 
-    `path` is the file's within its project, which tells tests from other code.
+    `path` is the file's within its project, which tells tests from other code. `doubted` is what
+    `doubts` says of each finding, where another process has found that out.
     """
-    tree = parse(source, budget=PARSE_SECONDS)
-    followed = None if tree is None else follow(tree)
+    tree = await asyncio.to_thread(partial(parse, source, budget=PARSE_SECONDS))
     store = kept or Verdicts(None)
     done: list[Triaged] = []
     notes: list[str] = []
-    for finding in findings:
-        doubt = doubt_of(finding, tree, followed, path)
+    known = doubts(source, findings, path) if doubted is None else doubted
+    for finding, doubt in zip(findings, known, strict=True):
         if doubt is not None:
-            done.append(_lowered(finding, doubt.kind, doubt.reason))
+            done.append(lowered(finding, doubt.kind, doubt.reason))
         elif tree is None or not finding.cwe or notes:
             done.append(Triaged(finding, finding.severity))
         else:
@@ -110,6 +114,13 @@ async def triage(
                 notes.append(f"No model judged what is left: {error}")
                 done.append(Triaged(finding, finding.severity))
     return Outcome(tuple(done), tuple(notes))
+
+
+def doubts(source: Source, findings: Sequence[Finding], path: str = "") -> list[Doubt | None]:
+    """Return what speaks for less severity of each finding without a model; takes a while."""
+    tree = parse(source, budget=PARSE_SECONDS)
+    followed = None if tree is None else follow(tree)
+    return [doubt_of(finding, tree, followed, path) for finding in findings]
 
 
 async def _judged(
@@ -128,12 +139,13 @@ async def _judged(
         store.put(shown.key, *known)
     chance, model = known
     if chance >= calibration().below(model):
-        return replace(Triaged(finding, finding.severity), chance=chance, by="")
+        return Triaged(finding, finding.severity, model, chance=chance)
     reason = f"{model} holds a fault here for {chance:.0%} likely, unchecked"
-    return replace(_lowered(finding, model, reason), chance=chance)
+    return replace(lowered(finding, model, reason), chance=chance)
 
 
-def _lowered(finding: Finding, by: str, reason: str) -> Triaged:
+def lowered(finding: Finding, by: str, reason: str) -> Triaged:
+    """Return a finding with a severity of one step less, and why in its message."""
     severity = _LOWER[finding.severity]
     message = f"{finding.message} (Triage: {reason}.)"
     return Triaged(

@@ -1,14 +1,16 @@
 """Answers as virtual documents that grow: `workspace/textDocumentContent`, new in LSP 3.18.
 
 A client that can show such documents asks for their text, and again whenever it is told that there
-is more. Told once more only when it has answered: a slow client is not flooded. Any other client
-has the whole answer from the command.
+is more. Told once more only when it has answered: a slow client is not flooded. One that only opens
+files is shown a file that cannot be written to; any other has the whole answer from the command.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import re
 from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
@@ -24,6 +26,9 @@ SCHEME: Final = "coai-answer"
 
 MOST: Final = 20
 """Answers that can still be read; older ones are forgotten."""
+
+LONGEST_NAME: Final = 80
+"""Characters of a file's name."""
 
 ASK_SECONDS: Final = 5.0
 """How long a client may take to answer."""
@@ -59,6 +64,21 @@ class AnswerDocuments:
         if uri != wanted:
             await self._show(uri)
         return uri
+
+    async def show_file(self, name: str, text: str) -> str | None:
+        """Show an answer in a file that cannot be written to; None if the client opens none.
+
+        For clients without virtual documents. The file is for its user alone.
+        """
+        if self._server.session.remote or not self._opens():
+            return None
+        self._count += 1
+        try:
+            uri = await asyncio.to_thread(_written, f"{os.getpid()}-{self._count}-{name}", text)
+        except OSError as error:
+            logger.warning("The answer cannot be shown in a file: %s", error)
+            return None
+        return uri if await self._show(uri) else None
 
     def grow(self, uri: str, text: str) -> None:
         """Take what an answer is now."""
@@ -99,11 +119,16 @@ class AnswerDocuments:
             )
         return self._registered
 
-    async def _show(self, uri: str) -> None:
+    def _opens(self) -> bool:
+        """Say whether the client shows documents when it is asked to."""
         window = self._server.client_capabilities.window
-        if window is not None and window.show_document is not None and window.show_document.support:
-            params = types.ShowDocumentParams(uri=uri, take_focus=False)
-            await self._did(self._server.window_show_document_async(params))
+        return bool(window and window.show_document and window.show_document.support)
+
+    async def _show(self, uri: str) -> bool:
+        if not self._opens():
+            return False
+        params = types.ShowDocumentParams(uri=uri, take_focus=False)
+        return await self._did(self._server.window_show_document_async(params))
 
     async def _did(self, request: Awaitable[object]) -> bool:
         """Say whether a client did what it was asked."""
@@ -114,6 +139,23 @@ class AnswerDocuments:
             logger.info("The client does not show answers as documents: %s", error)
             return False
         return True
+
+
+def _written(name: str, text: str) -> str:
+    """Write an answer; return its address. The oldest ones are deleted. Raises OSError."""
+    import platformdirs  # noqa: PLC0415 - not at the start
+
+    from coai_routing.own_files import own_folder, write_own_file  # noqa: PLC0415 - as above
+
+    folder = platformdirs.user_cache_path("coai", appauthor=False) / "shown"
+    own_folder(folder)
+    plain = re.sub(r"[^\w-]+", "-", name)[:LONGEST_NAME].strip("-")
+    path = folder / f"{plain}.md"
+    write_own_file(path, text)
+    path.chmod(0o400)
+    for old in sorted(folder.glob("*.md"), key=lambda each: each.stat().st_mtime)[:-MOST]:
+        old.unlink(missing_ok=True)
+    return path.as_uri()
 
 
 def register(server: Server) -> AnswerDocuments:

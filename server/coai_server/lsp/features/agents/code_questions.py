@@ -12,16 +12,16 @@ import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from lsprotocol import types
 
 from coai_agents.source import Position, Span
 from coai_routing.errors import CoaiError
-from coai_server.lsp.features.action_client import Client
+from coai_server.lsp.features.action_client import Client, workspace_edit
 from coai_server.lsp.features.agents import answer_documents, documenting
 from coai_server.lsp.features.agents.hover_explanation import meaning_of
-from coai_server.lsp.features.code_action import workspace_edit
 from coai_server.lsp.features.work_progress import open_bar
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.findings.findings import Finding
     from coai_agents.source import Source
-    from coai_agents.specialists.answers import Report
+    from coai_agents.specialists.answers import Report, Statement
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.targets import Located
+    from coai_server.daemon.learned import Answering
     from coai_server.lsp.features.agents.answer_documents import AnswerDocuments
     from coai_server.lsp.features.findings.diagnostics import Diagnostics
     from coai_server.lsp.server import Server
@@ -44,9 +45,9 @@ STOPPED: Final = "It was stopped before the end."
 APPLY_SECONDS: Final = 60.0
 """How long a client may take to apply an edit: it may ask its user first."""
 
+_TEAM: Final = "coai_agents.application.specialists.team"
 _HEAVY: Final = (
     "coai_agents.specialists.explaining.agent",
-    "coai_agents.specialists.answering.agent",
     "coai_agents.specialists.shown",
 )
 
@@ -70,6 +71,16 @@ class Asked:
     """Whether a range was named."""
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An answer that is being given, and whom its specialist may ask."""
+
+    asker: Asker
+    sensitive: bool
+    """Whether anything in the document is."""
+    answering: Answering
+
+
 class CodeQuestions:
     """Carries the commands out."""
 
@@ -91,25 +102,30 @@ class CodeQuestions:
         located = await _located(asked)
         if located is None:
             raise AskedWronglyError("Nothing is known of this document's language.")
-        specialists = self._server.services.specialists
-        asker, sensitive = await specialists.asker(asked.source)
+        begun = await self.begin(asked, "explain")
         prompt = prompt_for(asked.source, shown_of(located), asked.path)
-        name, said = "code", spoken(prompt, asker)
+        name, said = "code", spoken(prompt, begun.asker)
         if len(located.definitions) == 1:
             (definition,) = located.definitions
             name = definition.name
             key = f"{meaning_of(self._server, located.tree, definition)}-full"
-            said = (await specialists.explanations()).spoken(
-                key, prompt, asker, sensitive=sensitive
-            )
+            kept = await self._server.services.specialists.explanations()
+            said = kept.spoken(key, prompt, begun.asker, sensitive=begun.sensitive)
         findings = self._findings(asked.source)
         reports = explaining(located, said, findings=findings, path=asked.path)
-        return await self.answered(f"Explanation of {name}", asked, reports)
+        return await self.answered(f"Explanation of {name}", asked, reports, begun)
 
     async def ask(self, asked: Asked) -> dict[str, Any]:
         """Answer a question about a selection, or about the function at the cursor."""
-        await _imported()
-        from coai_agents.specialists.answering.agent import About, answering  # noqa: PLC0415 - as above
+        for module in (*_HEAVY, _TEAM):
+            await asyncio.to_thread(import_module, module)
+        from coai_agents.application.specialists.team import (  # noqa: PLC0415 - see _imported
+            Asked as Wanted,
+        )
+        from coai_agents.application.specialists.team import (  # noqa: PLC0415 - as above
+            asking_whoever_knows,
+        )
+        from coai_agents.specialists.answering.agent import About  # noqa: PLC0415 - as above
 
         if not asked.question.strip():
             raise AskedWronglyError("There is no question.")
@@ -119,15 +135,35 @@ class CodeQuestions:
         whole = span if len(span) else Span(0, len(asked.source.text))
         findings = self._findings(asked.source)
         about = About(asked.source, whole, asked.path, located, findings)
-        asker, _ = await self._server.services.specialists.asker(asked.source)
-        return await self.answered("Answer", asked, answering(asked.question, [about], asker))
+        begun = await self.begin(asked, "ask")
+        learned = self._server.services.learned
+        memory = await learned.memory(asked.source)
+        remembered: list[Statement] = []
+        if memory is not None:
+            remembered = await asyncio.to_thread(memory.facts, asked.question)
+        wanted = Wanted(
+            asked.question,
+            (about,),
+            self._folder(asked.source),
+            begun.asker,
+            tuple(remembered),
+            await learned.past(asked.source.uri),
+        )
+        return await self.answered("Answer", asked, asking_whoever_knows(wanted), begun)
+
+    def _folder(self, source: Source) -> Path:
+        """Return the folder whose structure a question may be about."""
+        folder = self._server.documents.folder_of(source.uri)
+        if folder is not None and folder.path is not None:
+            return folder.path
+        return Path() if source.path is None else source.path.parent
 
     async def document(self, asked: Asked) -> dict[str, Any]:
         """Document the function at the cursor in the client's document, with a model's words."""
         await _imported()
-        asker, _ = await self._server.services.specialists.asker(asked.source)
-        reports = self._documented(asked, asker)
-        return await self.answered("Documentation", asked, reports)
+        begun = await self.begin(asked, "document")
+        reports = self._documented(asked, begun.asker)
+        return await self.answered("Documentation", asked, reports, begun)
 
     async def _documented(self, asked: Asked, asker: Asker) -> AsyncGenerator[Report]:
         from coai_agents.specialists.answers import (  # noqa: PLC0415 - see _imported
@@ -176,10 +212,20 @@ class CodeQuestions:
             answer = await self._server.workspace_apply_edit_async(params)
         return answer.applied
 
+    async def begin(self, asked: Asked, agent: str) -> Begun:
+        """Begin an answer of an agent: say whom it may ask, and see what that takes."""
+        services = self._server.services
+        asker, sensitive = await services.specialists.asker(asked.source)
+        answering = services.learned.answering(asked.source.uri, agent)
+        return Begun(asker.metered(answering.meter), sensitive, answering)
+
     async def answered(
-        self, title: str, asked: Asked, reports: AsyncGenerator[Report]
+        self, title: str, asked: Asked, reports: AsyncGenerator[Report], begun: Begun
     ) -> dict[str, Any]:
-        """Show reports as they come, in a virtual document where there is one; return the last."""
+        """Show reports as they come, in a virtual document where there is one; return the last.
+
+        `answer` in it is what `coai.rate` takes to say whether it was of help.
+        """
         from coai_agents.specialists.answers import Report  # noqa: PLC0415 - see _imported
         from coai_agents.specialists.shown import as_markdown  # noqa: PLC0415 - as above
 
@@ -209,7 +255,12 @@ class CodeQuestions:
         markdown = as_markdown(report)
         if uri is not None:
             self._answers.grow(uri, markdown)
-        return {"markdown": markdown, "document": uri, "stopped": stopped}
+        else:
+            uri = await self._answers.show_file(title, markdown)
+        learned = self._server.services.learned
+        said = bool(report.statements)
+        answer = "" if stopped else await learned.answered(begun.answering, answered=said)
+        return {"markdown": markdown, "document": uri, "stopped": stopped, "answer": answer}
 
     def _findings(self, source: Source) -> tuple[Finding, ...]:
         analysis = self._known.analyses.of(source)
@@ -262,9 +313,7 @@ def asked_of(server: Server, arguments: tuple[object, ...]) -> Asked:
     source = documents.snapshot(str(given.get("uri", ""))) if isinstance(given, dict) else None  # pyright: ignore[reportUnnecessaryIsInstance] - it is a client's
     if source is None or documents.is_out_of_step(source.uri):
         raise AskedWronglyError("The document is not open.", remedy="Open it, and ask again.")
-    folder = documents.folder_of(source.uri)
-    root = "" if folder is None else folder.uri.rstrip("/") + "/"
-    path = source.uri.removeprefix(root) if root else source.uri.rpartition("/")[2]
+    path = documents.path_in_folder(source.uri)
     try:
         span = _span(given.get("range"), source, server)
     except (KeyError, TypeError, ValueError) as error:

@@ -151,8 +151,6 @@ async def resolved(
     from coai_agents.specialists.refactoring.agent import Request, by_model  # noqa: PLC0415 - not at the start
 
     asker, _ = await server.services.specialists.asker(source)
-    folder = server.documents.folder_of(source.uri)
-    root = "" if folder is None else folder.uri.rstrip("/") + "/"
-    path = source.uri.removeprefix(root) if root else source.uri.rpartition("/")[2]
+    path = server.documents.path_in_folder(source.uri)
     made = await by_model(Request(str(asked.get("kind")), source, span, path=path), asker)
     return made.change.edits, True

@@ -48,8 +48,9 @@ class Reviews:
         """Review what is asked about; the answer is as that of the other commands."""
         for module in _HEAVY:
             await asyncio.to_thread(import_module, module)
-        asker, _ = await self._server.services.specialists.asker(asked.source)
-        return await self._questions.answered("Review", asked, self._reports(asked, asker))
+        begun = await self._questions.begin(asked, "review")
+        reports = self._reports(asked, begun.asker)
+        return await self._questions.answered("Review", asked, reports, begun)
 
     async def _reports(self, asked: Asked, asker: Asker) -> AsyncGenerator[Report]:
         """Yield what is known at once, then what a model says too."""

@@ -23,6 +23,7 @@ from coai_agents.application.analyse import Analyses
 from coai_agents.application.own_rules import OwnRules
 from coai_server.lsp.features.findings.diagnostic_items import SOURCE, diagnostics
 from coai_server.lsp.features.findings.own_rules import TRUSTED, ClientRules
+from coai_server.lsp.features.findings.triage import BackgroundTriage
 
 if TYPE_CHECKING:
     from coai_agents.analysis.findings.findings import Analysis
@@ -57,6 +58,7 @@ class Diagnostics:
                 str(each.path) for each in server.documents.folders if each.path is not None
             ),
         )
+        self._triage = BackgroundTriage(server, self.analyses, self.refresh)
         self._waiting: dict[str, Source] = {}
         self._shown: set[str] = set()
         self._beside: dict[str, tuple[int, list[types.Diagnostic]]] = {}
@@ -111,6 +113,10 @@ class Diagnostics:
         found = diagnostics(source, analysis, self._server.documents.encoding)
         return [*found, *(others if version == source.version else [])]
 
+    def shown(self, source: Source) -> None:
+        """Take note that a client has been told what was found in a snapshot."""
+        self._triage.look(source)
+
     def _show(self, source: Source, analysis: Analysis) -> None:
         if (
             source.uri not in self._beside
@@ -127,9 +133,11 @@ class Diagnostics:
                 diagnostics=self.items_of(source, analysis),
             )
         )
+        self.shown(source)
 
     def _closed(self, source: Source) -> None:
         self.analyses.closed(source.uri)
+        self._triage.closed(source)
         self._waiting.pop(source.uri, None)
         self._beside.pop(source.uri, None)
         if source.uri in self._shown:
@@ -143,6 +151,7 @@ class Diagnostics:
         named = (*settings.disabled, *settings.severity, *settings.at_least)
         for name in unknown_names(named, (*catalogue(), *own_concepts())) if named else ():
             logger.warning("The settings name %r, which is no rule and no group of them.", name)
+        self._triage.forget()
         self.refresh(anew=self.analyses.own_rules.changed())
 
     def refresh(self, *, anew: bool = False) -> None:
@@ -191,6 +200,7 @@ def register(server: Server) -> Diagnostics:
             now = documents.snapshot(uri)
             if now is not None and now.version == source.version:
                 items = known.items_of(source, analysis)
+                known.shown(source)
                 return types.RelatedFullDocumentDiagnosticReport(items=items, result_id=result)
         raise JsonRpcException(message="The document keeps changing.", code=CONTENT_MODIFIED)
 
