@@ -22,9 +22,12 @@ OUTSIDE = {
     "owasp-2021": {
         "assert-for-security", "check-then-use", "cleared-too-well", "context-leak",
         "missing-limit", "missing-timeout", "profile-off", "regex-backtracking", "regex-injection",
-        "xml-bomb",
+        "privileges-kept", "unsafe-in-signal-handler", "xml-bomb",
     },
-    "owasp-2025": {"check-then-use", "cleared-too-well", "profile-off"},
+    "owasp-2025": {
+        "check-then-use", "cleared-too-well", "privileges-kept", "profile-off",
+        "unsafe-in-signal-handler",
+    },
 }  # fmt: skip
 
 MEMORY = frozenset({119, 120, 125, 190, 242, 415, 416, 562, 680, 787, 789, 805, 843})
