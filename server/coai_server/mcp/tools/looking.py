@@ -21,7 +21,7 @@ from coai_agents.specialists.diagnosing.resolving import Workspace
 from coai_agents.specialists.targets import locate
 from coai_routing.errors import CoaiError
 from coai_server.mcp.answers import Audit, Finding, Statements, statements_of, told
-from coai_server.mcp.roots import PathError, Place, Roots
+from coai_agents.application.roots import PathError, Place, Roots
 from coai_server.terminal import one_line
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.run.survey import Audited
     from coai_agents.application.audit.selection import Row
-    from coai_agents.application.shared_models import Models
     from coai_agents.source import Source
+    from coai_agents.application.shared_models import Models
 
 MOST_FILES: Final = 2_000
 """Files of a root that are looked through for what a question names."""

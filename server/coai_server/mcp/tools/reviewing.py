@@ -16,7 +16,7 @@ from coai_server.mcp.tools.looking import ModelWish  # noqa: TC001 - the SDK rea
 
 if TYPE_CHECKING:
     from coai_agents.application.shared_models import Models
-    from coai_server.mcp.roots import Roots
+    from coai_agents.application.roots import Roots
 
 
 @dataclass(frozen=True)
