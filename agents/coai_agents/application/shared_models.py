@@ -46,13 +46,19 @@ class Models:
     """Loads models for the first call that wants one, and lets go of them at the end."""
 
     def __init__(
-        self, overrides: Mapping[str, Any] | None = None, *, settings_seconds: float = 0.0
+        self,
+        overrides: Mapping[str, Any] | None = None,
+        *,
+        settings_seconds: float = 0.0,
+        directory: Path | None = None,
     ) -> None:
         """Load nothing yet.
 
         `overrides` are settings that go before the user's. Settings are not read again before
-        `settings_seconds` are over.
+        `settings_seconds` are over. `directory` is where who asks works, this process's working
+        directory unless given.
         """
+        self._directory = directory
         self._overrides = overrides
         self._settings_seconds = settings_seconds
         self._opening = asyncio.Lock()
@@ -84,7 +90,7 @@ class Models:
             return self._opened[root]
 
     def _load(self, root: Path) -> LoadedSettings:
-        return load(workspace_roots=[root], overrides=self._overrides)
+        return load(workspace_roots=[root], overrides=self._overrides, directory=self._directory)
 
     async def aclose(self) -> None:
         """Let go of all models."""
