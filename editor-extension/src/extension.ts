@@ -5,6 +5,7 @@ import { ManagedEnvironment } from "./environment";
 import { onInterpreterChange } from "./interpreter";
 import { Keys } from "./keys";
 import { Secrets, masked } from "./masking";
+import { offerMcpServer } from "./mcp_servers";
 import { ReportDocuments } from "./report_documents";
 import { Server } from "./server";
 import { Setup } from "./setup";
@@ -42,6 +43,7 @@ export function activate(context: vscode.ExtensionContext): Api {
 
   context.subscriptions.push(
     ...[log, server, keys, feed, items, reports],
+    offerMcpServer(server),
     ...register({ server, setup, feed, keys, reports, log }),
     feed.onChange((situation) => {
       items.show(situation);
