@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 SECONDS: Final = 5.0
 """How long a daemon may take to greet; one that takes longer is as good as none."""
 
+OPENING_SECONDS: Final = 60.0
+"""How long a daemon that has proven itself may take to open a door: it imports that for the first
+client, which takes some seconds on a machine that has time, and many on one that has none."""
+
 
 class Absent(NamedTuple):
     """There is no daemon that this client may use."""
@@ -124,6 +128,7 @@ def _greet(connection: socket.socket, record: Record, door: str, roots: Sequence
         os.getcwd(),  # noqa: PTH109 - pathlib is not needed here
     )
     told = {"proof": proof(record.secret, "client", ours, theirs), **hello.as_json()}
+    connection.settimeout(OPENING_SECONDS)
     connection.sendall(encoded(told))
     last = decoded(_line(connection))
     return "" if last.get("ok") is True else str(last.get("reason") or "It refuses.")

@@ -181,11 +181,11 @@ class Host:
     async def _greeted(self, reader: StreamReader, writer: StreamWriter) -> None:
         async with asyncio.timeout(GREETING_SECONDS):
             hello, refusal = await self._proven(reader, writer)
-            served = None
-            if refusal is None and hello.door not in ("ping", "stop"):
-                served = await self._door(hello.door)
-                if isinstance(served, str):
-                    refusal = ("door", served)
+        served = None
+        if refusal is None and hello.door not in ("ping", "stop"):
+            served = await self._door(hello.door)
+            if isinstance(served, str):
+                refusal = ("door", served)
         if refusal is not None:
             code, reason = refusal
             writer.write(encoded({"ok": False, "code": code, "reason": reason}))
