@@ -135,6 +135,15 @@ def surroundings(secret: str, environ: Mapping[str, str] = os.environ) -> tuple[
     )
 
 
+def counting(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables that `surroundings` is about; the daemon has to have them all."""
+    return {
+        name: text
+        for name, text in environ.items()
+        if _SAME.fullmatch(name) or _AMONG.fullmatch(name)
+    }
+
+
 def is_served(client: Sequence[str], daemon: Sequence[str]) -> bool:
     """Say whether nothing was set for a client that the daemon does not know of.
 

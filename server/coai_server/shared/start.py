@@ -220,6 +220,7 @@ def _lives(place: Place) -> bool:
 def _start(place: Place, minutes: float, *, as_json: bool) -> int:
     from coai_routing.own_files import own_folder  # noqa: PLC0415 (as above)
     from coai_routing.processes import python_command, start_detached  # noqa: PLC0415 (as above)
+    from coai_server.shared.place import counting  # noqa: PLC0415 (as above)
 
     known = _asked(place, "ping")
     if known is None:
@@ -236,7 +237,8 @@ def _start(place: Place, minutes: float, *, as_json: bool) -> int:
                 python_command("coai_server", "daemon", "run", "--idle", str(minutes)),
                 directory=place.folder,
                 log=log,
-                defaults={},
+                # With vendors' keys, which other children do not get: this one asks by them.
+                defaults=counting(),
             )
         finally:
             os.close(log)

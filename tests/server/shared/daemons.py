@@ -36,7 +36,7 @@ class User:
     @property
     def environment(self) -> dict[str, str]:
         windows = ("USERPROFILE", "APPDATA", "LOCALAPPDATA")
-        names = windows if sys.platform == "win32" else ("HOME",)
+        names = windows if os.name == "nt" else ("HOME",)
         return {**self.settings, **{name: str(self.home) for name in names}}
 
     @property
