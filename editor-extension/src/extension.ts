@@ -6,6 +6,7 @@ import { onInterpreterChange } from "./interpreter";
 import { Keys } from "./keys";
 import { followAnswers } from "./learning";
 import { Secrets, masked } from "./masking";
+import { offerMcpServer } from "./mcp_servers";
 import { ReportDocuments } from "./report_documents";
 import { Server } from "./server";
 import { Setup } from "./setup";
@@ -43,6 +44,7 @@ export function activate(context: vscode.ExtensionContext): Api {
 
   context.subscriptions.push(
     ...[log, server, keys, feed, items, reports],
+    offerMcpServer(server),
     ...register({ server, setup, feed, keys, reports, log }),
     followAnswers(server),
     feed.onChange((situation) => {

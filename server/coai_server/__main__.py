@@ -36,6 +36,10 @@ def main() -> int:
         from coai_server.mcp import start as mcp  # noqa: PLC0415 (as above)
 
         return mcp.main(arguments[1:])
+    if arguments[:1] == ["daemon"]:
+        from coai_server.shared import start as shared  # noqa: PLC0415 (as above)
+
+        return shared.main(arguments[1:])
     if arguments[:1] == ["audit"]:
         from coai_server.cli.audit import alone  # noqa: PLC0415 (as above)
 
@@ -44,8 +48,10 @@ def main() -> int:
     from coai_server.acp import start as acp  # noqa: PLC0415 (as above)
     from coai_server.cli import app  # noqa: PLC0415 (as above)
     from coai_server.mcp import start as mcp  # noqa: PLC0415 (as above)
+    from coai_server.shared import start as shared  # noqa: PLC0415 (as above)
 
     app.add_server("serve", serve.SUMMARY, serve.main)
+    app.add_server("daemon", shared.SUMMARY, shared.main)
     app.add_server("mcp", mcp.SUMMARY, mcp.main)
     app.add_server("acp", acp.SUMMARY, acp.main)
     return app.main(arguments)

@@ -127,6 +127,9 @@ def value_of(result: CallToolResult) -> dict[str, Any]:
 FACTS: Final[list[tuple[str, dict[str, Any], str]]] = [
     ("audit", {}, "shop.py:5:12: warning weak-hash"),
     ("audit", {"path": "shop.py", "level": "error"}, "0 findings"),
+    ("vulns", {}, "0 packages in 0 files: nothing known"),
+    ("threats", {}, "# Threat model"),
+    ("compliance", {"standards": ["asvs-5"]}, "shop.py:5"),
     ("explain", {"what": "shop.py:digest", "model": False}, "It takes `data`. [shop.py:4]"),
     # Where a model is wanted and none is there, the facts come with the reason.
     ("explain", {"what": "shop.py:digest"}, "Note: "),
@@ -149,6 +152,9 @@ FACTS: Final[list[tuple[str, dict[str, Any], str]]] = [
 ]
 
 
+OF_RUNS: Final = ("run_status", "run_answer", "run_cancel")
+
+
 @pytest.mark.parametrize("mode", ERAS)
 async def test_every_tool_answers_twice_without_a_model_and_writes_nothing(
     shop: Shop, mode: Literal["auto", "legacy"]
@@ -169,14 +175,14 @@ async def test_tools_have_schemas_and_say_what_they_change_in_a_fixed_order(shop
     async with shop.client() as client:
         tools = [each.model_dump() for each in (await client.list_tools()).tools]
     # The order is the one in which their answers are tried above.
-    names = [*dict.fromkeys(name for name, _, _ in FACTS), "run_status"]
+    names = [*dict.fromkeys(name for name, _, _ in FACTS), *OF_RUNS, "read_more"]
     assert [each["name"] for each in tools] == names
     for each in tools:
         assert each["title"], each["name"]
         assert each["description"], each["name"]
         assert each["input_schema"]["type"] == "object"
         assert "text" in each["output_schema"]["required"]
-        acts = each["name"] == "run_workflow"
+        acts = each["name"] in ("run_workflow", "run_answer", "run_cancel")
         assert each["annotations"]["read_only_hint"] is not acts
         assert each["annotations"]["destructive_hint"] is acts
 
@@ -187,6 +193,9 @@ OUTSIDE: Final = ["../outside/secret.py", "link.py", "linked", "linked/secret.py
 async def test_paths_that_lead_out_of_the_roots_are_refused_by_every_tool(shop: Shop) -> None:
     calls: list[tuple[str, dict[str, Any], str]] = [
         ("audit", {}, "path"),
+        ("vulns", {}, "path"),
+        ("threats", {}, "path"),
+        ("compliance", {}, "path"),
         ("explain", {"model": False}, "what"),
         ("ask", {"question": "What is it?", "model": False}, "path"),
         ("architecture", {}, "path"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from coai_agents.specialists.documentation import agent
@@ -32,4 +33,9 @@ async def document(
         return None
     named = target.symbol or target.first
     wanted = located.definitions if named else agent.undocumented(located.tree)
-    return [await agent.document(located.tree, each, convention, asker) for each in wanted]
+    written: list[Documented | Undocumented] = []
+    for each in wanted:
+        # A door that serves several at once goes on meanwhile, also where no model is asked.
+        await asyncio.sleep(0)
+        written.append(await agent.document(located.tree, each, convention, asker))
+    return written

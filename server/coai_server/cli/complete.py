@@ -64,7 +64,7 @@ def complete(
     where = parse_place(place)
     try:
         source, offset = _located(where, language)
-        text, last = run(_suggest(source, offset))
+        text, last = _from_daemon(source, offset) or run(_suggest(source, offset))
     except CoaiError as error:
         if as_json:
             write_json(error_document(error))
@@ -96,6 +96,27 @@ def _located(where: Place, language: str) -> tuple[Source, int]:
             f"line {where.line} ends at column {end - start + 1}, got {where.column}"
         )
     return source, start + where.column - 1
+
+
+def _from_daemon(source: Source, offset: int) -> tuple[str | None, Mapping[str, Any]] | None:
+    """Ask the daemon, where one runs: its models are there, and a new process has to find them."""
+    # Imported here, because it is not needed for `--help`.
+    from coai_server.cli.console import notices  # noqa: PLC0415
+    from coai_server.shared.client import Absent, ask  # noqa: PLC0415
+
+    assert source.path is not None
+    asked = {
+        "path": str(source.path),
+        "text": source.text,
+        "language": source.language,
+        "offset": offset,
+    }
+    told = ask("complete", asked, str(source.path.parent), ASK_SECONDS)
+    if not isinstance(told, Absent):
+        return told["text"], told["account"]
+    if told.why:
+        notices().print(f"Works without the daemon: {printable(told.why)}")
+    return None
 
 
 async def _suggest(source: Source, offset: int) -> tuple[str | None, Mapping[str, Any]]:

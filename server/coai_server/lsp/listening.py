@@ -20,7 +20,6 @@ import os
 import secrets
 import socket
 import stat
-import struct
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -36,6 +35,7 @@ from coai_server.jsonrpc import (
     read_message,
 )
 from coai_server.lsp.transport import TransportError, serve
+from coai_server.shared.talk import peer_uid
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping
@@ -268,17 +268,6 @@ if sys.platform != "win32":
             f"{path} is there already, and is in use or no socket of yours.",
             remedy="End the other server, or name another path.",
         )
-
-    def peer_uid(connection: socket.socket) -> int | None:
-        """Return the user at the other end of a Unix socket; None where the system does not say."""
-        if hasattr(socket, "SO_PEERCRED"):  # Linux: pid, uid, gid
-            size = struct.calcsize("3i")
-            told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
-            return struct.unpack("3i", told)[1]
-        if sys.platform == "darwin":  # struct xucred: version, uid, ... (sys/ucred.h)
-            told = connection.getsockopt(0, 1, 76)
-            return struct.unpack_from("2I", told)[1]
-        return None
 
 
 # Both

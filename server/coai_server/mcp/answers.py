@@ -5,25 +5,14 @@ Some clients show a model the text alone, others the structured value alone, so 
 
 from __future__ import annotations
 
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Final, ParamSpec
+from typing import TYPE_CHECKING, Any
 
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel, Field
 
-from coai_routing.errors import CoaiError
 from coai_server.terminal import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from coai_agents.specialists.answers import Report
-
-MOST_CHARACTERS: Final = 30_000
-"""Of a readable answer: it comes twice, and clients cut at some 25,000 tokens."""
-
-_P = ParamSpec("_P")
 
 
 class Answer(BaseModel):
@@ -33,6 +22,11 @@ class Answer(BaseModel):
     notes: list[str] = Field(
         default_factory=list, description="What could not be done, and why; who was asked."
     )
+    more: str = Field(
+        default="",
+        description="Of a long answer: what `read_more` calls it. Empty where this is all.",
+    )
+    pages: int = Field(default=1, description="How many pages `text` has; this is the first.")
 
 
 class Finding(BaseModel):
@@ -55,6 +49,28 @@ class Audit(Answer):
     findings: list[Finding]
     total: int = Field(description="How many findings there are, those of other pages too.")
     files: int = Field(description="How many files were looked at.")
+
+
+class Vulnerabilities(Answer):
+    """Dependencies with known vulnerabilities."""
+
+    vulnerable: list[dict[str, Any]] = Field(
+        description="Package, version, place and vulnerabilities of each."
+    )
+    packages: int = Field(description="How many packages were looked up.")
+
+
+class Threats(Answer):
+    """A threat model, in Markdown."""
+
+    open: bool = Field(description="Whether a flow is not guarded.")
+
+
+class Compliance(Answer):
+    """A folder as security standards see it."""
+
+    standards: list[dict[str, Any]] = Field(description="Each with its controls.")
+    broken: bool = Field(description="Whether something breaks a control.")
 
 
 class Evidence(BaseModel):
@@ -120,7 +136,9 @@ class Run(Answer):
     run: str
     state: str = Field(description="running, done, failed, cancelled, waiting or paused")
     result: Any = None
-    questions: list[str] = Field(description="What a person is asked before it goes on.")
+    questions: list[str] = Field(
+        description="What a person is asked before it goes on, as STEP: question."
+    )
 
 
 def statements_of(report: Report) -> Statements:
@@ -153,28 +171,3 @@ def changes_of(diffs: dict[str, str], notes: list[str]) -> Changes:
     text = "".join(diffs.values()) or "Nothing is to be changed.\n"
     changes = [FileChange(path=path, diff=diff) for path, diff in diffs.items()]
     return Changes(text=text + said, notes=noted, changes=changes)
-
-
-def told(
-    tool: Callable[_P, Awaitable[Answer]],
-) -> Callable[_P, Awaitable[CallToolResult]]:
-    """Make a tool of what answers: its errors are sentences, its answer comes in both forms."""
-
-    @wraps(tool)
-    async def telling(*args: _P.args, **kwargs: _P.kwargs) -> CallToolResult:
-        try:
-            answer = await tool(*args, **kwargs)
-        except CoaiError as error:
-            raise ToolError(printable(str(error))) from error
-        if len(answer.text) > MOST_CHARACTERS:
-            left = len(answer.text) - MOST_CHARACTERS
-            answer.text = f"{answer.text[:MOST_CHARACTERS]}\n[{left} more characters]\n"
-        if not isinstance(answer, Changes):
-            # A diff has to stay as it is; anything else must not steer or mislead who reads it.
-            answer.text = printable(answer.text)
-        return CallToolResult(
-            content=[TextContent(text=answer.text)],
-            structured_content=answer.model_dump(mode="json"),
-        )
-
-    return telling

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.errors import CoaiError
+from coai_server.shared.client import Absent, connect
+from coai_server.shared.forwarding import forward
+from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +31,27 @@ def main(arguments: Sequence[str]) -> int:
         action="append",
         help="a folder that may be looked at, the working directory unless given; may come again",
     )
+    parser.add_argument(
+        "--alone",
+        action="store_true",
+        help="do not use the daemon (`coai daemon start`), even where one runs",
+    )
     options = parser.parse_args(arguments)
+    folders = [str(each) for each in options.root or [Path.cwd()]]
+    if not options.alone and all(os.path.isdir(each) for each in folders):  # noqa: PTH112 - pathlib does the same
+        connection = connect("mcp", folders)
+        if not isinstance(connection, Absent):
+            with connection:
+                return forward(connection)
+        if connection.why:
+            sys.stderr.write(printable(f"coai mcp works without the daemon: {connection.why}\n"))
+    return _alone(folders)
+
+
+def _alone(folders: list[str]) -> int:
+    """Serve in this process, which takes some seconds to begin."""
+    import asyncio  # noqa: PLC0415 (a forwarder needs none of it)
+
     try:
         from coai_server.mcp.app import serve  # noqa: PLC0415 (needs the extra)
     except ModuleNotFoundError as error:
@@ -36,12 +59,12 @@ def main(arguments: Sequence[str]) -> int:
             raise
         sys.stderr.write(MISSING)
         return 2
-    from coai_server.mcp.roots import Roots  # noqa: PLC0415 (as above)
+    from coai_agents.application.roots import Roots  # noqa: PLC0415 (as above)
 
     try:
-        asyncio.run(serve(Roots(options.root or [Path.cwd()])))
+        asyncio.run(serve(Roots([Path(each) for each in folders])))
     except CoaiError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(printable(f"{error}\n"))
         return 2
     except KeyboardInterrupt:
         return 130

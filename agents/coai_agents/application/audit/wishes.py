@@ -68,9 +68,12 @@ class Wishes:
         return replace(audited, analysis=analysis)
 
 
-def wishes_for(paths: Sequence[Path]) -> Wishes:
-    """Return what is wanted for files and folders."""
-    here = Path.cwd()
+def wishes_for(paths: Sequence[Path], directory: Path | None = None) -> Wishes:
+    """Return what is wanted for files and folders.
+
+    `directory` is where who asks works, this process's working directory unless given.
+    """
+    here = directory or Path.cwd()
     folders = [
         path if path.is_dir() else path.parent for path in (each.absolute() for each in paths)
     ]
@@ -79,7 +82,7 @@ def wishes_for(paths: Sequence[Path]) -> Wishes:
         return Wishes((str(own),)) if own.is_dir() else Wishes()
     from coai_routing.settings.loading import load  # noqa: PLC0415 (not where nothing is set)
 
-    loaded = load(workspace_roots=[here, *folders])
+    loaded = load(workspace_roots=[here, *folders], directory=here)
     places = rule_places(loaded.settings.static, folders)
     return Wishes(tuple(place for place in places if Path(place).exists()), loaded)
 

@@ -6,6 +6,7 @@ Without one the static checks decide, and a model is asked only about the place 
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -87,21 +88,31 @@ async def fix_findings(
     `recall` gives what solved such a problem before, which is tried first.
     """
     state = Fixing(source, source)
+    # A door that serves several at once goes on meanwhile.
+    wrong = await asyncio.to_thread(_fix_certain, state, target, recall)
+    named = bool(target.first or target.symbol)
+    if named and (wrong or not state.steps):
+        await _rewrite_named(state, target, wrong, asker, path)
+        wrong = await asyncio.to_thread(_wrong, state.after, target)
+    state.left = "\n".join(wrong)
+    gone = await asyncio.to_thread(_gone, source, state.after)
+    state.problem = gone[0] if len(gone) == 1 else None
+    return state
+
+
+def _fix_certain(state: Fixing, target: Target, recall: Recall) -> list[str]:
+    """Make the changes that need no model; return what is still wrong."""
     for _ in range(MOST_STEPS):
         step = next(_certain(state.after, target, recall), None)
         if step is None:
             break
         state.take(*step)
-    wrong = _wrong(state.after, target)
-    named = bool(target.first or target.symbol)
-    if named and (wrong or not state.steps):
-        await _rewrite_named(state, target, wrong, asker, path)
-        wrong = _wrong(state.after, target)
-    state.left = "\n".join(wrong)
-    known = _titles(state.after)
-    gone = [each for each in problems_in(source) if each.title not in known]
-    state.problem = gone[0] if len(gone) == 1 else None
-    return state
+    return _wrong(state.after, target)
+
+
+def _gone(before: Source, after: Source) -> list[Problem]:
+    known = _titles(after)
+    return [each for each in problems_in(before) if each.title not in known]
 
 
 def _certain(source: Source, target: Target, recall: Recall) -> Iterator[tuple[Candidate, Source]]:
@@ -168,8 +179,10 @@ async def _rewrite_named(
     try:
         async with aclosing(versions):
             async for candidate in versions:
-                changed = _checked(source, candidate)
-                if changed is not None and (not wrong or _fewer(source, changed.after, target)):
+                changed = await asyncio.to_thread(_checked, source, candidate)
+                if changed is not None and (
+                    not wrong or await asyncio.to_thread(_fewer, source, changed.after, target)
+                ):
                     state.take(candidate, changed.after)
                     return
                 refused += 1

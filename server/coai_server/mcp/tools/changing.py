@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Final
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+from mcp.server.mcpserver import Context  # noqa: TC002 - the SDK reads the annotations
 from pydantic import Field
 
 from coai_agents.analysis.run.survey import files_in
 from coai_agents.application.document import document
+from coai_agents.application.roots import PathError, Place
 from coai_agents.source import Edit, Span
 from coai_agents.specialists.documentation.agent import Documented
 from coai_agents.specialists.edits import change
@@ -21,32 +24,26 @@ from coai_agents.specialists.refactoring.agent import (
     summary,
 )
 from coai_agents.specialists.targets import TargetError, locate
-from coai_server.mcp.answers import Answer, Changes, changes_of, told
-from coai_server.mcp.roots import PathError, Place
-from coai_server.mcp.tools.looking import ModelWish  # noqa: TC001 - the SDK reads the annotations
+from coai_server.mcp.answers import Answer, Changes, changes_of
+from coai_server.mcp.tools.toolbox import ModelWish, Toolbox, going_on, told
 
 if TYPE_CHECKING:
-    from coai_agents.application.shared_models import Models
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.targets import Target
-    from coai_server.mcp.roots import Roots
 
 MOST_FILES: Final = 20
 """Files of a folder that are documented in one call."""
 
 
-@dataclass(frozen=True)
-class Changing:
+class Changing(Toolbox):
     """What could be changed in the roots."""
-
-    roots: Roots
-    models: Models
 
     @told
     async def fix(
         self,
-        what: Annotated[str, Field(description="PATH, PATH:LINE or PATH:SYMBOL.")],
         *,
+        ctx: Context[Any, Any],
+        what: Annotated[str, Field(description="PATH, PATH:LINE or PATH:SYMBOL.")],
         model: ModelWish = True,
     ) -> Changes:
         """Propose fixes of a file's findings and errors: by rules first, then by a model, checked.
@@ -56,8 +53,9 @@ class Changing:
         place, target = self.roots.target(what)
         source = self.roots.source(place)
         locate(source, target)
-        asker = await self.models.asker(place.root, wanted=model)
-        state = await fix_findings(source, target, asker, target.file)
+        async with going_on(ctx, "Looking for fixes."):
+            asker = await self.asker(place.root, wanted=model)
+            state = await fix_findings(source, target, asker, target.file)
         notes = [*state.notes, *(f"{each.title} ({each.by})." for each in state.steps)]
         notes += [f"Left: {each}" for each in state.left.splitlines()]
         if state.after.text == state.before.text:
@@ -68,10 +66,11 @@ class Changing:
     @told
     async def document(
         self,
+        *,
+        ctx: Context[Any, Any],
         what: Annotated[
             str, Field(description="A file or folder, or PATH:SYMBOL to document it once more.")
         ],
-        *,
         model: ModelWish = True,
     ) -> Changes:
         """Propose documentation comments for functions that have none, in the file's convention.
@@ -79,22 +78,23 @@ class Changing:
         Nothing is written.
         """
         place, target = self.roots.target(what)
-        asker = await self.models.asker(place.root, wanted=model)
-        if not place.path.is_dir():
-            diff, notes = await self._documented(place, target, asker)
-            return changes_of(diff, notes)
-        files = sorted(files_in([place.path]))
-        diffs: dict[str, str] = {}
-        notes: list[str] = []
-        for path in files[:MOST_FILES]:
-            try:
-                one = Place(place.root, path)
-                named = replace(target, file=one.name)
-                diff, more = await self._documented(one, named, asker)
-            except (PathError, TargetError) as error:
-                diff, more = {}, [str(error)]
-            diffs |= diff
-            notes += more
+        async with going_on(ctx, "Documenting."):
+            asker = await self.asker(place.root, wanted=model)
+            if not place.path.is_dir():
+                diff, notes = await self._documented(place, target, asker)
+                return changes_of(diff, notes)
+            files = sorted(await asyncio.to_thread(files_in, [place.path]))
+            diffs: dict[str, str] = {}
+            notes: list[str] = []
+            for path in files[:MOST_FILES]:
+                try:
+                    one = Place(place.root, path)
+                    named = replace(target, file=one.name)
+                    diff, more = await self._documented(one, named, asker)
+                except (PathError, TargetError) as error:
+                    diff, more = {}, [str(error)]
+                diffs |= diff
+                notes += more
         if len(files) > MOST_FILES:
             notes.append(f"Only the first {MOST_FILES} of {len(files)} files were looked at.")
         return changes_of(diffs, notes)
@@ -129,11 +129,12 @@ class Changing:
     @told
     async def refactor(
         self,
+        *,
+        ctx: Context[Any, Any],
         kind: Annotated[str, Field(description="The refactoring; `refactorings` lists them.")],
         what: Annotated[str, Field(description="PATH:LINE, PATH:LINE-LINE or PATH:SYMBOL.")],
         code: Annotated[str, Field(description="The code on those lines that is meant.")] = "",
         name: Annotated[str, Field(description="The name of what is made, or the new name.")] = "",
-        *,
         model: ModelWish = True,
     ) -> Changes:
         """Propose a refactoring whose meaning was checked to stay. Nothing is written."""
@@ -148,7 +149,8 @@ class Changing:
         request = Request(
             kind_named(kind), source, span, name=name, lines=not code, path=place.name
         )
-        asker = await self.models.asker(place.root, wanted=model and needs_model(request))
-        made = await make(request, asker)
+        async with going_on(ctx, "Refactoring."):
+            asker = await self.asker(place.root, wanted=model and needs_model(request))
+            made = await make(request, asker)
         notes = [f"{made.title} ({made.by}).", *filter(None, [made.note])]
         return changes_of({place.name: made.change.diff(place.name)}, notes)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from mcp.server.mcpserver import Context  # noqa: TC002 - the SDK reads the annotations
@@ -15,13 +14,15 @@ from coai_agents.analysis.run.survey import files_in
 from coai_agents.application.ask import about, ask, defining
 from coai_agents.application.audit.auditing import audit
 from coai_agents.application.audit.request import AuditRequest
+from coai_agents.application.audit.wishes import wishes_for
 from coai_agents.application.explain import architecture, explain
+from coai_agents.application.roots import PathError, Place
 from coai_agents.specialists.diagnosing.agent import diagnose
 from coai_agents.specialists.diagnosing.resolving import Workspace
 from coai_agents.specialists.targets import locate
 from coai_routing.errors import CoaiError
-from coai_server.mcp.answers import Audit, Finding, Statements, statements_of, told
-from coai_server.mcp.roots import PathError, Place, Roots
+from coai_server.mcp.answers import Audit, Finding, Statements, statements_of
+from coai_server.mcp.tools.toolbox import ModelWish, Toolbox, going_on, tell, told
 from coai_server.terminal import one_line
 
 if TYPE_CHECKING:
@@ -29,30 +30,24 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_agents.analysis.run.survey import Audited
+    from coai_agents.application.audit.auditing import AuditReport
     from coai_agents.application.audit.selection import Row
-    from coai_agents.application.shared_models import Models
     from coai_agents.source import Source
 
 MOST_FILES: Final = 2_000
 """Files of a root that are looked through for what a question names."""
+DEAF_SECONDS: Final = 5.0
+"""How long a client may take to read how far its audit is."""
 MOST_REPORTS: Final = 100
 """Notifications of progress of one audit."""
-
-ModelWish = Annotated[
-    bool, Field(description="Whether a model may be asked; false for facts alone.")
-]
 
 
 class NothingKnownError(CoaiError):
     """A text is nothing that can be explained."""
 
 
-@dataclass(frozen=True)
-class Looking:
+class Looking(Toolbox):
     """What is there in the roots."""
-
-    roots: Roots
-    models: Models
 
     @told
     async def audit(
@@ -85,21 +80,23 @@ class Looking:
             confidence=Confidence(confidence),
             diff=since,
         )
-        with _Watch(ctx) as watch:
-            report = await asyncio.to_thread(lambda: audit(request, watched=watch.watched))
+        here = self.roots.directory
+
+        def audited() -> AuditReport:
+            return audit(request, wishes_for(request.paths, here), watched=watch.watched)
+
+        async with self.shared.auditing:
+            with _Watch(ctx) as watch:
+                report = await asyncio.to_thread(audited)
         rows = report.rows[offset : offset + limit]
-        found = [_finding(row, place) for row in rows]
+        found = [found_in(row, place) for row in rows]
         notes = [*report.problems]
         for each in report.audited:
             notes += [f"{_relative(each.path, place)}: {note}" for note in each.analysis.notes]
         if more := len(report.rows) - offset - len(rows):
             notes.append(f"{more} more findings: ask with offset {offset + len(rows)}.")
         counted = f"{len(report.audited)} files, {len(report.rows)} findings\n"
-        lines = [
-            f"{one_line(each.path)}:{each.line}:{each.column}: {each.severity} {each.rule} "
-            f"({each.confidence} confidence): {one_line(each.message)}\n"
-            for each in found
-        ]
+        lines = [finding_line(each) for each in found]
         said = [f"Note: {one_line(note)}\n" for note in notes]
         return Audit(
             text="".join([counted, *lines, *said]),
@@ -112,6 +109,8 @@ class Looking:
     @told
     async def explain(
         self,
+        *,
+        ctx: Context[Any, Any],
         what: Annotated[
             str,
             Field(description="PATH, PATH:LINE, PATH:LINE-LINE or PATH:SYMBOL; empty for a trace."),
@@ -119,21 +118,21 @@ class Looking:
         trace: Annotated[
             str, Field(description="Instead: a traceback, or the output of a compiler or a test.")
         ] = "",
-        *,
         model: ModelWish = True,
     ) -> Statements:
         """Explain code and what was found in it, or why a program failed, with the lines to see."""
-        if not what:
-            return await self._diagnose(trace, model=model)
-        place, target = self.roots.target(what)
-        source = self.roots.source(place)
-        locate(source, target)
-        asker = await self.models.asker(place.root, wanted=model)
-        return statements_of(await explain(source, target, asker))
+        async with going_on(ctx, "Explaining."):
+            if not what:
+                return await self._diagnose(trace, model=model)
+            place, target = self.roots.target(what)
+            source = self.roots.source(place)
+            locate(source, target)
+            asker = await self.asker(place.root, wanted=model)
+            return statements_of(await explain(source, target, asker))
 
     async def _diagnose(self, trace: str, *, model: bool) -> Statements:
         root = self.roots.folders[0]
-        asker = await self.models.asker(root, wanted=model)
+        asker = await self.asker(root, wanted=model)
         report = await diagnose(trace, Workspace(root), asker)
         if report is None:
             raise NothingKnownError(
@@ -145,27 +144,31 @@ class Looking:
     @told
     async def ask(
         self,
+        *,
+        ctx: Context[Any, Any],
         question: str,
         path: Annotated[
             str, Field(description="PATH, PATH:LINE-LINE or PATH:SYMBOL it is about; else all.")
         ] = "",
-        *,
         model: ModelWish = True,
     ) -> Statements:
         """Answer a question about code: facts with their places, and a model's words, marked."""
-        if path:
-            place, target = self.roots.target(path)
-            concerned = [about(self.roots.source(place), target)]
-            root = place.root
-        else:
-            root = self.roots.folders[0]
-            concerned = await asyncio.to_thread(lambda: defining(question, self._sources(root)))
-        asker = await self.models.asker(root, wanted=model)
-        return statements_of(await ask(question, concerned, asker))
+        async with going_on(ctx, "Looking for an answer."):
+            if path:
+                place, target = self.roots.target(path)
+                source, root = self.roots.source(place), place.root
+                concerned = [await asyncio.to_thread(about, source, target)]
+            else:
+                root = self.roots.folders[0]
+                concerned = await asyncio.to_thread(lambda: defining(question, self._sources(root)))
+            asker = await self.asker(root, wanted=model)
+            return statements_of(await ask(question, concerned, asker))
 
     @told
     async def architecture(
         self,
+        *,
+        ctx: Context[Any, Any],
         path: Annotated[str, Field(description="A folder; the root unless given.")] = ".",
     ) -> Statements:
         """Show a folder's modules, import cycles, layers, hubs and hot spots; facts alone."""
@@ -177,7 +180,8 @@ class Looking:
             sources = [source for _, source in self._sources(place.root, place.path, None)]
             return statements_of(architecture(place.path, sources).report())
 
-        return await asyncio.to_thread(seen)
+        async with going_on(ctx, "Reading the folder."):
+            return await asyncio.to_thread(seen)
 
     def _sources(
         self, root: Path, folder: Path | None = None, most: int | None = MOST_FILES
@@ -198,6 +202,7 @@ class _Watch:
         self._ctx = ctx
         self._loop = asyncio.get_running_loop()
         self._left = threading.Event()
+        self._deaf = False
 
     def __enter__(self) -> Self:
         return self
@@ -212,16 +217,36 @@ class _Watch:
             if self._left.is_set():
                 return
             if count % step == 0 or count == total:
-                told = self._ctx.report_progress(count, total, f"{count} of {total} files")
-                asyncio.run_coroutine_threadsafe(told, self._loop).result()
+                self._tell(count, total)
             yield each
 
+    def _tell(self, count: int, total: int) -> None:
+        if self._deaf:
+            return
+        telling = tell(self._ctx, count, total, f"{count} of {total} files")
+        told = asyncio.run_coroutine_threadsafe(telling, self._loop)
+        try:
+            told.result(DEAF_SECONDS)
+        except TimeoutError:
+            # It reads nothing. Others wait for this audit, so it goes on without telling.
+            self._deaf = True
+            told.cancel()
 
-def _finding(row: Row, place: Place) -> Finding:
+
+def found_in(row: Row, place: Place) -> Finding:
+    """Return a finding, its path relative to the root."""
     known = row.as_json()
     path = row.source.path
     name = known["path"] if path is None else _relative(path, place)
     return Finding.model_validate({**known, "path": name})
+
+
+def finding_line(each: Finding) -> str:
+    """Return a finding as a line of text."""
+    return (
+        f"{one_line(each.path)}:{each.line}:{each.column}: {each.severity} {each.rule} "
+        f"({each.confidence} confidence): {one_line(each.message)}\n"
+    )
 
 
 def _relative(path: Path, place: Place) -> str:

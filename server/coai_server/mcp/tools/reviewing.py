@@ -3,38 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
+from mcp.server.mcpserver import Context  # noqa: TC002 - the SDK reads the annotations
 from pydantic import Field
 
 from coai_agents.application.review import changed_since, root_of, written
 from coai_agents.specialists.reviewing.agent import facts, review
 from coai_agents.specialists.reviewing.comments import report_of
-from coai_server.mcp.answers import Comment, Review, told
-from coai_server.mcp.tools.looking import ModelWish  # noqa: TC001 - the SDK reads the annotations
-
-if TYPE_CHECKING:
-    from coai_agents.application.shared_models import Models
-    from coai_server.mcp.roots import Roots
+from coai_server.mcp.answers import Comment, Review
+from coai_server.mcp.tools.toolbox import ModelWish, Toolbox, going_on, told
 
 
-@dataclass(frozen=True)
-class Reviewing:
+class Reviewing(Toolbox):
     """What can be said of changes in the roots."""
-
-    roots: Roots
-    models: Models
 
     @told
     async def review(
         self,
+        *,
+        ctx: Context[Any, Any],
         path: Annotated[str, Field(description="A file or folder; the root unless given.")] = ".",
         since: Annotated[str, Field(description="The git revision to compare with.")] = "HEAD",
         diff: Annotated[
             str, Field(description="Instead: a unified diff, its names relative to `path`.")
         ] = "",
-        *,
         model: ModelWish = True,
     ) -> Review:
         """Review a change: the working tree's since a revision, or a given diff.
@@ -44,12 +38,13 @@ class Reviewing:
         """
         place = self.roots.place(path)
         folder = root_of(place.path)
-        changes = await asyncio.to_thread(
-            lambda: written(diff, folder) if diff else changed_since(place.path, since)
-        )
-        named = replace(changes, folder=folder.relative_to(place.root).as_posix())
-        asker = await self.models.asker(place.root, wanted=model and bool(changes.files))
-        found = await review(named, asker) if model else facts(named)
+        async with going_on(ctx, "Reviewing."):
+            changes = await asyncio.to_thread(
+                lambda: written(diff, folder) if diff else changed_since(place.path, since)
+            )
+            named = replace(changes, folder=folder.relative_to(place.root).as_posix())
+            asker = await self.asker(place.root, wanted=model and bool(changes.files))
+            found = await review(named, asker) if model else await asyncio.to_thread(facts, named)
         text = report_of(found.comments, found.notes).as_text()
         return Review(
             text=text if found.comments else f"No comments.\n{text}",

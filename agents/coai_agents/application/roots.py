@@ -41,10 +41,14 @@ class Place(NamedTuple):
 
 
 class Roots:
-    """The folders that were named when the process was started."""
+    """The folders that a client named when it began."""
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        """Take folders; raises `PathError` for what is none."""
+    def __init__(self, folders: Sequence[Path], directory: Path | None = None) -> None:
+        """Take folders; raises `PathError` for what is none.
+
+        `directory` is the client's working directory, this process's unless given.
+        """
+        self.directory = directory or Path.cwd()
         self.folders = tuple(Path(os.path.realpath(each)) for each in folders)
         for each in self.folders:
             if not each.is_dir():
@@ -63,7 +67,7 @@ class Roots:
         if root is None:
             raise PathError(
                 f"{written} is outside of the folders that may be looked at.",
-                remedy="`coai mcp --root DIR` names another.",
+                remedy="`--root DIR` names another when it is started.",
             )
         if not real.exists():
             raise PathError(f"{written} is not there.")
