@@ -150,7 +150,7 @@ def test_on_the_lowest_floor_no_name_is_given_twice() -> None:
     assert {name: n for name, n in (classes + files).items() if n > 1} == {}
 
 
-DOORS = ("coai_server.cli", "coai_server.lsp", "coai_server.mcp")
+DOORS = ("coai_server.acp", "coai_server.cli", "coai_server.lsp", "coai_server.mcp")
 
 VALUES = {
     "coai_agents.source",
@@ -175,6 +175,13 @@ PAST_THE_LAYER = {
     # Runs have an interface of their own: a door opens an engine, watches it and closes it.
     "coai_server.cli.runs": ("coai_agents.workflows",),
     "coai_server.mcp.tools.running": ("coai_agents.workflows",),
+    "coai_server.mcp.server": ("coai_agents.workflows.definition",),
+    # A session's files are as its editor has them, saved or not: specialists are asked about those.
+    "coai_server.acp": (
+        "coai_agents.analysis.run.survey",
+        "coai_agents.specialists",
+        "coai_agents.workflows",
+    ),
     # The demo makes exercises of the user's own code, which no other door does.
     "coai_server.cli.demo.exercise": ("coai_agents.syntax",),
     # One tree for all that a hover says; errors and process of the worker that `Analyses` owns.

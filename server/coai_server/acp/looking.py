@@ -14,16 +14,15 @@ from coai_agents.application.ask import about, ask, defining
 from coai_agents.application.audit.auditing import audit
 from coai_agents.application.audit.request import AuditRequest
 from coai_agents.application.explain import architecture as architecture_of
+from coai_agents.application.explain import diagnose
 from coai_agents.application.explain import explain as explained
 from coai_agents.application.review import changed_since
+from coai_agents.application.specialists.perf import slow
 from coai_agents.specialists.answers import Origin, Place, Report, Section, Statement
 from coai_agents.specialists.choosing.team import ask_team
 from coai_agents.specialists.choosing.tree import Aspect, choose
-from coai_agents.specialists.diagnosing.agent import diagnose
 from coai_agents.specialists.diagnosing.findings import findings_at
 from coai_agents.specialists.diagnosing.reading import read_output
-from coai_agents.specialists.diagnosing.resolving import Workspace
-from coai_agents.specialists.performance.agent import report as costs
 from coai_agents.specialists.reviewing import agent as reviewing
 from coai_agents.specialists.reviewing.comments import report_of
 from coai_agents.specialists.targets import Target, locate
@@ -104,7 +103,7 @@ async def explain(turn: Turn) -> Report:
     """Explain places, or a program's failure where its trace was pasted."""
     if not turn.asked.targets or read_output(turn.asked.words):
         async with turn.editor.tool("Read the failure", "think"):
-            report = await diagnose(turn.asked.words, Workspace(turn.files.folder), turn.asker)
+            report = await diagnose(turn.asked.words, turn.files.folder, turn.asker)
         if report is not None:
             return report
     return await turn.of_each(
@@ -169,7 +168,7 @@ async def performance(turn: Turn) -> Report:
     """Tell what is slow by its shape in the files that are meant."""
 
     async def told_of(source: Source, target: Target) -> Report:
-        return await asyncio.to_thread(costs, source, target.file, None)
+        return await asyncio.to_thread(slow, source, target.file)
 
     report = await turn.of_each(told_of, NAME_A_FILE)
     return (

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 
-from coai_agents.analysis.rules.rule_pages import languages_of, rule_page
 from coai_agents.analysis.rules.rules import catalogue, own_concepts
 from coai_agents.application.audit.auditing import audit
 from coai_agents.application.audit.request import AuditRequest
+from coai_agents.application.audit.rule_list import languages_of, rule_page
 from coai_agents.application.audit.wishes import wishes_for
 from coai_agents.application.roots import PathError
 from coai_agents.workflows.errors import RunNotFoundError, WorkflowError

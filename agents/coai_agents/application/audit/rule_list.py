@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from coai_agents.analysis.dataflow.lowering import LANGUAGES
 from coai_agents.analysis.rules import rules, user_rules
-from coai_agents.analysis.rules.rule_pages import BY_CODE, rule_page
+from coai_agents.analysis.rules.rule_pages import BY_CODE, languages_of, rule_page
 from coai_agents.analysis.rules.rules import WEAKNESS, catalogue, load, own_concepts
 from coai_agents.application.analyse import analyse
 from coai_agents.source import Source
@@ -15,7 +15,16 @@ from coai_agents.source import Source
 if TYPE_CHECKING:
     from coai_agents.analysis.rules.rules import Concept
 
-__all__ = ["WEAKNESS", "Tally", "built_in", "everything", "is_known", "rule_page", "try_examples"]
+__all__ = [
+    "WEAKNESS",
+    "Tally",
+    "built_in",
+    "everything",
+    "is_known",
+    "languages_of",
+    "rule_page",
+    "try_examples",
+]
 
 
 @dataclass(frozen=True, slots=True)
