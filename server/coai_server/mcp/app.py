@@ -18,7 +18,7 @@ from coai_server.mcp.tools.running import Running
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coai_server.mcp.roots import Roots
+    from coai_agents.application.roots import Roots
 
 INSTRUCTIONS: Final = (
     "COAI looks at code on this machine. Facts come from static analysis and the code itself; a "

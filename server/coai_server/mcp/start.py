@@ -36,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
             raise
         sys.stderr.write(MISSING)
         return 2
-    from coai_server.mcp.roots import Roots  # noqa: PLC0415 (as above)
+    from coai_agents.application.roots import Roots  # noqa: PLC0415 (as above)
 
     try:
         asyncio.run(serve(Roots(options.root or [Path.cwd()])))

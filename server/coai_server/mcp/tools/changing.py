@@ -9,6 +9,7 @@ from pydantic import Field
 
 from coai_agents.analysis.run.survey import files_in
 from coai_agents.application.document import document
+from coai_agents.application.roots import PathError, Place
 from coai_agents.source import Edit, Span
 from coai_agents.specialists.documentation.agent import Documented
 from coai_agents.specialists.edits import change
@@ -22,14 +23,13 @@ from coai_agents.specialists.refactoring.agent import (
 )
 from coai_agents.specialists.targets import TargetError, locate
 from coai_server.mcp.answers import Answer, Changes, changes_of, told
-from coai_server.mcp.roots import PathError, Place
 from coai_server.mcp.tools.looking import ModelWish  # noqa: TC001 - the SDK reads the annotations
 
 if TYPE_CHECKING:
+    from coai_agents.application.roots import Roots
     from coai_agents.application.shared_models import Models
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.targets import Target
-    from coai_server.mcp.roots import Roots
 
 MOST_FILES: Final = 20
 """Files of a folder that are documented in one call."""

@@ -16,12 +16,12 @@ from coai_agents.application.ask import about, ask, defining
 from coai_agents.application.audit.auditing import audit
 from coai_agents.application.audit.request import AuditRequest
 from coai_agents.application.explain import architecture, explain
+from coai_agents.application.roots import PathError, Place, Roots
 from coai_agents.specialists.diagnosing.agent import diagnose
 from coai_agents.specialists.diagnosing.resolving import Workspace
 from coai_agents.specialists.targets import locate
 from coai_routing.errors import CoaiError
 from coai_server.mcp.answers import Audit, Finding, Statements, statements_of, told
-from coai_server.mcp.roots import PathError, Place, Roots
 from coai_server.terminal import one_line
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from coai_server.mcp.answers import Comment, Review, told
 from coai_server.mcp.tools.looking import ModelWish  # noqa: TC001 - the SDK reads the annotations
 
 if TYPE_CHECKING:
+    from coai_agents.application.roots import Roots
     from coai_agents.application.shared_models import Models
-    from coai_server.mcp.roots import Roots
 
 
 @dataclass(frozen=True)

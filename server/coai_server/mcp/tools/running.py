@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from coai_agents.application.roots import Roots
     from coai_agents.application.shared_models import Models
     from coai_agents.workflows.definition.schema import Plan
     from coai_agents.workflows.journal.records import Event
-    from coai_server.mcp.roots import Roots
 
 
 @dataclass(frozen=True)

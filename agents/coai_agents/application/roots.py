@@ -63,7 +63,7 @@ class Roots:
         if root is None:
             raise PathError(
                 f"{written} is outside of the folders that may be looked at.",
-                remedy="`coai mcp --root DIR` names another.",
+                remedy="`--root DIR` names another when it is started.",
             )
         if not real.exists():
             raise PathError(f"{written} is not there.")
