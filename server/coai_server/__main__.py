@@ -36,6 +36,10 @@ def main() -> int:
         from coai_server.mcp import start as mcp  # noqa: PLC0415 (as above)
 
         return mcp.main(arguments[1:])
+    if arguments[:1] == ["http"]:
+        from coai_server.http import start as http  # noqa: PLC0415 (as above)
+
+        return http.main(arguments[1:])
     if arguments[:1] == ["audit"]:
         from coai_server.cli.audit import alone  # noqa: PLC0415 (as above)
 
@@ -43,11 +47,13 @@ def main() -> int:
     from coai_server import serve  # noqa: PLC0415 (as above)
     from coai_server.acp import start as acp  # noqa: PLC0415 (as above)
     from coai_server.cli import app  # noqa: PLC0415 (as above)
+    from coai_server.http import start as http  # noqa: PLC0415 (as above)
     from coai_server.mcp import start as mcp  # noqa: PLC0415 (as above)
 
     app.add_server("serve", serve.SUMMARY, serve.main)
     app.add_server("mcp", mcp.SUMMARY, mcp.main)
     app.add_server("acp", acp.SUMMARY, acp.main)
+    app.add_server("http", http.SUMMARY, http.main)
     return app.main(arguments)
 
 

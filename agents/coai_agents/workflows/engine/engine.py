@@ -19,7 +19,7 @@ from coai_agents.workflows.journal.records import Event
 from coai_routing.background import Background
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from coai_agents.workflows.definition.schema import Plan
     from coai_agents.workflows.definition.types import Json
@@ -102,9 +102,14 @@ class Engine:
         *,
         facts: Mapping[str, Json] | None = None,
         tell: Tell = _nobody,
+        begun: Callable[[str], None] = _nobody,
     ) -> Outcome:
-        """Begin a run of a plan that was checked, and carry it out as far as it goes."""
+        """Begin a run of a plan that was checked, and carry it out as far as it goes.
+
+        `begun` is told its name as soon as it is in the journal.
+        """
         lease = await self.journal.create(plan.name, plan.as_json(), given, facts=facts)
+        begun(lease.run)
         beginning = _Beginning(lease, plan.as_json(), given, Replay(), facts or {})
         return await self._carried(beginning, tell)
 

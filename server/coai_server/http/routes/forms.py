@@ -1,0 +1,22 @@
+"""What the forms of our own routes have in common."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+
+class Asked(BaseModel):
+    """What is asked for; what is not known is refused, and nothing is made fit."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+def _sayable(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Refuse what is no text in any encoding: halves of surrogate pairs."""
+    json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
+Given = Annotated[Any, AfterValidator(_sayable)]
+"""JSON, of the type that an ensemble takes."""
