@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from fastapi import Depends
 from fastapi.security import HTTPBearer
-from starlette.requests import HTTPConnection  # noqa: TC002 - FastAPI reads the annotations
+from starlette.requests import HTTPConnection, Request  # noqa: TC002 - FastAPI reads the annotations
 
 from coai_server.http.problems import RefusedError
 from coai_server.http.security.principals import Principal, Role
@@ -44,6 +44,19 @@ def needs(role: Role) -> Callable[..., Awaitable[Caller]]:
         return called(connection, role)
 
     return caller
+
+
+async def only_known(request: Request) -> None:
+    """Refuse a query that says what the operation does not know, as bodies are refused."""
+    known = {each.alias for each in request.scope["route"].dependant.query_params}
+    for name in request.query_params:
+        if name not in known:
+            raise RefusedError(
+                422,
+                "invalid_request",
+                f"query.{name}: it is not known here.",
+                remedy="Read /openapi.json for what is expected.",
+            )
 
 
 def called(connection: HTTPConnection, role: Role) -> Caller:

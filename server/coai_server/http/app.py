@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI
 
 from coai_server.http import problems
+from coai_server.http.page import page
 from coai_server.http.routes import about, code, proxy, runs, sockets
 from coai_server.http.security.access_log import AccessLog, access_file
 from coai_server.http.security.doorkeeper import Doorkeeper
@@ -37,6 +38,7 @@ def application() -> FastAPI:
     for each in (about.health, about.router, proxy.router, code.router, runs.router):
         app.include_router(each)
     app.include_router(sockets.router)
+    app.include_router(page.router)
     return app
 
 

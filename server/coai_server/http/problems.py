@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from coai_agents.application.roots import OutsideError, PathError
 from coai_agents.specialists.targets import TargetError
@@ -80,6 +81,7 @@ _STATUSES: Final[tuple[tuple[type[CoaiError], int, str], ...]] = (
 )
 """The first that fits counts."""
 
+METHOD_NOT_ALLOWED: Final = 405
 _HTTP: Final = {
     400: ("bad_request", "Read /openapi.json for what is expected."),
     404: ("no_such_route", "/openapi.json lists what there is."),
@@ -103,6 +105,18 @@ DOCUMENTED: Final[dict[int | str, dict[str, Any]]] = {
     }.items()
 }
 """What every operation may answer besides what it is for."""
+
+
+def _methods(request: Request) -> str:
+    """Return the methods that a path takes by the document; a route knows its own alone."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    found = {
+        method.upper()
+        for path, operations in paths.items()
+        if compile_path(path)[0].match(request.url.path)
+        for method in operations
+    }
+    return ", ".join(sorted(found))
 
 
 def answer(status: int, problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
@@ -149,11 +163,14 @@ def install(app: FastAPI) -> None:
         )
         return answer(422, said)
 
-    async def refused(_: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        if error.status_code == METHOD_NOT_ALLOWED and (known := _methods(request)):
+            headers["allow"] = known
         kind, remedy = _HTTP.get(error.status_code, ("refused", ""))
         said = Problem(type=kind, message=f"{error.detail}.", remedy=remedy)
-        return answer(error.status_code, said, error.headers)
+        return answer(error.status_code, said, headers)
 
     async def defect(_: Request, error: Exception) -> Response:
         logger.error("A request could not be answered.", exc_info=error)

@@ -118,9 +118,15 @@ def _serve(options: argparse.Namespace) -> int:
 
         sys.stdout.write(json.dumps(openapi(), indent=2) + "\n")
         return 0
-    from coai_server.http.config import Config, checked  # noqa: PLC0415 (needs the extra)
+    from coai_routing.settings.loading import load  # noqa: PLC0415 (not for `--help`)
+    from coai_server.http.config import Config, OAuth, checked  # noqa: PLC0415 (as above)
     from coai_server.http.serving import quiet_logs, serve  # noqa: PLC0415 (as above)
 
+    # The user's own settings: no folder that is looked at says whose tokens count.
+    wanted = load().own.settings.http
+    oauth = None
+    if wanted.oauth_issuer is not None:
+        oauth = OAuth(wanted.oauth_issuer, wanted.oauth_audience)
     config = checked(
         Config(
             roots=tuple(options.root or [Path.cwd()]),
@@ -132,6 +138,7 @@ def _serve(options: argparse.Namespace) -> int:
             key=options.tls_key,
             proxy=options.behind_proxy,
             requests_per_minute=options.rate,
+            oauth=oauth,
         )
     )
     quiet_logs()

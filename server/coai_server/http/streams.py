@@ -27,6 +27,28 @@ of one connection for so long."""
 _HEADERS: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 
+DOCUMENTED_STREAM: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Server-sent events.",
+        "content": {
+            "text/event-stream": {
+                "schema": {
+                    "type": "object",
+                    "description": "One event; `data` is JSON.",
+                    "properties": {
+                        "event": {"type": "string"},
+                        "id": {"type": "string"},
+                        "data": {"type": "string"},
+                    },
+                    "required": ["data"],
+                }
+            }
+        },
+    }
+}
+"""What an operation that streams answers; each event is of that form."""
+
+
 def event(said: object, *, name: str = "", number: int | None = None) -> str:
     """Return one event. JSON without line ends, so nothing that is said begins another one."""
     lines = [f"event: {name}\n"] if name else []

@@ -25,6 +25,12 @@ def door(llama_server: LlamaServer, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="session")
+def own_token(door: Door) -> str:
+    """Return the user's own token."""
+    return door.token()
+
+
+@pytest.fixture(scope="session")
 def own(door: Door) -> Iterator[httpx.Client]:
     """Give a client that shows the user's own token."""
     with door.client() as client:

@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import httpx
 
@@ -47,13 +48,13 @@ nodes:
   - kind: tool
     name: seen
     tool: files
-    given: {path: "'.'"}
+    given: {below: "'.'"}
     depends_on: [first]
 """
 MANY: Final = """\
 name: many
 description: Many small steps. The input is a list of paths.
-input: "[text]"
+input: [text]
 nodes:
   - kind: tool
     name: each
@@ -72,6 +73,7 @@ class Door:
     url: str = ""
     process: subprocess.Popen[str] | None = None
     said: list[str] = field(default_factory=list[str])
+    reading: threading.Thread = field(default_factory=threading.Thread)
 
     @property
     def command(self) -> list[str]:
@@ -91,14 +93,20 @@ class Door:
             self.said.append(line)
             assert line, f"it did not start: {self.said}"
         self.url = line.split()[-1]
+        # What it says is read, so that it never waits for somebody to read it.
+        self.reading = threading.Thread(target=self._read, args=(self.process.stderr,), daemon=True)
+        self.reading.start()
+
+    def _read(self, stream: IO[str]) -> None:
+        with stream:
+            self.said.extend(stream)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """End it; return its exit code."""
         assert self.process is not None
         self.process.send_signal(how)
         code = self.process.wait(PATIENCE)
-        assert self.process.stderr is not None
-        self.process.stderr.close()
+        self.reading.join()
         self.process = None
         return code
 

@@ -4,21 +4,25 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from coai_agents.workflows.definition.types import read_type
 from coai_agents.workflows.errors import WorkflowError
 from coai_routing.privacy import departures
 from coai_routing.records import spending
-from coai_server.http.access import Admin, Viewer
+from coai_server.http.access import Admin, Viewer, only_known
 from coai_server.http.problems import DOCUMENTED, Problem, RefusedError, answer
 from coai_server.http.runs.running import library_of
 from coai_server.http.security.access_log import read_accesses
 from coai_server.http.security.principals import OWN_TENANT
 
-router = APIRouter(tags=["About"], responses=DOCUMENTED)
-health = APIRouter(tags=["Health"])
+router = APIRouter(tags=["About"], responses=DOCUMENTED, dependencies=[Depends(only_known)])
+health = APIRouter(
+    tags=["Health"],
+    responses={status: DOCUMENTED[status] for status in (400, 403, 422)},
+    dependencies=[Depends(only_known)],
+)
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any, Final, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from coai_agents.analysis.findings.findings import Confidence, Severity
@@ -26,11 +26,13 @@ from coai_agents.specialists.targets import TargetError, locate
 from coai_routing.registry.capabilities import Objective
 from coai_routing.request import Capability
 from coai_routing.wiring.explaining import explain_route
-from coai_server.http.access import Runner, Viewer
+from coai_server.http.access import Runner, Viewer, only_known
 from coai_server.http.problems import DOCUMENTED
-from coai_server.http.routes.forms import Asked
+from coai_server.http.routes.forms import Asked, Whole
 
-router = APIRouter(prefix="/v1", tags=["Code"], responses=DOCUMENTED)
+router = APIRouter(
+    prefix="/v1", tags=["Code"], responses=DOCUMENTED, dependencies=[Depends(only_known)]
+)
 
 MOST_TEXT: Final = 2_000_000
 
@@ -42,8 +44,8 @@ class AuditAsked(Asked):
     level: Literal["error", "warning", "information", "hint"] = "warning"
     confidence: Literal["low", "medium", "high"] = "low"
     since: str = Field(default="", description="A git revision: only lines changed since count.")
-    offset: int = Field(default=0, ge=0, le=1_000_000)
-    limit: int = Field(default=100, ge=1, le=1_000)
+    offset: Whole = Field(default=0, ge=0, le=1_000_000)
+    limit: Whole = Field(default=100, ge=1, le=1_000)
 
 
 class Finding(BaseModel):
@@ -181,8 +183,8 @@ class CompletionAsked(Asked):
     """A place in a file, and its text if that is not what is on the disk."""
 
     path: str
-    line: int = Field(ge=1, le=10_000_000)
-    column: int = Field(ge=1, le=10_000_000, description="In characters.")
+    line: Whole = Field(ge=1, le=10_000_000)
+    column: Whole = Field(ge=1, le=10_000_000, description="In characters.")
     text: str | None = Field(default=None, max_length=MOST_TEXT)
 
 

@@ -3,13 +3,22 @@
 import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 
 class Asked(BaseModel):
     """What is asked for; what is not known is refused, and nothing is made fit."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Return 1.0 as 1: JSON has one kind of numbers."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""A whole number, however it is written."""
 
 
 def _sayable(value: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from coai_agents.application.shared_models import SECONDS
 from coai_routing.errors import CoaiError
@@ -24,7 +24,7 @@ from coai_routing.registry.complexity import complexity as score_of
 from coai_routing.request import Capability, Message, ModelReply, ModelRequest
 from coai_routing.router.router import Attributed, Router
 from coai_routing.wiring.configured_routing import registry
-from coai_server.http.access import Caller, Runner, Viewer
+from coai_server.http.access import Caller, Runner, Viewer, only_known
 from coai_server.http.problems import DOCUMENTED, RefusedError, problem_of
 from coai_server.http.routes.proxy_forms import (
     ANY_MODEL,
@@ -42,17 +42,18 @@ from coai_server.http.routes.proxy_forms import (
     finish_of,
     usage_of,
 )
-from coai_server.http.streams import EventStream, event
+from coai_server.http.streams import DOCUMENTED_STREAM, EventStream, event
 from coai_server.terminal import one_line
 
 MOST_HEADER: Final = 400
 """Characters of a reason in a header."""
 
-router = APIRouter(prefix="/v1", tags=["OpenAI-compatible"], responses=DOCUMENTED)
-
-_STREAMS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
-}
+router = APIRouter(
+    prefix="/v1",
+    tags=["OpenAI-compatible"],
+    responses=DOCUMENTED,
+    dependencies=[Depends(only_known)],
+)
 
 
 @cache
@@ -69,7 +70,7 @@ async def models(caller: Viewer) -> ModelList:
     return ModelList(data=[ModelRow(id=name) for name in names])
 
 
-@router.post("/chat/completions", response_model=ChatAnswer, responses=_STREAMS)
+@router.post("/chat/completions", response_model=ChatAnswer, responses=DOCUMENTED_STREAM)
 async def chat(asked: ChatRequest, request: Request, response: Response, caller: Runner) -> Any:  # noqa: ANN401 - a value or a stream
     """Go on with a conversation, by the best model that may see it."""
     messages = tuple(each.message() for each in asked.messages)
@@ -104,7 +105,7 @@ async def chat(asked: ChatRequest, request: Request, response: Response, caller:
     )
 
 
-@router.post("/completions", response_model=TextAnswer, responses=_STREAMS)
+@router.post("/completions", response_model=TextAnswer, responses=DOCUMENTED_STREAM)
 async def complete(
     asked: CompletionRequest, request: Request, response: Response, caller: Runner
 ) -> Any:  # noqa: ANN401 - a value or a stream

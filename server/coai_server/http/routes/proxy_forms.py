@@ -3,11 +3,12 @@
 https://platform.openai.com/docs/api-reference
 """
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from coai_routing.request import Message, ModelReply
+from coai_server.http.routes.forms import Whole
 
 MOST_TOKENS: Final = 32_768
 CHAT_TOKENS: Final = 1_024
@@ -15,6 +16,9 @@ COMPLETION_TOKENS: Final = 128
 """What is written at most where nothing is said of it."""
 ANY_MODEL: Final = ("auto", "coai")
 """The names that leave it to the router which model answers."""
+
+
+Limit = Annotated[Whole, Field(ge=1, le=MOST_TOKENS)]
 
 
 class _Asked(BaseModel):
@@ -92,8 +96,8 @@ class ChatRequest(_Wishes):
     """A conversation to go on with."""
 
     messages: list[ChatMessage] = Field(min_length=1)
-    max_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
-    max_completion_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    max_tokens: Limit | None = None
+    max_completion_tokens: Limit | None = None
     response_format: ResponseFormat | None = None
     tools: list[Any] | None = Field(
         default=None, max_length=0, description="Tools of the client's are not called here."
@@ -107,7 +111,7 @@ class CompletionRequest(_Wishes):
     suffix: str | None = Field(
         default=None, description="What stands after the hole; the answer is what fills it."
     )
-    max_tokens: int | None = Field(default=None, ge=1, le=MOST_TOKENS)
+    max_tokens: Limit | None = None
 
 
 class PromptDetails(BaseModel):

@@ -2,33 +2,31 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from coai_agents.workflows.definition.types import Json
 from coai_agents.workflows.reports.report import report_of
 from coai_routing.errors import CoaiError
-from coai_server.http.access import Caller, Runner, Viewer
+from coai_server.http.access import Caller, Runner, Viewer, only_known
 from coai_server.http.problems import DOCUMENTED, RefusedError, problem_of
-from coai_server.http.routes.forms import Asked, Given
-from coai_server.http.streams import HEARTBEAT, EventStream, event
+from coai_server.http.routes.forms import Asked, Given, Whole
+from coai_server.http.streams import DOCUMENTED_STREAM, HEARTBEAT, EventStream, event
 
-router = APIRouter(prefix="/v1", tags=["Runs"], responses=DOCUMENTED)
+router = APIRouter(
+    prefix="/v1", tags=["Runs"], responses=DOCUMENTED, dependencies=[Depends(only_known)]
+)
 
 MOST_INPUTS: Final = 200
 """Of a batch."""
 MOST_AT_ONCE: Final = 16
 _LAST: Final = 2**31
-_STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "Server-sent events.",
-        "content": {"text/event-stream": {"schema": {"type": "string"}}},
-    }
-}
+_NUMBER: Final = re.compile("[0-9]{1,9}")
 
 
 class RunAsked(Asked):
@@ -116,22 +114,21 @@ async def shown(run: str, caller: Viewer) -> RunReport:
     return RunReport.model_validate(report_of(story).as_json())
 
 
-@router.get("/runs/{run}/events", response_class=Response, responses=_STREAM)
+@router.get("/runs/{run}/events", response_class=Response, responses=DOCUMENTED_STREAM)
 async def events(
     run: str,
     caller: Viewer,
     after: Annotated[int, Query(ge=-1, le=_LAST, description="Begin after this event.")] = -1,
     last_event_id: Annotated[
-        str | None,
-        Header(pattern=r"^[0-9]{1,9}$", description="Sent by clients that come again."),
-    ] = None,
+        str, Header(description="Sent by clients that come again; what is no number is none.")
+    ] = "",
 ) -> Response:
     """Stream what happens in a run, from its first event or after one that was seen.
 
     It ends when nothing more comes by itself: the run has ended, was paused, or waits for an
     answer. Whoever comes again then, having seen all of a run that has ended, gets 204.
     """
-    seen = after if last_event_id is None else int(last_event_id)
+    seen = int(last_event_id) if _NUMBER.fullmatch(last_event_id) else after
     row, last = await caller.tenant.runs.row(run, caller.roots.folders)
     if row.state in ("done", "failed", "cancelled") and seen >= last:
         return Response(status_code=204)
@@ -244,10 +241,10 @@ class BatchAsked(Asked):
     inputs: list[Given] = Field(min_length=1, max_length=MOST_INPUTS)
     folder: str = "."
     model: bool = True
-    at_once: int = Field(default=4, ge=1, le=MOST_AT_ONCE)
+    at_once: Whole = Field(default=4, ge=1, le=MOST_AT_ONCE)
 
 
-@router.post("/batch", response_class=Response, responses=_STREAM)
+@router.post("/batch", response_class=Response, responses=DOCUMENTED_STREAM)
 async def batch(asked: BatchAsked, caller: Runner) -> Response:
     """Run an ensemble over many inputs; each result is sent as it comes.
 

@@ -64,7 +64,7 @@ async def socket(websocket: WebSocket, run: str, after: int = -1) -> None:
         await websocket.close()
     except CoaiError as error:
         with contextlib.suppress(RuntimeError, WebSocketDisconnect):
-            await _send(websocket, {"type": "error", **problem_of(error)[1].model_dump()})
+            await _send(websocket, _error(error))
             await websocket.close(POLICY)
     except (WebSocketDisconnect, TimeoutError):
         pass  # it has gone, or does not read
@@ -83,8 +83,7 @@ async def _first_message(websocket: WebSocket) -> Principal:
             "The first message names nobody.",
             remedy='Send {"type": "auth", "token": TOKEN} first.',
         )
-    address = str(websocket.state.address)
-    return await websocket.app.state.services.doorkeeper.by_token(said.token, address)
+    return await websocket.app.state.services.doorkeeper.by_token(said.token)
 
 
 async def _received(websocket: WebSocket) -> Said:
@@ -139,7 +138,7 @@ async def _hear(websocket: WebSocket, caller: Caller, run: str) -> None:
             caller.services.doorkeeper.counted(caller.principal)
             await _done(caller, run, said)
         except CoaiError as error:
-            await _send(websocket, {"type": "error", **problem_of(error)[1].model_dump()})
+            await _send(websocket, _error(error))
 
 
 async def _done(caller: Caller, run: str, said: Said) -> None:
@@ -153,6 +152,13 @@ async def _done(caller: Caller, run: str, said: Said) -> None:
             await runs.resume(run)
         case "auth":
             pass  # who it is, is known
+
+
+def _error(error: CoaiError) -> dict[str, Any]:
+    """Return an error as a message; its own type is its `code`."""
+    _, problem = problem_of(error)
+    said = {"message": problem.message, "remedy": problem.remedy}
+    return {"type": "error", "code": problem.type, **said}
 
 
 async def _send(websocket: WebSocket, said: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from coai_server.http.problems import RefusedError
 from coai_server.http.security.keys import PREFIX, Keys, keys_file
@@ -16,9 +16,6 @@ from coai_server.http.security.rates import Rates
 if TYPE_CHECKING:
     from coai_server.http.config import Config
 
-FAILURES_PER_MINUTE: Final = 120
-"""Wrong tokens that one address may show."""
-
 
 class Doorkeeper:
     """Knows every token that counts. Belongs to one event loop."""
@@ -30,7 +27,6 @@ class Doorkeeper:
         self._keys = Keys(keys_file(config.state))
         self._issuer = None if config.oauth is None else Issuer(config.oauth)
         self._rates = Rates(config.requests_per_minute)
-        self._failures = Rates(FAILURES_PER_MINUTE)
         self.tickets = Tickets()
         self.sessions = Sessions()
 
@@ -38,19 +34,20 @@ class Doorkeeper:
         """Close the keys."""
         self._keys.close()
 
-    async def by_header(self, authorization: str | None, address: str) -> Principal:
+    async def by_header(self, authorization: str | None) -> Principal:
         """Return whom a header names; raises `RefusedError`."""
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise self._unknown("missing_token", "The request names nobody.")
-        return await self.by_token(token.strip(), address)
+        return await self.by_token(token.strip())
 
-    async def by_token(self, token: str, address: str) -> Principal:
-        """Return whose token it is; raises `RefusedError`."""
+    async def by_token(self, token: str) -> Principal:
+        """Return whose token it is; raises `RefusedError`.
+
+        Wrong ones are not counted: nobody guesses 256 bits.
+        """
         principal = await self._holder(token)
         if principal is None:
-            if (wait := self._failures.refusal(address)) is not None:
-                raise _too_many(wait)
             raise self._unknown(
                 "wrong_token", "The token is wrong, has expired, or was taken back."
             )
@@ -65,14 +62,14 @@ class Doorkeeper:
         self.counted(principal)
         return principal
 
-    async def by_session(self, name: str, address: str) -> tuple[Principal, str] | None:
+    async def by_session(self, name: str) -> tuple[Principal, str] | None:
         """Return whose session it is and its secret; None where it has ended."""
         session = self.sessions.get(name)
         if session is None:
             return None
         try:
             # A key that was taken back ends its sessions, too.
-            return await self.by_token(session.token, address), session.secret
+            return await self.by_token(session.token), session.secret
         except RefusedError as error:
             if error.status != 401:  # noqa: PLR2004 - who it is, is not known any more
                 raise

@@ -59,14 +59,22 @@ class Gate:
             status = message.get("status", status)
             await send(message)
 
-        body = _Body(receive, self._config.body_bytes, self._config.body_seconds)
+        body = Body(receive, self._config.body_bytes, self._config.body_seconds)
+
+        async def allowed(message: Message) -> None:
+            # What the application makes of a body that was cut off is not said.
+            if body.refused is None or status:
+                await noting(message)
+
         try:
             await self._checked(scope)
-            await self._app(scope, body if scope["type"] == "http" else receive, noting)
+            await self._app(scope, body if scope["type"] == "http" else receive, allowed)
+            if body.refused is not None and not status:
+                raise body.refused
         except RefusedError as error:
             if status:
                 raise
-            await answer_to(error)(scope, receive, _denying(scope, noting))
+            await answer_to(error)(scope, receive, noting)
         finally:
             self._note(scope, status, started)
 
@@ -87,7 +95,7 @@ class Gate:
         authorization = headers.get("authorization")
         if scope["type"] == "websocket" and authorization is None:
             return  # the route asks for a ticket or a first message
-        state["principal"] = await self._doorkeeper.by_header(authorization, state["address"])
+        state["principal"] = await self._doorkeeper.by_header(authorization)
 
     def _behind_proxy(self, headers: Headers, peer: str) -> str:
         if peer != self._config.proxy:
@@ -176,18 +184,7 @@ def _too_large(most: int) -> RefusedError:
     )
 
 
-def _denying(scope: Scope, send: Send) -> Send:
-    """Return how a response is sent to who wanted a WebSocket."""
-    if scope["type"] == "http":
-        return send
-
-    async def denied(message: Message) -> None:
-        await send({**message, "type": f"websocket.{message['type']}"})
-
-    return denied
-
-
-class _Body:
+class Body:
     """A request's body as it comes: no larger and no slower than allowed."""
 
     def __init__(self, receive: Receive, most: int, seconds: float) -> None:
@@ -197,6 +194,8 @@ class _Body:
         self._deadline: float | None = None
         self._read = 0
         self._whole = False
+        self.refused: RefusedError | None = None
+        """Why it was not read to its end."""
 
     async def __call__(self) -> Message:
         """Return the next piece; raises `RefusedError`."""
@@ -209,15 +208,17 @@ class _Body:
             async with asyncio.timeout_at(self._deadline):
                 message = await self._receive()
         except TimeoutError as error:
-            raise RefusedError(
+            self.refused = RefusedError(
                 408,
                 "too_slow",
                 f"The body had not come after {self._seconds:g} s.",
                 headers={"connection": "close"},
-            ) from error
+            )
+            raise self.refused from error
         if message["type"] == "http.request":
             self._read += len(message.get("body", b""))
             self._whole = not message.get("more_body", False)
             if self._read > self._most:
-                raise _too_large(self._most)
+                self.refused = _too_large(self._most)
+                raise self.refused
         return message

@@ -69,7 +69,7 @@ class Issuer:
                 key,
                 algorithms=list(ALGORITHMS),
                 audience=self.wanted.audience,
-                issuer=self.wanted.issuer,
+                issuer=list(_spellings(self.wanted.issuer)),
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iat", "iss", "aud", "sub"]},
             )
@@ -104,7 +104,7 @@ class Issuer:
             if url is None:
                 issuer = self.wanted.issuer.rstrip("/")
                 told = await _document(client, f"{issuer}/.well-known/openid-configuration")
-                if told.get("issuer") != self.wanted.issuer:
+                if told.get("issuer") not in _spellings(issuer):
                     raise IssuerError(f"{issuer} says that it is another issuer.")
                 url = str(told.get("jwks_uri", ""))
             document = await _document(client, url)
@@ -113,6 +113,12 @@ class Issuer:
         except jwt.PyJWTError as error:
             raise IssuerError(f"The keys of {self.wanted.issuer} are none: {error}.") from error
         return {str(key.key_id or ""): key for key in keys}
+
+
+def _spellings(issuer: str) -> tuple[str, str]:
+    """Return an issuer with and without the slash that some have at their end."""
+    bare = issuer.rstrip("/")
+    return bare, f"{bare}/"
 
 
 async def _document(client: httpx.AsyncClient, url: str) -> dict[str, Any]:
