@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.application.roots import Roots
 from coai_agents.application.shared_models import Models
 from coai_agents.workflows.journal.tables import location
+from coai_routing.background import Background
 from coai_server.http.problems import RefusedError
 from coai_server.http.runs.running import Runs
 from coai_server.http.security.principals import OWN_TENANT
@@ -54,6 +55,7 @@ class Services:
         self.doorkeeper = doorkeeper
         self.log = log
         self.roots = Roots(config.roots)
+        self.background = Background()
         self.draining = False
         self._tenants: dict[str, Tenant] = {}
 
@@ -95,6 +97,7 @@ class Services:
     async def aclose(self) -> None:
         """Close everything."""
         self.drain()
+        await self.background.settle()
         await asyncio.gather(*(each.aclose() for each in self._tenants.values()))
         self.doorkeeper.close()
         await asyncio.to_thread(self.log.close)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,6 +17,8 @@ from coai_server.http.security.gate import Body
 from tests.server.http.support import SECRET, Door, error_of, made_door, running
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import httpx
 
 # ------------------------------------------------------------------ roles and routes
@@ -57,9 +60,10 @@ MATRIX: Final[list[tuple[str, str, dict[str, Any] | None, str]]] = [
 
 
 @pytest.fixture(scope="module")
-def clients(door: Door) -> dict[str, httpx.Client]:
+def clients(door: Door) -> Iterator[dict[str, httpx.Client]]:
     keys = {role: door.key(f"a-{role}", "--role", role) for role in ROLES[1:]}
-    return {"nobody": door.client(""), **{role: door.client(key) for role, key in keys.items()}}
+    with ExitStack() as opened:
+        yield {role: opened.enter_context(door.client(keys.get(role, ""))) for role in ROLES}
 
 
 @pytest.mark.parametrize(("method", "path", "body", "least"), MATRIX)
@@ -348,6 +352,7 @@ def test_behind_a_proxy_nobody_else_may_connect(tmp_path: Path) -> None:
     with running(tmp_path, None, *options) as door, door.client() as client:
         response = client.get("/v1/me", headers={"host": "coai.example"})
         assert (response.status_code, error_of(response)["type"]) == (403, "not_the_proxy")
+        assert client.get("/healthz").is_success, "the container's own check"
 
 
 def test_a_port_that_is_taken_is_said(door: Door) -> None:

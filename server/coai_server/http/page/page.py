@@ -166,7 +166,7 @@ async def run_page(run: str, visitor: Visitor) -> Response:
         run=known,
         graph=drawn(list(shape.nodes), {n: tuple(w) for n, w in shape.waits.items()}, states),
         last=known["events"][-1]["seq"] if known["events"] else -1,
-        live=known["state"] == "running",
+        live=known["state"] == "running" or caller.tenant.runs.is_busy(known["run"]),
     )
 
 
@@ -179,7 +179,8 @@ async def run_events(
     caller = visitor.caller
     row, last = await caller.tenant.runs.row(run, caller.roots.folders)
     seen = int(said) if said.isdecimal() and len(said) < 10 else after  # noqa: PLR2004 - digits
-    if row.state != "running" and seen >= last:
+    busy = row.state == "running" or caller.tenant.runs.is_busy(row.id)
+    if not busy and seen >= last:
         return Response(status_code=204)
     return EventStream(told(caller, row.id, seen))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import replace
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
@@ -28,7 +28,7 @@ from coai_routing.request import Capability
 from coai_routing.wiring.explaining import explain_route
 from coai_server.http.access import Runner, Viewer, only_known
 from coai_server.http.problems import DOCUMENTED
-from coai_server.http.routes.forms import Asked, Whole
+from coai_server.http.routes.forms import WHOLE, Asked
 
 router = APIRouter(
     prefix="/v1", tags=["Code"], responses=DOCUMENTED, dependencies=[Depends(only_known)]
@@ -44,8 +44,8 @@ class AuditAsked(Asked):
     level: Literal["error", "warning", "information", "hint"] = "warning"
     confidence: Literal["low", "medium", "high"] = "low"
     since: str = Field(default="", description="A git revision: only lines changed since count.")
-    offset: Whole = Field(default=0, ge=0, le=1_000_000)
-    limit: Whole = Field(default=100, ge=1, le=1_000)
+    offset: Annotated[int, Field(ge=0, le=1_000_000), WHOLE] = 0
+    limit: Annotated[int, Field(ge=1, le=1_000), WHOLE] = 100
 
 
 class Finding(BaseModel):
@@ -183,8 +183,8 @@ class CompletionAsked(Asked):
     """A place in a file, and its text if that is not what is on the disk."""
 
     path: str
-    line: Whole = Field(ge=1, le=10_000_000)
-    column: Whole = Field(ge=1, le=10_000_000, description="In characters.")
+    line: Annotated[int, Field(ge=1, le=10_000_000), WHOLE]
+    column: Annotated[int, Field(ge=1, le=10_000_000, description="In characters."), WHOLE]
     text: str | None = Field(default=None, max_length=MOST_TEXT)
 
 

@@ -1,7 +1,7 @@
 """What the forms of our own routes have in common."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
@@ -17,8 +17,9 @@ def _whole(value: Any) -> Any:  # noqa: ANN401 - any JSON
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Whole = Annotated[int, BeforeValidator(_whole)]
-"""A whole number, however it is written."""
+WHOLE: Final = BeforeValidator(_whole)
+"""For whole numbers, however they are written; it goes behind the bounds, so that these are in the
+document."""
 
 
 def _sayable(value: Any) -> Any:  # noqa: ANN401 - any JSON

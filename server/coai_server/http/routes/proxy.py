@@ -15,6 +15,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Depends, Request, Response
 
 from coai_agents.application.shared_models import SECONDS
+from coai_routing.background import Background
 from coai_routing.errors import CoaiError
 from coai_routing.policy.deployment import Deployment
 from coai_routing.policy.question import Question, RoutePlan
@@ -93,7 +94,7 @@ async def chat(asked: ChatRequest, request: Request, response: Response, caller:
     answer = await _begun(caller, question)
     if asked.stream:
         return EventStream(_chat_events(answer, usage=_wants_usage(asked)), answer.headers)
-    reply = await answer.whole()
+    reply = await answer.whole(caller.services.background)
     response.headers.update(answer.headers)
     choice = ChatChoice(message=AnswerMessage(content=reply.text), finish_reason=finish_of(reply))
     return ChatAnswer(
@@ -124,7 +125,7 @@ async def complete(
     answer = await _begun(caller, Question(wanted, alias=_alias(asked.model), cached=False))
     if asked.stream:
         return EventStream(_text_events(answer, usage=_wants_usage(asked)), answer.headers)
-    reply = await answer.whole()
+    reply = await answer.whole(caller.services.background)
     response.headers.update(answer.headers)
     return TextAnswer(
         id=answer.id("cmpl"),
@@ -182,13 +183,14 @@ class _Answer:
         """Return its name, which OpenAI's clients show in errors."""
         return f"{kind}-{self.headers['x-coai-request']}"
 
-    async def whole(self) -> ModelReply:
-        """Return all of it."""
+    async def whole(self, background: Background) -> ModelReply:
+        """Return all of it; what it cost is written down after that, without who asked."""
         reply = self.first.delta.reply
-        async with aclosing(self.pieces) as pieces:
-            async for piece in pieces:
-                reply = piece.delta.reply or reply
-        assert reply is not None, "a stream ends with its reply or an error"
+        try:
+            while reply is None:
+                reply = (await anext(self.pieces)).delta.reply
+        finally:
+            background.spawn(self.pieces.aclose(), name="write down what an answer cost")
         return reply
 
 

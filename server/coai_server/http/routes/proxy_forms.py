@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from coai_routing.request import Message, ModelReply
-from coai_server.http.routes.forms import Whole
+from coai_server.http.routes.forms import WHOLE
 
 MOST_TOKENS: Final = 32_768
 CHAT_TOKENS: Final = 1_024
@@ -18,7 +18,7 @@ ANY_MODEL: Final = ("auto", "coai")
 """The names that leave it to the router which model answers."""
 
 
-Limit = Annotated[Whole, Field(ge=1, le=MOST_TOKENS)]
+Limit = Annotated[int, Field(ge=1, le=MOST_TOKENS), WHOLE]
 
 
 class _Asked(BaseModel):

@@ -15,7 +15,7 @@ from coai_agents.workflows.reports.report import report_of
 from coai_routing.errors import CoaiError
 from coai_server.http.access import Caller, Runner, Viewer, only_known
 from coai_server.http.problems import DOCUMENTED, RefusedError, problem_of
-from coai_server.http.routes.forms import Asked, Given, Whole
+from coai_server.http.routes.forms import WHOLE, Asked, Given
 from coai_server.http.streams import DOCUMENTED_STREAM, HEARTBEAT, EventStream, event
 
 router = APIRouter(
@@ -241,7 +241,7 @@ class BatchAsked(Asked):
     inputs: list[Given] = Field(min_length=1, max_length=MOST_INPUTS)
     folder: str = "."
     model: bool = True
-    at_once: Whole = Field(default=4, ge=1, le=MOST_AT_ONCE)
+    at_once: Annotated[int, Field(ge=1, le=MOST_AT_ONCE), WHOLE] = 4
 
 
 @router.post("/batch", response_class=Response, responses=DOCUMENTED_STREAM)

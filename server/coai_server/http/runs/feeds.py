@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coai_routing.background import Background
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Callable
 
     from coai_agents.workflows.journal.journal import Journal
     from coai_agents.workflows.journal.records import Event, StepEnd
@@ -60,8 +60,9 @@ class Happening:
 class Feed:
     """The events of one run, as long as somebody watches it."""
 
-    def __init__(self, journal: Journal, run: str) -> None:
+    def __init__(self, journal: Journal, run: str, is_busy: Callable[[str], bool]) -> None:
         self._journal = journal
+        self._is_busy = is_busy
         self.run = run
         self.happened: list[Happening] = []
         self.over = False
@@ -78,11 +79,13 @@ class Feed:
         """Read what is new."""
         async with self._looking:
             last = self.happened[-1].event.seq if self.happened else -1
-            # One read of both, so a run that is over has no event that was not seen.
+            # A run that is about to go on here still waits by the journal. Asked before that is
+            # read, and both of it in one read, so a run that is over has no event left.
+            busy = self._is_busy(self.run)
             row, found = await self._journal.happened(self.run, last)
             self.happened.extend(Happening(event, end) for event, end in found)
             self._looked = True
-        over = row.state != "running"
+        over = row.state != "running" and not busy
         if found or over != self.over:
             self.over = over
             self.tell()
@@ -141,7 +144,9 @@ class Feed:
 class Feeds:
     """The feeds of a journal's runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_busy: Callable[[str], bool]) -> None:
+        """`is_busy` says of a run whether it is being carried out in this process."""
+        self._is_busy = is_busy
         self._feeds: dict[str, tuple[Feed, asyncio.Task[None]]] = {}
         self._background = Background()
 
@@ -152,7 +157,7 @@ class Feeds:
         """
         known = self._feeds.get(run)
         if known is None:
-            feed = Feed(journal, run)
+            feed = Feed(journal, run, self._is_busy)
             task = self._background.spawn(
                 feed.keep_looking(), name=f"watch {run}", on_failure=lambda _: feed.end()
             )

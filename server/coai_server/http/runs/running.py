@@ -67,12 +67,16 @@ class Runs:
         self._engines: dict[str, Engine] = {}
         self._background = Background()
         self._closing = False
-        self.feeds = Feeds()
+        self.feeds = Feeds(self.is_busy)
 
     @property
     def under_way(self) -> int:
         """How many runs are being carried out here."""
         return len(self._engines)
+
+    def is_busy(self, run: str) -> bool:
+        """Say whether a run is being carried out here, or about to be."""
+        return run in self._engines
 
     async def journal(self) -> Journal:
         """Return the journal, opened on first use; raises `JournalError`."""

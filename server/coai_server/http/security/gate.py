@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers
 
+from coai_server.http.config import is_loopback_host
 from coai_server.http.problems import RefusedError, answer_to
 from coai_server.http.security.access_log import Access
 from coai_server.http.security.keys import PREFIX
@@ -32,7 +33,7 @@ PROGRAMS: Final = ("/v1/", "/openapi.json", "/mcp")
 _SECRET_NAMES: Final = frozenset(
     ("token", "access_token", "id_token", "api_key", "apikey", "key", "authorization", "ticket")
 )
-_UNLOGGED: Final = ("/healthz", "/readyz")
+_HEALTH: Final = ("/healthz", "/readyz")
 
 
 class Gate:
@@ -83,7 +84,9 @@ class Gate:
         state = scope.setdefault("state", {})
         peer = (scope.get("client") or ("", 0))[0]
         state["address"] = peer
-        if self._config.proxy is not None:
+        # The machine itself may ask how it does.
+        checks_itself = scope["path"] in _HEALTH and is_loopback_host(peer)
+        if self._config.proxy is not None and not checks_itself:
             state["address"] = self._behind_proxy(headers, peer)
         self._check_host(headers)
         self._check_origin(scope, headers)
@@ -131,7 +134,7 @@ class Gate:
             raise _cross_site()
 
     def _note(self, scope: Scope, status: int, started: float) -> None:
-        if scope["path"] in _UNLOGGED:
+        if scope["path"] in _HEALTH:
             return
         state = scope.get("state", {})
         principal: Principal | None = state.get("principal")
