@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
             from coai_server.http.keys_command import main as keys  # noqa: PLC0415 (each way its own)
 
             return keys(arguments)
-        return _serve(_parser().parse_args(arguments))
+        return _serve(parser_of_options().parse_args(arguments))
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRA:
@@ -43,7 +43,8 @@ def main(arguments: Sequence[str]) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser_of_options() -> argparse.ArgumentParser:
+    """Return what reads the options of the server."""
     parser = argparse.ArgumentParser(
         prog="coai http",
         description=SUMMARY,

@@ -13,6 +13,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from coai_server.http.config import OAuth
 from coai_server.http.security.oauth import Issuer, IssuerError
@@ -53,14 +54,14 @@ def serving() -> Generator[Served]:
             self.end_headers()
             self.wfile.write(body or b"")
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, *args: object, **more: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         served.url = f"http://127.0.0.1:{server.server_port}"
         keys = [
-            {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(KEY.public_key())), "kid": "one"},
-            {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(CURVE.public_key())), "kid": "curve"},
+            {**json.loads(RSAAlgorithm.to_jwk(KEY.public_key())), "kid": "one"},
+            {**json.loads(ECAlgorithm.to_jwk(CURVE.public_key())), "kid": "curve"},
         ]
         served.answers["/keys"] = json.dumps({"keys": keys}).encode()
         about = {"issuer": served.url, "jwks_uri": f"{served.url}/keys"}
@@ -117,7 +118,7 @@ def forged(served: Served) -> dict[str, str]:
     claims = claims_of(served)
     now = int(time.time())
     public = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    unsigned = jwt.encode(claims, None, "none", headers={"kid": "one"})
+    unsigned = jwt.encode(claims, "", "none", headers={"kid": "one"})
     header, body, signature = signed(claims).split(".")
     # PyJWT itself will not make this one.
     import base64  # noqa: PLC0415 - for this alone

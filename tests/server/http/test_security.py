@@ -191,7 +191,8 @@ def test_a_body_that_becomes_too_large_is_not_read_to_its_end(door: Door, own_to
 
 async def test_a_body_that_comes_too_slowly_is_given_up() -> None:
     async def never() -> dict[str, Any]:
-        return await asyncio.Event().wait() or {}
+        await asyncio.Event().wait()
+        raise AssertionError
 
     with pytest.raises(RefusedError) as refused:
         await Body(never, 10, 0.01)()
@@ -199,7 +200,7 @@ async def test_a_body_that_comes_too_slowly_is_given_up() -> None:
 
 
 OUTSIDE: Final = ["../outside/secret.py", "link.py", "/", "/etc/passwd", "x\0y", "a/../../outside"]
-PATHS: Final = [
+PATHS: Final[list[tuple[str, str, dict[str, Any]]]] = [
     ("/v1/audit", "path", {}),
     ("/v1/explain", "what", {"model": False}),
     ("/v1/review", "path", {"model": False}),
