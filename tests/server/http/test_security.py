@@ -104,7 +104,8 @@ def test_health_needs_no_token_and_tells_nothing(door: Door, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "0.0.0.0", "", "[::2]", "localhost@evil"]
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "0.0.0.0", "", "[::2]", "[::2", "localhost@evil"],
 )
 def test_another_host_is_refused_before_anything_is_looked_at(own: httpx.Client, host: str) -> None:
     for path in ("/v1/models", "/healthz", "/"):

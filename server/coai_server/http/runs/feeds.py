@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -167,8 +168,9 @@ class Feeds:
         feed.watchers += 1
         try:
             await feed.ready()
-            async for each in feed.after(seq):
-                yield each
+            async with aclosing(feed.after(seq)) as happened:
+                async for each in happened:
+                    yield each
         finally:
             feed.watchers -= 1
             if not feed.watchers and self._feeds.get(run, (None,))[0] is feed:

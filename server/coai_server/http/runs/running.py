@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -110,8 +111,9 @@ class Runs:
 
     async def watch(self, run: str, seq: int) -> AsyncGenerator[Happening | None]:
         """Yield what happens in a run that was looked up; see `Feeds.watch`."""
-        async for each in self.feeds.watch(await self.journal(), run, seq):
-            yield each
+        async with aclosing(self.feeds.watch(await self.journal(), run, seq)) as happened:
+            async for each in happened:
+                yield each
 
     # ---------------------------------------------------------------------- carrying
 

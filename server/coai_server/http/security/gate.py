@@ -112,8 +112,7 @@ class Gate:
 
     def _check_host(self, headers: Headers) -> None:
         named = headers.getlist("host")
-        host = (urlsplit(f"//{named[0]}").hostname or "") if len(named) == 1 else ""
-        if host.rstrip(".") not in self._hosts:
+        if len(named) != 1 or _host_of(named[0]) not in self._hosts:
             raise RefusedError(
                 403,
                 "wrong_host",
@@ -152,6 +151,14 @@ class Gate:
                 ms=round((time.monotonic() - started) * 1000.0, 1),
             )
         )
+
+
+def _host_of(written: str) -> str:
+    """Return the host of a header, without its port; empty for what is none."""
+    try:
+        return (urlsplit(f"//{written}").hostname or "").rstrip(".")
+    except ValueError:
+        return ""
 
 
 def _cross_site() -> RefusedError:
