@@ -32,18 +32,12 @@ _UNCACHED: Final = {"cache": {"enabled": False}}
 class Tenant:
     """What belongs to one tenant."""
 
-    def __init__(self, name: str, config: Config) -> None:
+    def __init__(self, name: str, config: Config, models: Models) -> None:
         """Open nothing yet."""
         own = name == OWN_TENANT
-        self.name = name
         journal = location() if own else config.state / "tenants" / name / "runs.sqlite3"
-        self.models = Models(None if own else _UNCACHED, settings_seconds=SETTINGS_SECONDS)
-        self.runs = Runs(journal, self.models)
-
-    async def aclose(self) -> None:
-        """Pause runs, and let go of models."""
-        await self.runs.aclose()
-        await self.models.aclose()
+        self.models = models
+        self.runs = Runs(journal, models)
 
 
 class Services:
@@ -57,12 +51,16 @@ class Services:
         self.roots = Roots(config.roots)
         self.background = Background()
         self.draining = False
+        self._own_models = Models(settings_seconds=SETTINGS_SECONDS)
+        # Others may share them, because nothing is kept there: tenants cost a journal each.
+        self._guest_models = Models(_UNCACHED, settings_seconds=SETTINGS_SECONDS)
         self._tenants: dict[str, Tenant] = {}
 
     def tenant(self, name: str) -> Tenant:
         """Return what belongs to a tenant."""
         if name not in self._tenants:
-            self._tenants[name] = Tenant(name, self.config)
+            models = self._own_models if name == OWN_TENANT else self._guest_models
+            self._tenants[name] = Tenant(name, self.config, models)
         return self._tenants[name]
 
     def roots_of(self, principal: Principal) -> Roots:
@@ -98,6 +96,7 @@ class Services:
         """Close everything."""
         self.drain()
         await self.background.settle()
-        await asyncio.gather(*(each.aclose() for each in self._tenants.values()))
+        await asyncio.gather(*(each.runs.aclose() for each in self._tenants.values()))
+        await asyncio.gather(self._own_models.aclose(), self._guest_models.aclose())
         self.doorkeeper.close()
         await asyncio.to_thread(self.log.close)

@@ -90,6 +90,21 @@ def test_models_are_the_registrys(client: openai.OpenAI) -> None:
     assert {"local.code", "local.server", "cloud.strong"} <= set(names)
 
 
+TOKEN: Final = "".join(("gh", "p_", "aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY1zA2"))
+"""Of the form of a secret, put together here so that this file has none."""
+
+
+def test_what_is_sensitive_in_a_request_is_found_and_stays_here(own: httpx.Client) -> None:
+    said = [{"role": "user", "content": f"What is wrong with token = '{TOKEN}'?"}]
+    here = own.post("/v1/chat/completions", json={"messages": said, "max_tokens": 2})
+    assert here.headers["x-coai-local"] == "true"
+    assert here.headers["x-coai-sensitive"] != "no"
+    assert TOKEN not in str(here.headers)
+    away = own.post("/v1/chat/completions", json={"messages": said, "model": "cloud.fast"})
+    assert (away.status_code, error_of(away)["type"]) == (409, "stays_here")
+    assert TOKEN not in away.text
+
+
 def test_what_the_client_calls_sensitive_stays_here(own: httpx.Client) -> None:
     asked = {"model": "cloud.fast", "messages": HELLO}
     refused = own.post("/v1/chat/completions", json=asked, headers={"x-coai-sensitive": "true"})

@@ -274,6 +274,9 @@ def test_tenants_see_nothing_of_one_another(door: Door, own: httpx.Client) -> No
     for key in tenants:
         with door.client(key) as client:
             assert client.get("/v1/runs").json() == []
+            # Nobody finds out by an answer that was kept what another one asked.
+            answers = [client.post("/v1/chat/completions", json=HELLO) for _ in range(2)]
+            assert [each.headers["x-coai-source"] for each in answers] == ["model"] * 2
             assert client.get(f"/v1/runs/{begun}").status_code == 404
             assert client.get("/v1/stats").status_code == 403
             assert client.get("/v1/privacy").status_code == 403
