@@ -7,6 +7,7 @@ import logging
 import signal
 import socket
 import sqlite3
+import ssl
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -111,6 +112,7 @@ async def serve(config: Config) -> None:
             remedy="See that the folder is yours, can be written to, and its disk has room.",
         ) from error
     try:
+        _check_certificate(config)
         listening = _listen(config)
         settings = uvicorn.Config(
             cast("Any", gate),
@@ -135,6 +137,20 @@ async def serve(config: Config) -> None:
         await server.serve(sockets=[listening])
     finally:
         await services.aclose()
+
+
+def _check_certificate(config: Config) -> None:
+    if config.certificate is None:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            config.certificate, config.key
+        )
+    except (OSError, ValueError) as error:
+        raise SetupError(
+            f"{config.certificate} and {config.key} cannot be used: {error}.",
+            remedy="Give a certificate and its key in PEM form, the key without a passphrase.",
+        ) from error
 
 
 def _listen(config: Config) -> socket.socket:

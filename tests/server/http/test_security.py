@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from coai_server.http.config import Config, SetupError, checked
 from coai_server.http.problems import RefusedError
 from coai_server.http.security.gate import Body
 from tests.server.http.support import SECRET, Door, error_of, made_door, running
@@ -327,40 +326,3 @@ def test_too_many_requests_of_one_key_are_refused_and_others_are_not(tmp_path: P
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) >= 1
         assert other.get("/v1/me").status_code == 200
-
-
-# ----------------------------------------------------------------------------- setup
-
-
-SETUPS: Final[list[tuple[dict[str, Any], str]]] = [
-    ({"host": "0.0.0.0"}, "unencrypted"),
-    ({"host": "192.0.2.7"}, "unencrypted"),
-    ({"host": "::"}, "unencrypted"),
-    ({"certificate": Path("there.pem")}, "needs its key"),
-    ({"certificate": Path("none.pem"), "key": Path("none.pem")}, "is not there"),
-    ({"host": "0.0.0.0", "proxy": "proxy.example", "names": ("x",)}, "no IP address"),
-    ({"host": "0.0.0.0", "proxy": "192.0.2.1"}, "by which name"),
-    ({"names": ("https://x",)}, "no host name"),
-    ({"names": ("*",)}, "no host name"),
-]
-
-
-@pytest.mark.parametrize(("wanted", "said"), SETUPS)
-def test_a_setup_that_is_not_safe_is_refused(wanted: dict[str, Any], said: str) -> None:
-    with pytest.raises(SetupError, match=said) as refused:
-        checked(Config(roots=(Path(),), **wanted))
-    assert refused.value.remedy
-
-
-def test_behind_a_proxy_nobody_else_may_connect(tmp_path: Path) -> None:
-    options = ("--behind-proxy", "192.0.2.1", "--host-name", "coai.example")
-    with running(tmp_path, None, *options) as door, door.client() as client:
-        response = client.get("/v1/me", headers={"host": "coai.example"})
-        assert (response.status_code, error_of(response)["type"]) == (403, "not_the_proxy")
-        assert client.get("/healthz").is_success, "the container's own check"
-
-
-def test_a_port_that_is_taken_is_said(door: Door) -> None:
-    ended = door.run("--port", door.url.rpartition(":")[2])
-    assert ended.returncode == 2
-    assert "--port" in ended.stderr
