@@ -47,6 +47,11 @@ class _Protocol(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvicorn's own type
+        # asyncio sets this only on sockets that name their protocol, and without it the second
+        # piece of an answer waits 40 ms for the client's delayed acknowledgement (RFC 896).
+        connection: socket.socket | None = transport.get_extra_info("socket")
+        if connection is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().connection_made(transport)
         self._wait()
 
