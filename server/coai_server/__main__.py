@@ -40,6 +40,10 @@ def main() -> int:
         from coai_server.shared import start as shared  # noqa: PLC0415 (as above)
 
         return shared.main(arguments[1:])
+    if arguments[:1] == ["http"]:
+        from coai_server.http import start as http  # noqa: PLC0415 (as above)
+
+        return http.main(arguments[1:])
     if arguments[:1] == ["audit"]:
         from coai_server.cli.audit import alone  # noqa: PLC0415 (as above)
 
@@ -47,6 +51,7 @@ def main() -> int:
     from coai_server import serve  # noqa: PLC0415 (as above)
     from coai_server.acp import start as acp  # noqa: PLC0415 (as above)
     from coai_server.cli import app  # noqa: PLC0415 (as above)
+    from coai_server.http import start as http  # noqa: PLC0415 (as above)
     from coai_server.mcp import start as mcp  # noqa: PLC0415 (as above)
     from coai_server.shared import start as shared  # noqa: PLC0415 (as above)
 
@@ -54,6 +59,7 @@ def main() -> int:
     app.add_server("daemon", shared.SUMMARY, shared.main)
     app.add_server("mcp", mcp.SUMMARY, mcp.main)
     app.add_server("acp", acp.SUMMARY, acp.main)
+    app.add_server("http", http.SUMMARY, http.main)
     return app.main(arguments)
 
 

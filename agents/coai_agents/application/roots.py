@@ -28,6 +28,10 @@ class PathError(CoaiError):
     """A path is outside of the roots, is not there, or is no text."""
 
 
+class OutsideError(PathError):
+    """A path leads out of the folders that may be looked at."""
+
+
 class Place(NamedTuple):
     """A file or folder inside of a root."""
 
@@ -65,7 +69,7 @@ class Roots:
             raise PathError("That is no path.") from error
         root = next((each for each in self.folders if real.is_relative_to(each)), None)
         if root is None:
-            raise PathError(
+            raise OutsideError(
                 f"{written} is outside of the folders that may be looked at.",
                 remedy="`--root DIR` names another when it is started.",
             )

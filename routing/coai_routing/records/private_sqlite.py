@@ -44,6 +44,15 @@ def open_private(
     return database
 
 
+def open_beside(path: Path) -> sqlite3.Connection:
+    """Open a database where the user wants it: the file is its user's alone, the folder stays.
+
+    Raises sqlite3.Error or OSError.
+    """
+    own_file(path)
+    return _connected(str(path))
+
+
 def open_read_only(path: Path) -> sqlite3.Connection:
     """Open a database to read it, also while others write; makes and repairs nothing.
 

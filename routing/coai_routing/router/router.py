@@ -84,6 +84,16 @@ class Routed:
 
 
 @dataclass(frozen=True, slots=True)
+class Attributed:
+    """A piece of an answer, whose it is, and what was sensitive about the question."""
+
+    delta: Delta
+    deployment: Deployment | None
+    """None for an answer that was kept."""
+    sensitivity: Sensitivity
+
+
+@dataclass(frozen=True, slots=True)
 class _Told:
     """A piece of an answer, and what was sensitive about the question."""
 
@@ -221,15 +231,22 @@ class Router:
         Until the first text another model may take over; afterwards a failure is a
         ReplyCutOffError with what had come. Leave it by `contextlib.aclosing` to cancel.
         """
+        async with aclosing(self.attributed(question)) as pieces:
+            async for each in pieces:
+                yield each.delta
+
+    async def attributed(self, question: Question) -> AsyncGenerator[Attributed]:
+        """Yield an answer as `stream` does, each piece with who gives it."""
         deadline = asyncio.get_running_loop().time() + question.request.timeout
         prepared = await self._prepared(question)
         if prepared is not None and prepared.kept is not None:
-            yield Delta(text=prepared.kept.text)
-            yield Delta(reply=prepared.kept)
+            for delta in (Delta(text=prepared.kept.text), Delta(reply=prepared.kept)):
+                yield Attributed(delta, None, prepared.sensitivity)
             return
         async with aclosing(self._shared(question, prepared, deadline=deadline)) as pieces:
             async for told in pieces:
-                yield _named(told.piece)
+                deployment = told.piece.deployment
+                yield Attributed(_named(told.piece), deployment, told.sensitivity)
 
     async def _assessed(self, question: Question) -> tuple[Question, Sensitivity]:
         if characters_of(question.request) > _LARGE:

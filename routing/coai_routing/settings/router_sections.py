@@ -127,6 +127,23 @@ class TelemetrySettings(Section):
     )
 
 
+class HttpSettings(Section):
+    """The door over HTTP, `coai http`."""
+
+    oauth_issuer: HttpAddress | None = Field(
+        default=None,
+        description=(
+            "Whose OAuth 2.1 access tokens count at `coai http`, besides its own keys; none unless "
+            "set. The scopes `coai:viewer`, `coai:runner` and `coai:admin` are the roles."
+        ),
+    )
+    oauth_audience: str = Field(
+        default="",
+        max_length=500,
+        description="The audience that such a token has to be for: how the issuer names COAI.",
+    )
+
+
 class CloudEndpoint(Section):
     """A vendor's API."""
 

@@ -220,6 +220,17 @@ class Journal:
         """Return all of a run; raises `RunNotFoundError`."""
         return await asyncio.to_thread(self._read, lambda database: reading.story(database, run))
 
+    async def happened(
+        self, run: str, after: int = -1
+    ) -> tuple[RunRow, list[tuple[Event, StepEnd | None]]]:
+        """Return a run and what happened in it after an event's number, for who watches it.
+
+        The first event has the number 0. Raises `RunNotFoundError`.
+        """
+        return await asyncio.to_thread(
+            self._read, lambda database: reading.happened(database, run, after)
+        )
+
     async def runs(self, most: int = 100) -> list[RunRow]:
         """Return the newest runs, the last one first."""
         return await asyncio.to_thread(self._read, lambda database: reading.rows(database, most))

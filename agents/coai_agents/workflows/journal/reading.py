@@ -119,6 +119,29 @@ def story(database: sqlite3.Connection, run: str) -> Story:
     )
 
 
+def happened(
+    database: sqlite3.Connection, run: str, after: int
+) -> tuple[RunRow, list[tuple[Event, StepEnd | None]]]:
+    """Return a run and its events of higher numbers, each with the step's end that it tells of.
+
+    What steps gave is left out. Raises `RunNotFoundError`.
+    """
+    row = find(database, run)
+    found = database.execute(
+        "SELECT e.seq, e.kind, e.step, e.body, e.at, s.state, s.attempt, s.facts FROM events e"
+        " LEFT JOIN steps s ON s.run = e.run AND s.seq = e.seq"
+        " WHERE e.run = ? AND e.seq > ? ORDER BY e.seq",
+        (row.number, after),
+    ).fetchall()
+    return row, [
+        (
+            Event(seq, kind, step or "", None if body is None else json.loads(body), at),
+            None if state is None else StepEnd(step, state, None, attempt, read_facts(facts), seq),
+        )
+        for seq, kind, step, body, at, state, attempt, facts in found
+    ]
+
+
 def _row(values: tuple[Any, ...]) -> RunRow:
     number, name, title, state, created, changed, parent, owner, fence, wish, facts = values
     return RunRow(

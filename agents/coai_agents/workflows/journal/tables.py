@@ -88,6 +88,11 @@ def open_tables(path: Path) -> tuple[sqlite3.Connection, Path | None]:
         ) from error
 
 
+def is_journal(database: sqlite3.Connection) -> bool:
+    """Say whether a database is a journal; raises sqlite3.Error for what is no database."""
+    return _pragma(database, "application_id") == _APPLICATION_ID
+
+
 def _prepare(database: sqlite3.Connection) -> None:
     version = _pragma(database, "user_version")
     if version > _VERSION:

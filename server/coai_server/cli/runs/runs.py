@@ -212,3 +212,40 @@ def prune_runs(
 
     done = run(pruned())
     say(f"{done.runs} runs forgotten, {done.bytes} bytes given back.\n")
+
+
+Which = Annotated[
+    Path | None,
+    typer.Option("--journal", help="Another journal, such as that of a tenant of `coai http`."),
+]
+
+
+@commands.command("backup")
+def back_up_runs(
+    file: Annotated[Path, typer.Argument(help="The new file.")], *, journal: Which = None
+) -> None:
+    """Write all runs as they are now to a new file, also while some are under way."""
+    from coai_agents.workflows.journal.backup import back_up  # noqa: PLC0415 (as above)
+    from coai_agents.workflows.journal.tables import location  # noqa: PLC0415 (as above)
+
+    say(f"{back_up(journal or location(), file)} runs are in {file}.\n")
+
+
+@commands.command("restore")
+def restore_runs(
+    file: Annotated[Path, typer.Argument(help="A file of `coai runs backup`.")],
+    *,
+    journal: Which = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; replace.")] = False,
+) -> None:
+    """Put a backup in the place of all runs; what was there is kept beside it.
+
+    End what carries runs out before.
+    """
+    from coai_agents.workflows.journal.backup import BEFORE, restore  # noqa: PLC0415 (as above)
+    from coai_agents.workflows.journal.tables import location  # noqa: PLC0415 (as above)
+
+    place = journal or location()
+    if place.exists() and not yes:
+        typer.confirm(f"Replace {place}?", abort=True, err=True)
+    say(f"{restore(file, place)} runs are in {place}; {place.name}{BEFORE} is what was there.\n")

@@ -1,0 +1,1 @@
+"""The page: runs, findings, usage and the privacy log, rendered here, for a browser."""

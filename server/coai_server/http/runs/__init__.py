@@ -1,0 +1,1 @@
+"""Runs of workflows in this process, and their events as many may watch them."""

@@ -1,0 +1,1 @@
+"""Who may come in: tokens, keys, OAuth, roles, rates, and the log of who came."""

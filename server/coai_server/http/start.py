@@ -1,0 +1,147 @@
+"""`coai http`: the options, and what is said where the extra is not installed."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from coai_routing.errors import CoaiError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SUMMARY: Final = "Serve agents, runs and an OpenAI-compatible proxy over HTTP, on this machine."
+
+MISSING: Final = (
+    "`coai http` needs {what}, which is not installed. Install it: pip install 'coai[http]'\n"
+)
+_EXTRA: Final = ("fastapi", "starlette", "uvicorn", "jinja2", "jwt", "websockets", "h11")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until told to end, or do what a subcommand says; return the exit code."""
+    try:
+        if arguments[:1] in (["keys"], ["token"]):
+            from coai_server.http.keys_command import main as keys  # noqa: PLC0415 (each way its own)
+
+            return keys(arguments)
+        return _serve(parser_of_options().parse_args(arguments))
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRA:
+            raise
+        sys.stderr.write(MISSING.format(what=missing))
+        return 2
+    except CoaiError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def parser_of_options() -> argparse.ArgumentParser:
+    """Return what reads the options of the server."""
+    parser = argparse.ArgumentParser(
+        prog="coai http",
+        description=SUMMARY,
+        allow_abbrev=False,
+        epilog="coai http token: show your token. coai http keys create|list|revoke: keys for "
+        "others. See docs/http.md.",
+    )
+    add: Any = parser.add_argument
+    add("--port", type=_port, default=8321, help="where to listen; 0 for any that is free")
+    add(
+        "--host",
+        default="127.0.0.1",
+        help="the address to listen at, this machine's own alone "
+        "unless given; another one needs TLS or a proxy",
+    )
+    add(
+        "--root",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        help="a folder that may be looked at, the working directory unless given; may come again",
+    )
+    add(
+        "--host-name",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="another name that it is reached by; requests that name others are refused",
+    )
+    add(
+        "--origin",
+        metavar="URL",
+        action="append",
+        default=[],
+        help="a site whose pages may ask, such as https://tools.example",
+    )
+    add("--tls-cert", metavar="FILE", type=Path, help="a certificate in PEM form")
+    add("--tls-key", metavar="FILE", type=Path, help="its key")
+    add(
+        "--behind-proxy",
+        metavar="ADDRESS",
+        help="the IP address of a proxy that encrypts; nobody else may connect",
+    )
+    add(
+        "--rate",
+        metavar="N",
+        type=_rate,
+        default=3_000,
+        help="requests a minute of one caller, 3000 unless given",
+    )
+    add("--print-openapi", action="store_true", help="write the OpenAPI document and end")
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:  # noqa: PLR2004 - what 16 bits hold
+        raise argparse.ArgumentTypeError("a port is from 0 to 65535")
+    return port
+
+
+def _rate(text: str) -> int:
+    rate = int(text)
+    if rate < 1:
+        raise argparse.ArgumentTypeError("at least one request a minute was expected")
+    return rate
+
+
+def _serve(options: argparse.Namespace) -> int:
+    if options.print_openapi:
+        from coai_server.http.app import openapi  # noqa: PLC0415 (needs the extra)
+
+        sys.stdout.write(json.dumps(openapi(), indent=2) + "\n")
+        return 0
+    from coai_routing.settings.loading import load  # noqa: PLC0415 (not for `--help`)
+    from coai_server.http.config import Config, OAuth, checked  # noqa: PLC0415 (as above)
+    from coai_server.http.serving import quiet_logs, serve  # noqa: PLC0415 (as above)
+
+    # The user's own settings: no folder that is looked at says whose tokens count.
+    wanted = load().own.settings.http
+    oauth = None
+    if wanted.oauth_issuer is not None:
+        oauth = OAuth(wanted.oauth_issuer, wanted.oauth_audience)
+    config = checked(
+        Config(
+            roots=tuple(options.root or [Path.cwd()]),
+            host=options.host,
+            port=options.port,
+            names=tuple(options.host_name),
+            origins=tuple(options.origin),
+            certificate=options.tls_cert,
+            key=options.tls_key,
+            proxy=options.behind_proxy,
+            requests_per_minute=options.rate,
+            oauth=oauth,
+        )
+    )
+    quiet_logs()
+    asyncio.run(serve(config))
+    return 0
