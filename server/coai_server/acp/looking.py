@@ -30,7 +30,7 @@ from coai_routing.errors import CoaiError
 from coai_server.acp.turn import Plan, told
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
 
     from coai_agents.source import Source
     from coai_agents.specialists.answering.agent import About
@@ -89,10 +89,10 @@ async def ask_everybody(turn: Turn) -> Report:
         wanted["answer"] = answer
     plan = Plan(turn.editor, [f"Ask: {name}" for name in wanted])
 
-    async def asked(name: str, specialist: Specialist) -> Report:
+    async def asked(name: str, specialist: Specialist) -> AsyncGenerator[Report]:
         await plan.mark(f"Ask: {name}", "in_progress")
         try:
-            return await specialist(turn)
+            yield await specialist(turn)
         finally:
             await plan.mark(f"Ask: {name}", "completed")
 
