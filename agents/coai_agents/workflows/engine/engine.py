@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from coai_agents.workflows.engine.planning import Seen
 from coai_agents.workflows.engine.purse import Purse
-from coai_agents.workflows.engine.replay import Replay, replayed
+from coai_agents.workflows.engine.replay import MOST_INTERRUPTED, Replay, replayed
 from coai_agents.workflows.engine.running import Running
 from coai_agents.workflows.engine.shapes import ready_plan
 from coai_agents.workflows.engine.walking import Around, Waiting, Walk, result_of
@@ -77,10 +77,19 @@ def _nobody(_: object) -> None:
 class Engine:
     """Carries runs out; it belongs to one event loop."""
 
-    def __init__(self, journal: Journal, workers: Workers, *, at_once: int = MOST_STEPS) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        workers: Workers,
+        *,
+        at_once: int = MOST_STEPS,
+        most_interrupted: int = MOST_INTERRUPTED,
+    ) -> None:
+        """Begin nothing yet; `at_once` are steps, in all of its runs together."""
         self.journal = journal
         self._workers = workers
         self._everyone = asyncio.Semaphore(at_once)
+        self._most_interrupted = most_interrupted
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
         self._wishes: dict[str, str] = {}
         self._background = Background()
@@ -108,9 +117,10 @@ class Engine:
 
         `begun` is told its name as soon as it is in the journal.
         """
-        lease = await self.journal.create(plan.name, plan.as_json(), given, facts=facts)
+        text = plan.as_json()
+        lease = await self.journal.create(plan.name, text, given, facts=facts)
         begun(lease.run)
-        beginning = _Beginning(lease, plan.as_json(), given, Replay(), facts or {})
+        beginning = _Beginning(lease, text, given, Replay(), facts or {})
         return await self._carried(beginning, tell)
 
     async def resume(self, run: str, *, tell: Tell = _nobody) -> Outcome:
@@ -135,6 +145,7 @@ class Engine:
             self._everyone,
             tell,
             beginning.facts,
+            most_interrupted=self._most_interrupted,
         )
         purse.warn = lambda message: running.soon("warned", "", message)
         if replay.last:

@@ -86,5 +86,6 @@ def _forget(replay: Replay, step: str) -> None:
     """Let a step be done anew; what it cost was paid all the same."""
     for known in (replay.ends, replay.answers, replay.asked):
         known.pop(step, None)
-    for counter in (replay.started, replay.failures, replay.released):
-        counter.pop(step, None)
+    # Attempts go on being counted, so that each has a key of its own (`Task.key`).
+    replay.failures.pop(step, None)
+    replay.released[step] = replay.started[step]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from coai_agents.workflows.engine.replay import MOST_INTERRUPTED
 from coai_agents.workflows.journal.records import Event, StepEnd
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Running:
     """Steps that were being done when they were cancelled."""
     paths: set[str] = field(default_factory=set[str])
     """Files of the workspace that were looked at: each one's own rules count from then on."""
+    most_interrupted: int = MOST_INTERRUPTED
+    """Times that a process may end during a step before the step is given up."""
     _seq: int = 0
 
     def __post_init__(self) -> None:
