@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from coai_agents.workflows.engine.again import reset
 from coai_agents.workflows.errors import WorkflowError
 from tests.agents.workflows.support import Scripted, engine_at, plan_of
@@ -38,7 +40,9 @@ async def test_what_cannot_be_kept_has_cost_what_it_cost(tmp_path: Path) -> None
         outcome = await engine.start(plan, "go")
         assert outcome.state == "failed"
         assert "not what was asked for" in outcome.error
-        try:
+        with pytest.raises(WorkflowError, match="has ended"):
             await engine.resume(outcome.run)
-        except WorkflowError as error:
-            assert "has ended" in error.message
+        story = await engine.journal.story(outcome.run)
+    assert [e.body["error"] for e in story.events if e.kind == "tried"] == [
+        "What it gave is not what was asked for: it is no number."
+    ] * 2
