@@ -14,7 +14,7 @@ from coai_agents.workflows.journal.records import Event
 if TYPE_CHECKING:
     from coai_agents.workflows.definition.types import Json
     from coai_agents.workflows.engine.shapes import Shape
-    from coai_agents.workflows.journal.journal import Journal
+    from coai_agents.workflows.journal.interface import RunJournal
     from coai_agents.workflows.journal.records import StepEnd, Story
 
 
@@ -33,7 +33,7 @@ def done_again(shape: Shape, node: str) -> frozenset[str]:
         names |= more
 
 
-async def reset(journal: Journal, run: str, node: str) -> None:
+async def reset(journal: RunJournal, run: str, node: str) -> None:
     """Have a run do a node, and what follows from it, again; `Engine.resume` carries it out.
 
     Raises `RunTakenError` while the run is under way, and `WorkflowError` for no such node.
@@ -48,7 +48,7 @@ async def reset(journal: Journal, run: str, node: str) -> None:
     await journal.release(lease, "paused", event)
 
 
-async def fork(journal: Journal, run: str, *, node: str | None, given: Json = None) -> str:
+async def fork(journal: RunJournal, run: str, *, node: str | None, given: Json = None) -> str:
     """Make a run of the same plan that goes on from a node; returns its name, and it is paused.
 
     What was done before the node counts in it. `given` is its input, None for the same one.

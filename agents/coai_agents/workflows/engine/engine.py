@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from coai_agents.workflows.definition.types import Json
     from coai_agents.workflows.engine.running import Tell
     from coai_agents.workflows.engine.work import Workers
-    from coai_agents.workflows.journal.journal import Journal, Lease
-    from coai_agents.workflows.journal.records import EventKind, RunState, Story
+    from coai_agents.workflows.journal.interface import RunJournal
+    from coai_agents.workflows.journal.records import EventKind, Lease, RunState, Story
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ class Engine:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: RunJournal,
         workers: Workers,
         *,
         at_once: int = MOST_STEPS,
@@ -244,7 +244,7 @@ class Engine:
                 self._tasks[run].cancel()
 
 
-async def stop_run(journal: Journal, run: str, wish: Wish) -> RunState:
+async def stop_run(journal: RunJournal, run: str, wish: Wish) -> RunState:
     """Have a run stopped by whoever carries it out, or stop it where nobody does.
 
     Returns its state: `running` where its owner has yet to hear of it.

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from coai_agents.workflows.engine.replay import Replay
     from coai_agents.workflows.engine.shapes import Ready
     from coai_agents.workflows.engine.work import Workers
-    from coai_agents.workflows.journal.journal import Journal, Lease
+    from coai_agents.workflows.journal.interface import RunJournal
+    from coai_agents.workflows.journal.records import Lease
 
 Tell: TypeAlias = Callable[["Event | StepEnd"], None]
 """Told of everything that happens in a run, when it is on its way to the disk."""
@@ -28,7 +29,7 @@ Tell: TypeAlias = Callable[["Event | StepEnd"], None]
 class Running:
     """What every part of a run shares."""
 
-    journal: Journal
+    journal: RunJournal
     lease: Lease
     ready: Ready
     workers: Workers

@@ -154,6 +154,15 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write to a run."""
+
+    number: int
+    run: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """All of a run: its plan and input, and everything that happened, in its order."""
 
