@@ -34,6 +34,7 @@ from coai_routing.settings.router_sections import (
     BudgetSettings,
     CacheSettings,
     CloudSettings,
+    ClusterSettings,
     RegularExpression,
     RoutingSettings,
     Section,
@@ -472,4 +473,5 @@ class Settings(Section):
     cache: CacheSettings = CacheSettings()
     budget: BudgetSettings = BudgetSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    cluster: ClusterSettings = ClusterSettings()
     log: LogSettings = LogSettings()

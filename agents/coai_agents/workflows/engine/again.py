@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from coai_agents.workflows.definition.graph import after
-from coai_agents.workflows.engine.replay import replayed
+from coai_agents.workflows.engine.replay import node_of, replayed
 from coai_agents.workflows.engine.shapes import ready_plan
 from coai_agents.workflows.errors import WorkflowError
 from coai_agents.workflows.journal.records import Event
@@ -42,7 +41,7 @@ async def reset(journal: RunJournal, run: str, node: str) -> None:
     again = done_again(ready_plan(story.plan).shape, node)
     replay = replayed(story)
     steps = {*replay.ends, *replay.started, *replay.asked}
-    forgotten = sorted(step for step in steps if _node_of(step) in again)
+    forgotten = sorted(step for step in steps if node_of(step) in again)
     lease = await journal.take(run, ended=True)
     event = Event(replay.last + 1, "reset", "", {"steps": forgotten})
     await journal.release(lease, "paused", event)
@@ -71,9 +70,4 @@ def _before(story: Story, node: str | None) -> list[StepEnd]:
     if node is None:
         return []
     again = done_again(ready_plan(story.plan).shape, node)
-    return [end for step, end in replayed(story).ends.items() if _node_of(step) not in again]
-
-
-def _node_of(step: str) -> str:
-    """Return the plan's node that a step belongs to."""
-    return re.split(r"[~#\[/]", step, maxsplit=1)[0]
+    return [end for step, end in replayed(story).ends.items() if node_of(step) not in again]

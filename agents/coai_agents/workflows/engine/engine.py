@@ -204,19 +204,7 @@ class Engine:
 
     async def answer(self, run: str, step: str, answer: Json) -> None:
         """Note a person's answer; `resume` goes on with it. Raises `WorkflowError`."""
-        story = await self.journal.story(run)
-        replay = replayed(story)
-        asked = next(
-            (e for e in reversed(story.events) if e.kind == "asked" and e.step == step), None
-        )
-        if asked is None or step in replay.ends:
-            raise WorkflowError(f"{step}: nothing was asked there, or it was answered.")
-        choices: list[Json] = asked.body["choices"]
-        if choices and answer not in choices:
-            raise WorkflowError(f"One of {', '.join(map(str, choices))} was expected.")
-        lease = await self.journal.take(run)
-        event = Event(replay.last + 1, "answered", step, answer)
-        await self.journal.release(lease, "waiting", event)
+        await answered(self.journal, run, step, answer)
 
     # ------------------------------------------------------------------------ wishes
 
@@ -242,6 +230,20 @@ class Engine:
             if run in self._tasks and run not in self._wishes:
                 self._wishes[run] = wish
                 self._tasks[run].cancel()
+
+
+async def answered(journal: RunJournal, run: str, step: str, answer: Json) -> None:
+    """Note a person's answer, for whoever goes on with the run. Raises `WorkflowError`."""
+    story = await journal.story(run)
+    replay = replayed(story)
+    asked = next((e for e in reversed(story.events) if e.kind == "asked" and e.step == step), None)
+    if asked is None or step in replay.ends:
+        raise WorkflowError(f"{step}: nothing was asked there, or it was answered.")
+    choices: list[Json] = asked.body["choices"]
+    if choices and answer not in choices:
+        raise WorkflowError(f"One of {', '.join(map(str, choices))} was expected.")
+    lease = await journal.take(run)
+    await journal.release(lease, "waiting", Event(replay.last + 1, "answered", step, answer))
 
 
 async def stop_run(journal: RunJournal, run: str, wish: Wish) -> RunState:

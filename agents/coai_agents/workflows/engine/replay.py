@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -76,6 +77,11 @@ def replayed(story: Story) -> Replay:
             case _:
                 pass
     return replay
+
+
+def node_of(step: str) -> str:
+    """Return the plan's node that a step belongs to."""
+    return re.split(r"[~#\[/]", step, maxsplit=1)[0]
 
 
 def _spend(replay: Replay, step: str, usage: Usage) -> None:
