@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from coai_agents.application.models import loaded_models
+from coai_agents.plugins.finding import Plugins
+from coai_agents.plugins.working import PluginWorkers
 from coai_agents.specialists.asking import Asker, Wishes
 from coai_agents.workflows.engine.work import StepFailedError
 from coai_agents.workflows.workers.profiles import DEFAULT, load_profiles
@@ -74,7 +76,7 @@ class Hands:
         if not await asyncio.to_thread(workspace.is_dir):
             return _Absent(f"This worker has no folder {workspace}.")
         if said["models"] is False:
-            return LocalWorkers(Asker(), self.places, workspace)
+            return self._with_plugins(Asker(), workspace)
         travelled: Any = said["travelling"] or {}
         loaded = await asyncio.to_thread(lambda: load(workspace_roots=[workspace]))
         models, absent = await self._open.enter_async_context(
@@ -82,7 +84,11 @@ class Hands:
         )
         wishes = Wishes(alias=said["alias"], seconds=_SECONDS, priority=Priority.BACKGROUND)
         asker = Asker(await models.routing.router(), why_none=absent, wishes=wishes)
-        return LocalWorkers(asker, self.places, workspace)
+        return self._with_plugins(asker, workspace)
+
+    def _with_plugins(self, asker: Asker, workspace: Path) -> Workers:
+        own = LocalWorkers(asker, self.places, workspace)
+        return PluginWorkers(own, Plugins(workspace), asker, workspace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ from coai_agents.workflows.definition.schema import AgentNode, DispatchNode
 from coai_agents.workflows.engine.engine import Engine
 from coai_agents.workflows.engine.work import StepFailedError
 from coai_agents.workflows.errors import JournalError, RunTakenError, WorkflowError
+from coai_agents.workflows.reports.spans import place_of
 from coai_routing.background import Background
+from coai_routing.records.telemetry import within
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from coai_agents.workflows.cluster.journal import PostgresJournal
     from coai_agents.workflows.definition.schema import Node
     from coai_agents.workflows.definition.types import Json
+    from coai_agents.workflows.engine.hooks import Hook
     from coai_agents.workflows.engine.work import Done, Task, Workers
     from coai_agents.workflows.journal.records import RunRow
 
@@ -67,6 +70,7 @@ class Setup:
     facts: Mapping[str, Json] = field(default_factory=dict[str, Any])
     """What `coai system` shows of it."""
     dead_after: float = census.DEAD_SECONDS
+    hooks: tuple[Hook, ...] = ()
 
 
 class ClusterWorker:
@@ -149,7 +153,10 @@ class ClusterWorker:
         hands = await self._hands(facts)
         if (engine := self._engines.get(id(hands))) is None:
             engine = self._engines[id(hands)] = Engine(
-                self.journal, _Spread(self, hands), most_interrupted=MOST_INTERRUPTED
+                self.journal,
+                _Spread(self, hands),
+                most_interrupted=MOST_INTERRUPTED,
+                hooks=self.setup.hooks,
             )
         return engine
 
@@ -158,6 +165,8 @@ class ClusterWorker:
     async def _step(self, text: str) -> str:
         """Do a step that asks a model, as a durable workflow; returns what it gave."""
         task = read_task(text)
+        # Calls of models are within the span of their step, which the run's worker sends.
+        within.set(place_of(task))
         try:
             hands = await self._hands(task.facts)
             doing = self._doing[_name(task)] = asyncio.ensure_future(hands.do(task))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from coai_agents.workflows.engine.hooks import Hooked, told
 from coai_agents.workflows.engine.planning import Seen
 from coai_agents.workflows.engine.purse import Purse
 from coai_agents.workflows.engine.replay import MOST_INTERRUPTED, Replay, replayed
@@ -19,10 +21,11 @@ from coai_agents.workflows.journal.records import Event
 from coai_routing.background import Background
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from coai_agents.workflows.definition.schema import Plan
     from coai_agents.workflows.definition.types import Json
+    from coai_agents.workflows.engine.hooks import Hook
     from coai_agents.workflows.engine.running import Tell
     from coai_agents.workflows.engine.work import Workers
     from coai_agents.workflows.journal.interface import RunJournal
@@ -84,10 +87,12 @@ class Engine:
         *,
         at_once: int = MOST_STEPS,
         most_interrupted: int = MOST_INTERRUPTED,
+        hooks: Sequence[Hook] = (),
     ) -> None:
         """Begin nothing yet; `at_once` are steps, in all of its runs together."""
         self.journal = journal
-        self._workers = workers
+        self._workers = Hooked(workers, hooks) if hooks else workers
+        self._hooks = tuple(hooks)
         self._everyone = asyncio.Semaphore(at_once)
         self._most_interrupted = most_interrupted
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
@@ -154,13 +159,19 @@ class Engine:
         around = Around(ready, Seen({"input": beginning.input}, {}), purse, ready.plan.sensitive)
         task = asyncio.create_task(self._walked(running, around), name=f"run {lease.run}")
         self._tasks[lease.run] = task
+        began, state = time.monotonic(), "stopped"
+        told(self._hooks, lambda hook: hook.run_began(lease.run, ready.plan))
         try:
-            return await task
+            outcome = await task
+            state = outcome.state
+            return outcome
         except asyncio.CancelledError:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             raise
         finally:
+            seconds = time.monotonic() - began
+            told(self._hooks, lambda hook: hook.run_ended(lease.run, ready.plan, state, seconds))
             del self._tasks[lease.run]
             self._wishes.pop(lease.run, None)
 

@@ -58,13 +58,16 @@ async def _worked(store: Shared, runs: int) -> None:
     from coai_agents.workflows.cluster.durable import Limit  # noqa: PLC0415 (as above)
     from coai_agents.workflows.cluster.journal import open_journal  # noqa: PLC0415 (as above)
     from coai_agents.workflows.cluster.worker import ClusterWorker, Setup  # noqa: PLC0415 (as above)
+    from coai_agents.workflows.reports.spans import spans_of  # noqa: PLC0415 (as above)
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
-    limits = load_settings(Path.cwd()).settings.cluster.limits
+    settings = load_settings(Path.cwd()).settings
+    limits, spans = settings.cluster.limits, spans_of(settings.telemetry)
     setup = Setup(
         runs=runs,
         limits={name: Limit(each.at_once, each.per_minute) for name, each in limits.items()},
         facts={"host": platform.node(), "pid": os.getpid(), "version": version("coai")},
+        hooks=() if spans is None else (spans,),
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -83,6 +86,8 @@ async def _worked(store: Shared, runs: int) -> None:
     finally:
         await journal.aclose()
         await hands.aclose()
+        if spans is not None:
+            await asyncio.to_thread(spans.close)
 
 
 @commands.command("workers")

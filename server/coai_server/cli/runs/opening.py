@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from coai_agents.plugins.finding import Plugins
     from coai_agents.workflows.cluster.following import Following
+    from coai_agents.workflows.definition.known import Known
     from coai_agents.workflows.engine.engine import Engine
     from coai_agents.workflows.journal.interface import RunJournal
     from coai_agents.workflows.library import Library
@@ -29,12 +32,26 @@ def places() -> Places:
 def library() -> Library:
     """Return the plans that count in this folder; raises SettingsError for wrong profiles."""
     from coai_agents.workflows.library import Library  # noqa: PLC0415 (as above)
-    from coai_agents.workflows.workers.workers import known_of  # noqa: PLC0415 (as above)
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
     here, own = Path.cwd(), places()
     trusted = load_settings(here).settings.static.trusted_workspaces
-    return Library(known_of(own), user=own.ensembles, workspace=here, trusted=trusted)
+    return Library(known(), user=own.ensembles, workspace=here, trusted=trusted)
+
+
+def plugins() -> Plugins:
+    """Return what installed packages add; none is loaded before it is used."""
+    from coai_agents.plugins.finding import Plugins  # noqa: PLC0415 (as above)
+
+    return Plugins(Path.cwd())
+
+
+def known() -> Known:
+    """Return all that a plan may name here; raises SettingsError for wrong profiles."""
+    from coai_agents.plugins.working import extended  # noqa: PLC0415 (as above)
+    from coai_agents.workflows.workers.workers import known_of  # noqa: PLC0415 (as above)
+
+    return extended(known_of(places()), plugins())
 
 
 class _Chosen:
@@ -145,16 +162,25 @@ async def engine_for(
         assert isinstance(journal, PostgresJournal)
         yield Following(journal, warn=notices().print)
         return
+    from coai_agents.plugins.working import PluginWorkers  # noqa: PLC0415 (as above)
     from coai_agents.workflows.engine.engine import Engine  # noqa: PLC0415 (as above)
+    from coai_agents.workflows.reports.spans import spans_of  # noqa: PLC0415 (as above)
     from coai_agents.workflows.workers.workers import LocalWorkers  # noqa: PLC0415 (as above)
     from coai_routing.policy.question import Priority  # noqa: PLC0415 (as above)
     from coai_server.cli.agents.models import asker  # noqa: PLC0415 (as above)
+    from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
     async with asker(workspace, agent="run", wanted=wanted.models, alias=wanted.alias) as asked:
         # Whoever types or asks by hand goes first.
         behind = asked.wishing(priority=Priority.BACKGROUND)
-        engine = Engine(journal, LocalWorkers(behind, places(), workspace))
+        spans = spans_of(load_settings(workspace).settings.telemetry)
+        hooks = () if spans is None else (spans,)
+        own = LocalWorkers(behind, places(), workspace)
+        workers = PluginWorkers(own, plugins(), behind, workspace)
+        engine = Engine(journal, workers, hooks=hooks)
         try:
             yield engine
         finally:
             await engine.aclose()
+            if spans is not None:
+                await asyncio.to_thread(spans.close)

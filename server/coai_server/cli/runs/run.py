@@ -95,8 +95,7 @@ def show(outcome: Outcome, report: Report, *, as_json: bool, as_text: bool) -> N
 def _plan(what: str | None) -> Plan:
     from coai_agents.workflows.definition.loading import load_text  # noqa: PLC0415 (not for `--help`)
     from coai_agents.workflows.errors import WorkflowError  # noqa: PLC0415 (as above)
-    from coai_agents.workflows.workers.workers import known_of  # noqa: PLC0415 (as above)
-    from coai_server.cli.runs.opening import places  # noqa: PLC0415 (as above)
+    from coai_server.cli.runs.opening import known  # noqa: PLC0415 (as above)
 
     plans = library()
     if what is None:
@@ -104,7 +103,7 @@ def _plan(what: str | None) -> Plan:
     try:
         if what == "-":
             text = sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace")
-            return load_text(text, known_of(places()), "-")
+            return load_text(text, known(), "-")
         if what in plans.entries():
             return plans.plan(what)
         if Path(what).is_file():

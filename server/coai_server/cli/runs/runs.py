@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from coai_server.cli.console import console, notices, run, say, write_json
-from coai_server.cli.runs.opening import Wanted, choose_cluster, engine_for, forget, opened
+from coai_server.cli.runs.opening import (
+    Wanted,
+    choose_cluster,
+    engine_for,
+    forget,
+    opened,
+    plugins,
+)
 from coai_server.cli.runs.run import Cluster, answered, report, show
 
 if TYPE_CHECKING:
@@ -51,7 +58,15 @@ def list_runs(
 
 
 @commands.command("show")
-def show_run(name: Name, *, as_json: AsJson = False) -> None:
+def show_run(
+    name: Name,
+    *,
+    as_json: AsJson = False,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="The formatter of an installed package."),
+    ] = None,
+) -> None:
     """Show what a run came to: its steps, their cost, what left the machine."""
 
     async def told() -> Report:
@@ -59,7 +74,11 @@ def show_run(name: Name, *, as_json: AsJson = False) -> None:
             return await report(journal, name)
 
     found = run(told())
-    if as_json:
+    if form is not None:
+        from coai_agents.plugins.working import formatted  # noqa: PLC0415 (not for `--help`)
+
+        say(formatted(found, plugins(), form))
+    elif as_json:
         write_json(found.as_json())
     else:
         say(found.as_markdown())

@@ -41,6 +41,8 @@ class Figures:
     """Steps that models were asked, those that died under it included."""
     lost: int
     """Of those, what was asked again because a worker died during it."""
+    twice: int
+    """Steps that were recorded as finished and asked again: none."""
 
 
 async def killed(url: str, folder: Path, *, kills: int, runs: int, workers: int) -> Figures:
@@ -50,6 +52,7 @@ async def killed(url: str, folder: Path, *, kills: int, runs: int, workers: int)
     under_way = [victim(url, seen) for _ in range(workers)]
     plan = plan_of(PLAN).as_json()
     names: list[str] = []
+    dead: set[str] = set()
     count = 0
     try:
         while count < kills or await _under_way(names, journal):
@@ -67,6 +70,7 @@ async def killed(url: str, folder: Path, *, kills: int, runs: int, workers: int)
             process.send_signal(signal.SIGKILL)
             _, said = await asyncio.to_thread(process.communicate)
             assert process.returncode == -signal.SIGKILL, said.decode()
+            dead.add(str(process.pid))
             under_way[number] = victim(url, seen)
             count += 1
         told = [await journal.story(name) for name in names]
@@ -79,7 +83,20 @@ async def killed(url: str, folder: Path, *, kills: int, runs: int, workers: int)
     for story in told:
         check(story, lines)
     began = sum(line[0] == "begins" for line in lines)
-    return Figures(count, len(told), began, began - STEPS * len(told))
+    return Figures(count, len(told), began, began - STEPS * len(told), _twice(lines, dead))
+
+
+def _twice(lines: list[list[str]], dead: set[str]) -> int:
+    """Return how often a step was begun again though nobody who did it had been killed."""
+    twice = 0
+    by_step: dict[tuple[str, str], list[list[str]]] = {}
+    for line in lines:
+        if line[0] == "begins":
+            by_step.setdefault((line[1], line[2]), []).append(line)
+    for begun in by_step.values():
+        # All but the last one were of workers that died, or what they gave would count.
+        twice += sum(line[4] not in dead for line in begun[:-1])
+    return twice
 
 
 async def _under_way(names: list[str], journal: PostgresJournal) -> bool:
