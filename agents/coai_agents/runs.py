@@ -149,7 +149,7 @@ async def open_runner(
         workers = PluginWorkers(LocalWorkers(asker, places, root), plugins, asker, root)
         engine = Engine(runs, workers, hooks=added.hooks)
         stack.push_async_callback(engine.aclose)
-        facts = {"workspace": str(root), "models": models, "alias": alias, "paths": []}
+        facts: dict[str, Json] = {"workspace": str(root), "models": models, "alias": alias}
         yield Runner(engine, known, plugins, facts)
 
 

@@ -63,7 +63,7 @@ class RedisAnswers:
         self._store = store
         self._seconds = max(1, int(seconds))
         self._failures = (errors.RedisError, OSError, TimeoutError, ValueError)
-        self._client: Any = client.from_url(
+        self.client: Any = client.from_url(
             store.url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS
         )
         self._clock = clock
@@ -72,7 +72,7 @@ class RedisAnswers:
 
     async def get(self, key: str) -> ModelReply | None:
         """Return a kept answer."""
-        kept = await self._ask(lambda: self._client.get(PREFIX + key))
+        kept = await self._ask(lambda: self.client.get(PREFIX + key))
         if not isinstance(kept, bytes):
             return None
         try:
@@ -86,11 +86,11 @@ class RedisAnswers:
         """Keep an answer."""
         content = reply.model_dump_json().encode()
         if len(content) <= MOST_BYTES:
-            await self._ask(lambda: self._client.set(PREFIX + key, content, ex=self._seconds))
+            await self._ask(lambda: self.client.set(PREFIX + key, content, ex=self._seconds))
 
     async def aclose(self) -> None:
         """Close the connections."""
-        await self._client.aclose()
+        await self.client.aclose()
 
     async def _ask(self, ask: Callable[[], Any]) -> Any:  # noqa: ANN401 - what Redis says
         now = self._clock or asyncio.get_running_loop().time

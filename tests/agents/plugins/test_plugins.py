@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_agents.plugins.finding import PluginError, Plugins
-from coai_agents.runs import Extras, Hook, Outcome, open_runner
+from coai_agents.runs import Extras, Hook, Outcome, Report, open_runner
 from coai_agents.testing import check_agent, check_formatter, check_package, check_tool
 from coai_agents.workflows.definition.known import Signature
 from coai_agents.workflows.definition.types import NUMBER, TEXT
@@ -38,13 +38,18 @@ nodes:
 """
 
 
+def on_path(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Have a folder on the path of modules, where packages are found."""
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    invalidate_caches()
+
+
 @pytest.fixture
 def installed(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Path]:
     folder = install(tmp_path_factory.mktemp("site"))
-    monkeypatch.syspath_prepend(str(folder))
-    invalidate_caches()
+    on_path(monkeypatch, folder)
     yield folder
     sys.modules.pop(MODULE, None)
 
@@ -121,10 +126,16 @@ async def test_the_kit_says_what_is_wrong(said: str, tool: Wrong, tmp_path: Path
 
 
 def test_a_formatter_that_breaks_on_what_models_said() -> None:
-    with pytest.raises((AssertionError, AttributeError)):
-        check_formatter(lambda report: report.result.upper())
+    def breaks(report: Report) -> str:
+        return f"{report.story.row.state}: {report.result.upper()}"
+
+    def gives_bytes(report: Report) -> bytes:
+        return b""
+
+    with pytest.raises(AttributeError):
+        check_formatter(breaks)
     with pytest.raises(AssertionError, match="text"):
-        check_formatter(lambda report: b"")
+        check_formatter(gives_bytes)
 
 
 def test_nothing_is_loaded_from_a_workspace(
@@ -132,8 +143,7 @@ def test_nothing_is_loaded_from_a_workspace(
 ) -> None:
     ran = workspace / "ran"
     install(workspace, SOURCE + f"\nopen({str(ran)!r}, 'w')\n")
-    monkeypatch.syspath_prepend(str(workspace))
-    invalidate_caches()
+    on_path(monkeypatch, workspace)
     plugins = Plugins(workspace)
     assert "greeter" in plugins.names("coai.agents")
     with pytest.raises(PluginError, match="lies in the workspace"):
@@ -145,8 +155,7 @@ def test_one_that_cannot_be_loaded_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install(tmp_path, "raise RuntimeError('on import')")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    invalidate_caches()
+    on_path(monkeypatch, tmp_path)
     with pytest.raises(PluginError, match=r"coai-greetings 1.0 cannot be loaded: RuntimeError"):
         Plugins().get("coai.agents", "greeter")
 

@@ -50,7 +50,7 @@ async def test_what_one_machine_was_told_another_one_knows(redis: Server) -> Non
 async def test_what_is_no_answer_is_none(redis: Server) -> None:
     one = machine(redis)
     for content in (b"no json", b'{"text": 1}', b"\x80\x04x."):
-        await one.others._client.set(PREFIX + "k2", content)
+        await one.others.client.set(PREFIX + "k2", content)
         assert await one.get("k2") is None
     await one.others.aclose()
 
@@ -62,14 +62,14 @@ async def test_nobody_waits_for_a_redis_that_is_away(caplog: pytest.LogCaptureFi
         await one.put("k", reply("dear"), sensitive=False, cost=0.01, seconds=1)
     other = machine(server)
     calls = 0
-    inner = other.others._client.get
+    inner = other.others.client.get
 
     async def counted(key: str) -> bytes:
         nonlocal calls
         calls += 1
         return await inner(key)
 
-    other.others._client.get = counted
+    other.others.client.get = counted
     assert [await other.get("k") for _ in range(5)] == [None] * 5
     assert calls == 1, "it is left alone for a while"
     assert PASSWORD not in caplog.text
