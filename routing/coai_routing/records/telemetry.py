@@ -2,7 +2,7 @@
 
 A span is made of what the books get of a call and of nothing else, so no code, prompt, answer or
 path can be in one. `span_names` has what they are called. A call that is made for a step of a run
-is within that step's span, wherever it is made: both follow from the run's name (`Place`).
+is within that step's span, wherever it is made: both follow from the run's name (`SpanPlace`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SpanPlace:
     """Where a span is: in the trace of a run, under a key of its own.
 
     Both numbers follow from the names, so that processes that never meet (before and after a kill,
@@ -65,7 +65,7 @@ class Place:
         return _number(f"{self.run}/{self.key}", 8)
 
 
-within: ContextVar[Place | None] = ContextVar("within", default=None)
+within: ContextVar[SpanPlace | None] = ContextVar("within", default=None)
 """The step that calls of models are made for at the moment."""
 
 
@@ -145,11 +145,11 @@ class Telemetry:
     def span(
         self,
         name: str,
-        place: Place,
+        place: SpanPlace,
         told: Mapping[str, str | int | float | bool],
         *,
         seconds: float,
-        parent: Place | None = None,
+        parent: SpanPlace | None = None,
     ) -> None:
         """Queue a span that has just ended; it failed if it has an `error.type`."""
         end = time.time_ns()
@@ -167,7 +167,7 @@ class Telemetry:
         )
         self._processor.on_end(span)
 
-    def _inside(self, place: Place | None) -> Any:  # noqa: ANN401 - a value of the SDK
+    def _inside(self, place: SpanPlace | None) -> Any:  # noqa: ANN401 - a value of the SDK
         """Return the context of what is within a span; an empty one for what is in none."""
         empty = import_module("opentelemetry.context").Context()
         if place is None:
@@ -176,7 +176,7 @@ class Telemetry:
             self._api.NonRecordingSpan(self._context(place)), empty
         )
 
-    def _context(self, place: Place) -> Any:  # noqa: ANN401 - as above
+    def _context(self, place: SpanPlace) -> Any:  # noqa: ANN401 - as above
         return self._api.SpanContext(
             place.trace,
             place.span,

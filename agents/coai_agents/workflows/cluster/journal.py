@@ -20,7 +20,7 @@ from coai_agents.workflows.errors import (
     RunTakenError,
     WorkflowError,
 )
-from coai_agents.workflows.journal.records import ENDED, Event, Lease, encoded
+from coai_agents.workflows.journal.records import ENDED, Event, Lease, encoded, plain
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -100,7 +100,7 @@ class PostgresJournal:
                 # Done once more after the connection broke: it is there, or it is not.
                 " ON CONFLICT (id) DO UPDATE SET fence = 1 RETURNING number",
                 (
-                    *(run, name.replace("\0", "?")),
+                    *(run, plain(name)),
                     await tables.put(database, plan.encode(), always=True),
                     await tables.put(database, stored),
                     *(said, at, at, parent, owner),

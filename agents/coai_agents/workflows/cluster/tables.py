@@ -20,6 +20,7 @@ from coai_agents.workflows.journal.records import (
     encoded,
     is_reference,
     packed,
+    plain,
     read_facts,
     reference,
     unpacked,
@@ -138,7 +139,7 @@ async def named(database: Connection, run: str, *, lock: bool = False) -> list[R
     found = await database.execute(
         f"SELECT {_COLUMNS} FROM coai.runs WHERE id = %(run)s OR starts_with(id, %(run)s)"  # noqa: S608 - our own names
         f" ORDER BY id = %(run)s DESC LIMIT 2{' FOR UPDATE' if lock else ''}",
-        {"run": run.replace("\0", "?")},
+        {"run": plain(run)},
     )
     return [row_of(each) for each in await found.fetchall()]
 

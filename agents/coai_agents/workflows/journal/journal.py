@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from coai_agents.workflows.errors import RunTakenError, WorkflowError
 from coai_agents.workflows.journal import reading
 from coai_agents.workflows.journal.owners import is_dead, this_process
-from coai_agents.workflows.journal.records import ENDED, Event, Lease, encoded
+from coai_agents.workflows.journal.records import ENDED, Event, Lease, as_text, encoded
 from coai_agents.workflows.journal.tables import open_tables
 from coai_agents.workflows.journal.writing import Writer
 from coai_routing.records.private_sqlite import open_read_only
@@ -252,7 +252,7 @@ def _taken(lease: Lease) -> RunTakenError:
 
 
 def _event(database: sqlite3.Connection, run: int, event: Event, at: str) -> None:
-    body = None if event.body is None else encoded(event.body).decode("utf-8", "surrogatepass")
+    body = None if event.body is None else as_text(encoded(event.body))
     database.execute(
         "INSERT INTO events (run, seq, at, kind, step, body) VALUES (?, ?, ?, ?, ?, ?)",
         (run, event.seq, at, event.kind, event.step or None, body),

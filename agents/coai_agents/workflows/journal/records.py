@@ -182,6 +182,19 @@ def encoded(value: Json) -> bytes:
     return content
 
 
+def as_text(content: bytes) -> str:
+    """Return JSON as text that a database takes: lone surrogates are escaped."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return json.dumps(decoded(content))
+
+
+def plain(name: str) -> str:
+    """Return a name as a database takes it: no run is called by what it cannot say."""
+    return name.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
 def decoded(content: bytes) -> Json:
     """Return the value of JSON."""
     return json.loads(content.decode("utf-8", "surrogatepass"))

@@ -13,7 +13,7 @@ from coai_agents.workflows.definition.schema import AgentNode, ScriptNode, ToolN
 from coai_agents.workflows.engine.hooks import Hook
 from coai_agents.workflows.engine.work import Done
 from coai_routing.records import span_names as names
-from coai_routing.records.telemetry import Place, Telemetry, TelemetryError, within
+from coai_routing.records.telemetry import SpanPlace, Telemetry, TelemetryError, within
 
 if TYPE_CHECKING:
     from coai_agents.workflows.definition.schema import Plan
@@ -63,7 +63,7 @@ class RunSpans(Hook):
                 told[names.RESPONSE_MODEL] = end.model
         else:
             told[names.ERROR] = "cancelled" if end is None else type(end).__name__
-        parent = Place(task.run, _ROOT)
+        parent = SpanPlace(task.run, _ROOT)
         self._telemetry.span(
             f"{operation} {name}", place_of(task), told, seconds=seconds, parent=parent
         )
@@ -79,13 +79,13 @@ class RunSpans(Hook):
         if state in ("failed", "stopped"):
             told[names.ERROR] = state
         self._telemetry.span(
-            f"{names.INVOKE_WORKFLOW} {plan.name}", Place(run, _ROOT), told, seconds=seconds
+            f"{names.INVOKE_WORKFLOW} {plan.name}", SpanPlace(run, _ROOT), told, seconds=seconds
         )
 
 
-def place_of(task: Task) -> Place:
+def place_of(task: Task) -> SpanPlace:
     """Return where the span of an attempt at a step is."""
-    return Place(task.run, f"{task.step}/{task.attempt}")
+    return SpanPlace(task.run, f"{task.step}/{task.attempt}")
 
 
 def _what(task: Task) -> tuple[str, str, str]:
