@@ -107,6 +107,8 @@ async def measure(options: argparse.Namespace) -> int:
                             times.append(await ask_ms(buffer, number))
                             number += 1
     before, after = Spread.of(idle), Spread.of(while_busy)
+    assert before is not None
+    assert after is not None
     report.table(
         "Milliseconds from the request to its answer",
         ("", *SPREAD),

@@ -110,9 +110,15 @@ class Wrong:
 
 
 TAKES = {"x": TEXT}
+
+
+def _adds(given: Mapping[str, Json]) -> Json:
+    return given["x"] + "!"
+
+
 WRONG = [
     ("does not say", Wrong(Signature(TAKES, NUMBER, summary="s"), "no number")),
-    ("TypeError", Wrong(Signature(TAKES, TEXT, summary="s"), lambda given: given["x"] + "!")),
+    ("TypeError", Wrong(Signature(TAKES, TEXT, summary="s"), _adds)),
     ("among what it takes", Wrong(Signature(TAKES, TEXT, ("y",), summary="s"), "z")),
     ("summary", Wrong(Signature(TAKES, TEXT), "z")),
     ("changes nothing", Wrong(Signature(TAKES, TEXT, effect="runs", summary="s"), "z")),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
+import shutil
+import subprocess
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
     from pathlib import Path
 
+    from coai_agents.workflows.cluster.connection import Connection
     from coai_agents.workflows.definition.types import Json
 
     AnyJournal: TypeAlias = Journal | PostgresJournal
@@ -224,3 +228,45 @@ async def test_the_dead_are_missed_without_comparing_clocks(database: str) -> No
         assert not await census.beat(other), "it hears that it was taken for dead"
         with pytest.raises(RunTakenError):
             await other.append(lease, [Event(1, "started", "a")])
+
+
+def _certificate(folder: Path, name: str) -> None:
+    command = [
+        *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+        *("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"),
+        *("-keyout", str(folder / f"{name}.key"), "-out", str(folder / f"{name}.crt")),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+def test_a_certificate_is_checked(tmp_path: Path) -> None:
+    with own_postgres() as server:
+        server.stop()
+        for name in ("its", "another"):
+            _certificate(tmp_path, name)
+        for kind in ("key", "crt"):
+            there = server.server.folder / f"its.{kind}"
+            shutil.copy(tmp_path / f"its.{kind}", there)
+            there.chmod(0o600)
+            if os.geteuid() == 0:
+                shutil.chown(there, "nobody", "nogroup")
+        server.start("ssl=on", "ssl_cert_file=its.crt", "ssl_key_file=its.key")
+        url = f"{server.database()}?sslmode=verify-full&sslrootcert={tmp_path}"
+
+        async def encrypted(address: str) -> bool:
+            journal = await open_journal(shared(address, "PostgreSQL"))
+            try:
+                found = await journal.read(_is_encrypted)
+            finally:
+                await journal.aclose()
+            return found
+
+        assert asyncio.run(encrypted(f"{url}/its.crt"))
+        with pytest.raises(JournalError, match="certificate"):
+            asyncio.run(encrypted(f"{url}/another.crt"))
+
+
+async def _is_encrypted(database: Connection) -> bool:
+    found = await database.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
+    return bool((await found.fetchone())[0])
