@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from coai_routing.settings.markers import SWITCH_OFF, Expected, NamesPlace, Unit
-from coai_routing.settings.types import EndpointName, HttpAddress, VendorName
+from coai_routing.settings.types import HttpAddress, ModelName, VendorName
 
 
 def _regular_expression(pattern: str) -> str:
@@ -155,7 +155,7 @@ class ClusterSettings(Section):
             "`rediss://USER:PASSWORD@HOST:PORT/0`."
         ),
     )
-    limits: dict[EndpointName, ModelLimit] = Field(
+    limits: dict[ModelName, ModelLimit] = Field(
         default={},
         description=(
             "What one model may be asked, by the alias that a profile names, or else by the name "

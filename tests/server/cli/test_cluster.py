@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from tests.support.databases import PASSWORD
@@ -43,12 +44,16 @@ def test_a_run_goes_over_a_worker(home: Home, postgres: Postgres) -> None:
     (home.folder / "shop.py").write_text("import hashlib\nhashlib.new('md5')\n")
     nobody = home("cluster", "workers", "--cluster", bare, PGPASSWORD=PASSWORD)
     assert nobody.code == 1
-    worker = home.popen("cluster", "work", "--cluster", bare, PGPASSWORD=PASSWORD)
+    limit = {"COAI_CLUSTER__LIMITS__DEFAULT__AT_ONCE": "3"}
+    worker = home.popen("cluster", "work", "--cluster", bare, PGPASSWORD=PASSWORD, **limit)
     try:
         assert worker.stderr is not None
         assert b"At work" in worker.stderr.readline()
         listed = home("cluster", "workers", "--json", COAI_CLUSTER__URL=whole)
         assert [each["pid"] for each in listed.document] == [worker.pid]
+        with psycopg.connect(whole) as connection:
+            queue = "SELECT concurrency FROM dbos.queues WHERE name = 'coai-model-default'"
+            assert connection.execute(queue).fetchall() == [(3,)], "cluster.limits count"
         run = ("run", "plan.yaml", "--input", "shop.py", "--no-model", "--json")
         begun = home(*run, "--cluster", bare, PGPASSWORD=PASSWORD)
         assert begun.code == 3, begun.err
@@ -67,6 +72,7 @@ def test_a_run_goes_over_a_worker(home: Home, postgres: Postgres) -> None:
         assert PASSWORD not in f"{out} {err} {begun.err} {done.err} {system.out}"
     finally:
         worker.kill()
+        worker.communicate()
 
 
 WRONG = [
