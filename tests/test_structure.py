@@ -173,7 +173,7 @@ VALUES = {
 
 PAST_THE_LAYER = {
     # Runs have an interface of their own: a door opens an engine, watches it and closes it.
-    "coai_server.cli.runs": ("coai_agents.workflows",),
+    "coai_server.cli.runs": ("coai_agents.plugins", "coai_agents.workflows"),
     "coai_server.mcp.tools.running": ("coai_agents.workflows",),
     # The demo makes exercises of the user's own code, which no other door does.
     "coai_server.cli.demo.exercise": ("coai_agents.syntax",),
