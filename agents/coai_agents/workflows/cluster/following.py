@@ -52,9 +52,14 @@ class Following:
         *,
         facts: Mapping[str, Json] | None = None,
         tell: Tell = _nobody,
+        begun: Callable[[str], None] = _nobody,
     ) -> Outcome:
-        """Begin a run of a plan that was checked, and follow it as far as it goes."""
+        """Begin a run of a plan that was checked, and follow it as far as it goes.
+
+        `begun` is told its name as soon as it is in the journal.
+        """
         run = await self.journal.submit(plan.name, plan.as_json(), given, facts=facts)
+        begun(run)
         return await self._followed(run, 0, tell)
 
     async def resume(self, run: str, *, tell: Tell = _nobody) -> Outcome:
