@@ -8,4 +8,4 @@ from hypothesis import settings
 settings.register_profile("coai", deadline=None)
 settings.load_profile("coai")
 
-pytest_plugins = ["tests.support.llama"]
+pytest_plugins = ["tests.support.databases", "tests.support.llama"]

@@ -173,7 +173,7 @@ VALUES = {
 
 PAST_THE_LAYER = {
     # Runs have an interface of their own: a door opens an engine, watches it and closes it.
-    "coai_server.cli.runs": ("coai_agents.workflows",),
+    "coai_server.cli.runs": ("coai_agents.plugins", "coai_agents.workflows"),
     "coai_server.mcp.tools.running": ("coai_agents.workflows",),
     "coai_server.mcp.server": ("coai_agents.workflows.definition",),
     # A session's files are as its editor has them, saved or not: specialists are asked about those.

@@ -1,17 +1,37 @@
 """Spans of model calls by OpenTelemetry, for whoever runs a collector. Off unless it is wanted.
 
 A span is made of what the books get of a call and of nothing else, so no code, prompt, answer or
-path can be in one. The names are those of OpenTelemetry's semantic conventions for generative AI
-("Gen AI Spans"); they still change, and stand here alone.
+path can be in one. `span_names` has what they are called. A call that is made for a step of a run
+is within that step's span, wherever it is made: both follow from the run's name (`SpanPlace`).
 """
 
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
+from dataclasses import dataclass
+from hashlib import blake2b
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_routing.errors import CoaiError
+from coai_routing.records.span_names import (
+    CACHED_TOKENS,
+    CAPABILITY,
+    CHAT,
+    CONVENTIONS,
+    CONVERSATION,
+    COST,
+    ERROR,
+    FIRST_MS,
+    INPUT_TOKENS,
+    LOCAL,
+    OPERATION,
+    OUTPUT_TOKENS,
+    PROVIDER,
+    REQUEST_MODEL,
+    RESPONSE_MODEL,
+)
 from coai_routing.router.calls import ANSWERED
 
 if TYPE_CHECKING:
@@ -19,23 +39,34 @@ if TYPE_CHECKING:
 
     from coai_routing.router.calls import Call
 
-OPERATION: Final = "gen_ai.operation.name"
-PROVIDER: Final = "gen_ai.provider.name"
-REQUEST_MODEL: Final = "gen_ai.request.model"
-RESPONSE_MODEL: Final = "gen_ai.response.model"
-INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
-CACHED_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
-OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
-ERROR: Final = "error.type"
-CAPABILITY: Final = "coai.capability"
-COST: Final = "coai.cost_usd"
-FIRST_MS: Final = "coai.time_to_first_token_ms"
-LOCAL: Final = "coai.local"
-
-CHAT: Final = "chat"
-
 _SECONDS: Final = 5.0
 """How long a collector may take; then spans are dropped, and nobody waits for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpanPlace:
+    """Where a span is: in the trace of a run, under a key of its own.
+
+    Both numbers follow from the names, so that processes that never meet (before and after a kill,
+    on two machines) make one trace of one run.
+    """
+
+    run: str
+    key: str
+
+    @property
+    def trace(self) -> int:
+        """The number of the trace, of 16 bytes and not 0."""
+        return _number(self.run, 16)
+
+    @property
+    def span(self) -> int:
+        """The number of the span, of 8 bytes and not 0."""
+        return _number(f"{self.run}/{self.key}", 8)
+
+
+within: ContextVar[SpanPlace | None] = ContextVar("within", default=None)
+"""The step that calls of models are made for at the moment."""
 
 
 class TelemetryError(CoaiError):
@@ -84,23 +115,79 @@ class Telemetry:
         # Not the global provider: an SDK of a vendor's must not find it and add spans of its own.
         self._provider: Any = sdk.TracerProvider(resource=resource, shutdown_on_exit=False)
         exporter = otlp.OTLPSpanExporter(endpoint=url, timeout=_SECONDS)
-        self._provider.add_span_processor(export.BatchSpanProcessor(exporter))
-        self._tracer: Any = self._provider.get_tracer("coai")
+        self._processor: Any = export.BatchSpanProcessor(exporter)
+        self._provider.add_span_processor(self._processor)
+        self._tracer: Any = self._provider.get_tracer("coai", schema_url=CONVENTIONS)
+        self._scope: Any = import_module(
+            "opentelemetry.sdk.util.instrumentation"
+        ).InstrumentationScope("coai", version, CONVENTIONS)
+        self._sdk, self._resource, self._api = sdk, resource, status
         self._failed: Any = status.Status(status.StatusCode.ERROR)
 
     def note(self, call: Call) -> None:
         """Queue the span of a call that has just ended."""
         end = time.time_ns()
+        place = within.get()
+        told = dict(attributes(call))
+        if place is not None:
+            told[CONVERSATION] = place.run
         span = self._tracer.start_span(
             f"{CHAT} {call.alias}",
-            context=import_module("opentelemetry.context").Context(),
+            context=self._inside(place),
             start_time=end - int(call.total_ms * 1e6),
-            attributes=attributes(call),
+            attributes=told,
+            kind=self._api.SpanKind.INTERNAL if call.local else self._api.SpanKind.CLIENT,
         )
         if call.outcome not in ANSWERED:
             span.set_status(self._failed)
         span.end(end_time=end)
 
+    def span(
+        self,
+        name: str,
+        place: SpanPlace,
+        told: Mapping[str, str | int | float | bool],
+        *,
+        seconds: float,
+        parent: SpanPlace | None = None,
+    ) -> None:
+        """Queue a span that has just ended; it failed if it has an `error.type`."""
+        end = time.time_ns()
+        span = self._sdk.ReadableSpan(
+            name,
+            context=self._context(place),
+            parent=None if parent is None else self._context(parent),
+            resource=self._resource,
+            attributes=dict(told),
+            kind=self._api.SpanKind.INTERNAL,
+            status=self._failed if ERROR in told else self._api.Status(),
+            start_time=end - int(seconds * 1e9),
+            end_time=end,
+            instrumentation_scope=self._scope,
+        )
+        self._processor.on_end(span)
+
+    def _inside(self, place: SpanPlace | None) -> Any:  # noqa: ANN401 - a value of the SDK
+        """Return the context of what is within a span; an empty one for what is in none."""
+        empty = import_module("opentelemetry.context").Context()
+        if place is None:
+            return empty
+        return self._api.set_span_in_context(
+            self._api.NonRecordingSpan(self._context(place)), empty
+        )
+
+    def _context(self, place: SpanPlace) -> Any:  # noqa: ANN401 - as above
+        return self._api.SpanContext(
+            place.trace,
+            place.span,
+            is_remote=False,
+            trace_flags=self._api.TraceFlags(self._api.TraceFlags.SAMPLED),
+        )
+
     def close(self) -> None:
         """Send what is queued, within some seconds; it blocks, so use a thread."""
         self._provider.shutdown()
+
+
+def _number(name: str, size: int) -> int:
+    return int.from_bytes(blake2b(name.encode(), digest_size=size).digest()) or 1

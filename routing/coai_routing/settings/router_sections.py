@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
-from coai_routing.settings.markers import SWITCH_OFF, Expected, Unit
-from coai_routing.settings.types import HttpAddress, VendorName
+from coai_routing.settings.markers import SWITCH_OFF, Expected, NamesPlace, Unit
+from coai_routing.settings.types import HttpAddress, ModelName, VendorName
 
 
 def _regular_expression(pattern: str) -> str:
@@ -141,6 +141,43 @@ class HttpSettings(Section):
         default="",
         max_length=500,
         description="The audience that such a token has to be for: how the issuer names COAI.",
+    )
+
+
+class ModelLimit(Section):
+    """How much one model is asked, in all of the cluster together."""
+
+    at_once: Annotated[int | None, Unit("steps")] = Field(
+        default=None, ge=1, le=10_000, description="Steps that may ask it at a time."
+    )
+    per_minute: Annotated[int | None, Unit("steps")] = Field(
+        default=None, ge=1, le=1_000_000, description="Steps that may begin to ask it in a minute."
+    )
+
+
+class ClusterSettings(Section):
+    """Runs that several machines of yours carry out together. It needs `coai[cluster]`."""
+
+    url: Annotated[SecretStr | None, NamesPlace()] = Field(
+        default=None,
+        description=(
+            "The PostgreSQL where runs are kept, as `postgresql://USER:PASSWORD@HOST:PORT/NAME`. "
+            "Not set, they are kept on this machine."
+        ),
+    )
+    cache_url: Annotated[SecretStr | None, NamesPlace()] = Field(
+        default=None,
+        description=(
+            "The Redis over which machines share answers that are not sensitive, as "
+            "`rediss://USER:PASSWORD@HOST:PORT/0`."
+        ),
+    )
+    limits: dict[ModelName, ModelLimit] = Field(
+        default={},
+        description=(
+            "What one model may be asked, by the alias that a profile names, or else by the name "
+            "of the profile."
+        ),
     )
 
 

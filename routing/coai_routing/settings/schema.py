@@ -34,6 +34,7 @@ from coai_routing.settings.router_sections import (
     BudgetSettings,
     CacheSettings,
     CloudSettings,
+    ClusterSettings,
     HttpSettings,
     RegularExpression,
     RoutingSettings,
@@ -474,4 +475,5 @@ class Settings(Section):
     budget: BudgetSettings = BudgetSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     http: HttpSettings = HttpSettings()
+    cluster: ClusterSettings = ClusterSettings()
     log: LogSettings = LogSettings()

@@ -87,6 +87,11 @@ VariableName = Annotated[
     NamesPlace(),
     Expected("the name of an environment variable, not the key itself"),
 ]
+ModelName = Annotated[
+    str,
+    Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
+    Expected("an alias of `coai route models`, or the name of a profile"),
+]
 EndpointName = Annotated[
     str,
     Field(pattern=r"^[a-z0-9][a-z0-9_-]*$"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import platformdirs
 
-from coai_routing.errors import BooksError
+from coai_routing.errors import BooksError, CoaiError
 from coai_routing.policy.bandit import BanditStandings
 from coai_routing.pool.deployments import Deployments
 from coai_routing.pool.endpoints import cloud_places, server_places
@@ -32,10 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from coai_routing.cluster.shared_answers import RedisAnswers
     from coai_routing.pool.place import Place
     from coai_routing.pool.pool import ModelPool
     from coai_routing.providers.discovery import Found
     from coai_routing.records.telemetry import Telemetry
+    from coai_routing.router.calls import AnswerStore
     from coai_routing.settings.schema import Settings
 
 logger = logging.getLogger(__name__)
@@ -78,6 +80,23 @@ def explanation_store(settings: Settings) -> AnswerCache:
     )
 
 
+def shared_answers(settings: Settings) -> RedisAnswers | None:
+    """Return the answers that machines share; None where there are none or they may not be."""
+    address = settings.cluster.cache_url
+    if address is None or not settings.cache.enabled:
+        return None
+    from coai_routing.cluster.databases import check, shared  # noqa: PLC0415 - only if wanted
+    from coai_routing.cluster.shared_answers import RedisAnswers  # noqa: PLC0415 - as above
+
+    try:
+        store = shared(address.get_secret_value(), "Redis")
+        check(store, settings.privacy)
+        return RedisAnswers(store, seconds=settings.cache.minutes * 60.0)
+    except CoaiError as error:
+        logger.warning("Answers are not shared: %s %s", error.message, error.remedy)
+        return None
+
+
 @dataclass(frozen=True)
 class Routing:
     """A router and what it writes to."""
@@ -88,6 +107,7 @@ class Routing:
     cache: AnswerCache | None
     departures: EgressLog
     telemetry: Telemetry | None = None
+    shared: RedisAnswers | None = None
 
     async def aclose(self) -> None:
         """Cancel what is under way, and close every connection and file."""
@@ -96,6 +116,8 @@ class Routing:
         await self.books.aclose()
         if self.cache is not None:
             await self.cache.aclose()
+        if self.shared is not None:
+            await self.shared.aclose()
         if self.telemetry is not None:
             await asyncio.to_thread(self.telemetry.close)
 
@@ -147,6 +169,12 @@ async def open_routing(
     with suppress(BooksError):  # told when money is asked for
         await asyncio.to_thread(books.refresh)
     cache = answer_cache(settings())
+    store: AnswerStore | None = cache
+    answers = None if cache is None else shared_answers(settings())
+    if cache is not None and answers is not None:
+        from coai_routing.cluster.shared_answers import SharedAnswers  # noqa: PLC0415 - only if wanted
+
+        store = SharedAnswers(cache, answers)
     departures = EgressLog(egress_log.location())
     telemetry = await asyncio.to_thread(_telemetry, settings())
     router = Router(
@@ -154,13 +182,13 @@ async def open_routing(
         registry=lambda: models,
         egress=lambda: routing_egress(settings()),
         settings=wishes,
-        cache=cache,
+        cache=store,
         departures=departures,
         book=books,
         standings=learning.standings,
         observe=None if telemetry is None else telemetry.note,
     )
-    return Routing(router, books, learning, cache, departures, telemetry)
+    return Routing(router, books, learning, cache, departures, telemetry, answers)
 
 
 def _telemetry(settings: Settings) -> Telemetry | None:

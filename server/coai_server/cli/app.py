@@ -36,8 +36,9 @@ from coai_server.cli.agents.vulns import commands as vulns
 from coai_server.cli.audit import command as audit
 from coai_server.cli.console import report, tolerate_any_encoding
 from coai_server.cli.demo import command as demo
-from coai_server.cli.runs import ensembles, runs
+from coai_server.cli.runs import cluster, ensembles, runs
 from coai_server.cli.runs.run import run_plan
+from coai_server.cli.runs.system import system
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,8 +83,10 @@ app.command("compliance")(compliance)
 app.command("threats")(threats)
 app.command("run")(run_plan)
 app.add_typer(runs.commands, name="runs")
+app.add_typer(cluster.commands, name="cluster")
 app.add_typer(ensembles.commands, name="ensembles")
 app.command("profiles")(ensembles.profiles)
+app.command("system")(system)
 app.add_typer(rules.commands, name="rules")
 app.add_typer(models.commands, name="models")
 app.add_typer(config.commands, name="config")

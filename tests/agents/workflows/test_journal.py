@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from coai_agents.workflows.definition.types import Json
-    from coai_agents.workflows.journal.journal import Lease
+    from coai_agents.workflows.journal.records import Lease
 
 PLAN = plan_of("- {kind: agent, name: a, prompt: p}").as_json()
 values = st.recursive(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from coai_routing.errors import NoAnswerError
+from coai_routing.records import span_names
 from coai_routing.records import telemetry as module
 from coai_routing.records.prometheus import render
 from coai_routing.records.spending import FREE, SpendingLedger, read_totals
@@ -109,8 +110,12 @@ async def test_a_span_tells_of_a_call_and_nothing_of_what_was_asked(
 @pytest.mark.parametrize(
     ("change", "present", "absent"),
     [
-        ({}, {module.FIRST_MS: 100.0, module.CACHED_TOKENS: 4}, {module.ERROR}),
-        ({"outcome": "cut_off", "first_ms": None}, {module.ERROR: "cut_off"}, {module.FIRST_MS}),
+        ({}, {span_names.FIRST_MS: 100.0, span_names.CACHED_TOKENS: 4}, {span_names.ERROR}),
+        (
+            {"outcome": "cut_off", "first_ms": None},
+            {span_names.ERROR: "cut_off"},
+            {span_names.FIRST_MS},
+        ),
     ],
 )
 def test_what_a_span_says(

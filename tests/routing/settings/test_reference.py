@@ -70,7 +70,7 @@ def test_an_editor_is_told_every_setting_but_keys(capsys: pytest.CaptureFixture[
     assert custom["required"] == ["url"]
     assert 'apiKey"' not in json.dumps(properties)
     settings = [leaf for leaf in leaves() if "<name>" not in leaf.path and not leaf.secret]
-    assert len(properties) == len(settings) + 5, "the five maps"
+    assert len(properties) == len(settings) + 6, "the six maps"
 
 
 def test_a_workspace_cannot_set_anything_through_the_editor() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from coai_agents.workflows.definition.graph import after
-from coai_agents.workflows.engine.replay import replayed
+from coai_agents.workflows.engine.replay import node_of, replayed
 from coai_agents.workflows.engine.shapes import ready_plan
 from coai_agents.workflows.errors import WorkflowError
 from coai_agents.workflows.journal.records import Event
@@ -14,7 +13,7 @@ from coai_agents.workflows.journal.records import Event
 if TYPE_CHECKING:
     from coai_agents.workflows.definition.types import Json
     from coai_agents.workflows.engine.shapes import Shape
-    from coai_agents.workflows.journal.journal import Journal
+    from coai_agents.workflows.journal.interface import RunJournal
     from coai_agents.workflows.journal.records import StepEnd, Story
 
 
@@ -33,7 +32,7 @@ def done_again(shape: Shape, node: str) -> frozenset[str]:
         names |= more
 
 
-async def reset(journal: Journal, run: str, node: str) -> None:
+async def reset(journal: RunJournal, run: str, node: str) -> None:
     """Have a run do a node, and what follows from it, again; `Engine.resume` carries it out.
 
     Raises `RunTakenError` while the run is under way, and `WorkflowError` for no such node.
@@ -42,13 +41,13 @@ async def reset(journal: Journal, run: str, node: str) -> None:
     again = done_again(ready_plan(story.plan).shape, node)
     replay = replayed(story)
     steps = {*replay.ends, *replay.started, *replay.asked}
-    forgotten = sorted(step for step in steps if _node_of(step) in again)
+    forgotten = sorted(step for step in steps if node_of(step) in again)
     lease = await journal.take(run, ended=True)
     event = Event(replay.last + 1, "reset", "", {"steps": forgotten})
     await journal.release(lease, "paused", event)
 
 
-async def fork(journal: Journal, run: str, *, node: str | None, given: Json = None) -> str:
+async def fork(journal: RunJournal, run: str, *, node: str | None, given: Json = None) -> str:
     """Make a run of the same plan that goes on from a node; returns its name, and it is paused.
 
     What was done before the node counts in it. `given` is its input, None for the same one.
@@ -71,9 +70,4 @@ def _before(story: Story, node: str | None) -> list[StepEnd]:
     if node is None:
         return []
     again = done_again(ready_plan(story.plan).shape, node)
-    return [end for step, end in replayed(story).ends.items() if _node_of(step) not in again]
-
-
-def _node_of(step: str) -> str:
-    """Return the plan's node that a step belongs to."""
-    return re.split(r"[~#\[/]", step, maxsplit=1)[0]
+    return [end for step, end in replayed(story).ends.items() if node_of(step) not in again]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
+from coai_agents.workflows.engine.hooks import Hooked, told
 from coai_agents.workflows.engine.planning import Seen
 from coai_agents.workflows.engine.purse import Purse
-from coai_agents.workflows.engine.replay import Replay, replayed
+from coai_agents.workflows.engine.replay import MOST_INTERRUPTED, Replay, replayed
 from coai_agents.workflows.engine.running import Running
 from coai_agents.workflows.engine.shapes import ready_plan
 from coai_agents.workflows.engine.walking import Around, Waiting, Walk, result_of
@@ -19,14 +21,15 @@ from coai_agents.workflows.journal.records import Event
 from coai_routing.background import Background
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from coai_agents.workflows.definition.schema import Plan
     from coai_agents.workflows.definition.types import Json
+    from coai_agents.workflows.engine.hooks import Hook
     from coai_agents.workflows.engine.running import Tell
     from coai_agents.workflows.engine.work import Workers
-    from coai_agents.workflows.journal.journal import Journal, Lease
-    from coai_agents.workflows.journal.records import EventKind, RunState, Story
+    from coai_agents.workflows.journal.interface import RunJournal
+    from coai_agents.workflows.journal.records import EventKind, Lease, RunState, Story
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +80,21 @@ def _nobody(_: object) -> None:
 class Engine:
     """Carries runs out; it belongs to one event loop."""
 
-    def __init__(self, journal: Journal, workers: Workers, *, at_once: int = MOST_STEPS) -> None:
+    def __init__(
+        self,
+        journal: RunJournal,
+        workers: Workers,
+        *,
+        at_once: int = MOST_STEPS,
+        most_interrupted: int = MOST_INTERRUPTED,
+        hooks: Sequence[Hook] = (),
+    ) -> None:
+        """Begin nothing yet; `at_once` are steps, in all of its runs together."""
         self.journal = journal
-        self._workers = workers
+        self._workers = Hooked(workers, hooks) if hooks else workers
+        self._hooks = tuple(hooks)
         self._everyone = asyncio.Semaphore(at_once)
+        self._most_interrupted = most_interrupted
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
         self._wishes: dict[str, str] = {}
         self._background = Background()
@@ -108,9 +122,10 @@ class Engine:
 
         `begun` is told its name as soon as it is in the journal.
         """
-        lease = await self.journal.create(plan.name, plan.as_json(), given, facts=facts)
+        text = plan.as_json()
+        lease = await self.journal.create(plan.name, text, given, facts=facts)
         begun(lease.run)
-        beginning = _Beginning(lease, plan.as_json(), given, Replay(), facts or {})
+        beginning = _Beginning(lease, text, given, Replay(), facts or {})
         return await self._carried(beginning, tell)
 
     async def resume(self, run: str, *, tell: Tell = _nobody) -> Outcome:
@@ -135,6 +150,7 @@ class Engine:
             self._everyone,
             tell,
             beginning.facts,
+            most_interrupted=self._most_interrupted,
         )
         purse.warn = lambda message: running.soon("warned", "", message)
         if replay.last:
@@ -143,13 +159,19 @@ class Engine:
         around = Around(ready, Seen({"input": beginning.input}, {}), purse, ready.plan.sensitive)
         task = asyncio.create_task(self._walked(running, around), name=f"run {lease.run}")
         self._tasks[lease.run] = task
+        began, state = time.monotonic(), "stopped"
+        told(self._hooks, lambda hook: hook.run_began(lease.run, ready.plan))
         try:
-            return await task
+            outcome = await task
+            state = outcome.state
+            return outcome
         except asyncio.CancelledError:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
             raise
         finally:
+            seconds = time.monotonic() - began
+            told(self._hooks, lambda hook: hook.run_ended(lease.run, ready.plan, state, seconds))
             del self._tasks[lease.run]
             self._wishes.pop(lease.run, None)
 
@@ -193,19 +215,7 @@ class Engine:
 
     async def answer(self, run: str, step: str, answer: Json) -> None:
         """Note a person's answer; `resume` goes on with it. Raises `WorkflowError`."""
-        story = await self.journal.story(run)
-        replay = replayed(story)
-        asked = next(
-            (e for e in reversed(story.events) if e.kind == "asked" and e.step == step), None
-        )
-        if asked is None or step in replay.ends:
-            raise WorkflowError(f"{step}: nothing was asked there, or it was answered.")
-        choices: list[Json] = asked.body["choices"]
-        if choices and answer not in choices:
-            raise WorkflowError(f"One of {', '.join(map(str, choices))} was expected.")
-        lease = await self.journal.take(run)
-        event = Event(replay.last + 1, "answered", step, answer)
-        await self.journal.release(lease, "waiting", event)
+        await answered(self.journal, run, step, answer)
 
     # ------------------------------------------------------------------------ wishes
 
@@ -233,7 +243,21 @@ class Engine:
                 self._tasks[run].cancel()
 
 
-async def stop_run(journal: Journal, run: str, wish: Wish) -> RunState:
+async def answered(journal: RunJournal, run: str, step: str, answer: Json) -> None:
+    """Note a person's answer, for whoever goes on with the run. Raises `WorkflowError`."""
+    story = await journal.story(run)
+    replay = replayed(story)
+    asked = next((e for e in reversed(story.events) if e.kind == "asked" and e.step == step), None)
+    if asked is None or step in replay.ends:
+        raise WorkflowError(f"{step}: nothing was asked there, or it was answered.")
+    choices: list[Json] = asked.body["choices"]
+    if choices and answer not in choices:
+        raise WorkflowError(f"One of {', '.join(map(str, choices))} was expected.")
+    lease = await journal.take(run)
+    await journal.release(lease, "waiting", Event(replay.last + 1, "answered", step, answer))
+
+
+async def stop_run(journal: RunJournal, run: str, wish: Wish) -> RunState:
     """Have a run stopped by whoever carries it out, or stop it where nobody does.
 
     Returns its state: `running` where its owner has yet to hear of it.

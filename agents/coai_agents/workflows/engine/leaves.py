@@ -16,7 +16,6 @@ from coai_agents.workflows.definition.schema import (
 )
 from coai_agents.workflows.definition.types import TEXT, Type, misfit
 from coai_agents.workflows.engine.planning import Settled
-from coai_agents.workflows.engine.replay import MOST_INTERRUPTED
 from coai_agents.workflows.engine.work import Done, StepFailedError, Task
 from coai_agents.workflows.errors import WorkflowError
 from coai_agents.workflows.journal.records import StepEnd, StepFacts, Usage, encoded
@@ -43,9 +42,10 @@ async def do_leaf(
 ) -> Settled:
     """Do a step that a worker does; raises `StepFailedError` when no attempt is left."""
     replay = running.replay
-    if replay.interrupted(step) >= MOST_INTERRUPTED:
+    interrupted = replay.interrupted(step)
+    if interrupted >= running.most_interrupted:
         raise StepFailedError(
-            f"The process ended {MOST_INTERRUPTED} times during {step}, so it is not tried again.",
+            f"The process ended {interrupted} times during {step}, so it is not tried again.",
             remedy="See what it does that ends it; `coai runs resume --from` tries it again.",
             again=False,
         )
@@ -67,7 +67,9 @@ async def do_leaf(
             most_usd=purse.left_usd(),
             paths=frozenset(running.paths),
             facts=running.facts,
+            interrupted=interrupted,
         )
+        interrupted = 0
         try:
             done, ms = await _attempted(running, task, purse)
         except StepFailedError as failure:
@@ -109,16 +111,14 @@ async def _attempted(running: Running, task: Task, purse: Purse) -> tuple[Done, 
                 done = await running.workers.do(task)
             ms = (time.monotonic() - began) * 1000.0
             usage = done.usage
-            _check(node, done)
         except StepFailedError as error:
-            usage = usage + error.usage
-            error.usage = usage
+            usage = error.usage
             raise
         except TimeoutError as error:
             message = (
                 f"It took longer than {node.timeout:g} s." if node.timeout else "It took too long."
             )
-            raise StepFailedError(message, usage=usage) from error
+            raise StepFailedError(message) from error
         except WorkflowError:
             raise
         except asyncio.CancelledError:
@@ -126,9 +126,11 @@ async def _attempted(running: Running, task: Task, purse: Purse) -> tuple[Done, 
             raise
         except Exception as error:
             logger.exception("The step %s failed in a way that nobody foresaw.", step)
-            raise StepFailedError(f"{type(error).__name__}: {error}", usage=usage) from error
+            raise StepFailedError(f"{type(error).__name__}: {error}") from error
         finally:
             purse.end(usage)
+    # Not in the step's turn: the next one need not wait for it.
+    _check(node, done)
     return done, ms
 
 
@@ -137,10 +139,12 @@ def _check(node: Node, done: Done) -> None:
     try:
         encoded(done.output)
     except (ValueError, TypeError) as error:
-        raise StepFailedError(f"What it gave is nothing that can be kept: {error}.") from error
+        raise StepFailedError(
+            f"What it gave is nothing that can be kept: {error}.", usage=done.usage
+        ) from error
     wanted = _wanted(node)
     if wanted is not None and (wrong := misfit(done.output, wanted)):
-        raise StepFailedError(f"What it gave is not what was asked for: {wrong}.")
+        raise StepFailedError(f"What it gave is not what was asked for: {wrong}.", usage=done.usage)
 
 
 def _wanted(node: Node) -> Type | None:

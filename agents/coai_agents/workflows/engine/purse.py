@@ -29,6 +29,11 @@ class Purse:
     """Calls that have begun and not ended."""
     _warned: bool = False
 
+    def __post_init__(self) -> None:
+        """Tell of a budget within another what is told of that one."""
+        if self.outer is not None:
+            self.warn = self.outer.warn
+
     def begin(self) -> None:
         """Count a call that is about to begin; raises `StepFailedError` if a budget is used up."""
         self.check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -78,6 +79,11 @@ def replayed(story: Story) -> Replay:
     return replay
 
 
+def node_of(step: str) -> str:
+    """Return the plan's node that a step belongs to."""
+    return re.split(r"[~#\[/]", step, maxsplit=1)[0]
+
+
 def _spend(replay: Replay, step: str, usage: Usage) -> None:
     replay.spent[step] = replay.spent.get(step, Usage()) + usage
 
@@ -86,5 +92,6 @@ def _forget(replay: Replay, step: str) -> None:
     """Let a step be done anew; what it cost was paid all the same."""
     for known in (replay.ends, replay.answers, replay.asked):
         known.pop(step, None)
-    for counter in (replay.started, replay.failures, replay.released):
-        counter.pop(step, None)
+    # Attempts go on being counted, so that each has a key of its own (`Task.key`).
+    replay.failures.pop(step, None)
+    replay.released[step] = replay.started[step]

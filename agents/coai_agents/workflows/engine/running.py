@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from coai_agents.workflows.engine.replay import MOST_INTERRUPTED
 from coai_agents.workflows.journal.records import Event, StepEnd
 
 if TYPE_CHECKING:
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from coai_agents.workflows.engine.replay import Replay
     from coai_agents.workflows.engine.shapes import Ready
     from coai_agents.workflows.engine.work import Workers
-    from coai_agents.workflows.journal.journal import Journal, Lease
+    from coai_agents.workflows.journal.interface import RunJournal
+    from coai_agents.workflows.journal.records import Lease
 
 Tell: TypeAlias = Callable[["Event | StepEnd"], None]
 """Told of everything that happens in a run, when it is on its way to the disk."""
@@ -27,7 +29,7 @@ Tell: TypeAlias = Callable[["Event | StepEnd"], None]
 class Running:
     """What every part of a run shares."""
 
-    journal: Journal
+    journal: RunJournal
     lease: Lease
     ready: Ready
     workers: Workers
@@ -43,6 +45,8 @@ class Running:
     """Steps that were being done when they were cancelled."""
     paths: set[str] = field(default_factory=set[str])
     """Files of the workspace that were looked at: each one's own rules count from then on."""
+    most_interrupted: int = MOST_INTERRUPTED
+    """Times that a process may end during a step before the step is given up."""
     _seq: int = 0
 
     def __post_init__(self) -> None:

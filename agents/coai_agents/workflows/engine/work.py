@@ -47,6 +47,10 @@ class Task:
     facts: Mapping[str, Json] = field(default_factory=dict[str, Any])
     """The run's: its workspace and what the user wished."""
 
+    interrupted: int = 0
+    """Attempts right before this one during which the process ended: nobody heard what became of
+    them."""
+
     @property
     def key(self) -> str:
         """What tells this attempt from every other (idempotency key), for those with effects."""

@@ -11,14 +11,13 @@ import asyncio
 import json
 import secrets
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.workflows.errors import RunTakenError, WorkflowError
 from coai_agents.workflows.journal import reading
 from coai_agents.workflows.journal.owners import is_dead, this_process
-from coai_agents.workflows.journal.records import ENDED, Event, encoded
+from coai_agents.workflows.journal.records import ENDED, Event, Lease, as_text, encoded
 from coai_agents.workflows.journal.tables import open_tables
 from coai_agents.workflows.journal.writing import Writer
 from coai_routing.records.private_sqlite import open_read_only
@@ -38,15 +37,6 @@ clock of who watches it."""
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to write to a run."""
-
-    number: int
-    run: str
-    fence: int
 
 
 class Journal:
@@ -273,7 +263,7 @@ def _taken(lease: Lease) -> RunTakenError:
 
 
 def _event(database: sqlite3.Connection, run: int, event: Event, at: str) -> None:
-    body = None if event.body is None else encoded(event.body).decode("utf-8", "surrogatepass")
+    body = None if event.body is None else as_text(encoded(event.body))
     database.execute(
         "INSERT INTO events (run, seq, at, kind, step, body) VALUES (?, ?, ?, ?, ?, ?)",
         (run, event.seq, at, event.kind, event.step or None, body),

@@ -15,6 +15,7 @@ from coai_agents.workflows.journal.records import (
     decoded,
     is_reference,
     packed,
+    plain,
     read_facts,
     reference,
     unpacked,
@@ -59,7 +60,7 @@ def find(database: sqlite3.Connection, run: str) -> RunRow:
     found = database.execute(
         f"SELECT {_COLUMNS} FROM runs WHERE id = ?1 OR substr(id, 1, length(?1)) = ?1"  # noqa: S608 - our own names
         " ORDER BY id = ?1 DESC LIMIT 2",
-        (run,),
+        (plain(run),),
     ).fetchall()
     if not found or not run or (len(found) > 1 and found[0][1] != run):
         many = "More than one run begins with" if found and run else "There is no run"

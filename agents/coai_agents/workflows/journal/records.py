@@ -154,6 +154,15 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write to a run."""
+
+    number: int
+    run: str
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """All of a run: its plan and input, and everything that happened, in its order."""
 
@@ -171,6 +180,19 @@ def encoded(value: Json) -> bytes:
     if len(content) > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
     return content
+
+
+def as_text(content: bytes) -> str:
+    """Return JSON as text that a database takes: lone surrogates are escaped."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return json.dumps(decoded(content))
+
+
+def plain(name: str) -> str:
+    """Return a name as a database takes it: no run is called by what it cannot say."""
+    return name.encode("utf-8", "replace").decode().replace("\0", "?")
 
 
 def decoded(content: bytes) -> Json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.markdown import code, fenced, text
 from coai_agents.workflows.engine.planning import Settled
-from coai_agents.workflows.engine.replay import Replay, replayed
+from coai_agents.workflows.engine.replay import Replay, node_of, replayed
 from coai_agents.workflows.engine.shapes import Ready, ready_plan
 from coai_agents.workflows.engine.walking import result_of
 from coai_agents.workflows.journal.records import Usage
@@ -91,6 +91,20 @@ class Report:
                 used[end.facts.model] = used.get(end.facts.model, Usage()) + end.facts.usage
         return used
 
+    def by_agent(self) -> dict[str, Usage]:
+        """Return what each node of the plan came to, all of its turns, items and attempts."""
+        used: dict[str, Usage] = {}
+        for step, spent in self.replay.spent.items():
+            if spent.calls:
+                name = node_of(step)
+                used[name] = used.get(name, Usage()) + spent
+        return used
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was told of budgets while it ran."""
+        return [str(event.body) for event in self.story.events if event.kind == "warned"]
+
     def left(self) -> list[str]:
         """Return the steps of which something left this machine."""
         return [end.step for end in self.replay.ends.values() if not end.facts.local]
@@ -115,6 +129,8 @@ class Report:
             "steps": [_step(end) for end in self.replay.ends.values()],
             "usage": _usage(usage),
             "models": {name: _usage(used) for name, used in self.by_model().items()},
+            "agents": {name: _usage(used) for name, used in self.by_agent().items()},
+            "warnings": self.warnings,
             "left_the_machine": self.left(),
             "events": [
                 {"seq": e.seq, "at": e.at, "kind": e.kind, "step": e.step, "body": e.body}
@@ -138,6 +154,7 @@ class Report:
             if left
             else "Nothing left this machine."
         )
+        yield from map(text, self.warnings)
         if self.error:
             yield ""
             yield f"It failed: {text(self.error)}"

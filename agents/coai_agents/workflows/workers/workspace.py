@@ -41,8 +41,9 @@ class Folder:
                 raise StepFailedError(f"{name} is outside of the workspace.", again=False)
             content = read_file(path, MOST_BYTES, [self.root])
             text = content.decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise StepFailedError(f"{name} cannot be read: {error}.", again=False) from error
+        except (OSError, ValueError) as error:
+            # ValueError: it is no UTF-8, or the name is none that a file can have.
+            raise StepFailedError(f"{name!r} cannot be read: {error}.", again=False) from error
         return Source(path.as_uri(), text, "")
 
     def files(self, below: str = "") -> list[str]:
@@ -55,4 +56,6 @@ class Folder:
 
 
 def _inside(path: Path, root: Path) -> bool:
+    if "\0" in str(path):
+        return False
     return os.path.realpath(path).startswith(os.path.realpath(root) + os.sep) or path == root

@@ -34,6 +34,7 @@ class Progress:
         self._name = name
         self._began = time.monotonic()
         self._steps: dict[str, tuple[str, str]] = {}
+        self._warnings: list[str] = []
         self._usd = 0.0
         self._tokens = 0
 
@@ -56,6 +57,8 @@ class Progress:
             self._steps[told.step] = (getattr(told, "state"), ", ".join(words))  # noqa: B009
         elif kind in ("started", "asked"):
             self._steps[told.step] = ("running" if kind == "started" else "waiting", "")
+        elif kind == "warned":
+            self._warnings.append(str(getattr(told, "body")))  # noqa: B009 - as above
         return told.step
 
     def line(self, step: str) -> str:
@@ -75,6 +78,8 @@ class Progress:
             said, style = _STYLES[state]
             more = f"  {words}" if words else ""
             tree.add(Text.assemble(f"{printable(step)}  ", (said, style), (printable(more), "dim")))
+        for warning in self._warnings:
+            tree.add(Text(printable(warning), "yellow"))
         return tree
 
 
@@ -90,7 +95,9 @@ def shown(name: str, *, quiet: bool) -> Generator[Callable[[Event | StepEnd], No
 
         def lines(told: Event | StepEnd) -> None:
             step = progress.see(told)
-            if getattr(told, "kind", "asked") == "asked":
+            if getattr(told, "kind", "") == "warned":
+                console.print(printable(str(getattr(told, "body"))), soft_wrap=True)  # noqa: B009
+            elif getattr(told, "kind", "asked") == "asked":
                 console.print(progress.line(step), soft_wrap=True)
 
         yield lines

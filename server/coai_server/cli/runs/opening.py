@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from coai_agents.plugins.finding import Plugins
+    from coai_agents.workflows.cluster.following import Following
+    from coai_agents.workflows.definition.known import Known
     from coai_agents.workflows.engine.engine import Engine
-    from coai_agents.workflows.journal.journal import Journal
+    from coai_agents.workflows.journal.interface import RunJournal
     from coai_agents.workflows.library import Library
     from coai_agents.workflows.workers.workers import Places
+    from coai_routing.cluster.databases import Shared
 
 
 def places() -> Places:
@@ -27,21 +32,106 @@ def places() -> Places:
 def library() -> Library:
     """Return the plans that count in this folder; raises SettingsError for wrong profiles."""
     from coai_agents.workflows.library import Library  # noqa: PLC0415 (as above)
-    from coai_agents.workflows.workers.workers import known_of  # noqa: PLC0415 (as above)
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
     here, own = Path.cwd(), places()
     trusted = load_settings(here).settings.static.trusted_workspaces
-    return Library(known_of(own), user=own.ensembles, workspace=here, trusted=trusted)
+    return Library(known(), user=own.ensembles, workspace=here, trusted=trusted)
+
+
+def plugins() -> Plugins:
+    """Return what installed packages add; none is loaded before it is used."""
+    from coai_agents.plugins.finding import Plugins  # noqa: PLC0415 (as above)
+
+    return Plugins(Path.cwd())
+
+
+def known() -> Known:
+    """Return all that a plan may name here; raises SettingsError for wrong profiles."""
+    from coai_agents.plugins.working import extended  # noqa: PLC0415 (as above)
+    from coai_agents.workflows.workers.workers import known_of  # noqa: PLC0415 (as above)
+
+    return extended(known_of(places()), plugins())
+
+
+class _Chosen:
+    """The cluster that this command was told to use, instead of the one of the settings."""
+
+    url: str | None = None
+
+
+def choose_cluster(url: str | None) -> None:
+    """Use a cluster from now on; None for that of the settings, if any.
+
+    Raises `AddressError` for an address with a password: anybody here sees what a command is given.
+    """
+    from coai_routing.cluster.databases import AddressError, shared  # noqa: PLC0415 (as above)
+
+    if url is not None and shared(url, "PostgreSQL").secret:
+        raise AddressError(
+            "The address holds a password, which every user of this machine can see.",
+            remedy="Write it without one; set `cluster.url`, PGPASSWORD or ~/.pgpass instead.",
+        )
+    _Chosen.url = url
+
+
+def cluster_store() -> Shared | None:
+    """Return where runs are kept by several machines; None where they are this machine's.
+
+    Raises `AddressError`, and `EgressRefusedError` for a host that may not see what is sensitive.
+    """
+    from coai_routing.cluster.databases import check, shared  # noqa: PLC0415 (as above)
+    from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
+
+    settings = load_settings(Path.cwd()).settings
+    own = settings.cluster.url
+    url = _Chosen.url or (None if own is None else own.get_secret_value())
+    if url is None:
+        return None
+    store = shared(url, "PostgreSQL")
+    check(store, settings.privacy)
+    return store
+
+
+async def forget(journal: RunJournal, days: float) -> tuple[int, int | None]:
+    """Forget old runs; returns how many, and the bytes that the disk got back, where it did."""
+    from coai_agents.workflows.journal.journal import Journal  # noqa: PLC0415 (as above)
+
+    if isinstance(journal, Journal):
+        from coai_agents.workflows.journal.pruning import prune  # noqa: PLC0415 (as above)
+
+        done = await prune(journal, days=days)
+        return done.runs, done.bytes
+    from coai_agents.workflows.cluster.journal import PostgresJournal  # noqa: PLC0415 (as above)
+
+    assert isinstance(journal, PostgresJournal)
+    return await journal.prune(days=days), None
+
+
+def travelling() -> dict[str, Any]:
+    """Return what of the user's settings holds for a run on other machines, too."""
+    from coai_routing.cluster.travelling import travelling as told  # noqa: PLC0415 (as above)
+    from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
+
+    return told(load_settings(Path.cwd()).settings)
 
 
 @asynccontextmanager
-async def opened() -> AsyncGenerator[Journal]:
-    """Give the journal; raises `JournalError`."""
+async def opened() -> AsyncGenerator[RunJournal]:
+    """Give the journal: this machine's, or that of the cluster; raises `JournalError`."""
     from coai_agents.workflows.journal.journal import Journal  # noqa: PLC0415 (as above)
     from coai_agents.workflows.journal.tables import location  # noqa: PLC0415 (as above)
     from coai_server.cli.console import notices  # noqa: PLC0415 (as above)
 
+    if (store := cluster_store()) is not None:
+        from coai_agents.workflows.cluster.journal import open_journal  # noqa: PLC0415 (only there)
+
+        shared = await open_journal(store)
+        try:
+            yield shared
+        finally:
+            await shared.aclose()
+        return
     journal = Journal(location())
     if journal.set_aside is not None:
         notices().print(f"The journal could not be read and was set aside: {journal.set_aside}")
@@ -60,18 +150,37 @@ class Wanted:
 
 
 @asynccontextmanager
-async def engine_for(journal: Journal, workspace: Path, wanted: Wanted) -> AsyncGenerator[Engine]:
+async def engine_for(
+    journal: RunJournal, workspace: Path, wanted: Wanted
+) -> AsyncGenerator[Engine | Following]:
     """Give an engine whose steps look at a workspace and ask models by its settings."""
+    if cluster_store() is not None:
+        from coai_agents.workflows.cluster.following import Following  # noqa: PLC0415 (only there)
+        from coai_agents.workflows.cluster.journal import PostgresJournal  # noqa: PLC0415 (as above)
+        from coai_server.cli.console import notices  # noqa: PLC0415 (as above)
+
+        assert isinstance(journal, PostgresJournal)
+        yield Following(journal, warn=notices().print)
+        return
+    from coai_agents.plugins.working import PluginWorkers  # noqa: PLC0415 (as above)
     from coai_agents.workflows.engine.engine import Engine  # noqa: PLC0415 (as above)
+    from coai_agents.workflows.reports.spans import spans_of  # noqa: PLC0415 (as above)
     from coai_agents.workflows.workers.workers import LocalWorkers  # noqa: PLC0415 (as above)
     from coai_routing.policy.question import Priority  # noqa: PLC0415 (as above)
     from coai_server.cli.agents.models import asker  # noqa: PLC0415 (as above)
+    from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
     async with asker(workspace, agent="run", wanted=wanted.models, alias=wanted.alias) as asked:
         # Whoever types or asks by hand goes first.
         behind = asked.wishing(priority=Priority.BACKGROUND)
-        engine = Engine(journal, LocalWorkers(behind, places(), workspace))
+        spans = spans_of(load_settings(workspace).settings.telemetry)
+        hooks = () if spans is None else (spans,)
+        own = LocalWorkers(behind, places(), workspace)
+        workers = PluginWorkers(own, plugins(), behind, workspace)
+        engine = Engine(journal, workers, hooks=hooks)
         try:
             yield engine
         finally:
             await engine.aclose()
+            if spans is not None:
+                await asyncio.to_thread(spans.close)

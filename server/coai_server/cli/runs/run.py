@@ -10,16 +10,32 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from coai_server.cli.console import notices, run, say, write_json
-from coai_server.cli.runs.opening import Wanted, engine_for, library, opened
+from coai_server.cli.runs.opening import (
+    Wanted,
+    choose_cluster,
+    engine_for,
+    library,
+    opened,
+    travelling,
+)
 
 if TYPE_CHECKING:
+    from coai_agents.workflows.cluster.following import Following
     from coai_agents.workflows.definition.schema import Plan
     from coai_agents.workflows.engine.engine import Engine, Outcome
-    from coai_agents.workflows.journal.journal import Journal
+    from coai_agents.workflows.journal.interface import RunJournal
     from coai_agents.workflows.reports.report import Report
 
 MOST_BYTES: Final = 20_000_000
 """Of an input."""
+
+Cluster = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The PostgreSQL of your machines, without a password; else `cluster.url`.",
+    ),
+]
 
 EXIT: Final = {"done": 0, "failed": 1, "cancelled": 1, "waiting": 3, "paused": 3}
 """0 for a run that is done, 1 for one that is not and will not be, 3 for one that can go on."""
@@ -42,6 +58,7 @@ def run_plan(
     model: Annotated[
         str | None, typer.Option(metavar="ALIAS", help="Ask this model of `coai route models`.")
     ] = None,
+    cluster: Cluster = None,
 ) -> None:
     """Carry an ensemble out: several agents on one thing.
 
@@ -49,6 +66,7 @@ def run_plan(
     an ensemble and its input. Exit code 0 if it is done, 1 if it failed, 2 if it cannot begin, 3 if
     it waits for an answer or was paused.
     """
+    choose_cluster(cluster)
     plan = _plan(what)
     value = _input(plan, given, file, from_pipe=what != "-")
     shows = [] if file is None else [str(file.resolve())]
@@ -77,8 +95,7 @@ def show(outcome: Outcome, report: Report, *, as_json: bool, as_text: bool) -> N
 def _plan(what: str | None) -> Plan:
     from coai_agents.workflows.definition.loading import load_text  # noqa: PLC0415 (not for `--help`)
     from coai_agents.workflows.errors import WorkflowError  # noqa: PLC0415 (as above)
-    from coai_agents.workflows.workers.workers import known_of  # noqa: PLC0415 (as above)
-    from coai_server.cli.runs.opening import places  # noqa: PLC0415 (as above)
+    from coai_server.cli.runs.opening import known  # noqa: PLC0415 (as above)
 
     plans = library()
     if what is None:
@@ -86,7 +103,7 @@ def _plan(what: str | None) -> Plan:
     try:
         if what == "-":
             text = sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace")
-            return load_text(text, known_of(places()), "-")
+            return load_text(text, known(), "-")
         if what in plans.entries():
             return plans.plan(what)
         if Path(what).is_file():
@@ -136,6 +153,7 @@ def _input(plan: Plan, given: str | None, file: Path | None, *, from_pipe: bool)
 async def _carried_out(
     plan: Plan, value: object, wanted: Wanted, shows: list[str], *, quiet: bool
 ) -> tuple[Outcome, Report]:
+    from coai_agents.workflows.journal.journal import Journal  # noqa: PLC0415 (as above)
     from coai_agents.workflows.journal.pruning import prune_sometimes  # noqa: PLC0415 (as above)
     from coai_server.cli.runs.live import shown  # noqa: PLC0415 (as above)
 
@@ -143,7 +161,10 @@ async def _carried_out(
     facts: dict[str, Any] = {"workspace": str(here), "models": wanted.models, "alias": wanted.alias}
     facts["paths"] = _relative(shows, here)
     async with opened() as journal:
-        await prune_sometimes(journal)
+        if isinstance(journal, Journal):
+            await prune_sometimes(journal)
+        else:
+            facts["travelling"] = travelling()
         async with engine_for(journal, here, wanted) as engine:
             with shown(plan.name, quiet=quiet) as tell:
                 outcome = await engine.start(plan, value, facts=facts, tell=tell)
@@ -160,7 +181,7 @@ def _relative(paths: list[str], folder: Path) -> list[str]:
     ]
 
 
-async def answered(journal: Journal, engine: Engine, outcome: Outcome) -> Outcome:
+async def answered(journal: RunJournal, engine: Engine | Following, outcome: Outcome) -> Outcome:
     """Ask who sits at the terminal what a run waits for, and go on; else it stays waiting."""
     from coai_server.cli.runs.live import shown  # noqa: PLC0415 (as above)
 
@@ -176,7 +197,7 @@ async def answered(journal: Journal, engine: Engine, outcome: Outcome) -> Outcom
     return outcome
 
 
-async def report(journal: Journal, name: str) -> Report:
+async def report(journal: RunJournal, name: str) -> Report:
     """Return the report of a run; raises `RunNotFoundError`."""
     from coai_agents.workflows.reports.report import report_of  # noqa: PLC0415 (as above)
 

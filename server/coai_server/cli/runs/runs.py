@@ -9,14 +9,28 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from coai_server.cli.console import console, notices, run, say, write_json
-from coai_server.cli.runs.opening import Wanted, engine_for, opened
-from coai_server.cli.runs.run import answered, report, show
+from coai_server.cli.runs.opening import (
+    Wanted,
+    choose_cluster,
+    engine_for,
+    forget,
+    opened,
+    plugins,
+)
+from coai_server.cli.runs.run import Cluster, answered, report, show
 
 if TYPE_CHECKING:
     from coai_agents.workflows.engine.engine import Outcome
     from coai_agents.workflows.reports.report import Report
 
 commands = typer.Typer(help="What became of runs, and going on with them.", no_args_is_help=True)
+
+
+@commands.callback()
+def where(*, cluster: Cluster = None) -> None:
+    """See what became of runs, and go on with them."""
+    choose_cluster(cluster)
+
 
 Name = Annotated[str, typer.Argument(metavar="RUN", help="The run, or how its name begins.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for scripts.")]
@@ -44,7 +58,15 @@ def list_runs(
 
 
 @commands.command("show")
-def show_run(name: Name, *, as_json: AsJson = False) -> None:
+def show_run(
+    name: Name,
+    *,
+    as_json: AsJson = False,
+    form: Annotated[
+        str | None,
+        typer.Option("--format", metavar="NAME", help="The formatter of an installed package."),
+    ] = None,
+) -> None:
     """Show what a run came to: its steps, their cost, what left the machine."""
 
     async def told() -> Report:
@@ -52,7 +74,11 @@ def show_run(name: Name, *, as_json: AsJson = False) -> None:
             return await report(journal, name)
 
     found = run(told())
-    if as_json:
+    if form is not None:
+        from coai_agents.plugins.working import formatted  # noqa: PLC0415 (not for `--help`)
+
+        say(formatted(found, plugins(), form))
+    elif as_json:
         write_json(found.as_json())
     else:
         say(found.as_markdown())
@@ -204,14 +230,13 @@ def prune_runs(
 ) -> None:
     """Forget runs that ended long ago, and give their room back to the disk."""
 
-    async def pruned() -> Any:  # noqa: ANN401 - imported only then
-        from coai_agents.workflows.journal.pruning import prune  # noqa: PLC0415 (as above)
-
+    async def pruned() -> tuple[int, int | None]:
         async with opened() as journal:
-            return await prune(journal, days=days)
+            return await forget(journal, days)
 
-    done = run(pruned())
-    say(f"{done.runs} runs forgotten, {done.bytes} bytes given back.\n")
+    runs, size = run(pruned())
+    back = "" if size is None else f", {size} bytes given back"
+    say(f"{runs} runs forgotten{back}.\n")
 
 
 Which = Annotated[

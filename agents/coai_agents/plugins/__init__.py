@@ -1,0 +1,1 @@
+"""What other packages add: agents, tools, providers and formatters, found by entry points."""
