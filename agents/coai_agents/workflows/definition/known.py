@@ -46,3 +46,11 @@ class Known:
     scripts: frozenset[str] | None = None
     plan: Callable[[str], Plan | None] = _no_plan
     """Returns a plan that another one names; raises `PlanError` where it does not load."""
+
+
+def unknown(known: frozenset[str] | None, name: str | None, kind: str) -> str:
+    """Say why a name is none of those that are known; empty where it is, or any will do."""
+    if known is None or name is None or name in known:
+        return ""
+    names = ", ".join(sorted(known)) or "none, for there is none"
+    return f"a {kind} was expected ({names}), not {name}"

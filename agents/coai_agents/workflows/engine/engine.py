@@ -178,6 +178,10 @@ class Engine:
         if isinstance(settled, Waiting):
             return await self._released(running, Outcome(run, "waiting"))
         result = result_of(ready.plan, ready.shape, settled)
+        if running.unasked and not running.answered and not result:
+            # Steps that may fail did, and there is nothing else: that is no success.
+            said = f"No model answered, and without one there is nothing to say: {running.unasked}"
+            return await self._released(running, Outcome(run, "failed", error=said))
         return await self._released(running, Outcome(run, "done", result))
 
     async def _released(self, running: Running, outcome: Outcome) -> Outcome:

@@ -73,6 +73,7 @@ async def do_leaf(
         except StepFailedError as failure:
             error = failure
             use = failure.usage
+            running.unasked = running.unasked or (str(failure) if failure.unasked else "")
             body: dict[str, Json] = {"error": failure.message}
             if use.calls:
                 body["use"] = [use.calls, use.prompt_tokens, use.output_tokens, use.usd]
@@ -84,6 +85,7 @@ async def do_leaf(
             *(ms, done.usage, done.model, done.local), notes=done.notes, paths=done.paths
         )
         running.paths.update(done.paths)
+        running.answered = running.answered or bool(done.model)
         await running.ended(StepEnd(step, "done", done.output, attempt, facts))
         if key is not None:
             running.journal.keep(key, done.output)

@@ -43,6 +43,10 @@ class Running:
     """Steps that were being done when they were cancelled."""
     paths: set[str] = field(default_factory=set[str])
     """Files of the workspace that were looked at: each one's own rules count from then on."""
+    unasked: str = ""
+    """Why the first step that wanted a model and had none failed."""
+    answered: bool = False
+    """Whether any model has answered."""
     _seq: int = 0
 
     def __post_init__(self) -> None:
@@ -50,6 +54,9 @@ class Running:
         self._seq = self.replay.last
         self.paths |= {path for end in self.replay.ends.values() for path in end.facts.paths}
         self.paths |= set(self.facts.get("paths", ()))
+        facts = [end.facts for end in self.replay.ends.values()]
+        self.unasked = next((each.error for each in facts if each.unasked), "")
+        self.answered = any(each.model for each in facts)
 
     def next_seq(self) -> int:
         """Return the number of the next event."""

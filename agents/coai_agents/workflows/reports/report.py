@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.markdown import code, fenced, text
+from coai_agents.workflows.definition.types import is_object
 from coai_agents.workflows.engine.planning import Settled
 from coai_agents.workflows.engine.replay import Replay, replayed
 from coai_agents.workflows.engine.shapes import Ready, ready_plan
@@ -57,6 +58,15 @@ class Report:
             if event.kind == "finished":
                 return str(event.body.get("error", ""))
         return ""
+
+    @property
+    def unasked(self) -> str:
+        """Why steps that wanted a model had none; empty where a model answered, or none did."""
+        facts = [end.facts for end in self.replay.ends.values()]
+        if any(each.model for each in facts):
+            return ""
+        why = next((each.error for each in facts if each.unasked), "")
+        return f"No model answered: {why}" if why else ""
 
     @property
     def edits(self) -> list[dict[str, Json]]:
@@ -110,6 +120,7 @@ class Report:
             "input": self.story.input,
             "result": self.result,
             "error": self.error,
+            "unasked": self.unasked,
             "questions": [{"step": step, **body} for step, body in self.questions],
             "edits": self.edits,
             "steps": [_step(end) for end in self.replay.ends.values()],
@@ -141,6 +152,9 @@ class Report:
         if self.error:
             yield ""
             yield f"It failed: {text(self.error)}"
+        elif self.unasked:
+            yield ""
+            yield text(self.unasked)
         yield ""
         yield from self._graph()
         yield ""
@@ -171,6 +185,15 @@ class Report:
             for each in waits:
                 yield f"  {numbers[each]} --> {numbers[name]}"
         yield "```"
+
+
+def plain(value: Json) -> str:
+    """Return a result for people: a text, what an object says is its `text`, or JSON."""
+    if isinstance(value, str):
+        return value
+    if is_object(value) and isinstance(value.get("text"), str):
+        return value["text"]
+    return json.dumps(value, ensure_ascii=False, indent=2) if value else ""
 
 
 def report_of(story: Story) -> Report:

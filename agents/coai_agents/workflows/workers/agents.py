@@ -112,7 +112,7 @@ async def ask(task: Task, profiles: Mapping[str, Profile], folder: Folder, asker
     try:
         return await _answered(prompt, asked, folder, wishing)
     except NobodyError as error:
-        raise StepFailedError(error.message, remedy=error.remedy) from error
+        raise StepFailedError(error.message, remedy=error.remedy, unasked=True) from error
 
 
 async def _answered(prompt: Prompt, asked: Asked, folder: Folder, asker: Asker) -> Done:

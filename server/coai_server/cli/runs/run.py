@@ -11,6 +11,7 @@ import typer
 
 from coai_server.cli.console import notices, run, say, write_json
 from coai_server.cli.runs.opening import Wanted, engine_for, library, opened
+from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from coai_agents.workflows.definition.schema import Plan
@@ -59,12 +60,15 @@ def run_plan(
 
 def show(outcome: Outcome, report: Report, *, as_json: bool, as_text: bool) -> None:
     """Write what a run came to, and end the command."""
+    from coai_agents.workflows.reports.report import plain  # noqa: PLC0415 (not for `--help`)
+
     if as_json:
         write_json({"ok": outcome.state == "done", **report.as_json()})
     elif as_text:
-        result = report.result
-        say(result if isinstance(result, str) else json.dumps(result, indent=2))
-        say("\n")
+        if said := plain(report.result):
+            say(f"{said}\n")
+        if why := report.error or report.unasked:
+            notices().print(why, soft_wrap=True)
     else:
         say(report.as_markdown())
         if report.edits and outcome.state == "done":
@@ -169,6 +173,8 @@ async def answered(journal: Journal, engine: Engine, outcome: Outcome) -> Outcom
         for step, asked in questions:
             choices: list[str] = asked["choices"]
             more = f" ({', '.join(choices)})" if choices else ""
+            if messages := asked["about"].get("messages"):
+                notices().print(printable(str(messages)), markup=False, highlight=False)
             answer = _asked_for(f"{asked['question']}{more}")
             await engine.answer(outcome.run, step, answer)
         with shown(outcome.run, quiet=False) as tell:
