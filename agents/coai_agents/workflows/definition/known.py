@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from coai_agents.workflows.definition.schema import Plan
 
-Effect: TypeAlias = Literal["none", "reads", "proposes", "runs"]
+Effect: TypeAlias = Literal["none", "reads", "proposes", "runs", "sends"]
 """What doing something changes: nothing, nothing but it looks at files, nothing yet (it proposes a
-change of files), or whatever a program of the user's does."""
+change of files), whatever a program of the user's does, or that something leaves this machine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from coai_agents.specialists.asking import Asker, Said
+    from coai_agents.tools.workspace import Folder
     from coai_agents.workflows.definition.types import Json
     from coai_agents.workflows.engine.work import Task
-    from coai_agents.workflows.workers.workspace import Folder
 
 GIVEN_CHARACTERS: Final = 12_000
 """Of all that an agent is given; each part has its share, so that none crowds out the others."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from coai_agents.tools.errors import ToolError
+from coai_agents.tools.tool import Bench
+from coai_agents.tools.workspace import Folder
 from coai_agents.workflows.definition.known import Known
 from coai_agents.workflows.definition.schema import AgentNode, DispatchNode, ScriptNode, ToolNode
 from coai_agents.workflows.engine.work import Done, StepFailedError
@@ -13,8 +16,7 @@ from coai_agents.workflows.workers.profiles import DEFAULT, load_profiles
 from coai_agents.workflows.workers.roles import roles
 from coai_agents.workflows.workers.scripts import run_script, scripts_in
 from coai_agents.workflows.workers.specialists import SPECIALISTS, consult
-from coai_agents.workflows.workers.tools import TOOLS, use_tool_soon
-from coai_agents.workflows.workers.workspace import Folder
+from coai_agents.workflows.workers.tools import TOOLS, failed, use_tool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +74,10 @@ class LocalWorkers:
     async def do(self, task: Task) -> Done:
         """Do a step; raises `StepFailedError`."""
         folder = Folder(self.workspace)
-        done = await self._done(task, folder)
+        try:
+            done = await self._done(task, folder)
+        except ToolError as error:
+            raise failed(error) from error
         return replace(done, paths=tuple(sorted(folder.seen)))
 
     async def _done(self, task: Task, folder: Folder) -> Done:
@@ -85,7 +90,8 @@ class LocalWorkers:
             case AgentNode() | DispatchNode():
                 return await ask(task, self._profiles, folder, self.asker)
             case ToolNode():
-                return Done(await use_tool_soon(node.tool, task.given, folder))
+                command = str(task.facts.get("test") or "")
+                return Done(await use_tool(node.tool, task.given, Bench(folder, command)))
             case ScriptNode():
                 if node.script not in scripts_in(self.places.scripts):
                     raise StepFailedError(f"There is no script {node.script}.", again=False)
@@ -96,4 +102,6 @@ class LocalWorkers:
 
     def has_effects(self, node: Node) -> bool:
         """Say whether doing a node changes something: what a script does, nobody knows."""
+        if isinstance(node, ToolNode):
+            return node.tool in TOOLS and TOOLS[node.tool].effect in ("runs", "sends")
         return isinstance(node, ScriptNode)

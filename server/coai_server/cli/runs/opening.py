@@ -53,10 +53,11 @@ async def opened() -> AsyncGenerator[Journal]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the user wants of models."""
+    """What the user wants of models, and the user's own command for tests."""
 
     models: bool = True
     alias: str | None = None
+    test: str | None = None
 
 
 @asynccontextmanager

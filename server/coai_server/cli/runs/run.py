@@ -43,6 +43,10 @@ def run_plan(
     model: Annotated[
         str | None, typer.Option(metavar="ALIAS", help="Ask this model of `coai route models`.")
     ] = None,
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Your tests, for the steps that run them."),
+    ] = None,
 ) -> None:
     """Carry an ensemble out: several agents on one thing.
 
@@ -53,7 +57,7 @@ def run_plan(
     plan = _plan(what)
     value = _input(plan, given, file, from_pipe=what != "-")
     shows = [] if file is None else [str(file.resolve())]
-    wanted = Wanted(not no_model, model)
+    wanted = Wanted(not no_model, model, test)
     outcome, report = run(_carried_out(plan, value, wanted, shows, quiet=as_json))
     show(outcome, report, as_json=as_json, as_text=as_text)
 
@@ -146,6 +150,7 @@ async def _carried_out(
     here = Path.cwd()
     facts: dict[str, Any] = {"workspace": str(here), "models": wanted.models, "alias": wanted.alias}
     facts["paths"] = _relative(shows, here)
+    facts["test"] = wanted.test
     async with opened() as journal:
         await prune_sometimes(journal)
         async with engine_for(journal, here, wanted) as engine:
