@@ -13,6 +13,7 @@ from coai_agents.tools.documents.reading import DOCUMENTS
 from coai_agents.tools.errors import ToolError
 from coai_agents.tools.history import HISTORY
 from coai_agents.tools.looking import LOOKING
+from coai_agents.tools.synthesis.tool import SYNTHESISING
 from coai_agents.tools.testing import TESTING
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ ALL: Final[Mapping[str, Tool]] = {
     **DOCUMENTS,
     **CALCULATING,
     **COMBINING,
+    **SYNTHESISING,
 }
 
 

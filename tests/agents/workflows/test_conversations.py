@@ -53,23 +53,23 @@ def spoken(outcome: Outcome) -> list[str]:
 
 
 async def test_all_speak_one_after_the_other_and_hear_what_was_said(tmp_path: Path) -> None:
-    workers = Scripted(lambda task: f"{task.node.name} speaks")
+    workers = Scripted(lambda task: f"{task.step} speaks")
     outcome = await held(tmp_path, talk(), workers)
     assert spoken(outcome) == ["a", "b", "a", "b"]
     assert workers.steps == ["talk#1/a", "talk#2/b", "talk#3/a", "talk#4/b"]
     assert dict(workers.asked[2].given) == {
-        "topic": "what to do",
-        "messages": "a: a speaks\n\nb: b speaks",
+        "question": "what to do",
+        "messages": "a: talk#1/a speaks\n\nb: talk#2/b speaks",
     }
     assert outcome.result["ended"] == "It had 4 turns."
-    assert plain(outcome.result).startswith("a: a speaks")
+    assert plain(outcome.result).startswith("a: talk#1/a speaks")
 
 
 async def test_a_moderator_names_who_speaks_and_closes_it(tmp_path: Path) -> None:
     named = iter(["b", "a", "nobody"])
 
     def do(task: Task) -> Json:
-        return {"next": next(named), "why": ""} if task.node.name == "moderator" else "hm"
+        return {"next": next(named), "why": ""} if task.node.name == "moderator" else task.step
 
     outcome = await held(tmp_path, talk("turns: moderator\nmax_turns: 9"), Scripted(do))
     assert spoken(outcome) == ["b", "a"]
@@ -80,7 +80,7 @@ async def test_without_a_moderator_to_ask_all_speak_in_turn(tmp_path: Path) -> N
     def do(task: Task) -> Json:
         if task.node.name == "moderator":
             raise StepFailedError("not now")
-        return "hm"
+        return task.step
 
     members = "[{name: a, prompt: A}, {name: b, prompt: B}, {name: c, prompt: C}]"
     outcome = await held(tmp_path, talk("turns: moderator", members), Scripted(do))
@@ -93,7 +93,7 @@ async def test_who_has_most_to_add_speaks_until_nobody_has(tmp_path: Path) -> No
 
     def do(task: Task) -> Json:
         turn = int(task.step.partition("#")[2].partition("/")[0])
-        return wishes[turn][task.node.name] if "/wishes/" in task.step else "hm"
+        return wishes[turn][task.node.name] if "/wishes/" in task.step else task.step
 
     members = "[{name: a, prompt: A}, {name: b, prompt: B}, {name: c, prompt: C}]"
     outcome = await held(tmp_path, talk("turns: volunteer\nmax_turns: 9", members), Scripted(do))
@@ -202,7 +202,7 @@ async def test_without_a_model_for_it_first_sentences_are_the_summary(tmp_path: 
 
 
 async def test_it_ends_when_what_it_was_to_go_on_until_holds(tmp_path: Path) -> None:
-    workers = Scripted(lambda task: "AGREED" if task.step.startswith("talk#3") else "no")
+    workers = Scripted(lambda task: "AGREED" if task.step.startswith("talk#3") else task.step)
     more = 'max_turns: 9\nuntil: iteration > 1 and "agreed" in lower(last.text)'
     outcome = await held(tmp_path, talk(more), workers)
     assert len(spoken(outcome)) == 3
@@ -212,12 +212,12 @@ async def test_a_member_that_cannot_be_asked_is_passed_over(tmp_path: Path) -> N
     def do(task: Task) -> Json:
         if task.node.name == "b":
             raise StepFailedError("b is out")
-        return "hm"
+        return task.step
 
     outcome = await held(tmp_path, talk("conclusion: {role: summarizer}"), Scripted(do))
     assert spoken(outcome) == ["a", "a"]
     assert outcome.state == "done"
-    assert plain(outcome.result) == outcome.result["conclusion"] == "hm"
+    assert plain(outcome.result) == outcome.result["conclusion"] == "talk#conclusion"
 
 
 @pytest.mark.parametrize("turns", ["round_robin", "moderator", "volunteer"])
@@ -256,10 +256,16 @@ async def test_a_message_that_failed_is_asked_for_again_as_the_plan_says(tmp_pat
     def do(task: Task) -> Json:
         if task.attempt == 1:
             raise StepFailedError("not yet")
-        return "hm"
+        return task.step
 
     outcome = await held(tmp_path, talk("retries: {attempts: 2, backoff: 0}"), Scripted(do))
     assert spoken(outcome) == ["a", "b", "a", "b"]
+
+
+async def test_who_only_repeats_is_not_heard_and_that_ends_it(tmp_path: Path) -> None:
+    outcome = await held(tmp_path, talk("max_turns: 50"), Scripted(lambda _: "As I said."))
+    assert spoken(outcome) == ["a"]
+    assert outcome.result["ended"] == "Nobody could go on: a said what had been said."
 
 
 async def test_members_see_one_anothers_words_as_data_only(tmp_path: Path) -> None:
@@ -364,4 +370,4 @@ async def test_a_conversation_is_forked_and_done_again(tmp_path: Path) -> None:
         assert again.result == outcome.result
         other = await fork(engine.journal, outcome.run, node=None, given="another topic")
         assert (await engine.resume(other)).state == "done"
-    assert workers.asked[-1].given["topic"] == "another topic"
+    assert workers.asked[-1].given["question"] == "another topic"

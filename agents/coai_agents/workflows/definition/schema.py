@@ -132,6 +132,8 @@ class _Node(_Value):
     timeout: float | None = Field(default=None, gt=0, le=WEEK)
     """Seconds for one attempt."""
     retries: Retries = Retries(attempts=1)
+    priority: int = Field(default=0, ge=-10, le=10)
+    """Which step goes first where not all can be done at once."""
     cache: bool = False
     budget: Budget = Budget()
     sensitive: bool = False

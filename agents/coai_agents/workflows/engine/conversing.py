@@ -40,17 +40,16 @@ PASS: Final = "/pass"  # noqa: S105 - of a conversation
 """What the user answers who has nothing to say."""
 
 _SPEAK: Final = (
-    "You are {name} in a conversation{others}. `so_far` is a summary of what is older, `messages` "
-    "is what was said last. Say in a few sentences what you have to say about the topic to the "
-    "others. Answer what was said to you; repeat nothing; speak for nobody else."
+    "You are {name}{others} about the question below. Give your own view in two or three "
+    "sentences. Answer what was said last, and do not repeat it. Speak for nobody else."
 )
 _WISH: Final = (
-    "You are {name} in a conversation{others}. How much have you to add to the topic that nobody "
-    "has said? Answer with a number from 0, nothing, to 10, something decisive is missing."
+    "You are {name}{others} about the question below. How much have you to add that nobody has "
+    "said? Answer with a number from 0, nothing, to 10, something decisive is missing."
 )
 _MODERATE: Final = (
-    "You lead a conversation. Say who speaks next: who can best bring the topic on from what was "
-    "said last.{end} The members: {members}."
+    "You lead a conversation. Say who speaks next: who can best bring the question on from what "
+    "was said last.{end} The members: {members}."
 )
 _ENDING: Final = " If nothing is missing any more, say nobody."
 _SUMMARISE: Final = (
@@ -58,8 +57,8 @@ _SUMMARISE: Final = (
     "with the conversation: who holds what, what was agreed, what is open. Add nothing."
 )
 _CONCLUDE: Final = (
-    "The conversation is over. Say what came of it: the answer to the topic, what was agreed, and "
-    "where the members differ. Add nothing of your own."
+    "The conversation is over. Say what came of it: the answer to the question, what was agreed, "
+    "and where the members differ. Add nothing of your own."
 )
 
 
@@ -84,7 +83,7 @@ class Talk:
         """See what all members see."""
         self._told = Told(self.node.history)
         given = {name: self.seen.of(formula) for name, formula in self.node.given.items()}
-        self._around = {"topic": self.seen.of(self.node.topic), **given}
+        self._around = {"question": self.seen.of(self.node.topic), **given}
 
     async def held(self) -> Settled | None:
         """Hold the conversation to its end; None where it waits for the user.
@@ -103,9 +102,11 @@ class Talk:
             if speaker.human and str(text).strip() == ENOUGH:
                 ended = f"{speaker.name} ended it."
                 break
-            if text and text.strip():
+            if text and self._is_new(text):
                 self._hear(Message(speaker.name, text.strip()))
                 await self._summarise(turn)
+            elif text and not speaker.human:
+                self._failed.append(f"{speaker.name} said what had been said.")
             elif speaker.human:
                 self._silent.add(speaker.name)
             if len(self._failed) >= self._models:
@@ -127,6 +128,13 @@ class Talk:
         self._told.said.append(message)
         self._silent.clear()
         self._failed.clear()
+
+    def _is_new(self, text: str) -> bool:
+        """Say whether something is said that nobody has said word for word: small models repeat."""
+        plain = " ".join(text.casefold().split())
+        return bool(plain) and all(
+            plain != " ".join(each.text.casefold().split()) for each in self._told.said
+        )
 
     def _is_over(self, turn: int) -> bool:
         last = self._told.said[-1].as_json()
@@ -204,7 +212,7 @@ class Talk:
 
     def _others(self, member: Member) -> str:
         names = [each.name for each in self.node.members if each.name != member.name]
-        return f" with {', '.join(names)}" if names else ""
+        return f", talking with {', '.join(names)}" if names else ", thinking aloud"
 
     def _given(self, hears: int | None = None) -> dict[str, Json]:
         told = self._told

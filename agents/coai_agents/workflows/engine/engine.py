@@ -12,6 +12,7 @@ from coai_agents.workflows.engine.purse import Purse
 from coai_agents.workflows.engine.replay import Replay, replayed
 from coai_agents.workflows.engine.running import Running
 from coai_agents.workflows.engine.shapes import ready_plan
+from coai_agents.workflows.engine.turns import Turns
 from coai_agents.workflows.engine.walking import Around, Waiting, Walk, result_of
 from coai_agents.workflows.engine.work import StepFailedError
 from coai_agents.workflows.errors import WorkflowError
@@ -80,7 +81,7 @@ class Engine:
     def __init__(self, journal: Journal, workers: Workers, *, at_once: int = MOST_STEPS) -> None:
         self.journal = journal
         self._workers = workers
-        self._everyone = asyncio.Semaphore(at_once)
+        self._everyone = Turns(at_once)
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
         self._wishes: dict[str, str] = {}
         self._background = Background()
@@ -131,7 +132,7 @@ class Engine:
             self._workers,
             replay,
             purse,
-            asyncio.Semaphore(ready.plan.concurrency),
+            Turns(ready.plan.concurrency),
             self._everyone,
             tell,
             beginning.facts,

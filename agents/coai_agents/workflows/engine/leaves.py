@@ -98,7 +98,7 @@ async def _attempted(running: Running, task: Task, purse: Purse) -> tuple[Done, 
     """Make one attempt when it is its turn; returns what it gave and the milliseconds it took."""
     node, step = task.node, task.step
     usage = Usage()
-    async with running.turns, running.everyone:
+    async with running.turns.of(node.priority), running.everyone.of(node.priority):
         purse.begin()
         try:
             if running.workers.has_effects(node):
@@ -166,7 +166,10 @@ def _profiles(node: Node) -> list[str | None]:
 def _content_key(node: Node, given: Mapping[str, Json]) -> bytes:
     """Return what stands for all that decides what a step gives."""
     told = node.model_dump(
-        exclude={"name", "description", "depends_on", "when", "timeout", "retries", "on_failure"}
+        exclude={
+            *("name", "description", "depends_on", "when"),
+            *("timeout", "retries", "on_failure", "priority"),
+        }
     )
     content = encoded([told, dict(given)])
     return blake2b(content, digest_size=20).digest()

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from coai_agents.workflows.journal.records import Event, StepEnd
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Mapping
 
     from coai_agents.workflows.definition.types import Json
     from coai_agents.workflows.engine.purse import Purse
     from coai_agents.workflows.engine.replay import Replay
     from coai_agents.workflows.engine.shapes import Ready
+    from coai_agents.workflows.engine.turns import Turns
     from coai_agents.workflows.engine.work import Workers
     from coai_agents.workflows.journal.journal import Journal, Lease
 
@@ -33,9 +33,9 @@ class Running:
     workers: Workers
     replay: Replay
     purse: Purse
-    turns: asyncio.Semaphore
+    turns: Turns
     """Steps at a time in this run."""
-    everyone: asyncio.Semaphore
+    everyone: Turns
     """Steps at a time in all runs of the process."""
     tell: Tell
     facts: Mapping[str, Json] = field(default_factory=dict[str, Any])

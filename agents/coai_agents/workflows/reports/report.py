@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.markdown import code, fenced, text
-from coai_agents.workflows.definition.types import is_object
+from coai_agents.workflows.definition.types import is_list, is_object
 from coai_agents.workflows.engine.planning import Settled
 from coai_agents.workflows.engine.replay import Replay, replayed
 from coai_agents.workflows.engine.shapes import Ready, ready_plan
@@ -222,10 +222,21 @@ def _said(end: StepEnd) -> Iterator[str]:
 def _shown(output: Json) -> str:
     if isinstance(output, str):
         return fenced(output[:SHOWN_CHARACTERS], "text")
+    if is_object(output) and is_list(output.get("said")):
+        return "\n\n".join(_talk(output))
     edits = edits_in([output])
     if edits:
         return "\n\n".join(fenced(str(each["diff"])[:SHOWN_CHARACTERS], "diff") for each in edits)
     return fenced(json.dumps(output, ensure_ascii=False, indent=1)[:SHOWN_CHARACTERS], "json")
+
+
+def _talk(output: Mapping[str, Json]) -> Iterator[str]:
+    """Yield a conversation as people read it; what was said is text."""
+    yield f"*{text(str(output.get('ended', '')))}*"
+    if conclusion := output.get("conclusion"):
+        yield fenced(str(conclusion)[:SHOWN_CHARACTERS], "text")
+    said = "\n\n".join(f"{each.get('by')}: {each.get('text')}" for each in output["said"])
+    yield fenced(said[: 4 * SHOWN_CHARACTERS], "text")
 
 
 def _step(end: StepEnd) -> dict[str, Any]:
