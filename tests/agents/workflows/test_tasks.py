@@ -130,7 +130,7 @@ def test_turns_go_by_priority_and_none_is_lost(most: int, wanted: list[tuple[int
         await asyncio.gather(*waiting, return_exceptions=True)
         for _ in range(most):
             # Every turn is there again.
-            await asyncio.wait_for(turns._begin(0), 1)
+            await asyncio.wait_for(turns._begin(0), 1)  # pyright: ignore[reportPrivateUsage] - it is not given back
 
     asyncio.run(all_of_them())
     later = [n for n in order if n >= most and not wanted[n][1]]
