@@ -183,3 +183,6 @@ def test_nothing_is_lost_and_nothing_is_made_up(voices: dict[str, str]) -> None:
 async def test_as_a_tool_it_takes_any_voices(folder: Folder) -> None:
     found = await used(folder.root, "synthesise", question="Is it safe?", a="It is safe.", b=None)
     assert found["text"] == "Said\n- It is safe. (a)"
+    short = await used(folder.root, "synthesise", summary="Safe.", a="It is safe.")
+    assert short["text"] == "Safe.\n\nSaid\n- It is safe. (a)"
+    assert len(short["statements"]) == 1, "a summary is no voice"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.specialists.untrusted import from_model
 from coai_agents.tools.synthesis.statements import statements_of
 from coai_agents.tools.synthesis.validating import refute, unanswered, unseen
 from coai_agents.tools.synthesis.weighing import conflicts, joined
@@ -30,13 +31,18 @@ SYNTHESIS: Final = fields(
     consensus=NUMBER,
 )
 
-_NOT_VOICES: Final = ("question", "about")
+_NOT_VOICES: Final = ("question", "about", "summary")
 
 
 def synthesise(
-    voices: Mapping[str, Json], folder: Folder, *, question: str = "", about: str = ""
+    voices: Mapping[str, Json],
+    folder: Folder,
+    *,
+    question: str = "",
+    about: str = "",
+    summary: str = "",
 ) -> dict[str, Json]:
-    """Return what voices say together.
+    """Return what voices say together; `summary` stands before it, and is no voice.
 
     `statements` has each once with its provenance, `agreed` what most of the voices say (and two at
     least), `conflicts` what contradicts, `refuted` what the code shows not to hold, `unseen` what
@@ -68,9 +74,10 @@ def synthesise(
         "To be looked at": quoted,
         "Not answered": missing,
     }
+    short = [f"{from_model(summary).strip()}\n"] if summary.strip() else []
     lines = (line for title, items in sections.items() for line in _section(title, items))
     return {
-        "text": "\n".join(lines).strip(),
+        "text": "\n".join([*short, *lines]).strip(),
         "statements": [each.as_json() for each in whole],
         "agreed": [each.text for each in agreed],
         "conflicts": [each.as_json() for each in against],
@@ -103,13 +110,15 @@ def _sides(conflict: Conflict) -> str:
 def _use(given: Given, bench: Bench) -> Json:
     voices = {name: value for name, value in given.items() if name not in _NOT_VOICES}
     question, about = text_of(given, "question"), text_of(given, "about")
-    return synthesise(voices, bench.folder, question=question, about=about)
+    # None where the step that writes it failed.
+    summary = str(given.get("summary") or "")
+    return synthesise(voices, bench.folder, question=question, about=about, summary=summary)
 
 
 SYNTHESISING: Final[Mapping[str, Tool]] = {
     "synthesise": Tool(
         Signature(
-            {"question": TEXT, "about": TEXT},
+            {"question": TEXT, "about": TEXT, "summary": TEXT},
             SYNTHESIS,
             (),
             "reads",

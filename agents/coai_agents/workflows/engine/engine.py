@@ -161,7 +161,7 @@ class Engine:
             async with asyncio.timeout(ready.plan.budget.seconds):
                 settled = await Walk(running, ready.shape, "", around).walk()
         except StepFailedError as error:
-            said = f"{error.step}: {error.message}" if error.step else error.message
+            said = f"{error.step}: {error}" if error.step else str(error)
             return await self._released(running, Outcome(run, "failed", error=said))
         except TimeoutError:
             said = f"It took longer than its budget of {ready.plan.budget.seconds:g} s."

@@ -42,7 +42,7 @@ def change_review(name: str, reviewers: Sequence[Member], *, rounds: int = 1) ->
         kind="tool",
         name="review",
         tool="synthesise",
-        given={"conclusion": "talk.conclusion", "talk": "talk"},
+        given={"summary": "talk.conclusion", "talk": "talk"},
     )
     return Plan(name=name, nodes=(change, something, talk, review), result="review")
 
