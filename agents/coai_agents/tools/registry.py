@@ -15,6 +15,7 @@ from coai_agents.tools.history import HISTORY
 from coai_agents.tools.looking import LOOKING
 from coai_agents.tools.synthesis.tool import SYNTHESISING
 from coai_agents.tools.testing import TESTING
+from coai_agents.tools.web import WEB
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +32,7 @@ ALL: Final[Mapping[str, Tool]] = {
     **CALCULATING,
     **COMBINING,
     **SYNTHESISING,
+    **WEB,
 }
 
 

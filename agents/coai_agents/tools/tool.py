@@ -40,9 +40,7 @@ class Bench:
     test_command: str = ""
     """The user's own, from the command line and from nowhere else."""
     web: Web | None = None
-    """None where the user has not switched it on, or nothing may leave."""
-    no_web: str = "No tool may ask the web: `web.enabled` is off."
-    """Why there is no web."""
+    """None where the user has not switched it on."""
 
 
 Given: TypeAlias = Mapping[str, Json]

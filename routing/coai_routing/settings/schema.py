@@ -39,6 +39,7 @@ from coai_routing.settings.router_sections import (
     RoutingSettings,
     Section,
     TelemetrySettings,
+    WebSettings,
 )
 from coai_routing.settings.types import (
     AbsolutePath,
@@ -474,4 +475,5 @@ class Settings(Section):
     budget: BudgetSettings = BudgetSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     http: HttpSettings = HttpSettings()
+    web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()

@@ -132,6 +132,24 @@ def test_the_users_tests_are_a_step_by_the_users_command_alone(coai: InProcess, 
     assert coai(*given).code == 2, "no plan names a command"
 
 
+def test_the_web_is_asked_only_as_the_settings_say(
+    coai: InProcess, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = shop.parent / "plan.yaml"
+    node = "{kind: tool, name: w, tool: web_search, given: {words: input}}"
+    file.write_text(f"name: p\nnodes: [{node}]\n")
+    given = ("run", str(file), "--input", "sorting", "--no-model", "--json")
+    assert "`web.enabled`" in coai(*given).document["error"]
+    monkeypatch.setenv("COAI_WEB__ENABLED", "true")
+    assert "`web.url`" in coai(*given).document["error"]
+    monkeypatch.setenv("COAI_WEB__PROVIDER", "brave")
+    assert "`web.api_key_env`" in coai(*given).document["error"]
+    monkeypatch.setenv("COAI_WEB__API_KEY_ENV", "A_KEY")
+    monkeypatch.setenv("A_KEY", "x")
+    monkeypatch.setenv("COAI_PRIVACY__MODE", "true")
+    assert "nothing may leave it" in coai(*given).document["error"]
+
+
 def test_what_is_wrong_with_the_beginning_is_said(coai: InProcess, shop: Path) -> None:
     for arguments in (
         ("run", "nothing", "--input", "x"),

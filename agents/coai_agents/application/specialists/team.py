@@ -100,8 +100,8 @@ async def ask_whoever_knows(asked: Asked) -> Report:
         report = Report("", ())
         speaking = _noted(name, _team(choice.aspects, told)[name], asked.asker.meter.members)
         async with aclosing(speaking) as reports:
-            async for report in reports:
-                pass
+            async for each in reports:
+                report = each
         return report
 
     worked = await answer_request(

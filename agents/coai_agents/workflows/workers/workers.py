@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from coai_agents.tools.errors import ToolError
 from coai_agents.tools.tool import Bench
+from coai_agents.tools.web import RoutedWeb
 from coai_agents.tools.workspace import Folder
 from coai_agents.workflows.definition.known import Known
 from coai_agents.workflows.definition.schema import AgentNode, DispatchNode, ScriptNode, ToolNode
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from coai_agents.specialists.asking import Asker
     from coai_agents.workflows.definition.schema import Node
     from coai_agents.workflows.engine.work import Task
+    from coai_routing.web.pages import WebPages
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ class LocalWorkers:
     asker: Asker
     places: Places
     workspace: Path
+    web: WebPages | None = None
+    """None where the user has not switched the web on."""
 
     def __post_init__(self) -> None:
         """Read the user's profiles; raises SettingsError for wrong ones."""
@@ -91,7 +95,8 @@ class LocalWorkers:
                 return await ask(task, self._profiles, folder, self.asker)
             case ToolNode():
                 command = str(task.facts.get("test") or "")
-                return Done(await use_tool(node.tool, task.given, Bench(folder, command)))
+                bench = Bench(folder, command, self._web(task))
+                return Done(await use_tool(node.tool, task.given, bench))
             case ScriptNode():
                 if node.script not in scripts_in(self.places.scripts):
                     raise StepFailedError(f"There is no script {node.script}.", again=False)
@@ -99,6 +104,14 @@ class LocalWorkers:
                 return await run_script(path, task.given, key=task.key, seconds=node.timeout)
             case _:
                 raise StepFailedError(f"A {node.kind} is no work.", again=False)
+
+    def _web(self, task: Task) -> RoutedWeb | None:
+        """Return the web for a step: what its run has looked at decides what may leave."""
+        if self.web is None:
+            return None
+        from coai_routing.web.pages import Asking  # noqa: PLC0415 - not where the web is off
+
+        return RoutedWeb(self.web, Asking(tuple(sorted(task.paths)), task.sensitive))
 
     def has_effects(self, node: Node) -> bool:
         """Say whether doing a node changes something: what a script does, nobody knows."""

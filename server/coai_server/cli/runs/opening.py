@@ -66,13 +66,18 @@ async def engine_for(journal: Journal, workspace: Path, wanted: Wanted) -> Async
     from coai_agents.workflows.engine.engine import Engine  # noqa: PLC0415 (as above)
     from coai_agents.workflows.workers.workers import LocalWorkers  # noqa: PLC0415 (as above)
     from coai_routing.policy.question import Priority  # noqa: PLC0415 (as above)
+    from coai_routing.wiring.configured_routing import web_pages  # noqa: PLC0415 (as above)
     from coai_server.cli.agents.models import asker  # noqa: PLC0415 (as above)
+    from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
     async with asker(workspace, agent="run", wanted=wanted.models, alias=wanted.alias) as asked:
         # Whoever types or asks by hand goes first.
         behind = asked.wishing(priority=Priority.BACKGROUND)
-        engine = Engine(journal, LocalWorkers(behind, places(), workspace))
+        web = web_pages(load_settings(workspace).settings)
+        engine = Engine(journal, LocalWorkers(behind, places(), workspace, web))
         try:
             yield engine
         finally:
             await engine.aclose()
+            if web is not None:
+                await web.aclose()
