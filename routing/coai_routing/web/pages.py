@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+from pydantic import BaseModel, ValidationError
 from yarl import URL
 
 from coai_routing.errors import CoaiError, EgressRefusedError
@@ -94,7 +94,7 @@ class WebPages:
         """Return a page; raises `WebError`, and `EgressRefusedError` where nothing may leave."""
         address = self._checked(url)
         for _ in range(MOST_REDIRECTS + 1):
-            await self._leave(str(address), str(address), asking)
+            await self.depart(str(address), str(address), asking)
             connector = aiohttp.TCPConnector(resolver=PublicResolver(self._public))
             page, onward = await self._got(address, connector)
             if page is not None:
@@ -117,7 +117,7 @@ class WebPages:
                 f"{settings.provider} wants a key.",
                 remedy="Put it into a variable and name that in `web.api_key_env`.",
             )
-        await self._leave(words, url, asking)
+        await self.depart(words, url, asking)
         headers, query, body = _search_request(settings.provider, words, key or "", most)
         try:
             async with (
@@ -135,7 +135,9 @@ class WebPages:
                 content = await _read(answer, url)
                 if answer.status != 200:  # noqa: PLR2004 - HTTP's OK
                     raise WebError(f"{settings.provider} answers with status {answer.status}.")
-            return _results(settings.provider, json.loads(content))[:most]
+            return _results(settings.provider, content)[:most]
+        except ValidationError as error:
+            raise WebError(f"{settings.provider} answers with what is no list.") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise WebError(f"{settings.provider} could not be searched: {_why(error)}.") from error
 
@@ -157,8 +159,11 @@ class WebPages:
             raise WebError(f"{url.host} is not public.")
         return url
 
-    async def _leave(self, said: str, url: str, asking: Asking) -> None:
-        """Decide whether words may leave for an address, and log that they do."""
+    async def depart(self, said: str, url: str, asking: Asking) -> None:
+        """Decide whether words may leave for an address, and log that they do.
+
+        Raises `EgressRefusedError`.
+        """
         request = ModelRequest(
             capability=Capability.CODE_ANALYSIS, prompt=said, sensitive=asking.sensitive
         )
@@ -232,21 +237,31 @@ def _search_request(
             return headers, {"q": words, "format": "json"}, {}
 
 
-def _results(provider: str, answer: Any) -> list[dict[str, str]]:  # noqa: ANN401 - JSON
+class _Found(BaseModel):
+    title: str = ""
+    url: str = ""
+    content: str = ""
+    """What Tavily and SearXNG call a page's text."""
+    description: str = ""
+    """What Brave does."""
+
+
+class _Listed(BaseModel):
+    results: list[_Found]
+
+
+class _Brave(BaseModel):
+    web: _Listed
+
+
+def _results(provider: str, content: bytes) -> list[dict[str, str]]:
     """Return what an answer lists; raises ValueError for what is none of the provider's."""
-    web = answer.get("web", {}) if provider == "brave" else answer
-    listed = web.get("results") if isinstance(web, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - JSON
-    if not isinstance(listed, list):
-        raise ValueError("its answer lists nothing")  # noqa: TRY004 - of JSON, not of a program
-    text = "description" if provider == "brave" else "content"
+    brave = provider == "brave"
+    listed = _Brave.model_validate_json(content).web if brave else None
+    found = (listed or _Listed.model_validate_json(content)).results
     return [
-        {
-            "title": str(each.get("title", "")),
-            "url": str(each.get("url", "")),
-            "text": str(each.get(text, "")),
-        }
-        for each in listed  # pyright: ignore[reportUnknownVariableType] - JSON
-        if isinstance(each, dict)
+        {"title": each.title, "url": each.url, "text": each.description if brave else each.content}
+        for each in found
     ]
 
 

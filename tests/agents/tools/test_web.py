@@ -13,7 +13,7 @@ from coai_agents.tools.web import RoutedWeb
 from coai_agents.tools.workspace import Folder
 from coai_routing.web.pages import Asking
 from tests.agents.tools.support import used
-from tests.routing.web.test_web import ANYBODY, pages, site
+from tests.routing.web.test_web import ANYBODY, pages, port_of, site
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +34,7 @@ async def test_it_is_off_unless_it_is_switched_on(
 async def test_a_page_and_a_search_come_as_text(tmp_path: Path) -> None:
     async with site() as (_, server):
         url = str(server.make_url("/search"))
-        web = RoutedWeb(pages(here=True, ports=(server.port or 0,), url=url), ANYBODY)
+        web = RoutedWeb(pages(here=True, ports=(port_of(server),), url=url), ANYBODY)
         bench = Bench(Folder(tmp_path), web=web)
         page = await use("web_fetch", {"url": str(server.make_url("/page"))}, bench)
         assert page == {"url": str(server.make_url("/page")), "title": "", "text": "Hello"}

@@ -107,6 +107,10 @@ async def site() -> AsyncGenerator[tuple[Site, TestServer]]:
         await server.close()
 
 
+def port_of(server: TestServer) -> int:
+    return server.make_url("/").port or 0
+
+
 def pages(
     log: EgressLog | None = None,
     *,
@@ -127,7 +131,7 @@ def pages(
 
 async def test_a_page_comes_and_redirects_are_followed_so_far() -> None:
     async with site() as (_, server):
-        asked = pages(ports=(server.port or 0,), here=True)
+        asked = pages(ports=(port_of(server),), here=True)
         for path in ("/page", "/onward"):
             page = await asked.fetch(str(server.make_url(path)), ANYBODY)
             assert (page.kind, page.text) == ("text/html", "<p>Hello</p>")
@@ -168,8 +172,8 @@ async def test_a_page_comes_and_redirects_are_followed_so_far() -> None:
 async def test_what_is_not_public_is_never_reached(url: str) -> None:
     async with site() as (here, server):
         with pytest.raises(WebError):
-            await pages(ports=(80, 443, server.port or 0)).fetch(
-                url.replace("{port}", str(server.port)), ANYBODY
+            await pages(ports=(80, 443, port_of(server))).fetch(
+                url.replace("{port}", str(port_of(server))), ANYBODY
             )
         assert here.asked == []
 
@@ -189,7 +193,7 @@ async def test_a_public_page_cannot_lead_inside() -> None:
             rules=SensitivityRules(),
             departures=None,
             public=public,
-            ports=(server.port or 0,),
+            ports=(port_of(server),),
         )
         to = server.make_url("/page")
         first = server.make_url("/inside").with_query(to=str(to))
@@ -255,7 +259,7 @@ async def test_each_provider_is_asked_as_it_wants_and_what_left_is_logged(
         header = "X-Subscription-Token" if provider == "brave" else "Authorization"
         assert request.headers[header].endswith("the key")
         # Its own server on this machine is no departure; whatever is elsewhere is one.
-        await asked._leave("sorting", "https://elsewhere.example/x", ANYBODY)
+        await asked.depart("sorting", "https://elsewhere.example/x", ANYBODY)
         await asked.aclose()
     with closing(sqlite3.connect(tmp_path / "egress.sqlite3")) as database:
         assert database.execute("SELECT endpoint, host FROM departures").fetchall() == [
@@ -274,7 +278,7 @@ async def test_a_search_without_key_or_address_says_what_to_set() -> None:
 
 async def test_an_answer_that_is_none_is_an_error() -> None:
     async with site() as (_, server):
-        for path, why in (("/page", "could not be searched"), ("/missing", "status 404")):
+        for path, why in (("/page", "no list"), ("/missing", "status 404")):
             asked = pages(url=str(server.make_url(path)))
             with pytest.raises(WebError, match=why):
                 await asked.search("x", ANYBODY, most=1)
