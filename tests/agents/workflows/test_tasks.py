@@ -87,6 +87,8 @@ async def test_what_is_blocked_ready_running_and_asked(tmp_path: Path) -> None:
     async with engine_at(tmp_path, Scripted(lambda _: slow())) as engine:
         running = asyncio.create_task(engine.start(plan, "go"))
         await began.wait()
+        # What was noted before this is on the disk after it.
+        await engine.journal.beat()
         [row] = await engine.journal.runs()
         progress = progress_of(await engine.journal.story(row.id))
         on.set()
