@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.tools.users_command import TestCommandError, run_command, words_of
+from coai_agents.application.testing import TestCommandError, run_command, words_of
 from coai_routing.workspace_files import read_file, replace_file
 
 if TYPE_CHECKING:
