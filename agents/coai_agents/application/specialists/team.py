@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.application.analyse import analyse
 from coai_agents.application.ask import MOST_ABOUT, defining
 from coai_agents.application.explain import architecture_of, diagnose
-from coai_agents.application.graph import answer_request
 from coai_agents.application.sources import files_of, readable
+from coai_agents.application.specialists.graph import answer_request
 from coai_agents.application.specialists.perf import slow
 from coai_agents.specialists.answering.agent import NO_FACTS, answering
 from coai_agents.specialists.answers import Origin, Report, Section, Statement
