@@ -124,7 +124,7 @@ STARTERS = {
 }
 
 
-USERS_OWN = ("trying.py", "shutil.which")
+USERS_OWN = ("users_command.py", "shutil.which")
 """`coai fix --test` runs what the user typed there, and means what this folder has."""
 
 

@@ -298,7 +298,7 @@ def _value_for(leaf: Leaf) -> object:
         *("/x/y", "http://127.0.0.1:9/x", "somewhere.example", "A_VARIABLE", "abc", "secret"),
         *(not leaf.default, 17, 1, 0.5, 600, ["/x/y"], ["somewhere.example"], ["abc"], ["wheels"]),
         *("debug", "cost", "always", "ollama", "never", "hint", "error", "openai_compatible"),
-        *("low", "off"),
+        *("low", "off", "brave"),
     ]
     for value in values:
         with contextlib.suppress(Exception):

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from coai_agents.specialists.asking import Asker, Said
+    from coai_agents.tools.workspace import Folder
     from coai_agents.workflows.definition.known import Signature
     from coai_agents.workflows.definition.types import Json
     from coai_agents.workflows.engine.work import Done, Task
     from coai_agents.workflows.reports.report import Report
-    from coai_agents.workflows.workers.workspace import Folder
     from coai_routing.privacy.egress import Egress
     from coai_routing.providers.base import Provider
 

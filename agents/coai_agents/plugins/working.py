@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from coai_agents.plugins.finding import Signatures
 from coai_agents.plugins.interfaces import Help
+from coai_agents.tools.errors import ToolError
+from coai_agents.tools.workspace import Folder
 from coai_agents.workflows.definition.schema import AgentNode, ToolNode
 from coai_agents.workflows.engine.work import Done, StepFailedError
 from coai_agents.workflows.workers.specialists import SPECIALISTS
-from coai_agents.workflows.workers.tools import TOOLS
-from coai_agents.workflows.workers.workspace import Folder
+from coai_agents.workflows.workers.tools import TOOLS, failed
 from coai_routing.pool.place import Place
 from coai_routing.privacy.egress import is_loopback, is_trusted
 
@@ -80,9 +81,12 @@ class PluginWorkers:
                 again=False,
             )
         folder = Folder(self.workspace)
-        given = await self.plugins.get(group, name).do(
-            dict(task.given), Help(task, folder, self.asker)
-        )
+        try:
+            given = await self.plugins.get(group, name).do(
+                dict(task.given), Help(task, folder, self.asker)
+            )
+        except ToolError as error:
+            raise failed(error) from error
         done = given if isinstance(given, Done) else Done(given)
         return replace(done, paths=tuple(sorted({*done.paths, *folder.seen})))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
 from coai_routing.settings.markers import SWITCH_OFF, Expected, NamesPlace, Unit
-from coai_routing.settings.types import HttpAddress, ModelName, VendorName
+from coai_routing.settings.types import HttpAddress, ModelName, VariableName, VendorName
 
 
 def _regular_expression(pattern: str) -> str:
@@ -179,6 +180,32 @@ class ClusterSettings(Section):
             "of the profile."
         ),
     )
+
+
+class WebSettings(Section):
+    """The web for the tools of workflows: off unless you switch it on."""
+
+    enabled: Annotated[bool, SWITCH_OFF] = Field(
+        default=False,
+        description=(
+            "Whether tools of workflows may search the web and fetch pages. What they ask leaves "
+            "this machine, by the same rules as all that does; nothing sensitive goes."
+        ),
+    )
+    provider: Literal["brave", "tavily", "searxng"] = Field(
+        default="searxng", description="Who searches: a vendor, or a SearXNG of your own."
+    )
+    url: HttpAddress | None = Field(
+        default=None,
+        description="Where the provider's search is; not set, the vendor's own address.",
+    )
+    api_key_env: VariableName | None = Field(
+        default=None, description="The environment variable that holds the provider's key."
+    )
+
+    def key(self) -> str | None:
+        """Return the key that the environment holds now."""
+        return (os.environ.get(self.api_key_env) or None) if self.api_key_env else None
 
 
 class CloudEndpoint(Section):

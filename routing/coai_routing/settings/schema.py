@@ -40,6 +40,7 @@ from coai_routing.settings.router_sections import (
     RoutingSettings,
     Section,
     TelemetrySettings,
+    WebSettings,
 )
 from coai_routing.settings.types import (
     AbsolutePath,
@@ -476,4 +477,5 @@ class Settings(Section):
     telemetry: TelemetrySettings = TelemetrySettings()
     http: HttpSettings = HttpSettings()
     cluster: ClusterSettings = ClusterSettings()
+    web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_routing.settings.schema import Settings
+    from coai_routing.web.pages import WebPages
 
 
 def user_registry_file() -> Path:
@@ -36,6 +37,25 @@ def routing_egress(settings: Settings) -> Egress:
     return Egress(
         trusted_hosts=frozenset(settings.privacy.trusted_hosts),
         allow=settings.routing.allow_cloud and not settings.privacy.mode,
+    )
+
+
+def web_pages(settings: Settings) -> WebPages | None:
+    """Return the web as tools may ask it; None where the user has not switched it on."""
+    if not settings.web.enabled:
+        return None
+    from coai_routing.privacy.departures import EgressLog, location  # noqa: PLC0415 - off mostly
+    from coai_routing.web.pages import WebPages  # noqa: PLC0415 - as above
+
+    egress = Egress(
+        trusted_hosts=frozenset(settings.privacy.trusted_hosts),
+        allow=not settings.privacy.mode,
+    )
+    return WebPages(
+        settings.web,
+        egress=egress,
+        rules=sensitivity_rules(settings),
+        departures=EgressLog(location()),
     )
 
 

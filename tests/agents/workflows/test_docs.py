@@ -1,4 +1,4 @@
-"""The examples of docs/workflows.md are executed, and say what is so."""
+"""The examples of docs/workflows.md and docs/conversations.md are executed, and say what is so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from coai_agents.workflows.workers.roles import roles
 from coai_agents.workflows.workers.specialists import SPECIALISTS
 from coai_agents.workflows.workers.tools import TOOLS
 
-TEXT = (Path(__file__).parents[3] / "docs" / "workflows.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[3] / "docs"
+TEXT = (DOCS / "workflows.md").read_text(encoding="utf-8")
+TALKS = (DOCS / "conversations.md").read_text(encoding="utf-8")
 KNOWN = Known(
     profiles=frozenset(builtin_profiles()),
     roles=frozenset(roles()),
@@ -25,8 +27,8 @@ KNOWN = Known(
 )
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+def blocks(language: str, text: str = TEXT + TALKS) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("number", range(len(blocks("yaml"))))
@@ -41,7 +43,7 @@ def test_every_program_of_the_page_runs(number: int) -> None:
 
 def test_what_the_page_lists_is_what_there_is() -> None:
     library = Library(KNOWN)
-    (shown,) = blocks("console")
+    (shown,) = blocks("console", TEXT)
     listed = [line.split()[0] for line in shown.splitlines()[1:]]
     assert listed == list(library.entries())
     for name in listed:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from coai_agents.tools.tool import Bench
+from coai_agents.tools.workspace import Folder
 from coai_agents.workflows.definition.known import Known
 from coai_agents.workflows.definition.loading import checked
-from coai_agents.workflows.definition.schema import AgentNode, DispatchNode
+from coai_agents.workflows.definition.schema import AgentNode, DispatchNode, ToolNode
 from coai_agents.workflows.engine.work import Done, StepFailedError
 from coai_agents.workflows.patterns.patterns import (
     Stage,
@@ -19,7 +21,6 @@ from coai_agents.workflows.patterns.patterns import (
 )
 from coai_agents.workflows.workers.roles import roles
 from coai_agents.workflows.workers.tools import TOOLS, use_tool
-from coai_agents.workflows.workers.workspace import Folder
 from tests.agents.workflows.support import Scripted, engine_at
 
 if TYPE_CHECKING:
@@ -38,12 +39,17 @@ def agent(name: str, output: Json = None) -> AgentNode:
     return AgentNode(name=name, prompt="Do it.", output=output)
 
 
+async def _used(task: Task, folder: Path) -> Done:
+    assert isinstance(task.node, ToolNode)
+    return Done(await use_tool(task.node.tool, task.given, Bench(Folder(folder))))
+
+
 async def ran(plan: Plan, folder: Path, do: Callable[[Task], Json]) -> tuple[Outcome, Scripted]:
     """Carry a pattern's plan out with real tools; agents say what the test says."""
 
     def work(task: Task) -> Json:
         if task.node.kind == "tool":
-            return Done(use_tool(task.node.tool, task.given, Folder(folder)))
+            return _used(task, folder)
         return do(task)
 
     workers = Scripted(work)

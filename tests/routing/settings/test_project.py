@@ -52,6 +52,7 @@ NARROWABLE = {
     "privacy.private",
     "routing.allow_cloud",
     "telemetry.enabled",
+    "web.enabled",
     "explanations.hover",
 }
 
@@ -494,7 +495,9 @@ def assert_not_wider(after: Settings, before: Settings) -> None:
     assert not after.telemetry.enabled or before.telemetry.enabled
     assert_equal_but(after.telemetry, before.telemetry, ("enabled",))
     sections = ("completion", "privacy", "routing", "ledger", "memory", "static", "explanations")
-    sections = (*sections, "telemetry")
+    assert not after.web.enabled or before.web.enabled
+    assert_equal_but(after.web, before.web, ("enabled",))
+    sections = (*sections, "telemetry", "web")
     assert_equal_but(after, before, sections)
 
 
@@ -532,6 +535,7 @@ RIGHT_VALUES: dict[str, st.SearchStrategy[Any]] = {
     "privacy.private": EXCLUDES,
     "routing.allow_cloud": st.booleans(),
     "telemetry.enabled": st.booleans(),
+    "web.enabled": st.booleans(),
     "explanations.hover": st.sampled_from(EXPLAINED),
     "static.triage": st.sampled_from(TRIAGED),
     "static.at_least": st.dictionaries(

@@ -58,7 +58,7 @@ def test_ensembles_are_listed_shown_and_checked(coai: InProcess, empty_home: Pat
     file.write_text(PLAN.replace("tool: read", "tool: rm").replace("when: ok", "when: okay"))
     checked = coai("ensembles", "check", str(file))
     assert checked.code == 2
-    assert checked.out.splitlines()[0].startswith(f"{file}:3: one of files, findings")
+    assert checked.out.splitlines()[0].startswith(f"{file}:3: one of blame, calculate")
     assert f"{file}:5: " in checked.out
 
 
@@ -77,6 +77,77 @@ def test_a_run_without_a_model_says_what_can_be_said(coai: InProcess, shop: Path
     shown = coai("runs", "show", told["run"][:6])
     assert "Nothing left this machine." in shown.out
     assert 'n0["findings: done"]' in shown.out
+
+
+def test_where_no_model_answers_that_is_said_and_what_is_known_all_the_same(
+    coai: InProcess, shop: Path
+) -> None:
+    ran = coai("run", "code-review", "--input", "shop.py", "--no-model", "--text")
+    assert ran.code == 0
+    assert ran.out.startswith("Found in the code\n- ")
+    assert "(findings) [shop.py:5]" in ran.out
+    assert "No model answered: " in ran.err
+
+
+ASKS = "{kind: agent, name: a, prompt: p, on_failure: skip}"
+LOOP = f"{{kind: loop, name: l, max_iterations: 2, result: a, nodes: [{ASKS}]}}"
+MEMBERS = "[{name: a, prompt: p}, {name: b, prompt: p}]"
+TALK = f"{{kind: conversation, name: c, max_turns: 4, on_failure: skip, members: {MEMBERS}}}"
+
+
+@pytest.mark.parametrize(
+    ("plan", "state"),
+    [
+        (f"- {ASKS}", "failed"),
+        ("- {kind: agent, name: a, role: critic, on_failure: skip, fan_out: '[1, 2]'}", "failed"),
+        (f"- {LOOP}", "failed"),
+        (f"- {TALK}", "failed"),
+        (f"- {ASKS}\n- {{kind: tool, name: t, tool: record, given: {{x: input}}}}", "done"),
+    ],
+)
+def test_a_run_that_asked_nobody_and_has_nothing_to_say_has_failed(
+    coai: InProcess, shop: Path, plan: str, state: str
+) -> None:
+    file = shop.parent / "plan.yaml"
+    file.write_text(f"name: p\nnodes:\n{plan}\n")
+    ran = coai("run", str(file), "--input", "x", "--no-model", "--text")
+    assert ran.code == (state == "failed")
+    assert "{}" not in ran.out
+    assert "No model" in ran.err
+
+
+def test_the_users_tests_are_a_step_by_the_users_command_alone(coai: InProcess, shop: Path) -> None:
+    file = shop.parent / "plan.yaml"
+    nodes = "- {kind: tool, name: t, tool: tests}\n- {kind: gate, name: g, check: t.passed}"
+    file.write_text(f"name: p\nresult: t\nnodes:\n{nodes}\n")
+    given = ("run", str(file), "--input", "", "--no-model", "--json")
+    ran = coai(*given, "--test", f"{sys.executable} -c 'print(3)'")
+    assert (ran.code, ran.document["result"]["output"]) == (0, "3\n")
+    assert coai(*given, "--test", f"{sys.executable} -c 'raise SystemExit(1)'").code == 1
+    without = coai(*given)
+    assert without.code == 1
+    assert "There is no test command. Name yours" in without.document["error"]
+    nodes = "- {kind: tool, name: t, tool: tests, given: {command: '\"touch evil\"'}}"
+    file.write_text(f"name: p\nnodes:\n{nodes}\n")
+    assert coai(*given).code == 2, "no plan names a command"
+
+
+def test_the_web_is_asked_only_as_the_settings_say(
+    coai: InProcess, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = shop.parent / "plan.yaml"
+    node = "{kind: tool, name: w, tool: web_search, given: {words: input}}"
+    file.write_text(f"name: p\nnodes: [{node}]\n")
+    given = ("run", str(file), "--input", "sorting", "--no-model", "--json")
+    assert "`web.enabled`" in coai(*given).document["error"]
+    monkeypatch.setenv("COAI_WEB__ENABLED", "true")
+    assert "`web.url`" in coai(*given).document["error"]
+    monkeypatch.setenv("COAI_WEB__PROVIDER", "brave")
+    assert "`web.api_key_env`" in coai(*given).document["error"]
+    monkeypatch.setenv("COAI_WEB__API_KEY_ENV", "A_KEY")
+    monkeypatch.setenv("A_KEY", "x")
+    monkeypatch.setenv("COAI_PRIVACY__MODE", "true")
+    assert "nothing may leave it" in coai(*given).document["error"]
 
 
 def test_what_is_wrong_with_the_beginning_is_said(coai: InProcess, shop: Path) -> None:
@@ -173,7 +244,7 @@ def test_project_plans_count_where_they_are_trusted_and_only_narrow(
     assert "does not load" in found["script"]["about"]
     narrowed = coai("ensembles", "show", "code-review", "--json").document
     assert (narrowed["sensitive"], narrowed["concurrency"]) == (True, 1)
-    assert len(narrowed["nodes"]) == 6
+    assert len(narrowed["nodes"]) == 7
 
 
 def test_scripts_are_the_users_own_and_get_json(
@@ -228,7 +299,8 @@ def test_agents_ask_the_users_model_and_what_files_say_is_data(
     ran = home("run", "code-review", "--input", "reviewed.py", "--json", **asking(answering))
     assert ran.code == 0, ran.err
     told = ran.document
-    assert told["result"] == "It uses `md5`."
+    assert told["result"]["text"].startswith("It uses `md5`.\n\nFound in the code")
+    assert told["result"]["agreed"] == ["It uses `md5`."]
     assert told["usage"]["calls"] == 4
     assert told["usage"]["output_tokens"] > 0
     systems = [asked[2]["messages"][0]["content"] for asked in answering.requests]

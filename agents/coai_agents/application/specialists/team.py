@@ -18,6 +18,7 @@ from coai_agents.application.analyse import analyse
 from coai_agents.application.ask import MOST_ABOUT, defining
 from coai_agents.application.explain import architecture_of, diagnose
 from coai_agents.application.sources import files_of, readable
+from coai_agents.application.specialists.graph import answer_request
 from coai_agents.application.specialists.perf import slow
 from coai_agents.specialists.answering.agent import NO_FACTS, answering
 from coai_agents.specialists.answers import Origin, Report, Section, Statement
@@ -89,12 +90,25 @@ async def asking_whoever_knows(asked: Asked) -> AsyncGenerator[Report]:
 
 
 async def ask_whoever_knows(asked: Asked) -> Report:
-    """Return what the specialists that a request is for say, side by side."""
-    whole = Report("", ())
-    async with aclosing(asking_whoever_knows(asked)) as reports:
-        async for report in reports:
-            whole = report
-    return whole
+    """Return what the specialists that a request is for say, in the order of COAI's own graph."""
+    choice = choose(asked.question)
+    members = [*_team(choice.aspects, asked)]
+    out = left_out(members, asked.standing) - {ANSWER}
+
+    async def tell(name: str, found: Sequence[Statement]) -> Report:
+        told = replace(asked, remembered=(*asked.remembered, *found))
+        report = Report("", ())
+        speaking = _noted(name, _team(choice.aspects, told)[name], asked.asker.meter.members)
+        async with aclosing(speaking) as reports:
+            async for each in reports:
+                report = each
+        return report
+
+    worked = await answer_request(
+        asked.question, asked.about, members, tell, choice=choice, left_out=frozenset(out)
+    )
+    notes = (*worked.report.notes, *map(_left_out, worked.route.left_out))
+    return replace(worked.report, notes=notes)
 
 
 async def _noted(name: str, ask: Specialist, members: dict[str, bool]) -> AsyncGenerator[Report]:

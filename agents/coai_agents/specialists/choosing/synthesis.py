@@ -7,38 +7,17 @@ here who is right. Every statement keeps its origin, who said it and what it res
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.specialists.answers import Origin, Place, Report, Section, Statement
+from coai_agents.specialists.choosing.claims import Claim, claim_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 CONFLICTS: Final = "Where they disagree"
-
-_WORD: Final = re.compile(r"[^\W\d_][\w.]*\w|\d+(?:\.\d+)?|[^\W\d_]")
-_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
-_IDLE: Final = frozenset({
-    "a", "an", "the", "is", "are", "was", "were", "be", "been", "it", "its", "this", "that",
-    "these", "those", "of", "in", "on", "at", "to", "for", "by", "does", "do", "did", "has",
-    "have", "with", "and", "or", "so", "very", "there", "here", "as",
-})  # fmt: skip
-"""Words that say nothing by themselves."""
-
-_NEGATIONS: Final = frozenset({"not", "no", "never", "none", "cannot", "without", "nothing"})
-
-_OPPOSITES: Final = {
-    "unsafe": "safe", "insecure": "secure", "dangerous": "safe", "vulnerable": "safe",
-    "unused": "used", "slow": "fast", "slower": "faster", "incorrect": "correct",
-    "wrong": "correct", "invalid": "valid", "unreachable": "reachable", "undefined": "defined",
-    "undocumented": "documented", "mutable": "immutable", "impossible": "possible",
-    "unnecessary": "necessary", "inefficient": "efficient", "untrusted": "trusted",
-    "missing": "present", "false": "true", "synchronous": "asynchronous",
-}  # fmt: skip
-"""Words and their opposites: one of them denied is the other."""
 
 _STRENGTH: Final = (Origin.MODEL, Origin.USER, Origin.CHECKED, Origin.FACT)
 
@@ -49,15 +28,6 @@ class Part:
 
     specialist: str
     report: Report
-
-
-@dataclass(frozen=True, slots=True)
-class _Claim:
-    """What a statement says, in a form that can be held against another's."""
-
-    words: frozenset[str]
-    denied: bool
-    numbers: tuple[str, ...]
 
 
 def merge(parts: Sequence[Part]) -> Report:
@@ -86,7 +56,7 @@ class _Said:
 
     title: str
     statement: Statement
-    claim: _Claim
+    claim: Claim
     specialists: list[str]
 
 
@@ -99,7 +69,7 @@ def _joined(parts: Sequence[Part]) -> list[_Said]:
                 key = (_plain(each.text), frozenset(place.path for place in each.evidence))
                 known = kept.get(key) or (kept.get((key[0], frozenset())))
                 if known is None:
-                    kept[key] = _Said(section.title, each, _claim(each.text), [part.specialist])
+                    kept[key] = _Said(section.title, each, claim_of(each.text), [part.specialist])
                     continue
                 if part.specialist not in known.specialists:
                     known.specialists.append(part.specialist)
@@ -159,18 +129,3 @@ def _side(said: _Said) -> Statement:
 
 def _plain(text: str) -> str:
     return " ".join(text.casefold().split()).rstrip(".!")
-
-
-def _claim(text: str) -> _Claim:
-    lower = text.casefold()
-    denials = len(re.findall(r"n't\b", lower))
-    words: set[str] = set()
-    for word in _WORD.findall(re.sub(r"(?<=\w)n't\b", "", lower)):
-        if word in _NEGATIONS:
-            denials += 1
-        elif word in _OPPOSITES:
-            denials += 1
-            words.add(_OPPOSITES[word])
-        elif word not in _IDLE and not _NUMBER.fullmatch(word):
-            words.add(word)
-    return _Claim(frozenset(words), denials % 2 == 1, tuple(_NUMBER.findall(lower)))

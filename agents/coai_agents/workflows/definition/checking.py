@@ -11,6 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from coai_agents.workflows.definition.conversing import MESSAGE, TALK, wrong_in
 from coai_agents.workflows.definition.evaluating import evaluate, type_of
 from coai_agents.workflows.definition.expressions import ExpressionError, paths_in
 from coai_agents.workflows.definition.graph import (
@@ -23,10 +24,12 @@ from coai_agents.workflows.definition.graph import (
     ordered,
     revised,
 )
+from coai_agents.workflows.definition.known import unknown
 from coai_agents.workflows.definition.schema import (
     MOST_NODES,
     AgentNode,
     Compensate,
+    ConversationNode,
     DispatchNode,
     EnsembleNode,
     Fallback,
@@ -233,8 +236,10 @@ class _Scope:
         single = isinstance(node, GateNode | HumanNode | DispatchNode)
         if single and node.fan_out is not None:
             self.tell((*at, "fan_out"), f"a {node.kind} is done once; put it in an ensemble")
-        tried = node.retries.attempts > 1 or isinstance(node.on_failure, Fallback)
-        if tried and isinstance(node, GateNode | HumanNode | EnsembleNode | LoopNode):
+        fallback = isinstance(node.on_failure, Fallback)
+        tried = node.retries.attempts > 1 or fallback
+        never = isinstance(node, GateNode | HumanNode | EnsembleNode | LoopNode)
+        if (tried and never) or (fallback and isinstance(node, ConversationNode)):
             self.tell((*at, "retries"), f"a {node.kind} is not tried again; what is in it may be")
 
     def _kind(
@@ -253,10 +258,8 @@ class _Scope:
                 if node.cache:
                     self.tell((*at, "cache"), "what a script gives is never kept: it has effects")
                 return output_type(node) or ANY
-            case EnsembleNode():
-                return self._ensemble(node, seen, at)
-            case LoopNode():
-                return self._loop(node, seen, at)
+            case EnsembleNode() | LoopNode() | ConversationNode():
+                return self._several(node, seen, at)
             case DispatchNode():
                 self._known(self.known.profiles, node.profile, "profile", (*at, "profile"))
                 return _CHOSEN
@@ -264,6 +267,17 @@ class _Scope:
                 return Type("object", fields=(("passed", BOOLEAN), ("feedback", ANY)))
             case HumanNode():
                 return Type("text", words=node.choices)
+
+    def _several(
+        self, node: EnsembleNode | LoopNode | ConversationNode, seen: Mapping[str, Type], at: At
+    ) -> Type:
+        match node:
+            case EnsembleNode():
+                return self._ensemble(node, seen, at)
+            case LoopNode():
+                return self._loop(node, seen, at)
+            case ConversationNode():
+                return self._conversation(node, seen, at)
 
     def _agent(self, node: AgentNode, given: Mapping[str, Type], at: At) -> Type:
         self._known(self.known.profiles, node.profile, "profile", (*at, "profile"))
@@ -301,6 +315,13 @@ class _Scope:
             self.tell((*at, "nodes"), "within a loop nothing is undone; on_failure is fail or skip")
         return types.get(node.result, ANY)
 
+    def _conversation(self, node: ConversationNode, seen: Mapping[str, Type], at: At) -> Type:
+        for where, message in wrong_in(node, self.known):
+            self.tell((*at, *where), message)
+        inside = {**seen, "iteration": NUMBER, "last": MESSAGE}
+        self._formula(node.until, inside, (*at, "until"))
+        return TALK
+
     def _signature(
         self, known: Mapping[str, Signature], name: str, given: Mapping[str, Type], at: At
     ) -> Signature | None:
@@ -324,9 +345,8 @@ class _Scope:
         return signature
 
     def _known(self, known: frozenset[str] | None, name: str | None, kind: str, at: At) -> None:
-        if known is not None and name is not None and name not in known:
-            names = ", ".join(sorted(known)) or "none, for there is none"
-            self.tell(at, f"a {kind} was expected ({names}), not {name}")
+        if wrong := unknown(known, name, kind):
+            self.tell(at, wrong)
 
     def _formula(self, formula: str, seen: Mapping[str, Type], at: At) -> Type:
         try:

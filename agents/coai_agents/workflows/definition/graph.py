@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from coai_agents.workflows.definition.expressions import paths_in
 from coai_agents.workflows.definition.schema import (
     Compensate,
+    ConversationNode,
     DispatchNode,
     EnsembleNode,
     GateNode,
@@ -45,6 +46,8 @@ def formulas(node: Node) -> Iterator[tuple[tuple[str, ...], str]]:
         case _:
             for name, formula in node.given.items():
                 yield ("given", name), formula
+    if isinstance(node, ConversationNode):
+        yield ("topic",), node.topic
     if isinstance(node, DispatchNode) and node.choose is not None:
         yield ("choose",), node.choose
 
@@ -57,6 +60,8 @@ def named_in(node: Node) -> frozenset[str]:
         own += [each for each in (node.until, node.score) if each is not None]
         for each in node.nodes:
             inner |= named_in(each)
+    if isinstance(node, ConversationNode):
+        own.append(node.until)
     paths = {path.name for formula in own for path in paths_in(expression_of(formula))}
     inside = {each.name for each in node.nodes} if isinstance(node, LoopNode) else set[str]()
     return frozenset((paths | inner) - inside)

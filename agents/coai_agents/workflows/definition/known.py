@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from coai_agents.workflows.definition.schema import Plan
 
-Effect: TypeAlias = Literal["none", "reads", "proposes", "runs"]
+Effect: TypeAlias = Literal["none", "reads", "proposes", "runs", "sends"]
 """What doing something changes: nothing, nothing but it looks at files, nothing yet (it proposes a
-change of files), or whatever a program of the user's does."""
+change of files), whatever a program of the user's does, or that something leaves this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +46,11 @@ class Known:
     scripts: frozenset[str] | None = None
     plan: Callable[[str], Plan | None] = _no_plan
     """Returns a plan that another one names; raises `PlanError` where it does not load."""
+
+
+def unknown(known: frozenset[str] | None, name: str | None, kind: str) -> str:
+    """Say why a name is none of those that are known; empty where it is, or any will do."""
+    if known is None or name is None or name in known:
+        return ""
+    names = ", ".join(sorted(known)) or "none, for there is none"
+    return f"a {kind} was expected ({names}), not {name}"

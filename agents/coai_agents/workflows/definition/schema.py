@@ -24,6 +24,8 @@ MOST_NODES: Final = 200
 MOST_ITERATIONS: Final = 100
 MOST_REVISIONS: Final = 10
 MOST_ATTEMPTS: Final = 10
+MOST_TURNS: Final = 200
+MOST_MEMBERS: Final = 20
 WEEK: Final = 7 * 24 * 3600.0
 
 RESERVED: Final = frozenset(
@@ -130,6 +132,8 @@ class _Node(_Value):
     timeout: float | None = Field(default=None, gt=0, le=WEEK)
     """Seconds for one attempt."""
     retries: Retries = Retries(attempts=1)
+    priority: int = Field(default=0, ge=-10, le=10)
+    """Which step goes first where not all can be done at once."""
     cache: bool = False
     budget: Budget = Budget()
     sensitive: bool = False
@@ -238,6 +242,59 @@ class HumanNode(_Node):
     given: dict[Label, Formula] = {}
 
 
+class Voice(_Value):
+    """How a model speaks in a conversation: with a role, words of its own, or both."""
+
+    role: str | None = None
+    prompt: Annotated[str, Field(min_length=1, max_length=10_000)] | None = None
+    profile: str | None = None
+
+
+class Member(Voice):
+    """Who takes part in a conversation: a model, or the user."""
+
+    name: Name
+    human: bool = False
+    hears: int | None = Field(default=None, ge=0, le=1000)
+    """The newest messages that it is told at most; without, as many as the history keeps."""
+
+    @model_validator(mode="after")
+    def _has_a_voice(self) -> Self:
+        spoken = self.role or self.prompt
+        if self.human and (spoken or self.profile):
+            raise ValueError("the user has no role, prompt or profile here; leave them out")
+        if not (self.human or spoken):
+            raise ValueError("a role, a prompt or human: true was expected")
+        return self
+
+
+class History(_Value):
+    """What the members of a conversation are told word for word; what is older is summarised."""
+
+    messages: int = Field(default=12, ge=1, le=1000)
+    characters: int = Field(default=4000, ge=200, le=100_000)
+    summary: Literal["model", "excerpt"] = "model"
+    """Who summarises: a model, or nobody, where the first sentences are kept as they are."""
+
+
+class ConversationNode(_Node):
+    """Members speak in turn about a topic; `until` sees `last` ({by, text}) and `iteration`."""
+
+    kind: Literal["conversation"]
+    topic: Formula = "input"
+    given: dict[Label, Formula] = {}
+    """What all members see from the beginning, beside the topic."""
+    members: tuple[Member, ...] = Field(min_length=1, max_length=MOST_MEMBERS)
+    turns: Literal["round_robin", "moderator", "volunteer"] = "round_robin"
+    """Who speaks next: one after the other, whom a moderator names, or who has most to add."""
+    max_turns: int = Field(ge=1, le=MOST_TURNS)
+    until: Formula = "false"
+    moderator: Voice = Voice()
+    history: History = History()
+    conclusion: Voice | None = None
+    """Who says at the end what came of it."""
+
+
 Node: TypeAlias = Annotated[
     AgentNode
     | ToolNode
@@ -246,7 +303,8 @@ Node: TypeAlias = Annotated[
     | LoopNode
     | DispatchNode
     | GateNode
-    | HumanNode,
+    | HumanNode
+    | ConversationNode,
     Field(discriminator="kind"),
 ]
 LoopNode.model_rebuild()

@@ -14,6 +14,7 @@ from coai_agents.workflows.engine.purse import Purse
 from coai_agents.workflows.engine.replay import MOST_INTERRUPTED, Replay, replayed
 from coai_agents.workflows.engine.running import Running
 from coai_agents.workflows.engine.shapes import ready_plan
+from coai_agents.workflows.engine.turns import Turns
 from coai_agents.workflows.engine.walking import Around, Waiting, Walk, result_of
 from coai_agents.workflows.engine.work import StepFailedError
 from coai_agents.workflows.errors import WorkflowError
@@ -93,7 +94,7 @@ class Engine:
         self.journal = journal
         self._workers = Hooked(workers, hooks) if hooks else workers
         self._hooks = tuple(hooks)
-        self._everyone = asyncio.Semaphore(at_once)
+        self._everyone = Turns(at_once)
         self._most_interrupted = most_interrupted
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
         self._wishes: dict[str, str] = {}
@@ -146,7 +147,7 @@ class Engine:
             self._workers,
             replay,
             purse,
-            asyncio.Semaphore(ready.plan.concurrency),
+            Turns(ready.plan.concurrency),
             self._everyone,
             tell,
             beginning.facts,
@@ -182,7 +183,7 @@ class Engine:
             async with asyncio.timeout(ready.plan.budget.seconds):
                 settled = await Walk(running, ready.shape, "", around).walk()
         except StepFailedError as error:
-            said = f"{error.step}: {error.message}" if error.step else error.message
+            said = f"{error.step}: {error}" if error.step else str(error)
             return await self._released(running, Outcome(run, "failed", error=said))
         except TimeoutError:
             said = f"It took longer than its budget of {ready.plan.budget.seconds:g} s."
@@ -200,6 +201,10 @@ class Engine:
         if isinstance(settled, Waiting):
             return await self._released(running, Outcome(run, "waiting"))
         result = result_of(ready.plan, ready.shape, settled)
+        if running.unasked and not running.answered and not result:
+            # Steps that may fail did, and there is nothing else: that is no success.
+            said = f"No model answered, and without one there is nothing to say: {running.unasked}"
+            return await self._released(running, Outcome(run, "failed", error=said))
         return await self._released(running, Outcome(run, "done", result))
 
     async def _released(self, running: Running, outcome: Outcome) -> Outcome:

@@ -75,6 +75,7 @@ async def do_leaf(
         except StepFailedError as failure:
             error = failure
             use = failure.usage
+            running.unasked = running.unasked or (str(failure) if failure.unasked else "")
             body: dict[str, Json] = {"error": failure.message}
             if use.calls:
                 body["use"] = [use.calls, use.prompt_tokens, use.output_tokens, use.usd]
@@ -86,6 +87,7 @@ async def do_leaf(
             *(ms, done.usage, done.model, done.local), notes=done.notes, paths=done.paths
         )
         running.paths.update(done.paths)
+        running.answered = running.answered or bool(done.model)
         await running.ended(StepEnd(step, "done", done.output, attempt, facts))
         if key is not None:
             running.journal.keep(key, done.output)
@@ -98,7 +100,7 @@ async def _attempted(running: Running, task: Task, purse: Purse) -> tuple[Done, 
     """Make one attempt when it is its turn; returns what it gave and the milliseconds it took."""
     node, step = task.node, task.step
     usage = Usage()
-    async with running.turns, running.everyone:
+    async with running.turns.of(node.priority), running.everyone.of(node.priority):
         purse.begin()
         try:
             if running.workers.has_effects(node):
@@ -168,7 +170,10 @@ def _profiles(node: Node) -> list[str | None]:
 def _content_key(node: Node, given: Mapping[str, Json]) -> bytes:
     """Return what stands for all that decides what a step gives."""
     told = node.model_dump(
-        exclude={"name", "description", "depends_on", "when", "timeout", "retries", "on_failure"}
+        exclude={
+            *("name", "description", "depends_on", "when"),
+            *("timeout", "retries", "on_failure", "priority"),
+        }
     )
     content = encoded([told, dict(given)])
     return blake2b(content, digest_size=20).digest()

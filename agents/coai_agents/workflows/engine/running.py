@@ -10,13 +10,13 @@ from coai_agents.workflows.engine.replay import MOST_INTERRUPTED
 from coai_agents.workflows.journal.records import Event, StepEnd
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Mapping
 
     from coai_agents.workflows.definition.types import Json
     from coai_agents.workflows.engine.purse import Purse
     from coai_agents.workflows.engine.replay import Replay
     from coai_agents.workflows.engine.shapes import Ready
+    from coai_agents.workflows.engine.turns import Turns
     from coai_agents.workflows.engine.work import Workers
     from coai_agents.workflows.journal.interface import RunJournal
     from coai_agents.workflows.journal.records import Lease
@@ -35,9 +35,9 @@ class Running:
     workers: Workers
     replay: Replay
     purse: Purse
-    turns: asyncio.Semaphore
+    turns: Turns
     """Steps at a time in this run."""
-    everyone: asyncio.Semaphore
+    everyone: Turns
     """Steps at a time in all runs of the process."""
     tell: Tell
     facts: Mapping[str, Json] = field(default_factory=dict[str, Any])
@@ -47,6 +47,10 @@ class Running:
     """Files of the workspace that were looked at: each one's own rules count from then on."""
     most_interrupted: int = MOST_INTERRUPTED
     """Times that a process may end during a step before the step is given up."""
+    unasked: str = ""
+    """Why the first step that wanted a model and had none failed."""
+    answered: bool = False
+    """Whether any model has answered."""
     _seq: int = 0
 
     def __post_init__(self) -> None:
@@ -54,6 +58,9 @@ class Running:
         self._seq = self.replay.last
         self.paths |= {path for end in self.replay.ends.values() for path in end.facts.paths}
         self.paths |= set(self.facts.get("paths", ()))
+        facts = [end.facts for end in self.replay.ends.values()]
+        self.unasked = next((each.error for each in facts if each.unasked), "")
+        self.answered = any(each.model for each in facts)
 
     def next_seq(self) -> int:
         """Return the number of the next event."""

@@ -5,21 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from coai_agents.workflows.engine.planning import Settled, given_to
+from coai_agents.workflows.engine.planning import Settled
 from coai_agents.workflows.engine.work import StepFailedError
 from coai_agents.workflows.journal.records import StepEnd
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from coai_agents.workflows.definition.schema import HumanNode
-    from coai_agents.workflows.engine.planning import Seen
+    from coai_agents.workflows.definition.types import Json
     from coai_agents.workflows.engine.running import Running
-    from coai_agents.workflows.engine.shapes import Shape
 
 
 async def answer_of(
-    running: Running, node: HumanNode, step: str, seen: Seen, shape: Shape
+    running: Running, node: HumanNode, step: str, about: Mapping[str, Json]
 ) -> Settled | None:
     """Return a person's answer; None where it is still waited for, after the question is noted.
+
+    `about` is what the person is shown with it.
 
     Raises `StepFailedError` for one that came too late, or not at all in the node's time.
     """
@@ -30,8 +33,7 @@ async def answer_of(
         return Settled("done", answer)
     asked = replay.asked.get(step)
     if asked is None:
-        about = given_to(node, shape, seen)
-        body = {"question": node.question, "choices": list(node.choices), "about": about}
+        body = {"question": node.question, "choices": list(node.choices), "about": dict(about)}
         await running.now("asked", step, body)
     elif node.timeout is not None and _seconds_since(asked) > node.timeout:
         raise StepFailedError(f"Nobody answered within {node.timeout:g} s.", again=False)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.workflows.definition.schema import (
     Budget,
     Compensate,
+    ConversationNode,
     DispatchNode,
     EnsembleNode,
     GateNode,
@@ -24,6 +25,7 @@ from coai_agents.workflows.definition.schema import (
     Revise,
 )
 from coai_agents.workflows.definition.types import is_list
+from coai_agents.workflows.engine.conversing import Talk
 from coai_agents.workflows.engine.leaves import do_leaf
 from coai_agents.workflows.engine.planning import (
     SKIPPED,
@@ -37,7 +39,7 @@ from coai_agents.workflows.engine.planning import (
 from coai_agents.workflows.engine.purse import Purse
 from coai_agents.workflows.engine.waiting import answer_of
 from coai_agents.workflows.engine.work import StepFailedError
-from coai_agents.workflows.journal.records import StepEnd, StepFacts
+from coai_agents.workflows.journal.records import StepEnd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -185,14 +187,14 @@ class Walk:
             return Settled("done", output)
         tries = f" after {again.times} revisions" if again is not None else ""
         error = StepFailedError(f"The gate {node.name} stopped the run{tries}: {node.check}.")
-        self.running.ended_soon(StepEnd(step, "failed", facts=StepFacts(error=error.message)))
+        self.running.ended_soon(StepEnd(step, "failed", facts=error.facts()))
         raise self._failed(step, error)
 
     def _chosen(self, node: DispatchNode, step: str, choice: Json) -> Settled:
         names = choice if is_list(choice) else [choice]
         if stray := [each for each in names if each not in node.among]:
             error = StepFailedError(f"{node.name} chose {stray[0]!r}, which is none of its nodes.")
-            self.running.ended_soon(StepEnd(step, "failed", facts=StepFacts(error=error.message)))
+            self.running.ended_soon(StepEnd(step, "failed", facts=error.facts()))
             if node.on_failure == "skip":
                 return Settled("failed", [])
             raise self._failed(step, error)
@@ -210,20 +212,19 @@ class Walk:
                 return await self._fanned(node, step, seen)
             return await self._one(node, step, seen)
         except StepFailedError as error:
-            await self.running.ended(StepEnd(step, "failed", facts=StepFacts(error=error.message)))
+            await self.running.ended(StepEnd(step, "failed", facts=error.facts()))
             if node.on_failure == "skip":
                 return Settled("failed")
             raise self._failed(step, error) from error
 
     async def _one(self, node: Node, step: str, seen: Seen) -> Settled | Waiting:
         if isinstance(node, HumanNode):
-            return await answer_of(self.running, node, step, seen, self.shape) or WAITING
-        if isinstance(node, LoopNode | EnsembleNode):
+            about = given_to(node, self.shape, seen)
+            return await answer_of(self.running, node, step, about) or WAITING
+        if isinstance(node, LoopNode | EnsembleNode | ConversationNode):
             try:
                 async with asyncio.timeout(node.timeout):
-                    if isinstance(node, LoopNode):
-                        return await self._loop(node, step, seen)
-                    return await self._ensemble(node, step, seen)
+                    return await self._several(node, step, seen)
             except TimeoutError as error:
                 raise StepFailedError(f"It took longer than {node.timeout:g} s.") from error
         return await do_leaf(
@@ -234,6 +235,18 @@ class Walk:
             sensitive=self.around.sensitive or node.sensitive,
             purse=self._purse(node),
         )
+
+    async def _several(
+        self, node: LoopNode | EnsembleNode | ConversationNode, step: str, seen: Seen
+    ) -> Settled | Waiting:
+        """Do a node that is made of steps of its own."""
+        if isinstance(node, LoopNode):
+            return await self._loop(node, step, seen)
+        if isinstance(node, EnsembleNode):
+            return await self._ensemble(node, step, seen)
+        sensitive = self.around.sensitive or node.sensitive
+        talk = Talk(self.running, node, step, seen, self._purse(node), sensitive=sensitive)
+        return await talk.held() or WAITING
 
     def _purse(self, node: Node) -> Purse:
         if node.budget == Budget():
@@ -276,7 +289,7 @@ class Walk:
         try:
             return await self._one(node, step, seen)
         except StepFailedError as error:
-            facts = StepFacts(error=error.message)
+            facts = error.facts()
             await self.running.ended(StepEnd(step, "failed", facts=facts))
             if node.on_failure == "skip":
                 return Settled("failed")
@@ -344,7 +357,7 @@ class Walk:
             try:
                 await self._one(undoing, step, seen)
             except StepFailedError as failure:
-                facts = StepFacts(error=failure.message)
+                facts = failure.facts()
                 await self.running.ended(StepEnd(step, "failed", facts=facts))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from coai_agents.workflows.errors import WorkflowError
-from coai_agents.workflows.journal.records import NOTHING, Usage
+from coai_agents.workflows.journal.records import NOTHING, StepFacts, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,13 +19,25 @@ class StepFailedError(WorkflowError):
     """A step could not be done; `again` says whether another attempt may go better."""
 
     def __init__(
-        self, message: str, *, remedy: str = "", again: bool = True, usage: Usage | None = None
+        self,
+        message: str,
+        *,
+        remedy: str = "",
+        again: bool = True,
+        usage: Usage | None = None,
+        unasked: bool = False,
     ) -> None:
         super().__init__(message, remedy=remedy)
         self.again = again
+        self.unasked = unasked
+        """Whether it failed because no model could be asked."""
         self.usage = usage or NOTHING
         self.step = ""
         """The step that failed, once the engine knows it."""
+
+    def facts(self) -> StepFacts:
+        """Return what is kept of a step that failed with this."""
+        return StepFacts(error=str(self), unasked=self.unasked)
 
 
 @dataclass(frozen=True, slots=True)

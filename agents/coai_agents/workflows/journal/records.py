@@ -72,6 +72,8 @@ class StepFacts:
     """What was left out or went differently, for a person."""
     paths: tuple[str, ...] = ()
     """Files of the workspace of which what it gave shows something."""
+    unasked: bool = False
+    """Whether it failed because no model could be asked."""
 
     def as_text(self) -> str | None:
         """Return it as it is stored; None where there is nothing to say."""
@@ -91,6 +93,8 @@ class StepFacts:
             said["notes"] = list(self.notes)
         if self.paths:
             said["paths"] = list(self.paths)
+        if self.unasked:
+            said["unasked"] = True
         return json.dumps(said, separators=(",", ":")) if said else None
 
 
@@ -108,6 +112,7 @@ def read_facts(text: str | None) -> StepFacts:
         error=said.get("error", ""),
         notes=tuple(said.get("notes", ())),
         paths=tuple(said.get("paths", ())),
+        unasked=said.get("unasked", False),
     )
 
 

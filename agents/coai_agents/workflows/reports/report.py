@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.markdown import code, fenced, text
+from coai_agents.workflows.definition.types import is_list, is_object
 from coai_agents.workflows.engine.planning import Settled
 from coai_agents.workflows.engine.replay import Replay, node_of, replayed
 from coai_agents.workflows.engine.shapes import Ready, ready_plan
@@ -57,6 +58,15 @@ class Report:
             if event.kind == "finished":
                 return str(event.body.get("error", ""))
         return ""
+
+    @property
+    def unasked(self) -> str:
+        """Why steps that wanted a model had none; empty where a model answered, or none did."""
+        facts = [end.facts for end in self.replay.ends.values()]
+        if any(each.model for each in facts):
+            return ""
+        why = next((each.error for each in facts if each.unasked), "")
+        return f"No model answered: {why}" if why else ""
 
     @property
     def edits(self) -> list[dict[str, Json]]:
@@ -124,6 +134,7 @@ class Report:
             "input": self.story.input,
             "result": self.result,
             "error": self.error,
+            "unasked": self.unasked,
             "questions": [{"step": step, **body} for step, body in self.questions],
             "edits": self.edits,
             "steps": [_step(end) for end in self.replay.ends.values()],
@@ -158,6 +169,9 @@ class Report:
         if self.error:
             yield ""
             yield f"It failed: {text(self.error)}"
+        elif self.unasked:
+            yield ""
+            yield text(self.unasked)
         yield ""
         yield from self._graph()
         yield ""
@@ -190,6 +204,15 @@ class Report:
         yield "```"
 
 
+def plain(value: Json) -> str:
+    """Return a result for people: a text, what an object says is its `text`, or JSON."""
+    if isinstance(value, str):
+        return value
+    if is_object(value) and isinstance(value.get("text"), str):
+        return value["text"]
+    return json.dumps(value, ensure_ascii=False, indent=2) if value else ""
+
+
 def report_of(story: Story) -> Report:
     """Return the report of a run."""
     return Report(story, ready_plan(story.plan), replayed(story))
@@ -216,10 +239,21 @@ def _said(end: StepEnd) -> Iterator[str]:
 def _shown(output: Json) -> str:
     if isinstance(output, str):
         return fenced(output[:SHOWN_CHARACTERS], "text")
+    if is_object(output) and is_list(output.get("said")):
+        return "\n\n".join(_talk(output))
     edits = edits_in([output])
     if edits:
         return "\n\n".join(fenced(str(each["diff"])[:SHOWN_CHARACTERS], "diff") for each in edits)
     return fenced(json.dumps(output, ensure_ascii=False, indent=1)[:SHOWN_CHARACTERS], "json")
+
+
+def _talk(output: Mapping[str, Json]) -> Iterator[str]:
+    """Yield a conversation as people read it; what was said is text."""
+    yield f"*{text(str(output.get('ended', '')))}*"
+    if conclusion := output.get("conclusion"):
+        yield fenced(str(conclusion)[:SHOWN_CHARACTERS], "text")
+    said = "\n\n".join(f"{each.get('by')}: {each.get('text')}" for each in output["said"])
+    yield fenced(said[: 4 * SHOWN_CHARACTERS], "text")
 
 
 def _step(end: StepEnd) -> dict[str, Any]:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from coai_agents.specialists.asking import Asker, Said
+    from coai_agents.tools.workspace import Folder
     from coai_agents.workflows.definition.types import Json
     from coai_agents.workflows.engine.work import Task
-    from coai_agents.workflows.workers.workspace import Folder
 
 GIVEN_CHARACTERS: Final = 12_000
 """Of all that an agent is given; each part has its share, so that none crowds out the others."""
@@ -112,7 +112,7 @@ async def ask(task: Task, profiles: Mapping[str, Profile], folder: Folder, asker
     try:
         return await _answered(prompt, asked, folder, wishing)
     except NobodyError as error:
-        raise StepFailedError(error.message, remedy=error.remedy) from error
+        raise StepFailedError(error.message, remedy=error.remedy, unasked=True) from error
 
 
 async def _answered(prompt: Prompt, asked: Asked, folder: Folder, asker: Asker) -> Done:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from coai_agents.specialists.answers import Report
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.targets import Located, Target
+    from coai_agents.tools.workspace import Folder
     from coai_agents.workflows.definition.types import Json
-    from coai_agents.workflows.workers.workspace import Folder
 
 MOST_FILES: Final = 20
 """Of a folder, what one step changes."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from coai_agents.tools.errors import ToolError
+from coai_agents.tools.tool import Bench
+from coai_agents.tools.web import RoutedWeb
+from coai_agents.tools.workspace import Folder
 from coai_agents.workflows.definition.known import Known
 from coai_agents.workflows.definition.schema import AgentNode, DispatchNode, ScriptNode, ToolNode
 from coai_agents.workflows.engine.work import Done, StepFailedError
@@ -13,8 +17,7 @@ from coai_agents.workflows.workers.profiles import DEFAULT, load_profiles
 from coai_agents.workflows.workers.roles import roles
 from coai_agents.workflows.workers.scripts import run_script, scripts_in
 from coai_agents.workflows.workers.specialists import SPECIALISTS, consult
-from coai_agents.workflows.workers.tools import TOOLS, use_tool_soon
-from coai_agents.workflows.workers.workspace import Folder
+from coai_agents.workflows.workers.tools import TOOLS, failed, use_tool
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from coai_agents.specialists.asking import Asker
     from coai_agents.workflows.definition.schema import Node
     from coai_agents.workflows.engine.work import Task
+    from coai_routing.web.pages import WebPages
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,8 @@ class LocalWorkers:
     asker: Asker
     places: Places
     workspace: Path
+    web: WebPages | None = None
+    """None where the user has not switched the web on."""
 
     def __post_init__(self) -> None:
         """Read the user's profiles; raises SettingsError for wrong ones."""
@@ -72,7 +78,10 @@ class LocalWorkers:
     async def do(self, task: Task) -> Done:
         """Do a step; raises `StepFailedError`."""
         folder = Folder(self.workspace)
-        done = await self._done(task, folder)
+        try:
+            done = await self._done(task, folder)
+        except ToolError as error:
+            raise failed(error) from error
         return replace(done, paths=tuple(sorted(folder.seen)))
 
     async def _done(self, task: Task, folder: Folder) -> Done:
@@ -85,7 +94,9 @@ class LocalWorkers:
             case AgentNode() | DispatchNode():
                 return await ask(task, self._profiles, folder, self.asker)
             case ToolNode():
-                return Done(await use_tool_soon(node.tool, task.given, folder))
+                command = str(task.facts.get("test") or "")
+                bench = Bench(folder, command, self._web(task))
+                return Done(await use_tool(node.tool, task.given, bench))
             case ScriptNode():
                 if node.script not in scripts_in(self.places.scripts):
                     raise StepFailedError(f"There is no script {node.script}.", again=False)
@@ -94,6 +105,16 @@ class LocalWorkers:
             case _:
                 raise StepFailedError(f"A {node.kind} is no work.", again=False)
 
+    def _web(self, task: Task) -> RoutedWeb | None:
+        """Return the web for a step: what its run has looked at decides what may leave."""
+        if self.web is None:
+            return None
+        from coai_routing.web.pages import Asking  # noqa: PLC0415 - not where the web is off
+
+        return RoutedWeb(self.web, Asking(tuple(sorted(task.paths)), task.sensitive))
+
     def has_effects(self, node: Node) -> bool:
         """Say whether doing a node changes something: what a script does, nobody knows."""
+        if isinstance(node, ToolNode):
+            return node.tool in TOOLS and TOOLS[node.tool].effect in ("runs", "sends")
         return isinstance(node, ScriptNode)

@@ -143,10 +143,11 @@ async def opened() -> AsyncGenerator[RunJournal]:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the user wants of models."""
+    """What the user wants of models, and the user's own command for tests."""
 
     models: bool = True
     alias: str | None = None
+    test: str | None = None
 
 
 @asynccontextmanager
@@ -167,15 +168,17 @@ async def engine_for(
     from coai_agents.workflows.reports.spans import spans_of  # noqa: PLC0415 (as above)
     from coai_agents.workflows.workers.workers import LocalWorkers  # noqa: PLC0415 (as above)
     from coai_routing.policy.question import Priority  # noqa: PLC0415 (as above)
+    from coai_routing.wiring.configured_routing import web_pages  # noqa: PLC0415 (as above)
     from coai_server.cli.agents.models import asker  # noqa: PLC0415 (as above)
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
     async with asker(workspace, agent="run", wanted=wanted.models, alias=wanted.alias) as asked:
         # Whoever types or asks by hand goes first.
         behind = asked.wishing(priority=Priority.BACKGROUND)
-        spans = spans_of(load_settings(workspace).settings.telemetry)
+        settings = load_settings(workspace).settings
+        spans, web = spans_of(settings.telemetry), web_pages(settings)
         hooks = () if spans is None else (spans,)
-        own = LocalWorkers(behind, places(), workspace)
+        own = LocalWorkers(behind, places(), workspace, web)
         workers = PluginWorkers(own, plugins(), behind, workspace)
         engine = Engine(journal, workers, hooks=hooks)
         try:
@@ -184,3 +187,5 @@ async def engine_for(
             await engine.aclose()
             if spans is not None:
                 await asyncio.to_thread(spans.close)
+            if web is not None:
+                await web.aclose()

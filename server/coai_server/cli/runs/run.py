@@ -18,6 +18,7 @@ from coai_server.cli.runs.opening import (
     opened,
     travelling,
 )
+from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from coai_agents.workflows.cluster.following import Following
@@ -59,6 +60,10 @@ def run_plan(
         str | None, typer.Option(metavar="ALIAS", help="Ask this model of `coai route models`.")
     ] = None,
     cluster: Cluster = None,
+    test: Annotated[
+        str | None,
+        typer.Option(metavar="COMMAND", help="Your tests, for the steps that run them."),
+    ] = None,
 ) -> None:
     """Carry an ensemble out: several agents on one thing.
 
@@ -70,19 +75,22 @@ def run_plan(
     plan = _plan(what)
     value = _input(plan, given, file, from_pipe=what != "-")
     shows = [] if file is None else [str(file.resolve())]
-    wanted = Wanted(not no_model, model)
+    wanted = Wanted(not no_model, model, test)
     outcome, report = run(_carried_out(plan, value, wanted, shows, quiet=as_json))
     show(outcome, report, as_json=as_json, as_text=as_text)
 
 
 def show(outcome: Outcome, report: Report, *, as_json: bool, as_text: bool) -> None:
     """Write what a run came to, and end the command."""
+    from coai_agents.workflows.reports.report import plain  # noqa: PLC0415 (not for `--help`)
+
     if as_json:
         write_json({"ok": outcome.state == "done", **report.as_json()})
     elif as_text:
-        result = report.result
-        say(result if isinstance(result, str) else json.dumps(result, indent=2))
-        say("\n")
+        if said := plain(report.result):
+            say(f"{said}\n")
+        if why := report.error or report.unasked:
+            notices().print(why, soft_wrap=True)
     else:
         say(report.as_markdown())
         if report.edits and outcome.state == "done":
@@ -160,6 +168,7 @@ async def _carried_out(
     here = Path.cwd()
     facts: dict[str, Any] = {"workspace": str(here), "models": wanted.models, "alias": wanted.alias}
     facts["paths"] = _relative(shows, here)
+    facts["test"] = wanted.test
     async with opened() as journal:
         if isinstance(journal, Journal):
             await prune_sometimes(journal)
@@ -190,6 +199,8 @@ async def answered(journal: RunJournal, engine: Engine | Following, outcome: Out
         for step, asked in questions:
             choices: list[str] = asked["choices"]
             more = f" ({', '.join(choices)})" if choices else ""
+            if messages := asked["about"].get("messages"):
+                notices().print(printable(str(messages)), markup=False, highlight=False)
             answer = _asked_for(f"{asked['question']}{more}")
             await engine.answer(outcome.run, step, answer)
         with shown(outcome.run, quiet=False) as tell:

@@ -1,0 +1,1 @@
+"""Synthesis: what several said becomes statements with their provenance, weighed and validated."""
