@@ -83,7 +83,11 @@ async def _measure(options: Any) -> int:  # noqa: ANN401 - argparse's
     report = Report("Documentation of functions" + (", by a model" if options.model else ""))
     counts: Counter[str] = Counter()
     rows: list[tuple[str, ...]] = []
-    asking = asker(Path.cwd(), wanted=True, alias=None) if options.model else nullcontext(Asker())
+    asking = (
+        asker(Path.cwd(), agent="benchmark", wanted=True, alias=None)
+        if options.model
+        else nullcontext(Asker())
+    )
     async with asking as asked:
         for name, language in LANGUAGES.items():
             told: Counter[str] = Counter()

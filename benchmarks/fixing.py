@@ -91,7 +91,9 @@ async def _measure(options: argparse.Namespace) -> int:
     ways = _WAYS[:2] if options.no_test else _WAYS
     counts: Counter[str] = Counter()
     rows: list[tuple[str, ...]] = []
-    async with asker(Path.cwd(), wanted=True, alias=None, seconds=ANSWER_SECONDS) as asked:
+    async with asker(
+        Path.cwd(), agent="benchmark", wanted=True, alias=None, seconds=ANSWER_SECONDS
+    ) as asked:
         if asked.absent is not None:
             return refuse(asked.absent)
         for name in LANGUAGES:

@@ -96,7 +96,7 @@ async def _measure(options: argparse.Namespace) -> int:
     chances: dict[bool, list[float]] = defaultdict(list)
     by: Counter[tuple[str, bool]] = Counter()
     context = (
-        asker(Path.cwd(), wanted=True, alias=options.alias)
+        asker(Path.cwd(), agent="benchmark", wanted=True, alias=options.alias)
         if options.model or options.alone
         else nullcontext(Asker())
     )

@@ -5,6 +5,7 @@ SQLite itself is native code and is imported when the first one is opened.
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS: Final = 5.0
 """How long to wait while another process writes."""
+
+BUSY_AGAIN_SECONDS: Final = 0.005
+"""How soon to try again where SQLite does not wait by itself."""
 
 SET_ASIDE_KEPT: Final = 3
 """Files that were set aside and are kept; on a failing disk there would be ever more."""
@@ -79,8 +83,24 @@ def write_ahead(database: sqlite3.Connection, synchronous: Literal["FULL", "NORM
     A process that is killed loses only what it had not committed (https://sqlite.org/wal.html).
     `NORMAL` may lose the last commits when the machine loses power, never the database.
     """
-    database.execute("PRAGMA journal_mode = WAL")
+    _switch_to_log(database)
     database.execute(f"PRAGMA synchronous = {synchronous}")
+
+
+def _switch_to_log(database: sqlite3.Connection) -> None:
+    """Switch a new file over; SQLite does not wait by itself where two do so at a time."""
+    import sqlite3  # noqa: PLC0415 - see above
+
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(BUSY_AGAIN_SECONDS)
+        else:
+            return
 
 
 @contextmanager

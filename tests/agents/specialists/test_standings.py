@@ -101,9 +101,14 @@ def test_who_is_left_out_is_tried_again_now_and_then() -> None:
     assert {frozenset({"security"}), frozenset()} == set(draws)
 
 
+def _keep(path: Path) -> None:
+    Standings(path).keep(Given("ask"))
+
+
 def test_several_may_open_a_new_file_at_once(tmp_path: Path) -> None:
     for number in range(20):
         path = tmp_path / f"{number}.sqlite3"
         with ThreadPoolExecutor(4) as pool:
-            [*pool.map(lambda _, at=path: Standings(at).keep(Given("ask")), range(4))]
+            begun = [pool.submit(_keep, path) for _ in range(4)]
+        assert [each.result() for each in begun] == [None] * 4
         assert len(Standings(path).answers()) == 4

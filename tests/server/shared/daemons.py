@@ -25,6 +25,10 @@ NO_SERVERS = {
 }
 
 
+_HOMES = ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA")
+"""What says where a user's files are; the last three on Windows alone."""
+
+
 @dataclass
 class User:
     """A home, a workspace, and the commands of a user without any model."""
@@ -35,9 +39,7 @@ class User:
 
     @property
     def environment(self) -> dict[str, str]:
-        windows = ("USERPROFILE", "APPDATA", "LOCALAPPDATA")
-        names = windows if os.name == "nt" else ("HOME",)
-        return {**self.settings, **{name: str(self.home) for name in names}}
+        return {**self.settings, **dict.fromkeys(_HOMES, str(self.home))}
 
     @property
     def place(self) -> Place:
