@@ -120,8 +120,11 @@ def _toml_examples() -> Iterator[Any]:
         found += re.findall(r"`([a-z_]+\.[a-z_.]+ = [^`]+)`", text)
         for example in found:
             try:
-                if not tomllib.loads(example).keys() <= _TOP_LEVEL:
+                table = tomllib.loads(example)
+                if not table.keys() <= _TOP_LEVEL:
                     continue  # another program's, such as an editor's
+                if isinstance(table.get("models"), list):
+                    continue  # a file of models
             except tomllib.TOMLDecodeError:
                 continue  # code of another language
             yield pytest.param(example, id=f"{file.name}: {example[:40]!r}")

@@ -62,7 +62,8 @@ async def _worked(store: Shared, runs: int) -> None:
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
     settings = load_settings(Path.cwd()).settings
-    limits, spans = settings.cluster.limits, spans_of(settings.telemetry)
+    limits = settings.cluster.limits
+    spans = spans_of(settings.telemetry)
     setup = Setup(
         runs=runs,
         limits={name: Limit(each.at_once, each.per_minute) for name, each in limits.items()},
