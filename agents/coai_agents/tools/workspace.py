@@ -92,6 +92,8 @@ class Folder:
 
 
 def _inside(path: Path, root: Path) -> bool:
-    if "\0" in str(path):
+    try:
+        real = os.path.realpath(path)
+    except ValueError:  # the name is none that a file can have
         return False
-    return os.path.realpath(path).startswith(os.path.realpath(root) + os.sep) or path == root
+    return real.startswith(os.path.realpath(root) + os.sep) or path == root

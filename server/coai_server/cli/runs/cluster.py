@@ -15,7 +15,9 @@ from coai_server.cli.runs.opening import choose_cluster, cluster_store, places
 from coai_server.cli.runs.run import Cluster  # noqa: TC001 - typer reads it
 
 if TYPE_CHECKING:
+    from coai_agents.workflows.cluster.durable import Limit
     from coai_routing.cluster.databases import Shared
+    from coai_routing.settings.router_sections import ModelLimit
 
 commands = typer.Typer(
     help="Runs that several machines of yours carry out together.", no_args_is_help=True
@@ -50,12 +52,17 @@ def work(
     run(_worked(_store(), runs))
 
 
+def _limit(limit: ModelLimit) -> Limit:
+    from coai_agents.workflows.cluster.durable import Limit  # noqa: PLC0415 (as above)
+
+    return Limit(limit.at_once, limit.per_minute)
+
+
 async def _worked(store: Shared, runs: int) -> None:
     from importlib.metadata import version  # noqa: PLC0415 (as above)
     from pathlib import Path  # noqa: PLC0415 (as above)
 
     from coai_agents.application.hands import Hands  # noqa: PLC0415 (as above)
-    from coai_agents.workflows.cluster.durable import Limit  # noqa: PLC0415 (as above)
     from coai_agents.workflows.cluster.journal import open_journal  # noqa: PLC0415 (as above)
     from coai_agents.workflows.cluster.worker import ClusterWorker, Setup  # noqa: PLC0415 (as above)
     from coai_agents.workflows.reports.spans import spans_of  # noqa: PLC0415 (as above)
@@ -66,7 +73,7 @@ async def _worked(store: Shared, runs: int) -> None:
     spans = spans_of(settings.telemetry)
     setup = Setup(
         runs=runs,
-        limits={name: Limit(each.at_once, each.per_minute) for name, each in limits.items()},
+        limits={name: _limit(each) for name, each in limits.items()},
         facts={"host": platform.node(), "pid": os.getpid(), "version": version("coai")},
         hooks=() if spans is None else (spans,),
     )
