@@ -105,7 +105,7 @@ def undocumented(tree: SyntaxTree) -> list[Definition]:
     return [
         each
         for each in outline(tree)
-        if each.kind in FUNCTIONS and each.documentation is None and _is_public(tree, each)
+        if each.kind in FUNCTIONS and each.documentation is None and is_public(tree, each)
     ]
 
 
@@ -234,7 +234,7 @@ def _keeps_code(source: Source, edit: Edit) -> bool:
     return code_tokens(source) == code_tokens(change(source, [edit]).after)
 
 
-def _is_public(tree: SyntaxTree, definition: Definition) -> bool:
+def is_public(tree: SyntaxTree, definition: Definition) -> bool:
     """Say whether a function is one that others call, as far as its language's words tell."""
     language, name = tree.source.language, definition.name
     if language == "go":

@@ -1,4 +1,7 @@
-"""`coai document`: documentation comments for functions, as a diff or written into the files."""
+"""`coai document`: documentation comments for functions, as a diff or written into the files.
+
+With `--api`, documents about a file or a folder instead.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from coai_server.cli.agents.api import Form, Wish, write_api
 from coai_server.cli.agents.models import asker
 from coai_server.cli.agents.showing import Change, Outcome, finish
 from coai_server.cli.console import run
@@ -32,12 +36,36 @@ def document(
     model: Annotated[
         str | None, typer.Option(metavar="ALIAS", help="Ask this model of `coai route models`.")
     ] = None,
+    api: Annotated[
+        bool,
+        typer.Option("--api", help="Write a document about a file or folder; no model is asked."),
+    ] = False,
+    form: Annotated[
+        Form, typer.Option("--format", help="With --api: a reference, or the routes.")
+    ] = Form.MARKDOWN,
+    template: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --api: your parts of the reference.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --api: where it is written.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write --output anew.")] = False,
 ) -> None:
     """Document functions that have no documentation, in the file's own convention.
 
     Prints a diff unless --write is given. Exit code 0 if all is documented, 1 if something was
     proposed or written, 2 if something could not be done.
+
+    With --api: a reference of the public symbols (--format markdown), or an OpenAPI 3.1 skeleton
+    from the routes of Flask, FastAPI, Express, Gin and Spring (openapi, openapi-json). Exit code 0
+    if it is whole, 2 if it is not.
     """
+    if api:
+        if write:
+            raise typer.BadParameter("--api writes no code; name a file with --output")
+        write_api(Path(what), Wish(form, template, output, force, as_json))
+    if template or output or force or form is not Form.MARKDOWN:
+        raise typer.BadParameter("--format, --template, --output and --force need --api")
     outcome = run(_document(what, alias=model, wanted=not no_model))
     finish(outcome, write=write, as_json=as_json)
 

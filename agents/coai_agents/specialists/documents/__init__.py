@@ -1,0 +1,1 @@
+"""Documents about a whole folder, made from its syntax trees: an API reference, its routes."""
