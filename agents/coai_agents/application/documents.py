@@ -91,7 +91,7 @@ def _openapi(
     if not routes:
         document.notes.append("No route was found (Flask, FastAPI, Express, Gin, Spring).")
     made, notes = openapi(title, routes, [model for each in found for model in each.models])
-    document.notes += notes
+    document.notes += dict.fromkeys(notes)
     return as_yaml(made) if form is DocumentForm.OPENAPI else as_json(made)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
@@ -49,12 +50,13 @@ class Handlers:
     def __init__(self, tree: SyntaxTree) -> None:
         self._tree = tree
         self._functions = [each for each in outline(tree) if each.kind in FUNCTIONS]
+        self._starts = [each.span.start for each in self._functions]
 
     def around(self, node: Node) -> Handler:
         """Return the innermost function that a node, a decorator for example, belongs to."""
         span = self._tree.span(node)
-        found = [each for each in self._functions if each.span.covers(span)]
-        return self._read(min(found, key=lambda each: len(each.span), default=None))
+        before = self._functions[: bisect_right(self._starts, span.start)]
+        return self._read(next((x for x in reversed(before) if x.span.covers(span)), None))
 
     def given(self, call: Node, argument: Node) -> Handler:
         """Return a handler that is an argument: a name, or a function that stands there."""

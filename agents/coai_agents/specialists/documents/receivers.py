@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.specialists.documents.frameworks import frameworks
 from coai_agents.specialists.documents.paths import joined
 from coai_agents.specialists.documents.syntax import (
-    FUNCTIONS,
+    Scopes,
     assigned,
     call_of,
     constants,
     imports,
     qualified,
-    scopes,
     string_of,
     walk,
 )
@@ -82,6 +81,7 @@ class Receivers:
         self.constants = constants(tree)
         self.imports = imports(tree)
         self.notes: list[str] = []
+        self._scopes = Scopes(tree.root)
         self.known = [each for each in frameworks() if tree.source.language in each.languages]
         self._named: dict[str, dict[int, list[tuple[int, Receiver | None]]]] = {}
         self._derived: dict[int, Receiver | None] = {}
@@ -125,7 +125,7 @@ class Receivers:
         if receiver is None and text not in self._named:
             return  # most names of a file
         # What is a member of something is known in the whole file.
-        scope = next(scopes(name)) if name.type == "identifier" else 0
+        scope = next(self._scopes.around(name)) if name.type == "identifier" else 0
         self._keep(text, scope, name, receiver)
 
     def _keep(self, text: str, scope: int, name: Node, receiver: Receiver | None) -> None:
@@ -136,7 +136,7 @@ class Receivers:
         named = self._named.get(self.tree.text(node))
         if named is None:
             return None
-        for scope in scopes(node):
+        for scope in self._scopes.around(node):
             if (known := named.get(scope)) is not None:
                 before = [each for at, each in known if at <= node.start_byte]
                 return before[-1] if before else known[0][1]
@@ -197,14 +197,7 @@ class Receivers:
         declared = qualified(self.tree, kind, self.imports)
         for framework in self.known:
             if declared in framework.types and name is not None:
-                self._define_within(node, name, Receiver(framework))
-
-    def _define_within(self, node: Node, name: Node, receiver: Receiver) -> None:
-        around = node.parent
-        while around is not None and around.type not in FUNCTIONS:
-            around = around.parent
-        scope = 0 if around is None else around.id
-        self._keep(self.tree.text(name), scope, name, receiver)
+                self._define(name, Receiver(framework))
 
     def _mount(self, call: Call) -> None:
         parent = self.of(call.receiver)

@@ -6,11 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.specialists.documentation.agent import is_public
 from coai_agents.specialists.documentation.comment import Described, DocComment
 from coai_agents.specialists.documentation.reading import read
 from coai_agents.specialists.documentation.signature import Signature, signature_of
-from coai_agents.syntax.definitions import CLASSES, FUNCTIONS, outline
+from coai_agents.specialists.documents.visibility import receiver_of, visible
+from coai_agents.syntax.definitions import CLASSES, FUNCTIONS
 from coai_agents.syntax.language import Kind
 
 if TYPE_CHECKING:
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from coai_agents.syntax.tree import SyntaxTree
 
 _SHOWN: Final = FUNCTIONS | (CLASSES - {Kind.IMPLEMENTATION}) | {Kind.TYPE, Kind.MACRO}
-_MODULES: Final = frozenset({Kind.MODULE, Kind.IMPLEMENTATION})
-_SCRIPT: Final = frozenset({"javascript", "javascriptreact", "typescript", "typescriptreact"})
-_EXPORTED: Final = re.compile(
-    r"^export\s*(?:default\s+(?P<default>\w+)|(?:type\s*)?\{(?P<names>[^}]*)\})"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,65 +51,17 @@ class Module:
 
 def module_of(tree: SyntaxTree, path: str) -> Module:
     """Return the public symbols of a file, in the order of the text."""
-    exported = _exported(tree)
-    known: list[Symbol] = []
-    hidden: set[str] = set()
-    for each in outline(tree):
-        visible = _is_visible(tree, each, exported, hidden)
-        if not visible:
-            hidden.add(each.qualified_name)
-        elif each.kind in _SHOWN:
-            known.append(_symbol(tree, each))
-    return Module(path, tree.source.language, _of_file(tree), tuple(known))
-
-
-def _is_visible(
-    tree: SyntaxTree, definition: Definition, exported: frozenset[str] | None, hidden: set[str]
-) -> bool:
-    if definition.container in hidden:
-        return False
-    if definition.kind in _MODULES:
-        return True
-    if exported is not None and not definition.depth:
-        head = tree.source.slice(definition.signature)
-        return definition.name in exported or head.startswith("export")
-    if definition.kind in FUNCTIONS and _is_local(tree, definition):
-        return False
-    is_constructor = definition.name in {"__init__", "constructor"}
-    return is_constructor or is_public(tree, definition)
-
-
-def _is_local(tree: SyntaxTree, definition: Definition) -> bool:
-    """Say whether a function stands in a function."""
-    around = (each for each in outline(tree) if each.kind in FUNCTIONS and each.body is not None)
-    return any(
-        each.body is not None and each.body.covers(definition.span) and each.span != definition.span
-        for each in around
-    )
-
-
-def _exported(tree: SyntaxTree) -> frozenset[str] | None:
-    """Return the names that a file says are public; None where it does not say so."""
-    names: set[str] = set()
-    said = False
-    for node in tree.root.named_children:
-        text = tree.text(node)
-        if tree.source.language in _SCRIPT and node.type == "export_statement":
-            said = True
-            if (match := _EXPORTED.match(text)) is not None:
-                names.update(re.findall(r"\w+", match["default"] or match["names"] or ""))
-        elif tree.source.language == "python" and text.startswith("__all__"):
-            said = True
-            names.update(re.findall(r"[\"'](\w+)[\"']", text))
-    return frozenset(names) if said else None
+    known = tuple(_symbol(tree, each) for each in visible(tree) if each.kind in _SHOWN)
+    return Module(path, tree.source.language, _of_file(tree), known)
 
 
 def _symbol(tree: SyntaxTree, definition: Definition) -> Symbol:
     span = definition.documentation
     comment = DocComment() if span is None else read(tree.source.slice(span))
     signature = signature_of(tree, definition) if definition.kind in FUNCTIONS else None
+    receiver = receiver_of(tree, definition)
     return Symbol(
-        definition.qualified_name,
+        f"{receiver}.{definition.name}" if receiver else definition.qualified_name,
         definition.kind.value,
         _head(tree, definition),
         tree.source.line_at(definition.span.start) + 1,
@@ -162,7 +109,7 @@ def _head(tree: SyntaxTree, definition: Definition) -> str:
     margin = min((len(x) - len(x.lstrip()) for x in lines[1:] if x.strip()), default=0)
     first, *rest = lines
     whole = "\n".join([first.strip(), *(each[margin:] for each in rest if each.strip())])
-    return re.sub(r"\s*(?:=>|[:{=])?\s*$", "", whole)
+    return re.sub(r"\s*(?:=>|[:{=;])?\s*$", "", whole)
 
 
 def _of_file(tree: SyntaxTree) -> DocComment:

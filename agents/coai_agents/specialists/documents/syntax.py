@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-
-from coai_agents.syntax.tree import ancestors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -259,7 +258,28 @@ def qualified(tree: SyntaxTree, node: Node, known: Mapping[str, str]) -> str:
     return f"{known[first]}{dot}{rest}" if first in known else ""
 
 
-def scopes(node: Node) -> Iterator[int]:
-    """Yield the functions around a node by their ids, from the inside out, and 0 for the file."""
-    yield from (each.id for each in ancestors(node) if each.type in FUNCTIONS)
-    yield 0
+class Scopes:
+    """The functions around each place of a file.
+
+    Going up from a node costs the square of its depth, and minified code is deep.
+    """
+
+    def __init__(self, root: Node) -> None:
+        self._functions = [each for each in walk(root) if each.type in FUNCTIONS]
+        self._starts = [each.start_byte for each in self._functions]
+        self._outer: list[int] = []
+        for number, each in enumerate(self._functions):
+            self._outer.append(self._covering(number - 1, each))
+
+    def around(self, node: Node) -> Iterator[int]:
+        """Yield the functions around a node by their ids, from the inside out, and 0: the file."""
+        at = self._covering(bisect_right(self._starts, node.start_byte) - 1, node)
+        while at >= 0:
+            yield self._functions[at].id
+            at = self._outer[at]
+        yield 0
+
+    def _covering(self, at: int, node: Node) -> int:
+        while at >= 0 and self._functions[at].end_byte < node.end_byte:
+            at = self._outer[at]
+        return at

@@ -114,6 +114,74 @@ def test_the_reference_is_what_was_looked_at(tmp_path: Path, name: str, text: st
     assert made == reference(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        ("a.py", "__all__ = ['f']\ndef f(): ...\ndef g(): ...\n", ["f"]),
+        (
+            "a.py",
+            "class A:\n  def f(self):\n    class B: ...\n  def __eq__(self, o): ...\n",
+            ["A", "A.f"],
+        ),
+        ("a.js", "function f() {}\nclass K { m() {} #n() {} }\n", ["f", "K", "K.m"]),
+        ("a.ts", "export namespace N { export function f() {} function g() {} }\n", ["N.f"]),
+        ("a.ts", "function f() {}\nfunction g() {}\nexport default f;\n", ["f"]),
+        (
+            "A.java",
+            "public interface A { void f(); private void g() {} }\nclass B { public void h() {} }",
+            ["A", "A.f"],
+        ),
+        (
+            "a.cs",
+            "public interface A { void F(); }\ninternal class B { void G() {} }",
+            ["A", "A.F"],
+        ),
+        (
+            "a.rs",
+            (
+                "pub fn f() {}\npub(crate) fn g() {}\npub trait T { fn m(&self); }\nstruct H;\n"
+                "impl H { pub fn n() {} }\npub struct P;\nimpl P { pub fn o() {} fn q() {} }\n"
+            ),
+            ["f", "T", "T.m", "P", "P.o"],
+        ),
+        (
+            "a.go",
+            (
+                "package a\ntype S struct{}\ntype p struct{}\nfunc (s *S) Run() {}\n"
+                "func (s S) stop() {}\nfunc (x *p) Do() {}\nfunc F() {}\n"
+            ),
+            ["S", "S.Run", "F"],
+        ),
+        (
+            "a.hpp",
+            (
+                "class C { void a(); public: void b(); private: void c(); };\n"
+                "struct S { void d(); };\n"
+            ),
+            ["C", "C.b", "S", "S.d"],
+        ),
+        (
+            "a.rb",
+            (
+                "class C\n  def a; end\n  private def b; end\n  def c; end\n  private\n"
+                "  def d; end\nend\n"
+            ),
+            ["C", "C.a", "C.c"],
+        ),
+        (
+            "a.php",
+            "<?php class C { public function a() {} private function b() {} }",
+            ["C", "C.a"],
+        ),
+    ],
+)
+def test_what_is_public_is_what_the_language_says(
+    tmp_path: Path, name: str, text: str, wanted: list[str]
+) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    assert re.findall(r"^### `(.*)`$", reference(tmp_path / name), re.MULTILINE) == wanted
+
+
 def test_a_folder_is_in_order_and_every_link_leads_to_an_anchor(tmp_path: Path) -> None:
     for name in ("b.py", "a-b.py", "a/b.py", "a_b.py", "node_modules/x.js", "empty.py"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
