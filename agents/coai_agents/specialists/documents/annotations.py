@@ -10,7 +10,7 @@ from coai_agents.specialists.documents.frameworks import frameworks
 from coai_agents.specialists.documents.handlers import Handlers
 from coai_agents.specialists.documents.paths import joined, normalised
 from coai_agents.specialists.documents.routes import ANY, METHODS, Body, Route, RouteParameter
-from coai_agents.specialists.documents.schemas import schema_of
+from coai_agents.specialists.documents.schemas import is_plain, schema_of
 from coai_agents.specialists.documents.syntax import constants, string_of, walk
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class _Reader:
                 called = self._named(annotation) or self._tree.text(name)
                 if annotation.name == "PathVariable" and called in found:
                     found[called] = replace(found[called], schema=schema)
-                elif annotation.name == "RequestParam" and called not in found:
+                elif annotation.name == "RequestParam" and is_plain(written, "java"):
                     needed = not self._is_optional(annotation, written)
                     found[called] = RouteParameter(called, schema, "query", needed)
                 elif annotation.name == "RequestBody":

@@ -103,7 +103,7 @@ def declared(
         kind, marks = unannotated(each.type)
         if each.rest or _ELSEWHERE.search(each.default) or _ELSEWHERE.search(marks):
             continue
-        required = each.default in {"", "..."} or bool(re.match(r"\w+\(\s*\.\.\.", each.default))
+        required = each.default in {"", "..."} or bool(re.match(r"[\w.]+\(\s*\.\.\.", each.default))
         if each.name in found:
             if kind:
                 found[each.name] = replace(found[each.name], schema=schema_of(kind, "python"))

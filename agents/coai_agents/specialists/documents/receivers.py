@@ -87,7 +87,10 @@ class Receivers:
         self._derived: dict[int, Receiver | None] = {}
         for node in walk(tree.root):
             self._parameter(node)
-            if (pair := assigned(node)) is not None and pair[0].type in _NAMES:
+            if (pair := assigned(node)) is not None and pair[0].type in {
+                *_NAMES,
+                "property_identifier",
+            }:
                 self._define(pair[0], self.of(pair[1]) or self._wrapped(*pair))
         for node in walk(tree.root):
             if (call := call_of(tree, node)) is not None:
@@ -121,7 +124,8 @@ class Receivers:
         return found
 
     def _define(self, name: Node, receiver: Receiver | None) -> None:
-        text = self.tree.text(name)
+        is_field = name.type == "property_identifier"
+        text = f"this.{self.tree.text(name)}" if is_field else self.tree.text(name)
         if receiver is None and text not in self._named:
             return  # most names of a file
         # What is a member of something is known in the whole file.

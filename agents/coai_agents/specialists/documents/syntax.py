@@ -30,7 +30,8 @@ _STRINGS: Final = frozenset(
 _ASSIGNMENTS: Final = frozenset(
     {
         "assignment", "assignment_expression", "assignment_statement", "short_var_declaration",
-        "variable_declarator", "var_spec", "const_spec",
+        "variable_declarator", "var_spec", "const_spec", "public_field_definition",
+        "field_definition",
     }
 )  # fmt: skip
 _MEMBERS: Final = ("attribute", "property", "field")
@@ -111,7 +112,7 @@ def assigned(node: Node) -> tuple[Node, Node] | None:
     """Return what is assigned to and the value, of a node that assigns one thing."""
     if node.type not in _ASSIGNMENTS:
         return None
-    target, value = _field(node, ("left", "name")), _field(node, ("right", "value"))
+    target, value = _field(node, ("left", "name", "property")), _field(node, ("right", "value"))
     return None if target is None or value is None else (_only(target), _only(value))
 
 

@@ -43,7 +43,7 @@ class Wish:
 
 def write_api(path: Path, wish: Wish) -> None:
     """Make a document, write it, and end the command: 0, or 2 where a file was left out."""
-    from coai_agents.application.documents import DocumentForm, api_document  # noqa: PLC0415 (not for `--help`)
+    from coai_agents.application.specialists.documents import DocumentForm, api_document  # noqa: PLC0415 (not for `--help`)
 
     try:
         _check(wish)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from coai_agents.application.documents import DocumentForm, api_document
+from coai_agents.application.specialists.documents import DocumentForm, api_document
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from coai_agents.application.documents import DocumentForm, NothingToDocumentError, api_document
 from coai_agents.application.sources import SourceFileError
+from coai_agents.application.specialists.documents import (
+    DocumentForm,
+    NothingToDocumentError,
+    api_document,
+)
 from coai_agents.specialists.documents.templates import BUILT_IN, TemplateError, templates
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -164,6 +164,31 @@ FOUND = [
         EXPRESS + "app.all('/a', h);",
         ["DELETE /a", "GET /a", "PATCH /a", "POST /a", "PUT /a"],
     ),
+    (
+        "typescript",
+        (
+            'import { Router } from "express";\nclass C { public r = Router();\n'
+            'constructor() { this.r.get("/a", this.h); } }'
+        ),
+        ["GET /a"],
+    ),
+    (
+        "javascript",
+        (
+            'import { Router } from "express";\nclass C { r = Router();\n'
+            'constructor() { this.r.get("/a", this.h); } }'
+        ),
+        ["GET /a"],
+    ),
+    (
+        "python",
+        (
+            "import fastapi\nclass A:\n  def __init__(self):\n    self.r = fastapi.APIRouter()\n"
+            "    self.r.add_api_route('/{k}', self.late, methods=['POST'])\n"
+            "  def late(self, k: int, q: int = fastapi.Query(...)): ..."
+        ),
+        ["POST /{k:integer} ?q"],
+    ),
     # Gin
     ("go", GIN + 'r.GET("/a/:id", h)\n}', ["GET /a/{id:string}"]),
     ("go", GIN + "r.POST(`/a/*rest`, mw, h)\n}", ["POST /a/{rest:string}"]),
