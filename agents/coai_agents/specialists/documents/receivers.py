@@ -203,6 +203,10 @@ class Receivers:
             if declared in framework.types and name is not None:
                 self._define(name, Receiver(framework))
 
+    def _is_elsewhere(self, node: Node) -> bool:
+        """Say whether an expression is something imported, or its member."""
+        return bool(qualified(self.tree, node, self.imports))
+
     def _mount(self, call: Call) -> None:
         parent = self.of(call.receiver)
         if parent is None or call.name not in parent.framework.mounts:
@@ -211,6 +215,9 @@ class Receivers:
         node = call.keywords.get(keyword) if keyword else call.argument(0)
         children = [each for each in map(self.of, call.arguments) if each is not None]
         prefix = None if node is None or self.of(node) is not None else self._prefix(node)
+        if prefix and not children and any(map(self._is_elsewhere, call.arguments)):
+            said = f"what another file has is mounted below {prefix!a}, which its routes lack"
+            self.note(call.node, said)
         for child in children:
             if child is not parent:
                 child.parents.append((parent, prefix))

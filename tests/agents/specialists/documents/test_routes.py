@@ -316,6 +316,21 @@ def test_what_cannot_be_told_is_said(language: str, text: str) -> None:
     assert "not constant" in notes[0]
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "said"),
+    [
+        ("python", FASTAPI + "from .a import r\napp.include_router(r, prefix='/v1')", True),
+        ("python", FASTAPI + "from . import a\napp.include_router(a.r, prefix='/v1')", True),
+        ("python", FASTAPI + "from .a import r\napp.include_router(r)", False),
+        ("javascript", EXPRESS + "const r = require('./a');\napp.use('/v1', r);", True),
+        ("javascript", EXPRESS + "app.use('/v1', require('./a'));", True),
+        ("javascript", EXPRESS + "app.use('/v1', (q, s, next) => next());\napp.use(m());", False),
+    ],
+)
+def test_a_router_of_another_file_is_said(language: str, text: str, said: bool) -> None:
+    assert any("'/v1'" in note for note in routes(language, text)[1]) == said
+
+
 def test_a_circle_of_routers_and_deep_text_end() -> None:
     text = EXPRESS + (
         "const a = express.Router(), b = express.Router();\n"
