@@ -16,7 +16,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 from mcp.types import TextContent
 
-from coai_agents.application.shared_models import shared_models
+from coai_agents.application.shared.shared_models import shared_models
 from tests.server.test_explanations import ALONE, local_model
 
 if TYPE_CHECKING:

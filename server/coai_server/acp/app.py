@@ -29,7 +29,7 @@ from acp.schema import (
     SetSessionModeResponse,
 )
 
-from coai_agents.application.shared_models import Models, shared_models
+from coai_agents.application.shared.shared_models import Models, shared_models
 from coai_agents.specialists.shown import as_markdown, inline
 from coai_agents.specialists.targets import parse_target
 from coai_routing.errors import CoaiError

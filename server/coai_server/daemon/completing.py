@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from asyncio import StreamReader
     from collections.abc import AsyncGenerator
 
-    from coai_agents.application.shared_models import Models
+    from coai_agents.application.shared.shared_models import Models
     from coai_server.shared.connection import Common, Connection, Serve
 
 MOST_BYTES: Final = 64 * 1024 * 1024

@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.application.roots import Roots
-from coai_agents.application.shared_models import Models
+from coai_agents.application.shared.shared_models import Models
 from coai_agents.workflows.journal.tables import location
 from coai_routing.background import Background
 from coai_server.http.problems import RefusedError

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mcp.server.mcpserver import MCPServer
 
     from coai_agents.application.roots import Roots
-    from coai_agents.application.shared_models import Models
+    from coai_agents.application.shared.shared_models import Models
     from coai_server.shared.connection import Common
 
 INSTRUCTIONS: Final = (

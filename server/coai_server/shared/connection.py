@@ -7,8 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from coai_agents.application.background_runs import BackgroundRuns
-from coai_agents.application.kept_models import KeptModels
+from coai_agents.application.shared.background_runs import BackgroundRuns
+from coai_agents.application.shared.kept_models import KeptModels
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter

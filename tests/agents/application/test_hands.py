@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.application.hands import Hands
+from coai_agents.application.shared.hands import Hands
 from coai_agents.workflows.definition.schema import AgentNode, ToolNode
 from coai_agents.workflows.engine.work import StepFailedError, Task
 from coai_agents.workflows.workers.workers import Places

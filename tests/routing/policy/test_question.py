@@ -288,7 +288,9 @@ def test_every_cloud_model_has_a_price_of_its_own() -> None:
     for model in REGISTRY.models:
         for place in model.deployments:
             if place.model is not None:
-                assert prices.of(place.model).name == place.model
+                assert prices.of(place.model).name == place.model.rpartition("/")[2].removesuffix(
+                    "-latest"
+                )
 
 
 PRICES = Prices.model_validate(

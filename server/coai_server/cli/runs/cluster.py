@@ -62,7 +62,7 @@ async def _worked(store: Shared, runs: int) -> None:
     from importlib.metadata import version  # noqa: PLC0415 (as above)
     from pathlib import Path  # noqa: PLC0415 (as above)
 
-    from coai_agents.application.hands import Hands  # noqa: PLC0415 (as above)
+    from coai_agents.application.shared.hands import Hands  # noqa: PLC0415 (as above)
     from coai_agents.workflows.cluster.journal import open_journal  # noqa: PLC0415 (as above)
     from coai_agents.workflows.cluster.worker import ClusterWorker, Setup  # noqa: PLC0415 (as above)
     from coai_agents.workflows.reports.spans import spans_of  # noqa: PLC0415 (as above)

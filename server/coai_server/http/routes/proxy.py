@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from coai_agents.application.shared_models import SECONDS
+from coai_agents.application.shared.shared_models import SECONDS
 from coai_routing.background import Background
 from coai_routing.errors import CoaiError
 from coai_routing.policy.deployment import Deployment

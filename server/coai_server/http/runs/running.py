@@ -27,7 +27,7 @@ from coai_server.http.runs.feeds import Feeds
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine, Sequence
 
-    from coai_agents.application.shared_models import Models
+    from coai_agents.application.shared.shared_models import Models
     from coai_agents.workflows.definition.schema import Plan
     from coai_agents.workflows.definition.types import Json
     from coai_agents.workflows.engine.engine import Outcome

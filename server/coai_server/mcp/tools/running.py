@@ -10,7 +10,7 @@ from anyio import CancelScope
 from mcp.server.mcpserver import Context  # noqa: TC002 - the SDK reads the annotations
 from pydantic import Field
 
-from coai_agents.application.background_runs import own_places
+from coai_agents.application.shared.background_runs import own_places
 from coai_agents.workflows.definition.types import misfit, read_type
 from coai_agents.workflows.errors import WorkflowError
 from coai_agents.workflows.journal.records import StepEnd

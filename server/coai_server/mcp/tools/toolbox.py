@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from mcp.server.mcpserver import Context
 
-    from coai_agents.application.background_runs import BackgroundRuns
     from coai_agents.application.roots import Roots
-    from coai_agents.application.shared_models import Models
+    from coai_agents.application.shared.background_runs import BackgroundRuns
+    from coai_agents.application.shared.shared_models import Models
     from coai_agents.specialists.asking import Asker
 
 ModelWish = Annotated[

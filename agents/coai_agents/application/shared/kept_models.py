@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.application.shared_models import Models
+from coai_agents.application.shared.shared_models import Models
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator

@@ -24,7 +24,7 @@ from coai_routing.settings.files import default_user_file
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
 
-    from coai_agents.application.kept_models import KeptModels
+    from coai_agents.application.shared.kept_models import KeptModels
     from coai_agents.workflows.definition.schema import Plan
     from coai_agents.workflows.definition.types import Json
     from coai_agents.workflows.engine.engine import Outcome
