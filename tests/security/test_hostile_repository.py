@@ -269,6 +269,10 @@ READS_WHAT_IS_OURS = {
     # A database of advisories that the user names or fetches; too large to be read at once.
     "agents/specialists/security/advisories/database.py",
     *("agents/specialists/fixing/candidates.py", "agents/specialists/diagnosing/knowledge.py"),
+    "agents/specialists/documents/frameworks.py",
+    # Ours, or the user's by name: templates, the daemon's record and log, the token.
+    "agents/specialists/documents/templates.py",
+    *("server/shared/place.py", "server/shared/start.py", "server/http/security/own_token.py"),
 }
 """Modules that open files of COAI's own or the user's, and none of a workspace."""
 

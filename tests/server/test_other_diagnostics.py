@@ -48,9 +48,11 @@ def actions(daemon: Daemon, uri: str, *diagnostics: Json) -> list[Json]:
     asked: Json = {
         "textDocument": {"uri": uri},
         "range": diagnostics[0]["range"],
-        "context": {"diagnostics": [*diagnostics], "only": ["quickfix"]},
+        "context": {"diagnostics": [*diagnostics]},
     }
-    return daemon.call("textDocument/codeAction", asked)
+    offered = daemon.call("textDocument/codeAction", asked)
+    # Without those that are for any code, whatever is wrong with it.
+    return [each for each in offered if not each.get("kind", "").startswith("refactor")]
 
 
 def changed(daemon: Daemon, uri: str, text: str, version: int) -> None:

@@ -119,6 +119,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return Home(folder, environment)
 
 
+@pytest.fixture
+def own_home(tmp_path: Path) -> Home:
+    """Give a home that nobody has used, without a model."""
+    return Home(tmp_path, home_environment(tmp_path))
+
+
 @dataclass
 class InProcess:
     """Commands that run in this process, which is quicker where nothing is started."""

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 TEXT = "def total_of(prices):\n    return sum(prices)\n"
 
 
-def test_an_answer_is_rated_and_counts(home: Home) -> None:
+def test_an_answer_is_rated_and_counts(own_home: Home) -> None:
+    home = own_home
     path = home.folder / "shop.py"
     path.write_text(TEXT)
     assert home("rate").out.strip() == "There is no answer yet."

@@ -169,12 +169,12 @@ async def knowing(user: User, tasks: Tasks) -> AsyncGenerator[Client]:
 
 
 async def test_a_long_call_is_a_task_for_a_client_that_declares_them(served: User) -> None:
-    for number in range(40):
-        (served.folder / f"more{number}.py").write_text(SHOP * 12)
+    for number in range(400):
+        (served.folder / f"more{number}.py").write_text(SHOP * 40)
     tasks = Tasks()
     async with knowing(served, tasks) as client:
         audited = value_of(await client.call_tool("audit", {}))
-        assert audited["files"] == 41
+        assert audited["files"] == 401
         assert tasks.statuses == ["working", "completed"]
         # What is answered soon is no task.
         await client.call_tool("refactorings", {})

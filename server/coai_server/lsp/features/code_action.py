@@ -79,12 +79,14 @@ def register(server: Server, known: Diagnostics, diagnosing: Diagnosing) -> None
                 )
                 actions += [_quick_fix(source, fix, ours, client) for fix in fixes]
             if quick and params.context.diagnostics:
-                actions += await diagnosing.offered(
+                offered = await diagnosing.offered(
                     source,
                     params.context.diagnostics,
                     lambda range_: _span(source, range_, client.encoding),
                     partial(_rewriting, source, client),
                 )
+                anything = wanted is None or "" in wanted
+                actions += [each for each in offered if each.kind is not None or anything]
             if every and (edits := await fixes_of.of_all(source)):
                 actions.append(_fix_all(source, edits, client))
         except AnalysisError as error:

@@ -186,7 +186,7 @@ def _asked_for(
     }
     yield types.CodeAction(
         title=title,
-        kind=_QUICK,
+        # No kind: it fixes nothing.
         diagnostics=[shown],
         command=types.Command(title=title, command=EXPLAIN, arguments=[asked]),
     )
