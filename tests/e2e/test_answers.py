@@ -89,7 +89,6 @@ def test_links_stand_above_functions_where_they_are_wanted(
     expect(link).to_have_count(0, timeout=PATIENCE_MS)
 
 
-@pytest.mark.xfail(reason="the preview of a document that grows stays empty in VS Code")
 def test_what_another_server_reports_is_explained(workbench: Workbench, workspace: Path) -> None:
     path = workspace / COMPLAINING
     path.write_text("const total = 1;\nconsole.log(totl);\n", encoding="utf-8")

@@ -188,7 +188,9 @@ class Reader:
             self.token = message["params"]["token"]
         if method == "workspace/textDocumentContent/refresh":
             assert message["params"]["uri"] == self.uri
-            self.daemon.start("workspace/textDocumentContent", {"uri": self.uri})
+            # As VS Code sends addresses back.
+            encoded = quote(self.uri, safe=":/")
+            self.daemon.start("workspace/textDocumentContent", {"uri": encoded})
         if method is not None and "id" in message:
             self.daemon.answer(message, None)
         elif "markdown" in message.get("result", {}):
@@ -206,7 +208,7 @@ def test_an_answer_grows_in_a_document_until_it_is_stopped(
         said = "See ![x](https://example.org/x.png) and `total`. It <b>sums</b> `prices`. "
         model.answer, model.first = f"{said}Nobody ever reads this sentence.", len(said)
         model.hold.clear()
-        reader = Reader(daemon, "coai-answer:/mine.md")
+        reader = Reader(daemon, "coai-answer:/what's (mine) is: 'x'.md")
         asked: Json = {"uri": URI, "range": HERE, "question": "What?", "document": reader.uri}
         daemon.start("workspace/executeCommand", {"command": "coai.ask", "arguments": [asked]})
         reader.until(lambda: "See" in reader.text)

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote
 
 from lsprotocol import types
 
@@ -40,6 +41,7 @@ class AnswerDocuments:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._texts: dict[str, str] = {}
+        """By addresses without anything encoded: see `_key`."""
         self._told: dict[str, str] = {}
         """What the client knows of those of which it is being told."""
         self._registered: bool | None = None
@@ -47,7 +49,7 @@ class AnswerDocuments:
 
     def text(self, uri: str) -> str:
         """Return an answer as far as it has come."""
-        return self._texts.get(uri, "")
+        return self._texts.get(_key(uri), "")
 
     async def open(self, name: str, wanted: str) -> str | None:
         """Return the address of a new answer and have it shown; None if the client cannot.
@@ -57,10 +59,11 @@ class AnswerDocuments:
         if not await self._can_show():
             return None
         self._count += 1
-        uri = wanted if wanted.startswith(f"{SCHEME}:") else f"{SCHEME}:/{self._count}/{name}.md"
+        own = f"{SCHEME}:/{self._count}/{quote(name, safe='')}.md"
+        uri = wanted if wanted.startswith(f"{SCHEME}:") else own
         while len(self._texts) >= MOST:
             del self._texts[next(iter(self._texts))]
-        self._texts[uri] = ""
+        self._texts[_key(uri)] = ""
         if uri != wanted:
             await self._show(uri)
         return uri
@@ -82,16 +85,16 @@ class AnswerDocuments:
 
     def grow(self, uri: str, text: str) -> None:
         """Take what an answer is now."""
-        if text == self._texts.get(uri):
+        if text == self._texts.get(_key(uri)):
             return
-        self._texts[uri] = text
+        self._texts[_key(uri)] = text
         if uri not in self._told:
             self._told[uri] = ""
             self._server.session.spawn(self._tell(uri), name="show more of an answer")
 
     async def _tell(self, uri: str) -> None:
         try:
-            while (text := self._texts.get(uri)) is not None and text != self._told[uri]:
+            while (text := self._texts.get(_key(uri))) is not None and text != self._told[uri]:
                 self._told[uri] = text
                 async with asyncio.timeout(ASK_SECONDS):
                     await self._server.workspace_text_document_content_refresh_async(
@@ -139,6 +142,11 @@ class AnswerDocuments:
             logger.info("The client does not show answers as documents: %s", error)
             return False
         return True
+
+
+def _key(uri: str) -> str:
+    """Return an address as it is kept: clients send it back with other characters encoded."""
+    return unquote(uri)
 
 
 def _written(name: str, text: str) -> str:
