@@ -55,6 +55,13 @@ LANGUAGES: Final = {
     "php": ("php", 0.50),
     "ruby": ("ruby", 0.50),
     "csharp": ("csharp", 0.50),
+    "kotlin": ("kotlin", 0.25),
+    "scala": ("scala", 0.25),
+    "c": ("c", 0.25),
+    "cpp": ("cpp", 0.25),
+    "shell": ("shellscript", 0.25),
+    "terraform": ("terraform", 0.25),
+    "cloudformation": ("yaml", 0.25),
 }
 """By the data's name of a language: LSP's, and the bar for pairs told apart."""
 
