@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Error, sync_playwright
+from playwright.sync_api import Error
 
-from tests.e2e.conftest import CHROMIUM_OPTIONS
-from tests.e2e.tools import program
 from tests.e2e.workbench import PICTURES
 from tests.server.http.support import running
 
@@ -27,20 +24,9 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
         yield door
 
 
-@pytest.fixture(scope="module")
-def chrome() -> Iterator[Browser]:
-    if not os.environ.get("E2E_TESTS"):
-        pytest.skip("It needs a browser: set E2E_TESTS=1 to have it run.")
-    chromium = program("chromium", "chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_OPTIONS)
-        yield browser
-        browser.close()
-
-
-def opened(chrome: Browser, door: Door, scheme: str) -> Page:
+def opened(browser: Browser, door: Door, scheme: str) -> Page:
     """Sign in by keyboard."""
-    context = chrome.new_context(
+    context = browser.new_context(
         color_scheme="dark" if scheme == "dark" else "light",
         viewport={"width": 1000, "height": 720},
     )
@@ -55,11 +41,11 @@ def opened(chrome: Browser, door: Door, scheme: str) -> Page:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_run_is_followed_and_answered_by_keyboard(
-    chrome: Browser, door: Door, scheme: str
+    browser: Browser, door: Door, scheme: str
 ) -> None:
     with door.client() as client:
         run = client.post("/v1/runs", json={"ensemble": "asking", "model": False}).json()["run"]
-    page = opened(chrome, door, scheme)
+    page = opened(browser, door, scheme)
     problems: list[str] = []
     page.on("console", lambda said: problems.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -81,9 +67,9 @@ def test_a_run_is_followed_and_answered_by_keyboard(
 
 
 def test_steps_appear_while_they_end_and_no_script_of_a_page_runs(
-    chrome: Browser, door: Door
+    browser: Browser, door: Door
 ) -> None:
-    page = opened(chrome, door, "light")
+    page = opened(browser, door, "light")
     with door.client() as client:
         asked = {"ensemble": "many", "input": ["shop.py"] * 40, "model": False}
         run = client.post("/v1/runs", json=asked).json()["run"]
