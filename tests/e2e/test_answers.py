@@ -69,11 +69,7 @@ def test_a_profile_stands_above_its_functions(workbench: Workbench, prices: Path
         box = workbench.page.locator(".quick-input-widget input[type=text]").first
         expect(box).to_be_visible(timeout=PATIENCE_MS)
         box.fill(str(profile))
-        # The dialog looks at the folder first; before that, Enter takes nothing.
-        row = workbench.page.locator(".quick-input-list .monaco-list-row", has_text=profile.name)
-        expect(row.first).to_be_visible(timeout=PATIENCE_MS)
-        workbench.press("Enter")
-        expect(box).to_be_hidden(timeout=PATIENCE_MS)
+        workbench.accept(box)
         expect(lens.first).to_be_visible(timeout=PATIENCE_MS)
         workbench.picture("profile", size=(720, 300))
         workbench.run("COAI: Hide What the Profile Says")

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import ConsoleMessage, Error, Locator, Page
 
+_ENTERS: Final = 5
+_ENTER_MS: Final = 4_000
+
 PICTURES: Final = ROOT / ".e2e"
 """Where the pictures of the last run are."""
 
@@ -156,6 +159,17 @@ class Workbench:
     def type(self, text: str, delay_ms: float = 30) -> None:
         """Type as a person does."""
         self.page.keyboard.type(text, delay=delay_ms)
+
+    def accept(self, box: Locator) -> None:
+        """Press Enter in a dialog until it takes it: before it has read a folder it takes none."""
+        for _ in range(_ENTERS):
+            self.press("Enter")
+            try:
+                box.wait_for(state="hidden", timeout=_ENTER_MS)
+            except TooLate:
+                continue
+            return
+        raise AssertionError("The dialog does not close.")
 
     def press(self, *keys: str) -> None:
         """Press keys, one after the other."""
