@@ -41,14 +41,14 @@ def main() -> int:
 
         return shared.main(arguments[1:])
     if arguments[:1] == ["http"]:
-        from coai_server.http import start as http  # noqa: PLC0415 (as above)
+        from coai_server import joined  # noqa: PLC0415 (as above)
 
-        return http.main(arguments[1:])
+        return joined.main(arguments[1:])
     if arguments[:1] == ["audit"]:
         from coai_server.cli.audit import alone  # noqa: PLC0415 (as above)
 
         return alone.audit(arguments[1:])
-    from coai_server import serve  # noqa: PLC0415 (as above)
+    from coai_server import joined, serve  # noqa: PLC0415 (as above)
     from coai_server.acp import start as acp  # noqa: PLC0415 (as above)
     from coai_server.cli import app  # noqa: PLC0415 (as above)
     from coai_server.http import start as http  # noqa: PLC0415 (as above)
@@ -59,7 +59,7 @@ def main() -> int:
     app.add_server("daemon", shared.SUMMARY, shared.main)
     app.add_server("mcp", mcp.SUMMARY, mcp.main)
     app.add_server("acp", acp.SUMMARY, acp.main)
-    app.add_server("http", http.SUMMARY, http.main)
+    app.add_server("http", http.SUMMARY, joined.main)
     return app.main(arguments)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from fastapi import FastAPI
 
 from coai_server.http import problems
+from coai_server.http.beside import Beside
 from coai_server.http.page import page
 from coai_server.http.routes import about, code, proxy, runs, sockets
 from coai_server.http.security.access_log import AccessLog, access_file
@@ -47,7 +48,7 @@ def openapi() -> dict[str, Any]:
     return application().openapi()
 
 
-def opened(config: Config) -> tuple[Gate, Services]:
+def opened(config: Config) -> tuple[Gate, Services, Beside]:
     """Open what the server needs; whoever calls this closes the services.
 
     Raises OSError or sqlite3.Error where the server's own files cannot be used, `AccessLogError`,
@@ -58,4 +59,5 @@ def opened(config: Config) -> tuple[Gate, Services]:
     services = Services(config, doorkeeper, log)
     app = application()
     app.state.services = services
-    return Gate(app, config=config, doorkeeper=doorkeeper, log=log), services
+    beside = Beside(app)
+    return Gate(beside, config=config, doorkeeper=doorkeeper, log=log), services, beside

@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import ssl
 import sys
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import uvicorn
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
+    from coai_server.http.beside import Open
     from coai_server.http.config import Config
     from coai_server.http.services import Services
 
@@ -107,10 +108,10 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-async def serve(config: Config) -> None:
+async def serve(config: Config, beside: Open | None = None) -> None:
     """Serve until the process is told to end; raises `SetupError` where it cannot begin."""
     try:
-        gate, services = opened(config)
+        gate, services, other = opened(config)
     except (OSError, sqlite3.Error) as error:
         raise SetupError(
             f"The files of the server in {config.state} cannot be used: {error}.",
@@ -138,8 +139,11 @@ async def serve(config: Config) -> None:
         )
         server = _Server(settings, services)
         await services.begin()
-        _say(config, listening)
-        await server.serve(sockets=[listening])
+        async with AsyncExitStack() as stack:
+            if beside is not None:
+                other.other = await stack.enter_async_context(beside(services.roots))
+            _say(config, listening)
+            await server.serve(sockets=[listening])
     finally:
         await services.aclose()
 

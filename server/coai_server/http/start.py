@@ -14,6 +14,8 @@ from coai_routing.errors import CoaiError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from coai_server.http.beside import Open
+
 SUMMARY: Final = "Serve agents, runs and an OpenAI-compatible proxy over HTTP, on this machine."
 
 MISSING: Final = (
@@ -22,14 +24,17 @@ MISSING: Final = (
 _EXTRA: Final = ("fastapi", "starlette", "uvicorn", "jinja2", "jwt", "websockets", "h11")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Serve until told to end, or do what a subcommand says; return the exit code."""
+def main(arguments: Sequence[str], *, beside: Open | None = None) -> int:
+    """Serve until told to end, or do what a subcommand says; return the exit code.
+
+    `beside` opens another door behind the same gate.
+    """
     try:
         if arguments[:1] in (["keys"], ["token"]):
             from coai_server.http.keys_command import main as keys  # noqa: PLC0415 (each way its own)
 
             return keys(arguments)
-        return _serve(parser_of_options().parse_args(arguments))
+        return _serve(parser_of_options().parse_args(arguments), beside)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in _EXTRA:
@@ -113,7 +118,7 @@ def _rate(text: str) -> int:
     return rate
 
 
-def _serve(options: argparse.Namespace) -> int:
+def _serve(options: argparse.Namespace, beside: Open | None) -> int:
     if options.print_openapi:
         from coai_server.http.app import openapi  # noqa: PLC0415 (needs the extra)
 
@@ -143,5 +148,5 @@ def _serve(options: argparse.Namespace) -> int:
         )
     )
     quiet_logs()
-    asyncio.run(serve(config))
+    asyncio.run(serve(config, beside))
     return 0
