@@ -34,7 +34,11 @@ examples:
   coai daemon stop                end it; runs that are under way are paused
 """
 
-DOORS: Final = {"complete": "coai_server.daemon.completing", "mcp": "coai_server.mcp.door"}
+DOORS: Final = {
+    "acp": "coai_server.acp.door",
+    "complete": "coai_server.daemon.completing",
+    "mcp": "coai_server.mcp.door",
+}
 """The doors in a daemon, and the modules that open them."""
 
 EXIT_NONE: Final = 3
