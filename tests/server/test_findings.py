@@ -153,7 +153,7 @@ def test_a_fix_that_only_puts_text_in_has_its_edits(daemon: Daemon) -> None:
         "textDocument/codeAction", {**asked, "context": {"diagnostics": diagnostics}}
     )
     # Refactorings of what is selected stand below.
-    (action,) = [each for each in actions if each["kind"] == "quickfix" and "edit" in each]
+    (action,) = [each for each in actions if each.get("kind") == "quickfix" and "edit" in each]
     assert actions[0] == action
     edits = action["edit"]["changes"][URI]
     assert {edit["newText"].strip() for edit in edits} == {"ast.literal_", "import ast"}
