@@ -25,8 +25,8 @@ NO_SERVERS = {
 }
 
 
-_HOMES = ("HOME", "USERPROFILE", "APPDATA", "LOCALAPPDATA")
-"""What says where a user's files are; the last three on Windows alone."""
+_HOMES = ("USERPROFILE", "APPDATA", "LOCALAPPDATA") if os.name == "nt" else ("HOME",)
+"""What says where a user's files are; a daemon and its clients have to agree on it."""
 
 
 @dataclass
