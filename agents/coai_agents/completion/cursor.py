@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from coai_agents.completion.stop.line_extent import Surroundings
+from coai_agents.completion.stop.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from coai_agents.source import Source

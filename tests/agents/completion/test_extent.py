@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coai_agents.completion.stop.line_extent import End, Surroundings, find_end, indentation
+from coai_agents.completion.stop.line_extent import End, find_end
+from coai_agents.completion.stop.surroundings import Surroundings, indentation
 
 FUNCTION = "def f(items):\n    total = 0\n"
 
@@ -172,7 +173,7 @@ def test_the_surroundings_are_the_nearest_lines_that_are_not_blank() -> None:
     assert around.previous_line == "    a"
     assert around.next_lines == ("    c", "    d")
     assert not around.adjoining
-    assert around.floor == 0
+    assert around.floor(4) == 0
 
 
 LINES = st.lists(

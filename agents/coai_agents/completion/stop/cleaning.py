@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.outcome import Reason
 from coai_agents.completion.stop.fitting import fit
+from coai_agents.completion.stop.surroundings import indentation
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from coai_agents.completion.cursor import Cursor
-    from coai_agents.completion.stop.fitting import Ground
-    from coai_agents.completion.stop.line_extent import Extent, Surroundings
+    from coai_agents.completion.stop.fitting import Ground, Judge
+    from coai_agents.completion.stop.line_extent import Extent
+    from coai_agents.completion.stop.surroundings import Surroundings
 
 
 def clean(
@@ -28,6 +31,8 @@ def clean(
         position = kept.find(token)
         if position >= 0:
             kept = kept[:position]
+    if around.at_line_end and around.next_lines and ground.judge is not None:
+        kept = _as_it_parses(text, kept, around, ground.judge)
     kept = _without_leading_blank_lines(kept, around)
     if around.at_line_end:
         kept = kept.rstrip()
@@ -45,6 +50,39 @@ def clean(
         if around.at_line_start and first == around.previous_line.strip() and len(first) > 1:
             return Reason.FILTERED_REPETITION
     return kept
+
+
+def _as_it_parses(text: str, kept: str, around: Surroundings, judge: Judge) -> str:
+    """Return a text that ends with another line where what stands below fits only there.
+
+    What was cut by its indentation may end with a line that opens a block which is not there, or
+    before the lines that the `else` below belongs to.
+    """
+    if "\n" not in text.strip("\n") or _stands(kept, around, judge):
+        return kept
+    ends = [at for at, character in enumerate(text) if character == "\n" and text[:at].strip()]
+    for end in sorted(ends, key=lambda end: (abs(end - len(kept)), end))[:_OTHER_ENDS]:
+        if _stands(text[:end], around, judge):
+            return text[:end]
+    return kept
+
+
+def _stands(text: str, around: Surroundings, judge: Judge) -> bool:
+    """Say whether a text parses with what stands below it, as far as that can be told."""
+    last = (around.line_prefix + text).rstrip().rpartition("\n")[2]
+    if _BODY_WANTED.match(last) and indentation(around.next_lines[0]) <= indentation(last):
+        return False
+    sound = judge(text)
+    return sound is None or not sound.errors
+
+
+_OTHER_ENDS: Final = 8
+"""So many other lines are tried; each takes a parse."""
+
+_BODY_WANTED: Final = re.compile(
+    r"\s*(?:(?:async\s+)?(?:if|elif|else|for|while|def|class|try|except|finally|with)\b.*:)\Z"
+)
+"""A line of Python that opens a block; the grammar takes one without a body for whole."""
 
 
 def _why_blank(text: str, around: Surroundings) -> Reason:

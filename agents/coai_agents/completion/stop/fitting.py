@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from coai_agents.completion.cursor import Cursor
-    from coai_agents.completion.stop.line_extent import Surroundings
+    from coai_agents.completion.stop.surroundings import Surroundings
     from coai_agents.syntax.language import Lexical
 
     Judge = Callable[[str], "Soundness | None"]

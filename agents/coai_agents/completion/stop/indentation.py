@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.completion.stop.line_extent import indentation
+from coai_agents.completion.stop.surroundings import indentation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

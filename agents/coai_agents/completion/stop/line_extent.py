@@ -11,16 +11,16 @@ Measured by benchmarks/infilling.py: cutting at the suffix is worth more than a 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.stop.nesting import PLAIN, read
+from coai_agents.completion.stop.surroundings import DEFINITION, indentation
 
-TAB_WIDTH: Final = 8
-"""Columns of a tab when indentations are compared (Python's tokenizer: tabs to multiples of 8)."""
+if TYPE_CHECKING:
+    from coai_agents.completion.stop.surroundings import Surroundings
 
 SIMILAR: Final = 0.8
 """Two lines with at least this ratio (difflib's) are taken for the same line, written otherwise."""
@@ -54,95 +54,6 @@ class End(StrEnum):
     """The next line is no code but a control token."""
     MODEL = "model"
     """The model stopped by itself, or was out of tokens."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """The text around the cursor, cut into what the decisions look at."""
-
-    line_prefix: str
-    """The cursor's line up to the cursor."""
-    line_suffix: str
-    """The cursor's line after the cursor, without its line end."""
-    previous_line: str
-    """The last line above the cursor's that is not blank, or nothing."""
-    next_lines: tuple[str, ...]
-    """The first lines below the cursor's that are not blank; at most three."""
-    adjoining: bool = True
-    """Whether the first of `next_lines` stands right below the cursor's line."""
-    floor: int = -1
-    """The indentation of the definition that the cursor is in; -1 outside of any."""
-
-    @classmethod
-    def around(cls, prefix: str, suffix: str) -> Surroundings:
-        r"""Look at the text before and after the cursor; both have `\n` line ends."""
-        head, _, line_prefix = prefix.rpartition("\n")
-        line_suffix, _, tail = suffix.partition("\n")
-        previous = ""
-        end = len(head)
-        while end > 0:
-            start = head.rfind("\n", 0, end) + 1
-            if head[start:end].strip():
-                previous = head[start:end]
-                break
-            end = start - 1
-        following: list[str] = []
-        start = 0
-        adjoining = True
-        while start < len(tail) and len(following) < _LOOK_AHEAD:
-            stop = tail.find("\n", start)
-            stop = len(tail) if stop < 0 else stop
-            line = tail[start:stop]
-            if line.strip():
-                following.append(line.rstrip())
-            elif not following:
-                adjoining = False
-            start = stop + 1
-        floor = _definition_above(head, line_prefix)
-        return cls(line_prefix, line_suffix, previous, tuple(following), adjoining, floor)
-
-    @property
-    def at_line_start(self) -> bool:
-        """True when only white space stands before the cursor on its line."""
-        return not self.line_prefix.strip()
-
-    @property
-    def at_line_end(self) -> bool:
-        """True when only white space stands after the cursor on its line."""
-        return not self.line_suffix.strip()
-
-
-_LOOK_AHEAD: Final = 3
-_LOOK_BACK: Final = 400
-"""Lines above the cursor in which the definition around it is looked for."""
-
-
-def _definition_above(head: str, line_prefix: str) -> int:
-    """Return the indentation of the innermost definition that the cursor's line can be in."""
-    limit = indentation(line_prefix) if line_prefix else None
-    if limit == 0:
-        return -1
-    for line in reversed(head.rsplit("\n", _LOOK_BACK)[-_LOOK_BACK:]):
-        if line.strip():
-            column = indentation(line)
-            if (limit is None or column < limit) and _DEFINITION.match(line):
-                return column
-            if limit is not None:
-                limit = min(limit, column) if column else limit
-    return -1
-
-
-def indentation(line: str) -> int:
-    """Return the column of a line's first character that is not white space."""
-    column = 0
-    for character in line:
-        if character == " ":
-            column += 1
-        elif character == "\t":
-            column += TAB_WIDTH - column % TAB_WIDTH
-        else:
-            break
-    return column
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,20 +127,24 @@ def _opens(text: str, around: Surroundings) -> bool:
 
 
 def _header_of_what_follows(text: str, around: Surroundings) -> Extent | None:
-    """Find the first line that opens a block whose body stands after the cursor already.
+    """Find the line that opens a block whose body stands after the cursor already.
 
-    A model that wrote a body of its own never comes to the one that is there.
+    A model that wrote a body of its own never comes to the one that is there. Of several such
+    lines it is the first of the innermost ones.
     """
     if not around.next_lines:
         return None
     column = indentation(around.next_lines[0])
+    found: tuple[int, int] | None = None
     position = 0
     for number, line in enumerate(text.split("\n")):
         shown = around.line_prefix + line if number == 0 else line
-        if shown.rstrip().endswith((":", "{")) and indentation(shown) < column:
-            return Extent(position + len(line.rstrip()), End.HEADER)
+        depth = indentation(shown)
+        opens = shown.rstrip().endswith((":", "{")) and depth < column
+        if opens and (found is None or depth > found[0]):
+            found = depth, position + len(line.rstrip())
         position += len(line) + 1
-    return None
+    return None if found is None else Extent(found[1], End.HEADER)
 
 
 _TELLING: Final = 2
@@ -300,7 +215,7 @@ class _Reading:
         if len(stripped) >= _LONG_LINE and line in around.next_lines:
             # It left out what stands before.
             return End.SUFFIX
-        if column <= around.floor and not first:
+        if not first and (column <= self._floor() or self._begins_another(line, column)):
             return None if self._closes(stripped, first=first) else End.FUNCTION
         if first and column < self._expected() and not stripped.endswith(_OPENERS):
             return End.FUNCTION
@@ -309,6 +224,19 @@ class _Reading:
         if column < self._base and not self._closes(stripped, first=first):
             return End.DEDENT
         return None
+
+    def _floor(self) -> int:
+        assert self._base is not None
+        return self._around.floor(self._base, beyond=self._patient)
+
+    def _begins_another(self, line: str, column: int) -> bool:
+        """Say whether a line begins a definition beside one that is there already."""
+        return (
+            self._base is not None
+            and column <= self._base
+            and DEFINITION.match(line) is not None
+            and any(DEFINITION.match(kept) and indentation(kept) <= column for kept in self._kept)
+        )
 
     def _closes(self, stripped: str, *, first: bool) -> bool:
         return stripped[0] in ")]}" and not first
@@ -340,12 +268,6 @@ class _Reading:
 
 _OPENERS: Final = (":", "{", "(", "[", "=>", "->", "do", "then", "begin")
 """Ends of lines that open a block."""
-
-_DEFINITION: Final = re.compile(
-    r"\s*(?:(?:async|export|default|pub|public|private|protected|static|final|override|inline)\s+)*"
-    r"(?:def|class|func|fn|function|fun|impl|interface|struct|trait|module|namespace)\b"
-)
-
 
 _LONG_LINE: Final = 20
 """Shorter lines that are alike say different things: `depth += 1` and `depth -= 1`."""
