@@ -62,6 +62,7 @@ UNHURRIED: Final[Mapping[str, str]] = {
 SIDES: Final = ("none", "COAI", "by hand")
 
 _NO_CALL: Final = re.compile(r"\b(?:def|class|function|import)\b|#|//|>>>|[\"'`]")
+_BUILT: Final = re.compile(r"(?:^|/)(?:dist|build|lib|esm|cjs|out)/")
 _WORD: Final = re.compile(r"[^\W\d]\w*")
 
 
@@ -85,6 +86,15 @@ class Row:
         mark = "#" if self.path.endswith(".py") else "//"
         shown = "".join(f"{indent}{mark} {each}\n" for each in self.definition.split("\n"))
         return f"{above}\n{shown}{line}" if above else f"{shown}{line}"
+
+
+def written(files: Mapping[str, str]) -> dict[str, str]:
+    """Return the files that people wrote: a package of npm has what was built of them besides."""
+    return {
+        path: text
+        for path, text in files.items()
+        if not (_BUILT.search(path) or path.endswith((".d.ts", ".min.js")))
+    }
 
 
 def rows_of(package: str, files: Mapping[str, str]) -> Iterator[Row]:
@@ -156,7 +166,8 @@ async def filled(editor: Editor, row: Row, side: str) -> str:
 
 async def measure(options: argparse.Namespace) -> int:
     """Print the figures; return the exit code."""
-    found = {name: texts(archives[-1]) for name, archives in packages(options.data).items()}
+    archives = packages(options.data)
+    found = {name: written(texts(versions[-1])) for name, versions in archives.items()}
     everything = [row for name, files in found.items() for row in rows_of(name, files)]
     rows = chosen(everything, options.rows, options.seed)
     if not rows:

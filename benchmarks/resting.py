@@ -2,9 +2,10 @@
 
     python -m benchmarks.resting
 
-Files of about 300 lines are opened with the cursor in their middle. In one half the editor asks at
-once; in the other half it tells where the cursor is, as VS Code does by asking for code actions,
-the user rests for a second, types a character, and asks. Both take turns in one run.
+Files of about 300 lines are opened with the cursor in their middle, on a line that is still to be
+written. In one half the editor asks at once; in the other half it tells where the cursor is, as VS
+Code does by asking for code actions, the user rests for a second, types a character, and asks. Both
+take turns in one run.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ MODULES: Final = (
     *("fileinput", "gettext", "heapq", "numbers", "pprint", "queue", "sched", "string"),
 )
 LINES: Final = 300
+LEAST: Final = 16
+"""Characters of the line that is being written: a shorter one says little."""
 REST: Final = 1.0
 FIRST_MS: Final = 600.0
 LONGEST: Final = 60.0
@@ -52,11 +55,27 @@ def texts(count: int) -> list[tuple[str, str]]:
     return found
 
 
+def hole(text: str) -> tuple[str, str, str]:
+    """Return a text before the line that is being written, the line's first character, the rest.
+
+    The line is code in the middle of the text; what stood on it is still to be written.
+    """
+    start = text.find("\n", len(text) // 2) + 1
+    while True:
+        end = text.find("\n", start)
+        line = text[start : end if end >= 0 else len(text)]
+        code = line.strip()
+        if end < 0 or (len(code) >= LEAST and code[0].isalpha() and code.isascii()):
+            at = start + len(line) - len(line.lstrip())
+            return text[:at], text[at : at + 1], text[end if end >= 0 else len(text) :]
+        start = end + 1
+
+
 async def first_ms(editor: Editor, name: str, text: str, *, rests: bool) -> float | None:
     """Return milliseconds from the request to the suggestion; None without one."""
-    line = text.find("\n", len(text) // 2)
-    at = line + 1 + len(text[line + 1 :]) - len(text[line + 1 :].lstrip())
-    buffer = editor.open(name, text, "python")
+    before, typed, after = hole(text)
+    at = len(before)
+    buffer = editor.open(name, before + after, "python")
     buffer.cursor = at
     if rests:
         place = buffer.source.position_at(at, Encoding.UTF_16)
@@ -71,7 +90,7 @@ async def first_ms(editor: Editor, name: str, text: str, *, rests: bool) -> floa
         )
         await asyncio.sleep(REST)
     started = time.perf_counter()
-    buffer.replace(Span(at, at), text[at])
+    buffer.replace(Span(at, at), typed)
     ghosts = await buffer.ask(Trigger.AUTOMATIC, seconds=LONGEST)
     ms = (time.perf_counter() - started) * 1000
     buffer.close()
@@ -93,6 +112,9 @@ async def measure(options: argparse.Namespace) -> int:
                     (rested if rests else cold).append(ms)
                 # What is read ahead for this one shall not slow the next one down.
                 await asyncio.sleep(0.5)
+    report.say(
+        f"{options.files - len(cold) - len(rested)} of {options.files} without a suggestion."
+    )
     rows = [
         spread_row("asked at once", Spread.of(cold)),
         spread_row(f"after {REST:g} s of rest", Spread.of(rested)),
