@@ -55,6 +55,11 @@ def check(says: str, marked: str, expected: str, language: str) -> None:
         ("ult_size", "defa¦ult_size = 1\n", "", "python"),
         ("12", "range(¦12)\n", "", "python"),
         ('class="b">c</a>', '<a id="¦" class="b">c</a>\n', "", "html"),
+        # Two words that are known make no third one that is not.
+        ("rows", "def f(rows):\n    return ¦sorted(rows)\n", "", "python"),
+        ("a", "function f(a, max) {\n  let b = max;\n  return ¦max(a);\n}\n", "", JS),
+        ("is_", "def f(is_, good, is_good):\n    return ¦good(1)\n", "is_", "python"),
+        ("pre", "x = ¦fix(1)\n", "pre", "python"),
         # Arguments where a call's brackets are.
         ("end(1)", "xs.app¦()\n", "end", "python"),
         ("push(1);", "xs.¦();\n", "push", JS),

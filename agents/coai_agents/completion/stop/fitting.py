@@ -39,6 +39,9 @@ _NEAR: Final = 4_000
 """Characters on either side of the cursor whose names are known."""
 _COMPUTES: Final = re.compile(r"\w\(|\w\.\w| [-+*/%<>=&|?]+ ")
 _WORD: Final = re.compile(r"\w")
+_WORDS: Final = re.compile(r"\w+")
+_LAST_WORD: Final = re.compile(r"[^\W\d]\w*\Z")
+_FIRST_WORD: Final = re.compile(r"[^\W\d]\w*")
 _IN_A_ROW: Final = 3
 """So many tokens found again, with something left out before them, are no accident."""
 _IN_WORD: Final = 3
@@ -62,6 +65,8 @@ class Ground:
     """Whether backticks mean something in the language."""
     markup: bool = False
     """Whether `<` and `>` are brackets."""
+    builtins: frozenset[str] = frozenset()
+    """Names that the language knows by itself, where we have a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +82,24 @@ class Soundness:
 def fit(text: str, cursor: Cursor, ground: Ground) -> str:
     """Return what of a suggestion fits at the cursor; nothing if it must not be shown."""
     text = _unmarked(text, cursor, ground)
-    candidates = list(dict.fromkeys(_candidates(text, cursor, ground)))
+    ways = dict.fromkeys(_candidates(text, cursor, ground))
+    candidates = [way for way in ways if not _glued(way, cursor, ground)]
     if cursor.around.at_line_end and len(candidates) == 1:
         return text
     return _best(candidates, cursor, ground)
+
+
+def _glued(text: str, cursor: Cursor, ground: Ground) -> bool:
+    """Say whether a text makes one word that nobody knows of two that are known.
+
+    `items` before `sorted(items)` parses as a call of `itemssorted`.
+    """
+    ours, theirs = _LAST_WORD.search(text), _FIRST_WORD.match(cursor.suffix)
+    if ours is None or theirs is None or ground.in_text:
+        return False
+    elsewhere = cursor.prefix[-_NEAR:] + cursor.suffix[len(theirs[0]) :][:_NEAR]
+    words = {*_WORDS.findall(elsewhere), *ground.builtins}
+    return {ours[0], theirs[0]} <= words and f"{ours[0]}{theirs[0]}" not in words
 
 
 def _unmarked(text: str, cursor: Cursor, ground: Ground) -> str:

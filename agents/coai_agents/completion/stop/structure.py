@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.stop.fitting import LONGEST_LINE, Ground, Soundness
@@ -45,6 +47,9 @@ MARKUP: Final = frozenset(
     }
 )
 """Languages in which `<` and `>` are brackets."""
+
+_BUILTINS: Final = frozenset(dir(builtins)) | frozenset(keyword.kwlist)
+"""Names of Python."""
 
 _REUSED: Final = 60_000
 """Characters from which on a tree with errors is made from the one before, too, which is quicker
@@ -100,6 +105,7 @@ class SyntaxTrees:
             prose=source.language in PROSE,
             backticks=source.language in BACKTICKS,
             markup=source.language in MARKUP,
+            builtins=_BUILTINS if source.language == "python" else frozenset(),
         )
 
     def _tree(self, source: Source, cursor: Cursor) -> SyntaxTree | None:
