@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.completion.outcome import Reason
 from coai_agents.completion.stop.fitting import fit
-from coai_agents.completion.stop.surroundings import indentation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from coai_agents.completion.cursor import Cursor
-    from coai_agents.completion.stop.fitting import Ground, Judge
+    from coai_agents.completion.stop.fitting import Ground
     from coai_agents.completion.stop.line_extent import Extent
     from coai_agents.completion.stop.surroundings import Surroundings
 
@@ -31,8 +29,8 @@ def clean(
         position = kept.find(token)
         if position >= 0:
             kept = kept[:position]
-    if around.at_line_end and around.next_lines and ground.judge is not None:
-        kept = _as_it_parses(text, kept, around, ground.judge)
+    if around.at_line_end and around.next_lines and ground.stands is not None:
+        kept = _as_it_stands(text, kept, ground.stands)
     kept = _without_leading_blank_lines(kept, around)
     if around.at_line_end:
         kept = kept.rstrip()
@@ -52,37 +50,21 @@ def clean(
     return kept
 
 
-def _as_it_parses(text: str, kept: str, around: Surroundings, judge: Judge) -> str:
+def _as_it_stands(text: str, kept: str, stands: Callable[[str], bool]) -> str:
     """Return a text that ends with another line where what stands below fits only there.
 
     What was cut by its indentation may end with a line that opens a block which is not there, or
     before the lines that the `else` below belongs to.
     """
-    if "\n" not in text.strip("\n") or _stands(kept, around, judge):
+    if "\n" not in text.strip("\n") or stands(kept):
         return kept
     ends = [at for at, character in enumerate(text) if character == "\n" and text[:at].strip()]
-    for end in sorted(ends, key=lambda end: (abs(end - len(kept)), end))[:_OTHER_ENDS]:
-        if _stands(text[:end], around, judge):
-            return text[:end]
-    return kept
-
-
-def _stands(text: str, around: Surroundings, judge: Judge) -> bool:
-    """Say whether a text parses with what stands below it, as far as that can be told."""
-    last = (around.line_prefix + text).rstrip().rpartition("\n")[2]
-    if _BODY_WANTED.match(last) and indentation(around.next_lines[0]) <= indentation(last):
-        return False
-    sound = judge(text)
-    return sound is None or not sound.errors
+    nearest = sorted(ends, key=lambda end: (abs(end - len(kept)), end))[:_OTHER_ENDS]
+    return next((text[:end] for end in nearest if stands(text[:end])), kept)
 
 
 _OTHER_ENDS: Final = 8
 """So many other lines are tried; each takes a parse."""
-
-_BODY_WANTED: Final = re.compile(
-    r"\s*(?:(?:async\s+)?(?:if|elif|else|for|while|def|class|try|except|finally|with)\b.*:)\Z"
-)
-"""A line of Python that opens a block; the grammar takes one without a body for whole."""
 
 
 def _why_blank(text: str, around: Surroundings) -> Reason:

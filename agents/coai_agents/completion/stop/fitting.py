@@ -55,6 +55,8 @@ class Ground:
     lexical: Lexical = PLAIN
     judge: Judge | None = None
     """None where there is no grammar."""
+    stands: Callable[[str], bool] | None = None
+    """Says whether the document has no fault with a text at the cursor; None without a tree."""
     in_text: bool = False
     """Whether the cursor is in a comment or a string."""
     in_lines_of_text: bool = False

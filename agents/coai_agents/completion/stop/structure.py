@@ -12,10 +12,13 @@ from coai_agents.source import Edit, Source, Span
 from coai_agents.syntax.block_extent import completion_extent
 from coai_agents.syntax.grammars import grammar_for
 from coai_agents.syntax.places import error_within, in_comment, in_string
+from coai_agents.syntax.python_flaws import flaws
 from coai_agents.syntax.store import SyntaxStore
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tree_sitter import Node
 
     from coai_agents.completion.cursor import Cursor
@@ -50,6 +53,9 @@ MARKUP: Final = frozenset(
 
 _BUILTINS: Final = frozenset(dir(builtins)) | frozenset(keyword.kwlist)
 """Names of Python."""
+
+_COMPILED: Final = 30_000
+"""Characters up to which a file of Python is compiled, which takes 10 ms then."""
 
 _REUSED: Final = 60_000
 """Characters from which on a tree with errors is made from the one before, too, which is quicker
@@ -97,9 +103,11 @@ class SyntaxTrees:
         else:
             in_text = in_comment(tree, offset) or in_string(tree, offset)
         ends_with_line = line.in_string and line.open[-1].quote in lexical.quotes
+        judge = None if tree is None else _judge(tree, offset)
         return Ground(
             lexical=lexical,
-            judge=None if tree is None else _judge(tree, offset),
+            judge=judge,
+            stands=None if judge is None else _stands(cursor, source.language, judge),
             in_text=in_text,
             in_lines_of_text=in_text and not ends_with_line,
             prose=source.language in PROSE,
@@ -140,6 +148,19 @@ def _judge(tree: SyntaxTree, offset: int) -> Judge:
         return Soundness(_errors(parsed.root), clean=not error_within(parsed.root, first, last))
 
     return judge
+
+
+def _stands(cursor: Cursor, language: str, judge: Judge) -> Callable[[str], bool]:
+    """Return what says whether the document is without a fault with a text at the cursor."""
+
+    def stands(text: str) -> bool:
+        if language == "python" and len(cursor.prefix) + len(cursor.suffix) <= _COMPILED:
+            found = flaws(cursor.prefix + text + cursor.suffix)
+            return all(each.kind == "NameError" for each in found)
+        sound = judge(text)
+        return sound is None or not sound.errors
+
+    return stands
 
 
 def _errors(node: Node) -> int:

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import ast
-import builtins
-import warnings
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from coai_agents.fixes.verifier import harmless
 from coai_agents.specialists.diagnosing.problems import Frame, Problem
 from coai_agents.specialists.edits import change, code_tokens
 from coai_agents.syntax.definitions import outline
+from coai_agents.syntax.python_flaws import flaws
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from coai_agents.analysis.findings.findings import Analysis
     from coai_agents.source import Edit, Source
     from coai_agents.specialists.edits import Change
-
-_ALWAYS: Final = frozenset(dir(builtins)) | {
-    "__annotations__", "__builtins__", "__class__", "__file__", "__path__", "__qualname__",
-    "__module__",
-}  # fmt: skip
 
 
 def sound(source: Source, edits: Sequence[Edit], before: Analysis) -> Change | None:
@@ -75,52 +68,7 @@ def problems_in(source: Source) -> tuple[Problem, ...]:
     """
     if source.language != "python":
         return ()
-    path = source.uri
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(source.text)
-            compile(tree, "<fix>", "exec", dont_inherit=True)
-    except SyntaxError as error:
-        frame = Frame(path, error.lineno or 0, error.offset or 0)
-        return (Problem("python", type(error).__name__, error.msg, (frame,)),)
-    except (ValueError, RecursionError, MemoryError):
-        return ()
-    return tuple(_undefined(tree, path))
-
-
-def _undefined(tree: ast.Module, path: str) -> Iterator[Problem]:
-    bound = set(_ALWAYS)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and any(each.name == "*" for each in node.names):
-            return
-        bound.update(_bound(node))
-    seen: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id not in bound and node.id not in seen:
-            seen.add(node.id)
-            frame = Frame(path, node.lineno, node.col_offset + 1)
-            message = f"name '{node.id}' is not defined"
-            yield Problem("python", "NameError", message, (frame,))
-
-
-def _bound(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Name) and isinstance(node.ctx, (ast.Store, ast.Del)):
-        yield node.id
-    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        yield node.name
-    elif isinstance(node, ast.arg):
-        yield node.arg
-    elif isinstance(node, ast.alias):
-        yield node.asname or node.name.split(".")[0]
-    elif isinstance(node, (ast.ExceptHandler, ast.MatchAs, ast.MatchStar)) and node.name:
-        yield node.name
-    elif isinstance(node, ast.MatchMapping) and node.rest:
-        yield node.rest
-    elif isinstance(node, (ast.Global, ast.Nonlocal)):
-        yield from node.names
-    else:
-        # Type parameters, where this Python has them.
-        name = getattr(node, "name", None)
-        if type(node).__name__ in ("TypeVar", "TypeVarTuple", "ParamSpec") and name:
-            yield name
+    return tuple(
+        Problem("python", each.kind, each.message, (Frame(source.uri, each.line, each.column),))
+        for each in flaws(source.text)
+    )
