@@ -1,6 +1,7 @@
 """Whether completions know the other files of a project: calls of what another file defines.
 
     python -m benchmarks.crossfile --data DIR --rows 60
+    python -m benchmarks.crossfile --data DIR --shown
 
 DIR has archives of packages that are younger than the model, so that it cannot know them. Each row
 is a line that calls a function or class of another file; what stands between its bracket and the
@@ -8,6 +9,8 @@ line's end is cut out. The real daemon, with the package in its workspace, fills
 with COAI's context, with none, and with the definition's signature written above the line by hand,
 which is the most that a context could give. Printed are exact matches and the similarity of what
 was written (difflib's ratio).
+
+`--shown` asks no model: it counts the rows at whose hole the prompt would show the definition.
 """
 
 from __future__ import annotations
@@ -26,7 +29,10 @@ from benchmarks.support.archives import packages, texts
 from benchmarks.support.daemon import NO_SERVERS, assignments, empty_workspace
 from benchmarks.support.figures import mean
 from benchmarks.support.report import Bar, Report, options_parser, run
+from coai_agents.completion.cursor import Cursor
+from coai_agents.context.knowledge import WorkspaceContext
 from coai_agents.context.outlines import read_code
+from coai_agents.exclusions.decisions import ExclusionRules, Exclusions
 from coai_agents.source import Source
 from coai_routing.errors import CoaiError
 from coai_server.cli.readiness import wait_until_ready
@@ -40,6 +46,14 @@ if TYPE_CHECKING:
 
 SHARE: Final = 0.5
 """So much of the way from no context to the definition by hand has to be walked."""
+
+BUDGETS: Final = (174, 576, 4_000)
+"""Characters for other files: a CPU while typing, the same at rest, and a GPU."""
+SHOWN: Final = 0.8
+"""In so many of the rows the definition has to be shown."""
+
+Files = dict[str, dict[str, str]]
+"""Texts by package and path."""
 
 LANGUAGES: Final = frozenset({"python", "typescript", "typescriptreact"})
 SHORTEST: Final = 4
@@ -77,6 +91,13 @@ class Row:
     behind: str
     definition: str
     """The signature and the first line of the documentation, as a prompt would show them."""
+
+    @property
+    def signature(self) -> str:
+        """The line of the definition that names it."""
+        name = _WORD.findall(self.before)[-1]
+        lines = self.definition.split("\n")
+        return next((line for line in lines if name in line), lines[0]).strip()
 
     @property
     def with_definition(self) -> str:
@@ -151,6 +172,34 @@ def chosen(rows: Sequence[Row], count: int, seed: int) -> list[Row]:
     return found
 
 
+async def shown(report: Report, rows: Sequence[Row], found: Files) -> None:
+    """Count the rows whose definition a prompt shows, by how much room there is for other files."""
+    counts = dict.fromkeys(BUDGETS, 0)
+    with empty_workspace() as folder:
+        _lay_out(folder, found)
+        exclusions = Exclusions(lambda _: ExclusionRules(), roots=[folder])
+        await exclusions.refresh()
+        for row in rows:
+            source = Source((folder / row.package / row.path).as_uri(), row.before + row.behind)
+            for budget in BUDGETS:
+                # What was shown before is held on to; each question is the first one here.
+                context = WorkspaceContext(exclusions)
+                context.opened(source)
+                await context.refresh()
+                files = context.files(source, Cursor.at(source, len(row.before)), budget)
+                counts[budget] += any(row.signature in file.text for file in files)
+                await context.aclose()
+    shares = {budget: count / len(rows) for budget, count in counts.items()}
+    report.table(
+        "Rows whose definition is shown",
+        ("characters for other files", "share"),
+        [(str(budget), f"{share:.2f}") for budget, share in shares.items()],
+    )
+    report.keep("shown", {str(budget): share for budget, share in shares.items()})
+    for budget, share in shares.items():
+        report.hold(Bar(f"shown, {budget} characters", share, SHOWN, at_least=True))
+
+
 async def filled(editor: Editor, row: Row, side: str) -> str:
     """Return what the daemon writes into a row's hole."""
     before = row.with_definition if side == "by hand" else row.before
@@ -174,6 +223,9 @@ async def measure(options: argparse.Namespace) -> int:
         raise CoaiError("There is not a single row to ask about.")
     report = Report("Other files' knowledge")
     report.say(f"{len(rows)} of {len(everything)} rows, {len(found)} packages")
+    if options.shown:
+        await shown(report, rows, found)
+        return report.finish(options)
     answers: dict[str, list[str]] = {side: [] for side in SIDES}
     async with AsyncExitStack() as stack:
         editors: dict[str, Editor] = {}
@@ -200,7 +252,7 @@ def _show(report: Report, row: Row, said: Mapping[str, str]) -> None:
         report.say(f"    {side:8} {text}")
 
 
-def _lay_out(folder: Path, found: Mapping[str, Mapping[str, str]]) -> None:
+def _lay_out(folder: Path, found: Files) -> None:
     """Write the packages' files into a workspace."""
     for package, files in found.items():
         for path, text in files.items():
@@ -238,6 +290,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--rows", type=int, default=200, help="so many rows (200)")
     parser.add_argument("--seed", type=int, default=0, help="decides which rows (0)")
+    parser.add_argument("--shown", action="store_true", help="ask no model")
     parser.add_argument("--show", action="store_true", help="print every answer")
     return run(measure(parser.parse_args(arguments)))
 

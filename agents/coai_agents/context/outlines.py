@@ -8,7 +8,7 @@ token of the prompt has to be read before the answer begins.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.syntax import Kind, imports, outline, parse
@@ -42,6 +42,7 @@ _INDENT: Final = "    "
 _STRING_QUOTES: Final = re.compile(r"^[A-Za-z]{0,2}(?:\"\"\"|'''|\"|')|(?:\"\"\"|'''|\"|')$")
 _COMMENT_MARKS: Final = re.compile(r"^\s*(?:/\*+|\*+/|\*|//[/!]?|#+|--)\s?|\s*\*+/\s*$")
 _RECEIVER: Final = re.compile(r"func\s*\(\s*\w*\s*\*?\s*(\w+)")
+_TYPE: Final = re.compile(r"\b(?:class|enum|interface|module|object|protocol|struct|trait)\b")
 _HEAD_END: Final = re.compile(r"[(:{=<]")
 _BEFORE: Final = re.compile(r"\s*(?:@|#\[|\[[A-Z])")
 """Decorators, annotations and attributes, which keep a line of their own."""
@@ -68,6 +69,17 @@ class Symbol:
         lines = self.text.split("\n")
         named = lines.index(self.first_line)
         return len("\n".join(lines[: named + 1 + FEWEST_MEMBERS]))
+
+    @property
+    def brief(self) -> Symbol:
+        """The same without what is written above its first line, for where there is little room."""
+        lines = self.text.split("\n")
+        return replace(self, text="\n".join(lines[lines.index(self.first_line) :]))
+
+    @property
+    def is_type(self) -> bool:
+        """Whether its members say what it is."""
+        return _TYPE.search(self.first_line) is not None
 
     @property
     def head(self) -> str:

@@ -8,11 +8,12 @@ does not need, and every token costs time.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.context.chunks import SHORTEST, Chunk, jaccard
+from coai_agents.context.nearby import NAME, WINDOW, Nearby
 from coai_agents.context.selection import Piece, Steadiness
 
 if TYPE_CHECKING:
@@ -23,18 +24,14 @@ if TYPE_CHECKING:
     from coai_agents.context.outlines import Imported, Symbol
     from coai_agents.context.reader import Document, FileCode
 
-LINES_BEFORE: Final = 25
-LINES_AFTER: Final = 8
-"""Lines around the cursor whose names count."""
-
-WINDOW: Final = 3
-"""So many times the budget for other files is what a prompt shows of the file before the cursor,
-and once that after it (`completion.budget`: 60, 20 and 20 %)."""
-
 LEAST_SCORE: Final = 0.35
 """Definitions that are less relevant are not shown."""
 
 MOST_DEFINITIONS: Final = 24
+
+BRIEF_BUDGET: Final = 400
+"""With fewer characters for other files, definitions are shown without the comments above them, and
+their files by the last part of their path."""
 
 CHUNK_BUDGET: Final = 600
 """With fewer characters for other files, pieces of them are not shown: they would be too short."""
@@ -64,10 +61,9 @@ EDITED: Final = 0.3
 NEIGHBOUR: Final = 0.25
 OUTLINE: Final = 0.2
 """How much the kinds of pieces are worth beside a definition that is imported and used next to the
-cursor, which is worth 1; likeness adds up to one half to the pieces of files."""
+cursor, which is worth 1. What is called where the cursor is in the brackets is worth more, and
+likeness adds up to one half to the pieces of files."""
 
-_NAME: Final = re.compile(r"[^\W\d]\w*")
-_CHAIN: Final = re.compile(r"[^\W\d]\w*(?:(?:\.|::|->|\\)[^\W\d]\w*){0,4}")
 _PARTS: Final = re.compile(r"\.|::|->|\\")
 _IMPLICIT: Final = frozenset({"c", "cpp", "csharp", "go", "java", "php", "ruby", "shellscript"})
 """Languages in which code can use what it did not import by name."""
@@ -97,44 +93,10 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the decisions look at."""
+class Brief:
+    """The key of a definition that is shown without what is written above it."""
 
-    chains: Mapping[str, float]
-    """Names such as `a.b` near the cursor, and how near they are, from 0 to 1."""
-    names: Mapping[str, float]
-    """Their parts."""
-    words: frozenset[str]
-    """The identifiers in the same lines."""
-    visible: str
-    """What the prompt shows of the file itself."""
-
-    @classmethod
-    def around(cls, cursor: Cursor, budget: int) -> Surroundings:
-        """Look at the lines around a cursor."""
-        before = _last_lines(cursor.prefix, LINES_BEFORE)
-        after = _first_lines(cursor.suffix, LINES_AFTER)
-        chains: dict[str, float] = {}
-        names: dict[str, float] = {}
-        lines = before.split("\n")
-        nearest, near = -1 - _NEAREST, -1 - _NEAR
-        for weight, text in (
-            (1.0, lines[nearest:]),
-            (0.8, lines[near:nearest]),
-            (0.5, [*lines[:near], after]),
-        ):
-            joined = "\n".join(text)
-            for chain in _CHAIN.findall(joined):
-                chains.setdefault(chain, weight)
-            for name in _NAME.findall(joined):
-                names.setdefault(name, weight)
-        visible = cursor.prefix[-WINDOW * budget :] + cursor.suffix[:budget]
-        words = frozenset(name for name in names if len(name) >= SHORTEST)
-        return cls(chains, names, words, visible)
-
-
-_NEAREST: Final = 2
-_NEAR: Final = 8
+    of: Hashable
 
 
 def family(language: str) -> str:
@@ -146,8 +108,8 @@ def family(language: str) -> str:
 
 def pieces(view: View, document: Document, cursor: Cursor, budget: int) -> list[Piece]:
     """Return what could be shown in a prompt for a document, with how relevant it is."""
-    around = Surroundings.around(cursor, budget)
-    found = _definitions(view, document, around)
+    around = Nearby.around(cursor, budget)
+    found = _definitions(view, document, around, brief=budget < BRIEF_BUDGET)
     if budget >= CHUNK_BUDGET:
         found += _chunks(view, document, around)
     if budget >= OUTLINE_BUDGET and len(cursor.prefix) > WINDOW * budget:
@@ -158,18 +120,9 @@ def pieces(view: View, document: Document, cursor: Cursor, budget: int) -> list[
 def text_now(view: View, key: Hashable) -> tuple[str, str] | None:
     """Return the path and the text that a piece has now; None if it is gone."""
     match key:
-        case ("definition", str(path), str(name), int(number)):
-            file = view.file(path)
-            symbols = () if file is None else file.code.by_name.get(name, ())
-            return (path, symbols[number].text) if number < len(symbols) else None
-        case ("own", str(uri), str(name), int(number)):
-            document = view.documents.get(uri)
-            symbols = () if document is None else document.file.code.by_name.get(name, ())
-            return ("", symbols[number].text) if number < len(symbols) else None
-        case ("member", str(uri), str(name), int(number)):
-            document = view.documents.get(uri)
-            symbols = () if document is None else document.file.code.members.get(name, ())
-            return ("", symbols[number].text) if number < len(symbols) else None
+        case Brief():
+            found = _symbol(view, key.of)
+            return None if found is None else (found[0], found[1].brief.text)
         case ("chunk", Chunk() as chunk):
             document = view.documents.get(chunk.uri)
             there = document is not None and chunk in document.chunks
@@ -180,13 +133,31 @@ def text_now(view: View, key: Hashable) -> tuple[str, str] | None:
             document = view.documents.get(uri)
             return None if document is None else ("", document.file.code.outline)
         case _:
+            found = _symbol(view, key)
+            return None if found is None else (found[0], found[1].text)
+
+
+def _symbol(view: View, key: Hashable) -> tuple[str, Symbol] | None:
+    """Return the path and the definition that a key means now; None if it is gone."""
+    match key:
+        case ("definition", str(path), str(name), int(number)):
+            file = view.file(path)
+            symbols = () if file is None else file.code.by_name.get(name, ())
+        case ("own", str(uri), str(name), int(number)):
+            path, document = "", view.documents.get(uri)
+            symbols = () if document is None else document.file.code.by_name.get(name, ())
+        case ("member", str(uri), str(name), int(number)):
+            path, document = "", view.documents.get(uri)
+            symbols = () if document is None else document.file.code.members.get(name, ())
+        case _:
             return None
+    return (path, symbols[number]) if number < len(symbols) else None
 
 
 # ------------------------------------------------------------------------------------ definitions
 
 
-def _definitions(view: View, document: Document, around: Surroundings) -> list[Piece]:
+def _definitions(view: View, document: Document, around: Nearby, *, brief: bool) -> list[Piece]:
     best: dict[Hashable, Piece] = {}
     for score, file, symbol, key in _used(view, document, around):
         known = best.get(key)
@@ -194,7 +165,7 @@ def _definitions(view: View, document: Document, around: Surroundings) -> list[P
             continue
         if file is document.file and symbol.head in around.visible:
             continue
-        best[key] = Piece(
+        piece = Piece(
             key=key,
             path=file.shown,
             text=symbol.text,
@@ -204,14 +175,26 @@ def _definitions(view: View, document: Document, around: Surroundings) -> list[P
             line=symbol.line,
             origin=document.uri if file is document.file else file.path,
         )
+        best[key] = _abridged(piece, symbol.brief) if brief else piece
     return sorted(best.values(), key=lambda piece: -piece.score)[:MOST_DEFINITIONS]
+
+
+def _abridged(piece: Piece, symbol: Symbol) -> Piece:
+    """Return what little of a definition says how it is used."""
+    return replace(
+        piece,
+        key=Brief(piece.key),
+        path=piece.path.rpartition("/")[2],
+        text=symbol.text,
+        smallest=symbol.smallest if symbol.is_type else len(symbol.first_line),
+    )
 
 
 _Use = tuple[float, "FileCode", "Symbol", "Hashable"]
 """How relevant a definition is, the file that has it, the definition, and its key as a piece."""
 
 
-def _used(view: View, document: Document, around: Surroundings) -> Iterator[_Use]:
+def _used(view: View, document: Document, around: Nearby) -> Iterator[_Use]:
     """Yield definitions that the lines around the cursor use."""
     own = document.file
     for name, weight in around.names.items():
@@ -220,7 +203,7 @@ def _used(view: View, document: Document, around: Surroundings) -> Iterator[_Use
         for number, symbol in enumerate(own.code.members.get(name, ())):
             yield OWN * weight, own, symbol, ("member", document.uri, name, number)
     for chain, weight in around.chains.items():
-        head = _NAME.match(chain)
+        head = NAME.match(chain)
         if head is None or head[0] not in document.heads:
             continue
         parts = _PARTS.split(chain)
@@ -274,7 +257,7 @@ def _named(files: Iterable[FileCode], names: Sequence[str], weight: float) -> It
 # ----------------------------------------------------------------------------- pieces of files
 
 
-def _chunks(view: View, document: Document, around: Surroundings) -> list[Piece]:
+def _chunks(view: View, document: Document, around: Nearby) -> list[Piece]:
     visible = {line for line in around.visible.split("\n") if line.strip()}
     found: list[Piece] = []
     for chunk in view.edits:
@@ -329,21 +312,3 @@ def _outline(document: Document) -> list[Piece]:
             origin=document.uri,
         )
     ]
-
-
-def _last_lines(text: str, count: int) -> str:
-    at = len(text)
-    for _ in range(count):
-        at = text.rfind("\n", 0, at)
-        if at < 0:
-            return text
-    return text[at + 1 :]
-
-
-def _first_lines(text: str, count: int) -> str:
-    at = -1
-    for _ in range(count):
-        at = text.find("\n", at + 1)
-        if at < 0:
-            return text
-    return text[:at]

@@ -681,3 +681,52 @@ async def test_what_cannot_be_followed_in_time_is_left_for_later(
     monkeypatch.undo()
     await editor.context.refresh()
     assert "def load_order" in editor.shown("main.py")
+
+
+LIBRARY = """\
+# Reads all rows of a table that were written since a moment, the oldest first,
+# and leaves out those that were taken back meanwhile.
+def read_rows(table: str, since: float, limit: int = 100) -> list[Row]:
+    pass
+
+
+def shape(rows: list[Row], width: int) -> list[list[Row]]:
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("    return shape(read_rows(", "def read_rows("),
+        ("    return shape(read_rows(table, 0), ", "def shape("),
+        ("    return lib.read_rows(", "def read_rows("),
+        ('    log("(", read_rows(', "def read_rows("),
+    ],
+)
+async def test_what_is_called_at_the_cursor_is_shown_first(
+    editor: Editor, line: str, wanted: str
+) -> None:
+    editor.write("some/deep/folder/lib.py", LIBRARY)
+    editor.open(
+        "main.py",
+        "from some.deep.folder import lib\n"
+        "from some.deep.folder.lib import Row, read_rows, shape\n\n\n"
+        f"def f(table):\n    a = shape([], 1)\n    b = read_rows(table, 1)\n{line}",
+    )
+    await editor.context.refresh()
+    found = editor.files("main.py", budget=120)
+    assert list(found) == ["lib.py"]
+    assert found["lib.py"].startswith(wanted)
+
+
+async def test_with_more_room_comments_and_paths_are_shown(editor: Editor) -> None:
+    editor.write("some/deep/folder/lib.py", LIBRARY)
+    editor.open(
+        "main.py",
+        "from some.deep.folder.lib import read_rows\n\n\ndef f(table):\n    return read_rows(",
+    )
+    await editor.context.refresh()
+    [(path, text)] = editor.files("main.py", budget=600).items()
+    assert path.endswith("some/deep/folder/lib.py")
+    assert "Reads all rows" in text
