@@ -55,6 +55,8 @@ def check(says: str, marked: str, expected: str, language: str) -> None:
         ("ult_size", "defa¦ult_size = 1\n", "", "python"),
         ("12", "range(¦12)\n", "", "python"),
         ('class="b">c</a>', '<a id="¦" class="b">c</a>\n', "", "html"),
+        # A quote where the grammar sees none.
+        ('included here"', '#error "must not be ¦"\nint a;\n', "included here", "c"),
         # Two words that are known make no third one that is not.
         ("rows", "def f(rows):\n    return ¦sorted(rows)\n", "", "python"),
         ("a", "function f(a, max) {\n  let b = max;\n  return ¦max(a);\n}\n", "", JS),

@@ -115,3 +115,43 @@ def test_what_is_no_code_at_all_is_not_shown(says: str) -> None:
 def test_what_is_meant_is_left_as_it_is(says: str, marked: str, language: str) -> None:
     for size in SIZES:
         assert fitted(says, marked, language, piece=size) == says
+
+
+@pytest.mark.parametrize(
+    ("marked", "language"),
+    [
+        ("# Reads ¦ of it.\n", "python"),
+        ("# Reads ¦\n", "python"),
+        ('"""Reads ¦ of it."""\n', "python"),
+        ("// Reads ¦ of it.\n", "go"),
+        ("/* Reads ¦ of it. */\n", "c"),
+        ('puts "Reads ¦ of it."\n', "ruby"),
+        ("const a = `Reads ¦ of it.`;\n", "typescript"),
+        ("It reads ¦ of it.\n", "markdown"),
+    ],
+)
+@pytest.mark.parametrize(
+    "says",
+    [
+        f"{FENCE}\nall\n{FENCE}\n",
+        f"{FENCE}text\nall\n{FENCE}",
+        f"Here is the completion:\n{FENCE}\nall\n{FENCE}\nThis completes it.",
+        f"Sure, the missing text:\n\n{FENCE}text\nall\n{FENCE}",
+    ],
+)
+def test_a_text_does_not_go_on_with_a_fence(says: str, marked: str, language: str) -> None:
+    for size in SIZES:
+        assert shown(says, marked, language, piece=size) == marked.replace("¦", "all")
+
+
+@pytest.mark.parametrize(
+    ("marked", "language"),
+    [
+        ('def f():\n    """Reads it:\n\n    ¦\n    """\n', "python"),
+        ("/**\n * ¦\n */\nfunction f() {}\n", "typescript"),
+        ("/// ¦\nfn f() {}\n", "rust"),
+    ],
+)
+def test_documentation_has_fences_of_its_own(marked: str, language: str) -> None:
+    before = marked.partition("¦")[0]
+    assert shown(f"{FENCE}\nread()\n{FENCE}", marked, language).startswith(f"{before}{FENCE}")

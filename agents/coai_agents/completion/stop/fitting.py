@@ -61,6 +61,8 @@ class Ground:
     """Whether the cursor is in a comment or a string."""
     in_lines_of_text: bool = False
     """Whether it is in a comment, or in a string that may have several lines."""
+    mid_line: bool = False
+    """Whether words stand before the cursor on its line, or anything after it."""
     prose: bool = False
     """Whether the document is text rather than code."""
     backticks: bool = False
@@ -230,10 +232,9 @@ def _overlaps(text: str, around: Surroundings, ground: Ground) -> Iterator[_Cut]
         start = len(stripped) - len(rest)
         joined = stripped == text and around.line_suffix[:1] == rest[0]
         whole = (len(rest) > 1 and joined) or any(token.start() == start for token in ours)
-        # No parser tells whether a sentence ends twice.
-        ends_twice = ground.in_text and _penalty(text[:start], around, ground) <= _penalty(
-            text, around, ground
-        )
+        cut, uncut = (_penalty(each, around, ground) for each in (text[:start], text))
+        # No parser tells whether a sentence ends twice, nor what is in a macro.
+        ends_twice = cut < uncut or (ground.in_text and cut == uncut)
         number = rest.isdigit() or len(theirs) > 1
         yield _Cut(start, sure=whole and (ends_twice or number or _tells(theirs)))
     for count in range(min(len(ours), len(theirs)), 0, -1):

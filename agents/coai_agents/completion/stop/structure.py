@@ -110,6 +110,7 @@ class SyntaxTrees:
             stands=None if judge is None else _stands(cursor, source.language, judge),
             in_text=in_text,
             in_lines_of_text=in_text and not ends_with_line,
+            mid_line=_mid_line(cursor),
             prose=source.language in PROSE,
             backticks=source.language in BACKTICKS,
             markup=source.language in MARKUP,
@@ -126,6 +127,11 @@ class SyntaxTrees:
     def forget(self, uri: str) -> None:
         """Drop a closed document's tree."""
         self.store.forget(uri)
+
+
+def _mid_line(cursor: Cursor) -> bool:
+    around = cursor.around
+    return any(map(str.isalnum, around.line_prefix[-LONGEST_LINE:])) or not around.at_line_end
 
 
 def _judge(tree: SyntaxTree, offset: int) -> Judge:

@@ -3,7 +3,7 @@
 A model that was told to answer with code and nothing else answers with code and something else
 often enough. What is around the code is taken off while it streams in, and what is no code at all
 is not shown. A document that is text, a comment or a string may well hold all of this: there only
-what a model's own machinery leaves behind is taken off.
+what a model's own machinery leaves behind is taken off, and a fence in the middle of a line.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ _THOUGHT: Final = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _FENCE: Final = re.compile(r"[ \t\n]*(```+|~~~+)[ \t]*([\w+#.-]*)[ \t]*\n")
+_HALF_THE_MARKS: Final = re.compile(r"\s*[`~]{1,2}\Z")
+_HALF_A_FENCE: Final = re.compile(r"\s*(?:`+|~+)[ \t]*[\w+#.-]*\Z")
 _SHORT_FENCE: Final = re.compile(r"\s*```(?!`)")
 _TAG: Final = re.compile(
     r"\s*<(insert|code|completion|answer|output|result|middle|fill)>\n?", re.IGNORECASE
@@ -89,10 +91,11 @@ def code_of(raw: str, ground: Ground, *, whole: bool) -> str:
         text, whole = text[: found.start()], True
     elif not whole:
         text = _without_half_a_token(text)
-    if ground.prose or ground.in_lines_of_text:
-        return text
+    if ground.prose or ground.in_text:
+        fences = not ground.mid_line and (ground.prose or ground.in_lines_of_text)
+        return text if fences else _out_of_text(text, ground, whole=whole)
     text, fenced = _unfenced(text, ground, whole=whole)
-    if fenced or ground.in_text:
+    if fenced:
         return text
     plain = text.replace("\u2019", "'")
     if not whole and _may_be_prose(plain):
@@ -101,6 +104,25 @@ def code_of(raw: str, ground: Ground, *, whole: bool) -> str:
         return ""
     bare = _without_preamble(text, ground, whole=whole)
     return _without_marks(_without_afterword(bare, ground, whole=whole), ground)
+
+
+def _out_of_text(text: str, ground: Ground, *, whole: bool) -> str:
+    """Leave out a fence, and a sentence before it, where a text cannot go on with a fence.
+
+    Without the fence the sentence may be what the text goes on with.
+    """
+    inner, fenced = _unfenced(text, ground, whole=whole)
+    if fenced:
+        return inner
+    line, newline, rest = text.lstrip().partition("\n")
+    opening = _OPENING.match(line.replace("\u2019", "'"))
+    if opening is None or not (line.rstrip().endswith(":") or not newline):
+        return text
+    inner, fenced = _unfenced(rest.lstrip("\n"), ground, whole=whole)
+    if fenced:
+        return inner
+    undecided = not whole and not rest.strip()
+    return "" if undecided else text
 
 
 def _without_thoughts(raw: str, *, whole: bool) -> str:
@@ -140,7 +162,7 @@ def _unfenced(text: str, ground: Ground, *, whole: bool) -> tuple[str, bool]:
             return _LANGUAGES.sub("", inner[:end]).strip(), True
         # The fence's first line is not over, or nothing came after it.
         return "", True
-    if not whole and re.match(r"\s*[`~]{1,2}\Z", text):
+    if not whole and (_HALF_A_FENCE if ground.in_text else _HALF_THE_MARKS).match(text):
         return "", True
     return text, False
 
