@@ -31,6 +31,7 @@ LONGEST_LINE: Final = 2_000
 """Characters on either side of the cursor that are looked at."""
 
 _CLOSING: Final = frozenset(")]}>\"'`")
+_QUOTES: Final = frozenset("\"'`")
 _SEPARATORS: Final = frozenset(",;")
 """What repeats the rest even if it parses: an empty statement, an empty element."""
 _MEMBER: Final = re.compile(r"(?:\w|\.|->|::)\Z")
@@ -234,7 +235,7 @@ def _overlaps(text: str, around: Surroundings, ground: Ground) -> Iterator[_Cut]
         whole = (len(rest) > 1 and joined) or any(token.start() == start for token in ours)
         cut, uncut = (_penalty(each, around, ground) for each in (text[:start], text))
         # No parser tells whether a sentence ends twice, nor what is in a macro.
-        ends_twice = cut < uncut or (ground.in_text and cut == uncut)
+        ends_twice = cut <= uncut if ground.in_text else cut < uncut and rest in _QUOTES
         number = rest.isdigit() or len(theirs) > 1
         yield _Cut(start, sure=whole and (ends_twice or number or _tells(theirs)))
     for count in range(min(len(ours), len(theirs)), 0, -1):
