@@ -110,7 +110,7 @@ def _end_before_rest(
         said = line.rstrip()
         certain = complete or whole or len(rest) >= _SURELY
         if certain and said.endswith(rest):
-            telling = len(rest) >= _TELLING
+            telling = len(rest) >= _TELLING or _goes_on_below(text[len(line) :], around)
             if telling or not _opens(said[: -len(rest)], around):
                 return Extent(len(said), End.SUFFIX)
         if not complete:
@@ -118,6 +118,13 @@ def _end_before_rest(
         if said and (single_line or not _opens(said, around)):
             return Extent(len(line), End.LINE)
         start = line_end + 1
+
+
+def _goes_on_below(text: str, around: Surroundings) -> bool:
+    """Say whether what a text goes on with on its next line stands below the cursor already."""
+    line = text.removeprefix("\n").partition("\n")[0].strip()
+    below = around.next_lines[0].strip() if around.next_lines else ""
+    return bool(line) and below.startswith(line) and (len(line) >= _BEGINNING or line == below)
 
 
 def _opens(text: str, around: Surroundings) -> bool:
@@ -149,6 +156,9 @@ def _header_of_what_follows(text: str, around: Surroundings) -> Extent | None:
 
 _TELLING: Final = 2
 """So many characters found again are no accident, even within brackets."""
+
+_BEGINNING: Final = 8
+"""So many characters of a line tell that it is the same."""
 
 _SURELY: Final = 16
 """So many need no line end after them to be known for the rest of the line."""
