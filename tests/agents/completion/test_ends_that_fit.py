@@ -138,16 +138,50 @@ CASES = {
         """,
         2,
     ),
-    "a function of the module does not begin in another one": (
+    "what stands below is the body of a function that is missing": (
         """
         def f(rows):
-            n = 0
+            for row in rows:
+                n += row
+
         ¦
-            return [g(row) for row in rows]
+                return [f(row) for row in rows]
         """,
         """
-        def g(row):
-            return row
+        def g(rows):
+            if rows:
+                return [f(row) for row in rows]
+        """,
+        2,
+    ),
+    "what stands below is the end of what is missing": (
+        """
+        def f(rows):
+            for row in rows:
+                n += row
+
+        ¦
+                return [f(row) for row in rows]
+        """,
+        """
+            n = 0
+            if n:
+                return [f(row) for row in rows]
+        """,
+        2,
+    ),
+    "what is out of its block and does not come to what stands below": (
+        """
+        def f(rows):
+            for row in rows:
+                n += row
+
+        ¦
+                m += row
+        """,
+        """
+        print(f([]))
+        print(f([1]))
         """,
         0,
     ),

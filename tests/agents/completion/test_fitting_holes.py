@@ -137,3 +137,33 @@ def test_what_belongs_elsewhere_breaks_no_line(language: str) -> None:
             shown = hole.shown_for(other.text + end)
             rest = hole.rest.strip()
             assert not (len(TOKEN.findall(rest)) > 1 and shown.strip().endswith(rest))
+
+
+@pytest.mark.parametrize("language", ["python", "typescript"])
+def test_a_model_that_writes_missing_lines_and_goes_on_is_cut_at_those_below(language: str) -> None:
+    found = [missing_lines(language, number) for number in range(HOLES)]
+    right = [
+        fitted(f"{text}\n{below[:200]}", f"{above}{MARK}\n{below}", language, piece=7) == text
+        for above, text, below in found
+    ]
+    # The lines above and below an empty comment, or a call among its like, tell nothing.
+    assert sum(right) >= 0.9 * len(right)
+
+
+def missing_lines(language: str, seed: int) -> tuple[str, str, str]:
+    """Return a file above one to four lines of it that are in one block, them, and what is below."""
+    chance = random.Random(f"{language} {seed}")
+    while True:
+        text = chance.choice(FILES[language]).read_text("utf-8", "replace")
+        lines = text.split("\n")
+        if len(lines) < 12 or len(text) > MOST or MARK in text:
+            continue
+        start = chance.randrange(3, len(lines) - 6)
+        end = start + chance.randint(1, 4)
+        cut = lines[start:end]
+        depth = len(cut[0]) - len(cut[0].lstrip())
+        whole = all((cut[0].strip(), cut[-1].strip(), lines[end].strip()))
+        inside = all(not line or len(line) - len(line.lstrip()) >= depth for line in cut)
+        if whole and inside and cut[0].strip()[0] not in ")]}":
+            above = "\n".join(lines[:start]) + "\n"
+            return above, "\n".join(cut), "\n".join(lines[end:])

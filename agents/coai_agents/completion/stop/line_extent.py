@@ -227,8 +227,9 @@ class _Reading:
             return End.SUFFIX
         if not first and (column <= self._floor() or self._begins_another(line, column)):
             return None if self._closes(stripped, first=first) else End.FUNCTION
-        if first and column < self._expected() and not self._opens_around(stripped):
-            return End.FUNCTION
+        if first and column < self._expected() and not stripped.endswith(_OPENERS):
+            # It may come to what stands below by way of a line that opens a block.
+            return End.DEDENT if self._patient else End.FUNCTION
         if self._leaves_what_follows(stripped, column):
             return End.UNREACHABLE
         if column < self._base and not self._closes(stripped, first=first):
@@ -247,13 +248,6 @@ class _Reading:
             and DEFINITION.match(line) is not None
             and any(DEFINITION.match(kept) and indentation(kept) <= column for kept in self._kept)
         )
-
-    def _opens_around(self, stripped: str) -> bool:
-        """Say whether a first line that is out of its block opens the one of what stands below.
-
-        A definition does not: what stands below would become a part of that.
-        """
-        return stripped.endswith(_OPENERS) and DEFINITION.match(stripped) is None
 
     def _closes(self, stripped: str, *, first: bool) -> bool:
         return stripped[0] in ")]}" and not first
