@@ -140,7 +140,7 @@ def test_what_belongs_elsewhere_breaks_no_line(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["python", "typescript"])
-def test_a_model_that_writes_missing_lines_and_goes_on_is_cut_at_those_below(language: str) -> None:
+def test_a_model_that_writes_missing_lines_and_goes_on_is_cut(language: str) -> None:
     found = [missing_lines(language, number) for number in range(HOLES)]
     right = [
         fitted(f"{text}\n{below[:200]}", f"{above}{MARK}\n{below}", language, piece=7) == text
