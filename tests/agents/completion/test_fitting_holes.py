@@ -151,7 +151,7 @@ def test_a_model_that_writes_missing_lines_and_goes_on_is_cut(language: str) -> 
 
 
 def missing_lines(language: str, seed: int) -> tuple[str, str, str]:
-    """Return a file above one to four lines of it that are in one block, them, and what is below."""
+    """Return a file above one to four lines of one block, these lines, and what stands below."""
     chance = random.Random(f"{language} {seed}")
     while True:
         text = chance.choice(FILES[language]).read_text("utf-8", "replace")
