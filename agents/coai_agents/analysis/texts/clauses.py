@@ -2,7 +2,7 @@
 
 A file names the formats it is for, has concepts (`[[rules]]`, as in the catalogue, of which they
 become a part), and clauses (`[[find]]`), each with a text in which it must show and one in which it
-must not; those are tests.
+must not; those are tests. What a resource must have, whatever describes it, is said in `[[needs]]`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from coai_agents.analysis.rules.rules import (
     catalogue,
     read_table,
 )
+from coai_agents.analysis.texts.needs import Need
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -125,7 +126,16 @@ class TextRules(RuleModel):
     formats: tuple[str, ...] = Field(min_length=1)
     rules: tuple[Any, ...] = Field(default=(), exclude=True)
     flow: Flow | None = None
+    needs: tuple[Need, ...] = Field(default=(), exclude=True)
     find: tuple[TextClause, ...] = ()
+    """Those of the file, and those that `needs` says."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_needs_as_clauses(cls, table: dict[str, Any]) -> dict[str, Any]:
+        needs = [Need.model_validate(each) for each in table.get("needs", ())]
+        clauses = [clause for need in needs for clause in need.clauses()]
+        return {**table, "needs": needs, "find": [*table.get("find", ()), *clauses]}
 
 
 @cache
