@@ -170,6 +170,11 @@ def clauses_of(format_: str) -> tuple[tuple[TextClause, ...], Flow | None]:
     return tuple(found), flow
 
 
+def severity_of(clause: TextClause) -> Severity:
+    """Return how severe what a clause finds is."""
+    return clause.severity or catalogue()[clause.rule].severity
+
+
 @cache
 def path_pattern(at: str) -> re.Pattern[str]:
     """Return the expression for a path; the steps of a function of YAML may follow it."""

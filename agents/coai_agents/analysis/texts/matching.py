@@ -6,7 +6,8 @@ import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.texts.clauses import STEP, path_pattern
+from coai_agents.analysis.findings.findings import Severity
+from coai_agents.analysis.texts.clauses import STEP, path_pattern, severity_of
 from coai_agents.analysis.texts.flow import Values
 from coai_agents.source import Span
 
@@ -131,11 +132,23 @@ def _statement(text: str, start: int, end: int) -> str:
 
 
 def found_in_unit(clauses: Iterable[TextClause], unit: Unit) -> Iterator[Found]:
-    """Yield what clauses of paths find in a unit."""
+    """Yield what clauses of paths find in a unit.
+
+    Advice about what is not there is for a unit in which nothing is said of any such thing: whoever
+    set one of them has seen the others.
+    """
     places = [(STEP.join((*each.path, "")), each) for each in unit.entries]
-    for clause in clauses:
-        if re.fullmatch(clause.type, unit.type) and _counts(clause, places):
-            yield from _values_of(clause, unit, places)
+    meant = [each for each in clauses if re.fullmatch(each.type, unit.type)]
+    advice = [each for each in meant if severity_of(each).rank >= Severity.INFORMATION.rank]
+    considered = any(_has(places, each.at, "") for each in advice if each.rule not in _NO_SIGN)
+    for clause in meant:
+        if _counts(clause, places):
+            missing = not considered or clause not in advice
+            yield from _values_of(clause, unit, places, missing=missing)
+
+
+_NO_SIGN: Final = frozenset({"cloud-no-customer-key"})
+"""Rules about what is set for a reason of its own, and so says nothing of what else was seen."""
 
 
 def _counts(clause: TextClause, places: Sequence[tuple[str, Entry]]) -> bool:
@@ -151,7 +164,7 @@ def _has(places: Sequence[tuple[str, Entry]], at: str, value: str) -> bool:
 
 
 def _values_of(
-    clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]]
+    clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]], *, missing: bool
 ) -> Iterator[Found]:
     pattern = path_pattern(clause.at)
     there = False
@@ -162,7 +175,7 @@ def _values_of(
         there = True
         if match.end() == len(path) and _is_wrong(clause, entry):
             yield clause, entry.span
-    if clause.absent and not there:
+    if clause.absent and missing and not there:
         yield clause, unit.span
 
 
