@@ -25,6 +25,7 @@ from coai_agents.analysis.rules.rules import (
 from coai_agents.analysis.texts.needs import Need
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 TEXTS: Final = "texts"
@@ -144,6 +145,16 @@ def all_rules(folder: Path = FOLDER) -> dict[str, TextRules]:
     return {path.stem: load_texts(path) for path in sorted((folder / TEXTS).glob("*.toml"))}
 
 
+def _rules_that_name(format_: str) -> Iterator[TextRules]:
+    """Yield the rules of the files that speak of a format; to read all of them takes seconds."""
+    for path in sorted((FOLDER / TEXTS).glob("*.toml")):
+        with path.open(encoding="utf-8") as stream:
+            named = f'"{format_}"' in stream.read()
+        if named:
+            yield load_texts(path)
+
+
+@cache
 def load_texts(path: Path) -> TextRules:
     """Read and check one file; raises `RuleFileError`."""
     try:
@@ -163,7 +174,7 @@ def clauses_of(format_: str) -> tuple[tuple[TextClause, ...], Flow | None]:
     """Return what is looked for in a format, and what is known of its values."""
     found: list[TextClause] = []
     flow: Flow | None = None
-    for rules in all_rules().values():
+    for rules in _rules_that_name(format_):
         if format_ in rules.formats and rules.flow is not None:
             flow = rules.flow
         found += [clause for clause in rules.find if format_ in (clause.formats or rules.formats)]
