@@ -56,6 +56,12 @@ _ACTION: Final = "[:action]"
 _SERVED: Final = ("Controller", "ControllerBase", "PageModel", "Hub")
 """Ends of the names of classes whose public methods answer requests."""
 
+_PARAMETERISING: Final = frozenset(
+    {"FromSql", "FromSqlInterpolated", "ExecuteSql", "ExecuteSqlAsync"}
+    | {"ExecuteSqlInterpolated", "ExecuteSqlInterpolatedAsync"}
+)
+"""Entity Framework's methods that take an interpolated text as a format and its values."""
+
 _ROUTING: Final = frozenset(
     {"MapGet", "MapPost", "MapPut", "MapDelete", "MapPatch", "MapMethods", "Map"}
 )
@@ -192,6 +198,11 @@ class _CSharp(Adapter):
             for argument in arguments:
                 if isinstance(argument.value, Function):
                     argument.value.decorators.append(Name(node, _ACTION))
+        if isinstance(callee, Member) and callee.name in _PARAMETERISING:
+            # Each hole of the text becomes a parameter, not a part of the SQL.
+            for argument in arguments:
+                if argument.value.node.type == "interpolated_string_expression":
+                    argument.value = Const(argument.value.node, "")
         return Call(node, callee, arguments)
 
     def _creation(self, node: Node) -> Expr:
