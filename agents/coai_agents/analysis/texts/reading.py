@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.findings.findings import Finding
 from coai_agents.analysis.rules.rules import catalogue
-from coai_agents.analysis.texts.formats import UNREAD, format_of
+from coai_agents.analysis.texts.formats import UNREAD, UNREAD_NAMES, format_of
 
 if TYPE_CHECKING:
     from coai_agents.analysis.findings.findings import Notes
@@ -27,8 +27,8 @@ def findings_of_texts(source: Source, notes: Notes, deadline: float) -> list[Fin
     """Return what rules for texts find; what is not read is named in the notes."""
     format_ = format_of(source)
     if not format_:
-        if source.path is not None and source.path.suffix.lower() in UNREAD:
-            notes.append(f"{source.path.suffix} files are not read; only secrets were looked for.")
+        if source.language in ("", "plaintext") and (kind := _unread(source)):
+            notes.append(f"{kind} files are not read; only secrets were looked for.")
         return []
     if len(source.text) > MOST_CHARACTERS:
         notes.append("The file is too long: only secrets were looked for in its text.")
@@ -38,6 +38,15 @@ def findings_of_texts(source: Source, notes: Notes, deadline: float) -> list[Fin
     for clause, span in _found(source, format_, notes, deadline):
         first.setdefault((clause.rule, clause.message if clause.at else "", span), clause)
     return [_finding(source, clause, span) for (*_, span), clause in first.items()]
+
+
+def _unread(source: Source) -> str:
+    """Return what a kind of file is called that holds code and that nothing here reads."""
+    if source.path is None:
+        return ""
+    if source.path.name.lower() in UNREAD_NAMES:
+        return source.path.name
+    return source.path.suffix if source.path.suffix.lower() in UNREAD else ""
 
 
 def _found(source: Source, format_: str, notes: Notes, deadline: float) -> list[Found]:
