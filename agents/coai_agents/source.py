@@ -433,17 +433,19 @@ _NAMES: Final = {
 _BY_ALIAS: Final = {alias: name for name, (_, all_) in _NAMES.items() for alias in all_.split()}
 _BY_SUFFIX: Final = {suffix: name for name, (all_, _) in _NAMES.items() for suffix in all_.split()}
 
-_RUBY: Final = (
+_RUBY: Final[str] = (
     "appraisals berksfile brewfile capfile cheffile dangerfile fastfile gemfile guardfile "
     "podfile rakefile thorfile vagrantfile"
 )
-_SHELL: Final = (
+_SHELL: Final[str] = (
     ".bash_aliases .bash_login .bash_logout .bash_profile .bashrc .envrc .kshrc .profile "
     ".xprofile .zlogin .zprofile .zshenv .zshrc apkbuild pkgbuild"
 )
-_BY_FILE: Final = dict.fromkeys(_RUBY.split(), "ruby") | dict.fromkeys(
-    _SHELL.split(), "shellscript"
-)
+_BY_FILE: Final = {
+    name: language
+    for names, language in ((_RUBY, "ruby"), (_SHELL, "shellscript"))
+    for name in names.split()
+}
 """Files without a suffix that are code, in lower case."""
 
 

@@ -142,16 +142,19 @@ def _statement(text: str, start: int, end: int) -> str:
     ]
 
 
-def found_in_unit(clauses: Iterable[TextClause], unit: Unit) -> Iterator[Found]:
+def found_in_unit(
+    clauses: Iterable[TextClause], unit: Unit, *, of_cloud: bool = False
+) -> Iterator[Found]:
     """Yield what clauses of paths find in a unit.
 
-    Advice about what is not there is for a unit in which nothing is said of any such thing: whoever
-    set one of them has seen the others.
+    A cloud's resource has dozens of settings. Advice about what is not there is for one in which
+    nothing is said of any such thing: whoever set one of them has seen the others.
     """
     places = [(STEP.join((*each.path, "")), each) for each in unit.entries]
     meant = [each for each in clauses if re.fullmatch(each.type, unit.type)]
     advice = [each for each in meant if severity_of(each).rank >= Severity.INFORMATION.rank]
-    considered = any(_has(places, each.at, "") for each in advice if each.rule not in _NO_SIGN)
+    signs = [each for each in advice if each.rule not in _NO_SIGN]
+    considered = of_cloud and any(_has(places, each.at, "") for each in signs)
     for clause in meant:
         if _counts(clause, places):
             missing = not considered or clause not in advice

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MOST_CHARACTERS: Final = 500_000
 """Longer texts are generated; some 0.3 s for the slowest format."""
 
+CLOUD: Final = frozenset({"cloudformation", "terraform"})
+
 STRUCTURED: Final = frozenset(
     {"cloudformation", "compose", "dockerfile", "kubernetes", "terraform", "workflow"}
 )
@@ -71,7 +73,7 @@ def _found(source: Source, format_: str, notes: Notes, deadline: float) -> list[
                 if perf_counter() > deadline:
                     notes.hurry("The time for one file was over: not all of it was read.")
                     break
-                found += found_in_unit(paths, unit)
+                found += found_in_unit(paths, unit, of_cloud=format_ in CLOUD)
     except TimeoutError:
         notes.hurry("The time for one file was over: not all patterns were looked for.")
     except UnreadableError as error:
