@@ -411,7 +411,7 @@ def path_of(uri: str, *, windows: bool = os.name == "nt") -> Path | None:
 _NAMES: Final = {
     "c": (".c .h", ""),
     "cpp": (".cc .cpp .cxx .hh .hpp .hxx", "c++ cc cxx"),
-    "csharp": (".cs", "c# c-sharp c_sharp cs"),
+    "csharp": (".cs .csx", "c# c-sharp c_sharp cs"),
     "go": (".go", "golang"),
     "java": (".java", ""),
     "javascript": (".cjs .js .mjs", "js js2"),
@@ -419,12 +419,12 @@ _NAMES: Final = {
     "kotlin": (".kt .kts", "kt kts"),
     "objective-c": (".m", "objc objectivec"),
     "objective-cpp": (".mm", "objcpp"),
-    "php": (".php .phtml", ""),
+    "php": (".php .php3 .php4 .php5 .php7 .php8 .phps .phtml", ""),
     "python": (".py .pyi .pyw", "py python3"),
-    "ruby": (".gemspec .rake .rb .ru", "rb"),
+    "ruby": (".builder .gemspec .jbuilder .podspec .rake .rb .rbw .ru .thor", "rb"),
     "rust": (".rs", "rs"),
     "scala": (".sbt .sc .scala", ""),
-    "shellscript": (".bash .sh", "bash sh shell shell-script zsh"),
+    "shellscript": (".bash .bats .command .ebuild .ksh .sh .zsh", "bash sh shell shell-script zsh"),
     "typescript": (".cts .mts .ts", "ts"),
     "typescriptreact": (".tsx", "tsx typescript.tsx"),
 }
@@ -433,7 +433,19 @@ _NAMES: Final = {
 _BY_ALIAS: Final = {alias: name for name, (_, all_) in _NAMES.items() for alias in all_.split()}
 _BY_SUFFIX: Final = {suffix: name for name, (all_, _) in _NAMES.items() for suffix in all_.split()}
 
-_BY_FILE: Final = {"gemfile": "ruby", "rakefile": "ruby", "vagrantfile": "ruby"}
+_RUBY: Final[str] = (
+    "appraisals berksfile brewfile capfile cheffile dangerfile fastfile gemfile guardfile "
+    "podfile rakefile thorfile vagrantfile"
+)
+_SHELL: Final[str] = (
+    ".bash_aliases .bash_login .bash_logout .bash_profile .bashrc .envrc .kshrc .profile "
+    ".xprofile .zlogin .zprofile .zshenv .zshrc apkbuild pkgbuild"
+)
+_BY_FILE: Final = {
+    name: language
+    for names, language in ((_RUBY, "ruby"), (_SHELL, "shellscript"))
+    for name in names.split()
+}
 """Files without a suffix that are code, in lower case."""
 
 

@@ -82,6 +82,16 @@ NOTEBOOK = """{"cells": [
  {"cell_type": "code", "source": ["%pip install a\\n", "x = \\"a\\"\\n", "eval(input())"]}
 ], "nbformat": 4}
 """
+VOLUME = 'resource "aws_ebs_volume" "a" {\n  encrypted = false\n}\n'
+VOLUME_JSON = '{"resource": {"aws_ebs_volume": {"a": [{"encrypted": false}]}}}'
+VOLUME_YAML = """service: a
+resources:
+  Resources:
+    A:
+      Type: AWS::EC2::Volume
+      Properties:
+        Encrypted: false
+"""
 SCRIPT = "document.body.innerHTML = location.hash"
 
 
@@ -95,6 +105,16 @@ SCRIPT = "document.body.innerHTML = location.hash"
         ("tool", "#!/bin/bash\neval $1\n", "shell-eval", "eval"),
         ("Rakefile", "eval(params[:a])\n", "code-injection", "params[:a]"),
         ("a.phtml", "<?php echo $_GET['a'];", "xss", "$_GET"),
+        ("a.php5", "<?php echo $_GET['a'];", "xss", "$_GET"),
+        ("a.inc", "<?php echo $_GET['a'];", "xss", "$_GET"),
+        ("Guardfile", "eval(params[:a])\n", "code-injection", "params[:a]"),
+        ("a.jbuilder", "eval(params[:a])\n", "code-injection", "params[:a]"),
+        (".bashrc", "eval $1\n", "shell-eval", "eval"),
+        ("a.zsh", "eval $1\n", "shell-eval", "eval"),
+        ("a.rhtml", "<%= raw params[:a] %>", "template-unescaped", "raw"),
+        ("a.hcl", VOLUME, "cloud-unencrypted", "false"),
+        ("main.tf.json", VOLUME_JSON, "cloud-unencrypted", "false"),
+        ("serverless.yml", VOLUME_YAML, "cloud-unencrypted", "false"),
     ],
 )
 def test_code_within_other_files_is_found_where_it_is(
@@ -110,7 +130,7 @@ def test_a_script_of_another_type_is_no_code() -> None:
     assert analyse(Source("file:///project/a.html", text)).findings == ()
 
 
-@pytest.mark.parametrize("name", ["a.lua", "a.swift", "a.ps1"])
+@pytest.mark.parametrize("name", ["a.lua", "a.swift", "a.ps1", "a.aspx", "Jenkinsfile"])
 def test_a_file_that_is_not_read_says_so(name: str) -> None:
     assert any("not read" in note for note in analyse(Source(f"file:///p/{name}", "a")).notes)
 

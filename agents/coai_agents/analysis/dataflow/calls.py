@@ -25,7 +25,7 @@ from coai_agents.analysis.dataflow.pieces import (
     without_numbers,
 )
 from coai_agents.analysis.dataflow.replacing import CLIMBING, INSIDE, REPLACING, all_but, rejected
-from coai_agents.analysis.dataflow.values import NOTHING, Kind, Taint, Value, merged
+from coai_agents.analysis.dataflow.values import NOTHING, UNSEEN, Kind, Taint, Value, merged
 from coai_agents.analysis.rules.matching import words_of
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ _VERBS: Final = frozenset(
     }
 )
 """Functions whose formats have verbs, as C's do."""
+
+_SEEN_BY_NOBODY: Final = frozenset({UNSEEN})
 
 _READING: Final = frozenset(
     {
@@ -292,7 +294,20 @@ class Calls(Dispatch):
                 cleared |= {"path"}
         if cleared and "path" in cleared:
             self.report.withdraw([taint.origin for taint in taints], cleared)
+        if cleared is None and self._may_clean(expr, callee):
+            cleared = _SEEN_BY_NOBODY
         return tuple(taint.without(cleared) for taint in taints) if cleared else taints
+
+    def _may_clean(self, expr: ir.Call, callee: Callee) -> bool:
+        """Say whether a function may have made harmless what it was passed, for all that is known.
+
+        A method of what holds the value returns a part of it, and a constructor keeps it.
+        """
+        passes = self.rules.passes
+        if passes is None or expr.creates:
+            return False
+        held = callee.receiver is not None and callee.receiver.all_taints()
+        return not held and passes.first(*callee.paths) is None
 
     def _carried(self, name: str, passed: Passed, node: Node) -> tuple[Taint, ...]:
         """Return the taints of what wraps a request, by the name of the function that does."""

@@ -75,7 +75,7 @@ WHOLE: Final = frozenset({"fullmatch", "matches"})
 """Of these, those that match a whole text."""
 
 STARTS: Final = re.compile(r"^[/~#(]?(?:\(\?[a-z]+\))?(?:\^|\\A)")
-STOPS: Final = re.compile(r"(?:\$|\\[zZ])\)?[/~#]?[a-z]*$")
+STOPS: Final = re.compile(r"(?:\$|\\[zZ])\)?[/~#]?[a-zA-Z]*$")
 ANYTHING: Final = re.compile(r"(?<!\\)\.[*+]|\[\^|\\[SWD][*+]")
 
 

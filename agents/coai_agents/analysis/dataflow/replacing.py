@@ -76,6 +76,7 @@ def all_but(pattern: str, rules: RuleSet) -> frozenset[str]:
     if match is None:
         return frozenset()
     allowed = re.sub(r"\\[wds]|[0-9a-zA-Z]-[0-9a-zA-Z]", "", match[1] or "")
+    allowed = re.sub(r"\\(\W)", r"\1", allowed)
     kept: set[str] = set()
     for text, categories in REJECTED.items():
         if len(text) == 1 and text in allowed:

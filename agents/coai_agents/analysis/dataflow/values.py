@@ -32,6 +32,9 @@ DOUBTED: Final = "?"
 """What is cleared, as a category is, by a test that nobody understands: it may make the value
 harmless, or not."""
 
+UNSEEN: Final = "??"
+"""What is cleared, as a category is, by a function that nobody has seen, for the same reason."""
+
 Key: TypeAlias = "str | int | float | bool | bytes | tuple[object, ...] | None"
 
 

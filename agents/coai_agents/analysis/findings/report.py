@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from coai_agents.analysis.dataflow.values import DOUBTED, EVERYTHING, Kind
+from coai_agents.analysis.dataflow.values import DOUBTED, EVERYTHING, UNSEEN, Kind
 from coai_agents.analysis.findings.findings import Confidence, Finding, Severity, Step
 from coai_agents.analysis.findings.places import Place as FilePlace
 from coai_agents.analysis.rules.matching import in_order
@@ -38,7 +38,8 @@ _WEAKER: Final = {
 _OWN_MACHINE: Final = frozenset(
     {"header", "html", "log", "path", "redirect", "reflection", "regex", "ssrf"}
 )
-"""Categories in which whoever starts a program may decide: it is their machine, and their right."""
+"""Categories in which whoever starts a program may decide: it is their machine, and their right.
+Functions that nobody has seen most often make values harmless for these."""
 
 
 _LOOKS: Final = {
@@ -177,14 +178,10 @@ class Reporter:
         """Report a finding."""
         severity = clause.severity or concept.severity
         if taint is not None:
-            weaker = _WEAKER[taint.kind]
-            if taint.kind is Kind.LOCAL and concept.category in _OWN_MACHINE:
-                weaker = Severity.INFORMATION
-            if weaker is not None and DOUBTED in taint.cleared:
+            severity = _weakened(severity, concept, taint)
+            if _WEAKER[taint.kind] is not None and DOUBTED in taint.cleared:
                 # Those who may do more anyway, and a test that may keep even them from it.
-                weaker = Severity.INFORMATION
-            if weaker is not None and weaker.rank > severity.rank:
-                severity = weaker
+                severity = max(severity, Severity.INFORMATION, key=lambda each: each.rank)
         message = clause.message or concept.message
         if taint is not None:
             message = f"{message} The value comes from {taint.label}."
@@ -203,13 +200,8 @@ class Reporter:
     def add_reach(self, reach: Reach, node: Node, taint: Taint) -> None:
         """Report that a value does harm in another file, which is passed to it here."""
         concept = self._rules.concepts[reach.rule]
-        severity = Severity(reach.severity)
-        weaker = _WEAKER[taint.kind]
-        if taint.kind is Kind.LOCAL and concept.category in _OWN_MACHINE:
-            weaker = Severity.INFORMATION
-        if weaker is not None and weaker.rank > severity.rank:
-            severity = weaker
-        doubted = DOUBTED in taint.cleared or DOUBTED in reach.cleared
+        severity = _weakened(Severity(reach.severity), concept, taint)
+        doubted = not {DOUBTED, UNSEEN}.isdisjoint(taint.cleared | reach.cleared)
         confidence = Confidence.MEDIUM if doubted else Confidence.HIGH
         last, _ = reach.places[-1]
         message = f"{reach.message} The value comes from {taint.label}, and is used in {last.name}."
@@ -280,7 +272,18 @@ def _confidence(taint: Taint | None, clause: Clause) -> Confidence:
         return Confidence.HIGH
     if taint.kind is Kind.PARAMETER:
         return Confidence.LOW if clause.open else Confidence.MEDIUM
-    return Confidence.MEDIUM if DOUBTED in taint.cleared else Confidence.HIGH
+    doubted = not {DOUBTED, UNSEEN}.isdisjoint(taint.cleared)
+    return Confidence.MEDIUM if doubted else Confidence.HIGH
+
+
+def _weakened(severity: Severity, concept: Concept, taint: Taint) -> Severity:
+    """Return how severe a finding is by who decides the value, and by what it went through."""
+    weaker = [severity, _WEAKER[taint.kind] or severity]
+    if UNSEEN in taint.cleared:
+        weaker.append(Severity.WARNING)
+    if concept.category in _OWN_MACHINE and (taint.kind is Kind.LOCAL or UNSEEN in taint.cleared):
+        weaker.append(Severity.INFORMATION)
+    return max(weaker, key=lambda each: each.rank)
 
 
 def _is_loose(clause: Clause, concept: Concept, occasion: Occasion) -> bool:

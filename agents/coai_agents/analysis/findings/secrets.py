@@ -16,12 +16,13 @@ from coai_routing.privacy.secrets import AROUND, find_secrets, redact
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
+    from coai_routing.privacy.secrets import Secret
 
 RULE: Final = "secret-found"
 
 
 _TESTS: Final = re.compile(
-    r"/(?:tests?|specs?|__tests__|testdata|fixtures|testing)/[^\0]{1,400}$"
+    r"/(?:_?tests?|specs?|__tests__|testdata|fixtures|testing)/[^\0]{1,400}$"
     r"|/(?:test_[^/]{1,200}|conftest\.py|[^/]{1,200}[._-](?:test|spec)\.\w{1,5})$",
     re.IGNORECASE,
 )
@@ -34,6 +35,13 @@ were in use are switched off; but see `_HASH`."""
 _HASH: Final = re.compile(r"[ \t]{0,200}#")
 _HASH_LANGUAGES: Final = frozenset({"python", "ruby"})
 """Languages that document code in lines that begin with `#`."""
+
+_UNQUOTED: Final = "unquoted-secret"
+_QUOTING: Final = frozenset(
+    {"c", "cpp", "csharp", "go", "java", "kotlin", "php", "python", "ruby", "rust", "scala"}
+    | {"javascript", "javascriptreact", "typescript", "typescriptreact"}
+)
+"""Languages in which a text has quotes, so that what has none is most often an expression."""
 
 WINDOW: Final = 250_000
 """Characters that are searched between two looks at the clock."""
@@ -59,7 +67,7 @@ def secrets_in(source: Source, deadline: float = inf) -> tuple[list[Finding], in
                         rule=RULE,
                         span=span,
                         message=f"{concept.message} ({secret.kind})",
-                        severity=_severity(source, span, concept.severity, secret.confidence),
+                        severity=_severity(source, span, concept.severity, secret),
                         uri=source.uri,
                         version=source.version,
                         cwe=concept.cwe,
@@ -69,14 +77,15 @@ def secrets_in(source: Source, deadline: float = inf) -> tuple[list[Finding], in
     return found, min(start, len(text))
 
 
-def _severity(source: Source, span: Span, known: Severity, confidence: Confidence) -> Severity:
+def _severity(source: Source, span: Span, known: Severity, secret: Secret) -> Severity:
     """Say how much a secret matters: less for each thing that speaks for an example."""
-    by_form = confidence is Confidence.FORM
+    by_form = secret.confidence is Confidence.FORM
     rank = known.rank if by_form else Severity.WARNING.rank
     of_tests = source.path is not None and _TESTS.search(source.path.as_posix()) is not None
     if (
         of_tests
-        or confidence is Confidence.GUESS
+        or secret.confidence is Confidence.GUESS
+        or (secret.kind == _UNQUOTED and source.language in _QUOTING)
         or (not by_form and _in_comment(source, span.start))
     ):
         rank += 1

@@ -167,6 +167,7 @@ class RuleSet:
         )
         self.asserting = PathIndex((path, True) for path in rules.asserts)
         self.inert = PathIndex((path, True) for path in rules.inert)
+        self.passes = PathIndex((path, True) for path in rules.passes) if rules.passes else None
         self.keeps = PathIndex((path, True) for path in rules.keeps)
         self._scalars = frozenset(rules.scalars)
         self._scalar_ends = tuple(each[1:] for each in rules.scalars if each.startswith("*"))

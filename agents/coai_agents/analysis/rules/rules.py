@@ -369,6 +369,9 @@ class LanguageRules(RuleModel):
     """Objects that hold data from outside; what wraps one holds it too."""
     inert: tuple[Path_, ...] = ()
     """Calls whose results carry nothing of their arguments: lengths, comparisons."""
+    passes: tuple[Path_, ...] = ()
+    """Functions of the language that return something of what they are passed. Where they are
+    listed, whatever else is not known may have made it harmless."""
     keeps: tuple[Path_, ...] = ()
     """Calls that clean nothing, although a sanitizer's pattern fits them."""
     scalars: tuple[str, ...] = ()

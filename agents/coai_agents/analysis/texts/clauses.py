@@ -2,7 +2,7 @@
 
 A file names the formats it is for, has concepts (`[[rules]]`, as in the catalogue, of which they
 become a part), and clauses (`[[find]]`), each with a text in which it must show and one in which it
-must not; those are tests.
+must not; those are tests. What a resource must have, whatever describes it, is said in `[[needs]]`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from coai_agents.analysis.rules.rules import (
     catalogue,
     read_table,
 )
+from coai_agents.analysis.texts.needs import Need
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 TEXTS: Final = "texts"
@@ -125,7 +127,16 @@ class TextRules(RuleModel):
     formats: tuple[str, ...] = Field(min_length=1)
     rules: tuple[Any, ...] = Field(default=(), exclude=True)
     flow: Flow | None = None
+    needs: tuple[Need, ...] = Field(default=(), exclude=True)
     find: tuple[TextClause, ...] = ()
+    """Those of the file, and those that `needs` says."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _says_needs_as_clauses(cls, table: dict[str, Any]) -> dict[str, Any]:
+        needs = [Need.model_validate(each) for each in table.get("needs", ())]
+        clauses = [clause for need in needs for clause in need.clauses()]
+        return {**table, "needs": needs, "find": [*table.get("find", ()), *clauses]}
 
 
 @cache
@@ -134,6 +145,16 @@ def all_rules(folder: Path = FOLDER) -> dict[str, TextRules]:
     return {path.stem: load_texts(path) for path in sorted((folder / TEXTS).glob("*.toml"))}
 
 
+def _rules_that_name(format_: str) -> Iterator[TextRules]:
+    """Yield the rules of the files that speak of a format; to read all of them takes seconds."""
+    for path in sorted((FOLDER / TEXTS).glob("*.toml")):
+        with path.open(encoding="utf-8") as stream:
+            named = f'"{format_}"' in stream.read()
+        if named:
+            yield load_texts(path)
+
+
+@cache
 def load_texts(path: Path) -> TextRules:
     """Read and check one file; raises `RuleFileError`."""
     try:
@@ -153,11 +174,16 @@ def clauses_of(format_: str) -> tuple[tuple[TextClause, ...], Flow | None]:
     """Return what is looked for in a format, and what is known of its values."""
     found: list[TextClause] = []
     flow: Flow | None = None
-    for rules in all_rules().values():
+    for rules in _rules_that_name(format_):
         if format_ in rules.formats and rules.flow is not None:
             flow = rules.flow
         found += [clause for clause in rules.find if format_ in (clause.formats or rules.formats)]
     return tuple(found), flow
+
+
+def severity_of(clause: TextClause) -> Severity:
+    """Return how severe what a clause finds is."""
+    return clause.severity or catalogue()[clause.rule].severity
 
 
 @cache

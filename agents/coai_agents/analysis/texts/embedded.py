@@ -142,7 +142,11 @@ _PROGRAMS: Final = {"node": "javascript", "deno": "typescript", "python": "pytho
 
 def with_language(source: Source) -> Source:
     """Return a document with the language that its first line names, if nothing else does."""
-    if source.language not in ("", "plaintext") or not source.text.startswith("#!"):
+    if source.language not in ("", "plaintext"):
+        return source
+    if source.text.startswith("<?php"):
+        return Source(source.uri, source.text, "php", source.version)
+    if not source.text.startswith("#!"):
         return source
     program = _SHEBANG.match(source.text)
     if program is None:

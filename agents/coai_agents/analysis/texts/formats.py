@@ -42,19 +42,23 @@ BY_LANGUAGE: Final = {
 BY_SUFFIX: Final = {
     ".blade.php": "blade",
     ".bash": "shell",
+    ".bats": "shell",
     ".c": "c",
     ".cc": "cpp",
     ".component.html": "angular",
     ".cpp": "cpp",
     ".cshtml": "razor",
     ".cxx": "cpp",
+    ".ddl": "sql",
     ".dockerfile": "dockerfile",
+    ".ebuild": "shell",
     ".ejs": "ejs",
     ".erb": "erb",
     ".h": "c",
     ".haml": "haml",
     ".handlebars": "handlebars",
     ".hbs": "handlebars",
+    ".hcl": "terraform",
     ".hh": "cpp",
     ".hpp": "cpp",
     ".htm": "html",
@@ -65,10 +69,18 @@ BY_SUFFIX: Final = {
     ".jinja2": "jinja",
     ".jsp": "jsp",
     ".jspf": "jsp",
+    ".jspx": "jsp",
+    ".ksh": "shell",
     ".kt": "kotlin",
     ".kts": "kotlin",
     ".mustache": "handlebars",
+    ".njk": "jinja",
+    ".nunjucks": "jinja",
+    ".pgsql": "sql",
+    ".plsql": "sql",
+    ".psql": "sql",
     ".razor": "razor",
+    ".rhtml": "erb",
     ".rs": "rust",
     ".sc": "scala",
     ".scala": "scala",
@@ -76,16 +88,29 @@ BY_SUFFIX: Final = {
     ".slim": "slim",
     ".sql": "sql",
     ".svelte": "svelte",
+    ".tag": "jsp",
     ".tf": "terraform",
+    ".tf.json": "terraform",
+    ".tofu": "terraform",
+    ".tofu.json": "terraform",
     ".twig": "twig",
     ".vue": "vue",
+    ".zsh": "shell",
 }
 
 UNREAD: Final = frozenset(
     {".coffee", ".cfm", ".dart", ".ex", ".exs", ".groovy", ".gradle", ".jl", ".lua", ".pl", ".pm"}
     | {".pug", ".jade", ".ps1", ".r", ".swift", ".vb", ".zig"}
+    | {".ascx", ".aspx", ".bat", ".bicep", ".clj", ".cmd", ".erl", ".fs", ".ftl", ".hs", ".inc"}
+    | {".liquid", ".mako", ".module", ".pas", ".psm1", ".sol", ".vbs", ".vm", ".xsl", ".xslt"}
 )
 """Code that nothing here can read; a note says so."""
+
+UNREAD_NAMES: Final = frozenset(
+    {".gitlab-ci.yml", ".travis.yml", "azure-pipelines.yml", "bitbucket-pipelines.yml"}
+    | {"jenkinsfile", "web.config"}
+)
+"""Files of a known name that nothing here can read."""
 
 DECIDING: Final = 20_000
 """Characters of a document that decide what it is."""

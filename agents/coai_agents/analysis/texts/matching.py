@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.texts.clauses import STEP, path_pattern
+from coai_agents.analysis.findings.findings import Severity
+from coai_agents.analysis.texts.clauses import STEP, path_pattern, severity_of
 from coai_agents.analysis.texts.flow import Values
 from coai_agents.source import Span
 
@@ -40,6 +42,10 @@ class Text:
     def found(self, clauses: Sequence[TextClause], deadline: float) -> Iterator[Found]:
         """Yield what clauses of patterns find; raises `TimeoutError` behind what time allowed."""
         for clause in clauses:
+            # What is made ready once, in the first file of its kind, is not that file's time.
+            started = perf_counter()
+            _compiled(clause.pattern)
+            deadline += perf_counter() - started
             if perf_counter() > deadline:
                 raise TimeoutError
             yield from self._found_by(clause)
@@ -47,7 +53,7 @@ class Text:
     def _found_by(self, clause: TextClause) -> Iterator[Found]:
         text = self._raw if clause.comments else self._masked.text
         count = 0
-        for match in re.compile(clause.pattern, re.MULTILINE).finditer(text):
+        for match in _compiled(clause.pattern).finditer(text):
             if count >= MOST or not self._holds(clause, match, text):
                 continue
             count += 1
@@ -115,6 +121,12 @@ class Text:
         return [*arguments, text[start:at].strip()], at
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Return a pattern made ready; `re` itself keeps too few of them."""
+    return re.compile(pattern, re.MULTILINE)
+
+
 _LITERAL: Final = re.compile(
     r'\s*(?:(?:[LuU]|u8)?"(?:\\.|[^"\\$])*"\s*)+|\s*(?:_|gettext)\("[^"]*"\)\s*'
     r"|\s*'[^']*'\s*|\s*-?[\w.]*\d[\w.]*\s*|\s*[A-Z][A-Z0-9_]*\s*|\s*"
@@ -130,12 +142,27 @@ def _statement(text: str, start: int, end: int) -> str:
     ]
 
 
-def found_in_unit(clauses: Iterable[TextClause], unit: Unit) -> Iterator[Found]:
-    """Yield what clauses of paths find in a unit."""
+def found_in_unit(
+    clauses: Iterable[TextClause], unit: Unit, *, of_cloud: bool = False
+) -> Iterator[Found]:
+    """Yield what clauses of paths find in a unit.
+
+    A cloud's resource has dozens of settings. Advice about what is not there is for one in which
+    nothing is said of any such thing: whoever set one of them has seen the others.
+    """
     places = [(STEP.join((*each.path, "")), each) for each in unit.entries]
-    for clause in clauses:
-        if re.fullmatch(clause.type, unit.type) and _counts(clause, places):
-            yield from _values_of(clause, unit, places)
+    meant = [each for each in clauses if re.fullmatch(each.type, unit.type)]
+    advice = [each for each in meant if severity_of(each).rank >= Severity.INFORMATION.rank]
+    signs = [each for each in advice if each.rule not in _NO_SIGN]
+    considered = of_cloud and any(_has(places, each.at, "") for each in signs)
+    for clause in meant:
+        if _counts(clause, places):
+            missing = not considered or clause not in advice
+            yield from _values_of(clause, unit, places, missing=missing)
+
+
+_NO_SIGN: Final = frozenset({"cloud-no-customer-key"})
+"""Rules about what is set for a reason of its own, and so says nothing of what else was seen."""
 
 
 def _counts(clause: TextClause, places: Sequence[tuple[str, Entry]]) -> bool:
@@ -151,7 +178,7 @@ def _has(places: Sequence[tuple[str, Entry]], at: str, value: str) -> bool:
 
 
 def _values_of(
-    clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]]
+    clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]], *, missing: bool
 ) -> Iterator[Found]:
     pattern = path_pattern(clause.at)
     there = False
@@ -162,7 +189,7 @@ def _values_of(
         there = True
         if match.end() == len(path) and _is_wrong(clause, entry):
             yield clause, entry.span
-    if clause.absent and not there:
+    if clause.absent and missing and not there:
         yield clause, unit.span
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.findings.findings import Finding
 from coai_agents.analysis.rules.rules import catalogue
-from coai_agents.analysis.texts.formats import UNREAD, format_of
+from coai_agents.analysis.texts.formats import UNREAD, UNREAD_NAMES, format_of
 
 if TYPE_CHECKING:
     from coai_agents.analysis.findings.findings import Notes
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MOST_CHARACTERS: Final = 500_000
 """Longer texts are generated; some 0.3 s for the slowest format."""
 
+CLOUD: Final = frozenset({"cloudformation", "terraform"})
+
 STRUCTURED: Final = frozenset(
     {"cloudformation", "compose", "dockerfile", "kubernetes", "terraform", "workflow"}
 )
@@ -27,8 +29,8 @@ def findings_of_texts(source: Source, notes: Notes, deadline: float) -> list[Fin
     """Return what rules for texts find; what is not read is named in the notes."""
     format_ = format_of(source)
     if not format_:
-        if source.path is not None and source.path.suffix.lower() in UNREAD:
-            notes.append(f"{source.path.suffix} files are not read; only secrets were looked for.")
+        if source.language in ("", "plaintext") and (kind := _unread(source)):
+            notes.append(f"{kind} files are not read; only secrets were looked for.")
         return []
     if len(source.text) > MOST_CHARACTERS:
         notes.append("The file is too long: only secrets were looked for in its text.")
@@ -40,13 +42,25 @@ def findings_of_texts(source: Source, notes: Notes, deadline: float) -> list[Fin
     return [_finding(source, clause, span) for (*_, span), clause in first.items()]
 
 
+def _unread(source: Source) -> str:
+    """Return what a kind of file is called that holds code and that nothing here reads."""
+    if source.path is None:
+        return ""
+    if source.path.name.lower() in UNREAD_NAMES:
+        return source.path.name
+    return source.path.suffix if source.path.suffix.lower() in UNREAD else ""
+
+
 def _found(source: Source, format_: str, notes: Notes, deadline: float) -> list[Found]:
     from coai_agents.analysis.texts.clauses import clauses_of  # noqa: PLC0415 - not for code
     from coai_agents.analysis.texts.masking import masked  # noqa: PLC0415
     from coai_agents.analysis.texts.matching import Text, found_in_unit  # noqa: PLC0415
     from coai_agents.analysis.texts.units import UnreadableError, units_of  # noqa: PLC0415
 
+    # Rules are read once, in the first file of their kind: that is not this file's time.
+    started = perf_counter()
     clauses, flow = clauses_of(format_)
+    deadline += perf_counter() - started
     plain = masked(source.text, format_)
     found: list[Found] = []
     try:
@@ -59,7 +73,7 @@ def _found(source: Source, format_: str, notes: Notes, deadline: float) -> list[
                 if perf_counter() > deadline:
                     notes.hurry("The time for one file was over: not all of it was read.")
                     break
-                found += found_in_unit(paths, unit)
+                found += found_in_unit(paths, unit, of_cloud=format_ in CLOUD)
     except TimeoutError:
         notes.hurry("The time for one file was over: not all patterns were looked for.")
     except UnreadableError as error:

@@ -262,7 +262,10 @@ def dockerfile_units(text: str) -> list[Unit]:
 
 def units_of(format_: str, text: str, masked: str, deadline: float) -> Iterator[Unit]:
     """Yield the units of a structured file; raises `UnreadableError` behind what could be read."""
-    if format_ == "terraform":
+    if format_ == "terraform" and text.lstrip().startswith("{"):
+        for entries in yaml_entries(text, deadline):
+            yield from _terraform_json(entries)
+    elif format_ == "terraform":
         yield from terraform_units(masked)
     elif format_ == "dockerfile":
         yield from dockerfile_units(masked)
@@ -271,7 +274,27 @@ def units_of(format_: str, text: str, masked: str, deadline: float) -> Iterator[
             yield from _SPLIT[format_](entries)
 
 
+def _terraform_json(entries: list[Entry]) -> Iterator[Unit]:
+    """Yield resources and data sources of Terraform's JSON, in which blocks may be lists."""
+    units: dict[Path, Unit] = {}
+    for each in entries:
+        head, inside = each.path[:3], each.path[3:]
+        if len(head) == 3 and head[0] in ("resource", "data"):  # noqa: PLR2004 - kind, type, name
+            unit = units.setdefault(head, Unit(head[1], each.span))
+            steps = tuple(step for step in inside if not step.isdecimal())
+            if steps:
+                unit.entries.append(Entry(steps, each.text, each.span))
+    yield from units.values()
+
+
 def _cloudformation(entries: list[Entry]) -> Iterator[Unit]:
+    # The Serverless Framework has the whole template below `resources`.
+    if any(each.path[:2] == ("resources", "Resources") for each in entries):
+        entries = [
+            Entry(each.path[1:], each.text, each.span)
+            for each in entries
+            if each.path[0] == "resources" and len(each.path) > 1
+        ]
     types = {
         each.path[1]: each
         for each in entries

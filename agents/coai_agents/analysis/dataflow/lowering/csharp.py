@@ -12,6 +12,7 @@ from coai_agents.analysis.dataflow.ir import (
     ENUM,
     Argument,
     Assign,
+    Binding,
     Call,
     Case,
     Class,
@@ -54,6 +55,12 @@ _ACTION: Final = "[:action]"
 
 _SERVED: Final = ("Controller", "ControllerBase", "PageModel", "Hub")
 """Ends of the names of classes whose public methods answer requests."""
+
+_PARAMETERISING: Final = frozenset(
+    {"FromSql", "FromSqlInterpolated", "ExecuteSql", "ExecuteSqlAsync"}
+    | {"ExecuteSqlInterpolated", "ExecuteSqlInterpolatedAsync"}
+)
+"""Entity Framework's methods that take an interpolated text as a format and its values."""
 
 _ROUTING: Final = frozenset(
     {"MapGet", "MapPost", "MapPut", "MapDelete", "MapPatch", "MapMethods", "Map"}
@@ -191,6 +198,11 @@ class _CSharp(Adapter):
             for argument in arguments:
                 if isinstance(argument.value, Function):
                     argument.value.decorators.append(Name(node, _ACTION))
+        if isinstance(callee, Member) and callee.name in _PARAMETERISING:
+            # Each hole of the text becomes a parameter, not a part of the SQL.
+            for argument in arguments:
+                if argument.value.node.type == "interpolated_string_expression":
+                    argument.value = Const(argument.value.node, "")
         return Call(node, callee, arguments)
 
     def _creation(self, node: Node) -> Expr:
@@ -265,10 +277,17 @@ class _CSharp(Adapter):
         inner = pattern.named_children[0] if pattern is not None and negated else pattern
         constants = None if inner is None else self._constants(inner)
         if constants is None:
+            name = None if pattern is None else _named_by(pattern)
+            if name is not None:
+                return self._matched(node, name)
             return Operation(node, "instanceof", self.parts(node))
         where = Container(node, items(constants))
         value = self.field(node, "expression")
         return Operation(node, "not in" if negated else "in", [value, where])
+
+    def _matched(self, node: Node, name: Node) -> Expr:
+        """Lower `value is string name`, which says what the name stands for from then on."""
+        return Binding(node, self.identifier(name), self.field(node, "expression"))
 
     def _enum(self, node: Node) -> list[Statement]:
         return [Class(node, self.name_of(node), [ENUM], [])]
@@ -489,3 +508,12 @@ class _CSharp(Adapter):
             default = any(child.type == "default" for child in section.children)
             cases.append(Case(patterns, self.body(rest), default))
         return [Switch(node, self.field(node, "value"), cases, falls=True)]
+
+
+def _named_by(pattern: Node) -> Node | None:
+    """Return the name that a pattern gives to what it matches: `string name`, `{ } name`."""
+    if pattern.type not in ("declaration_pattern", "recursive_pattern", "var_pattern"):
+        return None
+    last = pattern.named_children[-1]
+    typed = pattern.type == "declaration_pattern" and len(pattern.named_children) == 1
+    return last if last.type == "identifier" and not typed else None

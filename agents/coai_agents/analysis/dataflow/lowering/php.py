@@ -128,7 +128,10 @@ class _Php(Adapter):
             "compound_statement": self.nested,
             "if_statement": self._if,
             "while_statement": self.repeated,
-            "do_statement": self.repeated,
+            "do_statement": lambda node: [
+                *self.block(node.child_by_field_name("body")),
+                *self.repeated(node),
+            ],
             "for_statement": self._for,
             "foreach_statement": self._for_each,
             "switch_statement": self._switch,

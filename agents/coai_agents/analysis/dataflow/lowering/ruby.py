@@ -53,6 +53,7 @@ class _Ruby(Adapter):
         super().__init__(tree, deadline)
         self._around: list[Function] = []
         self._classes: list[str] = []
+        self._heredocs: dict[int, Node] | None = None
         self.expressions = {
             "case": self._chosen,
             "identifier": self.identifier,
@@ -69,7 +70,7 @@ class _Ruby(Adapter):
             "string": self._string,
             "bare_string": self._string,
             "chained_string": lambda node: joined(node, self.parts(node)),
-            "heredoc_beginning": lambda node: Several(node, []),
+            "heredoc_beginning": self._heredoc,
             "regex": self._regex,
             "subshell": self._subshell,
             "simple_symbol": lambda node: Const(node, self.text(node).lstrip(":")),
@@ -145,9 +146,26 @@ class _Ruby(Adapter):
         for child in node.named_children:
             if child.type == "interpolation":
                 parts.append(self.first(child))
-            else:
+            elif child.type != "heredoc_end":
                 parts.append(Const(child, unescape(self.text(child))))
         return joined(node, parts) if parts else Const(node, "")
+
+    def _heredoc(self, node: Node) -> Expr:
+        """Lower a text whose lines follow the statement, in the order of the beginnings."""
+        if self._heredocs is None:
+            begun: list[Node] = []
+            bodies: list[Node] = []
+            waiting = [self._root]
+            while waiting:
+                each = waiting.pop()
+                waiting += each.children
+                kinds = {"heredoc_beginning": begun, "heredoc_body": bodies}
+                kinds.get(each.type, []).append(each)
+            begun.sort(key=lambda each: each.start_byte)
+            bodies.sort(key=lambda each: each.start_byte)
+            self._heredocs = {each.id: body for each, body in zip(begun, bodies, strict=False)}
+        body = self._heredocs.get(node.id)
+        return Several(node, []) if body is None else self._string(body)
 
     def _subshell(self, node: Node) -> Expr:
         return Call(node, Name(node, "backtick"), [Argument(self._string(node))])
