@@ -36,6 +36,7 @@ examples:
 
 DOORS: Final = {
     "acp": "coai_server.acp.door",
+    "answer": "coai_server.daemon.answering",
     "complete": "coai_server.daemon.completing",
     "mcp": "coai_server.mcp.door",
 }
