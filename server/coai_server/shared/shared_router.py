@@ -151,4 +151,4 @@ class SharedRouter:
 
 
 def _why(error: Exception) -> str:
-    return f"{error}" or "It does not answer."
+    return f"{str(error).rstrip('.')}." if str(error) else "It does not answer."
