@@ -6,7 +6,7 @@ Its address is written so that it does not count as this machine.
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -35,6 +35,8 @@ class CloudServer:
     """Characters of the first piece."""
     hold: Event = field(default_factory=Event)
     """Cleared, the first piece of an answer is sent, and the rest when it is set again."""
+    left: int = 0
+    """Answers that whoever asked did not read to their end."""
     received: bytearray = field(default_factory=bytearray)
     """Every byte of every body."""
 
@@ -62,10 +64,12 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Content-Length", str(sum(map(len, pieces))))
         self.end_headers()
-        with suppress(ConnectionError):  # who has stopped reads no more
+        try:
             for piece in pieces:
                 self.wfile.write(piece)
                 self.cloud.hold.wait(HOLD_SECONDS)
+        except ConnectionError:  # who has stopped reads no more
+            self.cloud.left += 1
 
     def do_GET(self) -> None:
         listing = b'{"data": [{"id": "m"}]}'

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from coai_routing.registry.capabilities import TierName
     from coai_routing.request import Alternative
-    from coai_routing.router.router import Routed, Router
+    from coai_routing.router.interface import Answers
+    from coai_routing.router.router import Routed
 
 FormT = TypeVar("FormT", bound=BaseModel)
 
@@ -130,7 +131,7 @@ class Asker:
 
     def __init__(
         self,
-        router: Router | None = None,
+        router: Answers | None = None,
         *,
         why_none: str = "No model is asked, because none is wanted.",
         wishes: Wishes | None = None,
@@ -254,7 +255,7 @@ class Asker:
         assert error is not None, "there is one turn at least"
         raise _nobody(error) from error
 
-    def _asked(self) -> Router:
+    def _asked(self) -> Answers:
         if self._router is None:
             raise NobodyError(self._why_none)
         self._count()

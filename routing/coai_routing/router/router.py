@@ -400,6 +400,10 @@ def _nobody(
     question: Question, plan: RoutePlan, failures: list[ProviderError], sensitivity: Sensitivity
 ) -> NoAnswerError:
     """Return the error for a plan of which nobody could answer."""
+    if question.alias is not None and not (plan.candidates or plan.rejected):
+        return NoAnswerError(
+            f"There is no model {question.alias}.", remedy="`coai route models` lists them."
+        )
     reasons = [f"{error.provider}: {error.message}" for error in failures]
     reasons += [f"{one.deployment.endpoint}: {one.why}" for one in plan.rejected]
     remedies = [error.remedy for error in failures] + [one.remedy for one in plan.rejected]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from coai_routing.policy.question import Question
-    from coai_routing.router.router import Routed, Router
+    from coai_routing.router.interface import Answers
+    from coai_routing.router.router import Routed
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -26,13 +27,13 @@ _FENCE: Final = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
 _MOST_PROBLEMS: Final = 5
 
 
-async def answer_as(router: Router, question: Question, form: type[T]) -> T:
+async def answer_as(router: Answers, question: Question, form: type[T]) -> T:
     """Return an answer as a value of a type; see `routed_as`."""
     return (await routed_as(router, question, form))[0]
 
 
 async def routed_as(
-    router: Router, question: Question, form: type[T], clean: Callable[[str], str] = str
+    router: Answers, question: Question, form: type[T], clean: Callable[[str], str] = str
 ) -> tuple[T, Routed]:
     """Return an answer as a value of a type, and who gave it; the question must be messages.
 

@@ -18,6 +18,7 @@ from coai_agents.application.explain import diagnose
 from coai_agents.application.explain import explain as explained
 from coai_agents.application.review import changed_since
 from coai_agents.application.specialists.perf import slow
+from coai_agents.application.specialists.team import ANSWER, members_of
 from coai_agents.specialists.answers import Origin, Place, Report, Section, Statement
 from coai_agents.specialists.choosing.team import ask_team
 from coai_agents.specialists.choosing.tree import Aspect, choose
@@ -78,15 +79,11 @@ def _places(sources: list[tuple[Target, Source]]) -> tuple[list[About], list[str
 async def ask_everybody(turn: Turn) -> Report:
     """Have whoever knows about it answer, side by side."""
     choice = choose(turn.asked.words)
-    pasted = bool(read_output(turn.asked.words))
-    wanted: dict[str, Specialist] = {}
-    for aspect in choice.aspects:
-        if aspect is Aspect.ERROR and pasted:
-            wanted["error"] = explain
-        elif (known := _ASPECTS.get(aspect)) is not None:
-            wanted[aspect.value] = known
-    if list(wanted) != ["error"]:
-        wanted["answer"] = answer
+    known = {**_ASPECTS, Aspect.ERROR: explain}
+    wanted: dict[str, Specialist] = {
+        name: answer if name == ANSWER else known[Aspect(name)]
+        for name in members_of(turn.asked.words, choice.aspects, _ASPECTS)
+    }
     plan = Plan(turn.editor, [f"Ask: {name}" for name in wanted])
 
     async def asked(name: str, specialist: Specialist) -> AsyncGenerator[Report]:

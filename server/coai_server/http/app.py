@@ -60,4 +60,7 @@ def opened(config: Config) -> tuple[Gate, Services, Beside]:
     app = application()
     app.state.services = services
     beside = Beside(app)
-    return Gate(beside, config=config, doorkeeper=doorkeeper, log=log), services, beside
+    gate = Gate(
+        beside, config=config, doorkeeper=doorkeeper, log=log, ends=lambda: services.draining
+    )
+    return gate, services, beside

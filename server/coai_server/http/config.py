@@ -20,6 +20,8 @@ MOST_BODY_BYTES: Final = 8_000_000
 """Of a request; a prompt of a million tokens has half of it."""
 BODY_SECONDS: Final = 30.0
 """In which a body has to have come whole."""
+HEAD_SECONDS: Final = 15.0
+"""In which a request's head has to have come."""
 REQUESTS_PER_MINUTE: Final = 3_000
 """Of one caller."""
 
@@ -56,6 +58,7 @@ class Config:
     state: Path = platformdirs.user_state_path("coai", appauthor=False) / "http"
     body_bytes: int = MOST_BODY_BYTES
     body_seconds: float = BODY_SECONDS
+    head_seconds: float = HEAD_SECONDS
     requests_per_minute: int = REQUESTS_PER_MINUTE
     oauth: OAuth | None = None
 

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 DRAIN_SECONDS: Final = 20.0
 """What is under way has so long to end; runs are paused and go on at the next start."""
-HEADER_SECONDS: Final = 15.0
-"""In which a request's head has to have come."""
 KEEP_ALIVE_SECONDS: Final = 30
 HEADER_BYTES: Final = 65_536
 MOST_CONNECTIONS: Final = 2_000
@@ -39,7 +37,17 @@ MOST_MESSAGE: Final = 1_000_000
 """Bytes of a message to a WebSocket."""
 
 
+_LOOK_SECONDS: Final = 0.5
+"""How often it is looked whether the user wants the end at once."""
+
+
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class _Settings(uvicorn.Config):
+    """What uvicorn is told, and what it has no setting for."""
+
+    head_seconds: float
 
 
 class _Protocol(H11Protocol):
@@ -68,7 +76,8 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def _wait(self) -> None:
-        self._deadline = self.loop.call_later(HEADER_SECONDS, self._late)
+        seconds = cast("_Settings", self.config).head_seconds
+        self._deadline = self.loop.call_later(seconds, self._late)
 
     def _stop_waiting(self) -> None:
         if self._deadline is not None:
@@ -107,6 +116,15 @@ class _Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._services.drain)
         super().handle_exit(sig, frame)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End when what was begun has ended; who asks meanwhile is told that it is not ready."""
+        deadline = self._loop.time() + DRAIN_SECONDS
+        while (begun := {*self.server_state.tasks}) and not self.force_exit:
+            if self._loop.time() >= deadline:
+                break
+            await asyncio.wait(begun, timeout=_LOOK_SECONDS)
+        await super().shutdown(sockets)
+
 
 async def serve(config: Config, beside: Open | None = None) -> None:
     """Serve until the process is told to end; raises `SetupError` where it cannot begin."""
@@ -120,7 +138,7 @@ async def serve(config: Config, beside: Open | None = None) -> None:
     try:
         _check_certificate(config)
         listening = _listen(config)
-        settings = uvicorn.Config(
+        settings = _Settings(
             cast("Any", gate),
             http=_Protocol,
             ws="websockets-sansio",
@@ -137,6 +155,7 @@ async def serve(config: Config, beside: Open | None = None) -> None:
             ssl_certfile=config.certificate,
             ssl_keyfile=config.key,
         )
+        settings.head_seconds = config.head_seconds
         server = _Server(settings, services)
         await services.begin()
         async with AsyncExitStack() as stack:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_routing.errors import CoaiError
+from coai_server.options import number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,11 @@ def main(arguments: Sequence[str], *, beside: Open | None = None) -> int:
         return 130
 
 
+_PORT: Final = number(int, lambda port: 0 <= port <= 65_535, "a port from 0 to 65535")  # noqa: PLR2004 - what 16 bits hold
+_RATE: Final = number(int, lambda rate: rate >= 1, "1 request a minute or more")
+_SECONDS: Final = number(float, lambda each: 0 < each < float("inf"), "seconds above 0")
+
+
 def parser_of_options() -> argparse.ArgumentParser:
     """Return what reads the options of the server."""
     parser = argparse.ArgumentParser(
@@ -58,7 +64,7 @@ def parser_of_options() -> argparse.ArgumentParser:
         "others. See docs/http.md.",
     )
     add: Any = parser.add_argument
-    add("--port", type=_port, default=8321, help="where to listen; 0 for any that is free")
+    add("--port", type=_PORT, default=8321, help="where to listen; 0 for any that is free")
     add(
         "--host",
         default="127.0.0.1",
@@ -96,26 +102,19 @@ def parser_of_options() -> argparse.ArgumentParser:
     add(
         "--rate",
         metavar="N",
-        type=_rate,
+        type=_RATE,
         default=3_000,
         help="requests a minute of one caller, 3000 unless given",
     )
+    add(
+        "--head-seconds",
+        metavar="SECONDS",
+        type=_SECONDS,
+        default=15.0,
+        help="in which a request's head has to have come, 15 unless given",
+    )
     add("--print-openapi", action="store_true", help="write the OpenAPI document and end")
     return parser
-
-
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port <= 65_535:  # noqa: PLR2004 - what 16 bits hold
-        raise argparse.ArgumentTypeError("a port is from 0 to 65535")
-    return port
-
-
-def _rate(text: str) -> int:
-    rate = int(text)
-    if rate < 1:
-        raise argparse.ArgumentTypeError("at least one request a minute was expected")
-    return rate
 
 
 def _serve(options: argparse.Namespace, beside: Open | None) -> int:
@@ -143,6 +142,7 @@ def _serve(options: argparse.Namespace, beside: Open | None) -> int:
             certificate=options.tls_cert,
             key=options.tls_key,
             proxy=options.behind_proxy,
+            head_seconds=options.head_seconds,
             requests_per_minute=options.rate,
             oauth=oauth,
         )

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from mcp.server.extension import Extension, MethodBinding
+from mcp.server.mcpserver import require_client_extension
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, RequestParams
 from pydantic import BaseModel
@@ -137,16 +138,22 @@ class TasksExtension(Extension):
         self._tools = tools
 
     def methods(self) -> Sequence[MethodBinding]:
-        """Return what asks for tasks and cancels them. None of ours waits for input."""
+        """Return what asks for tasks and cancels them. None of ours waits for input.
 
-        async def get(_: ServerRequestContext[Any, Any], params: _Named) -> HandlerResult:
+        Who does not declare the extension in a request is refused it, as SEP-2663 wants.
+        """
+
+        async def get(ctx: ServerRequestContext[Any, Any], params: _Named) -> HandlerResult:
+            require_client_extension(ctx, self.identifier)
             return self._kept.told(params.task_id)
 
-        async def update(_: ServerRequestContext[Any, Any], params: _Named) -> HandlerResult:
+        async def update(ctx: ServerRequestContext[Any, Any], params: _Named) -> HandlerResult:
+            require_client_extension(ctx, self.identifier)
             self._kept.told(params.task_id)
             return {}
 
-        async def cancel(_: ServerRequestContext[Any, Any], params: _Named) -> HandlerResult:
+        async def cancel(ctx: ServerRequestContext[Any, Any], params: _Named) -> HandlerResult:
+            require_client_extension(ctx, self.identifier)
             self._kept.cancel(params.task_id)
             return {}
 

@@ -75,7 +75,11 @@ def ask(
             connection.sendall(encoded(asked))
             return decoded(lines.readline())
     except (OSError, TalkError) as error:
-        return Absent(f"The daemon broke off: {error}")
+        return Absent(f"The daemon broke off: {_sentence(error)}")
+
+
+def _sentence(error: Exception) -> str:
+    return f"{str(error).rstrip('.')}."
 
 
 def _connected(record: Record | None, door: str, roots: Sequence[str]) -> socket.socket | Absent:
@@ -86,8 +90,10 @@ def _connected(record: Record | None, door: str, roots: Sequence[str]) -> socket
         return Absent("")
     try:
         refused = _greet(connection, record, door, roots)
+    except TimeoutError:
+        refused = "The daemon does not answer in time."
     except (OSError, TalkError) as error:
-        refused = f"The daemon does not answer as it should: {error}"
+        refused = f"The daemon does not answer as it should: {_sentence(error)}"
     if refused:
         connection.close()
         return Absent(refused)

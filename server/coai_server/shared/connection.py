@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from coai_agents.application.shared.background_runs import BackgroundRuns
 from coai_agents.application.shared.kept_models import KeptModels
+from coai_server.shared.talk import TalkError, decoded
 
 if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Coroutine
 
     from coai_server.shared.talk import Hello
+
+MOST_BYTES: Final = 64 * 1024 * 1024
+"""Of what asks: it holds a whole file."""
+
+_CHUNK_BYTES: Final = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +58,36 @@ Serve: TypeAlias = Callable[[Connection], Awaitable[None]]
 
 Open: TypeAlias = Callable[[Common], AbstractAsyncContextManager[Serve]]
 """Opens a door, for as long as the daemon serves."""
+
+
+async def request_of(connection: Connection) -> dict[str, Any] | None:
+    """Read the one line that asks for something; None from who leaves without asking.
+
+    Raises `TalkError`.
+    """
+    read = bytearray()
+    while not read.endswith(b"\n"):
+        chunk = await connection.reader.read(_CHUNK_BYTES)
+        if not chunk and not read:
+            return None
+        if not chunk or len(read) > MOST_BYTES:
+            raise TalkError("That is no request.")
+        read += chunk
+    return decoded(bytes(read))
+
+
+async def while_there(connection: Connection, work: Coroutine[Any, Any, None]) -> None:
+    """Do work for a client that has asked; one that leaves cancels it. Raises as the work does."""
+    doing = asyncio.create_task(work)
+    # Whoever has asked says nothing more, so what can be read is the end.
+    leaving = asyncio.create_task(connection.reader.read(1))
+    try:
+        await asyncio.wait({doing, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        doing.cancel()
+        leaving.cancel()
+        await asyncio.wait({doing, leaving})
+        if not leaving.cancelled():
+            leaving.exception()  # that a client is gone is nothing to be told of
+    if not doing.cancelled():
+        doing.result()

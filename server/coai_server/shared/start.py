@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_routing.errors import CoaiError
+from coai_server.options import number
 from coai_server.terminal import printable
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ examples:
 
 DOORS: Final = {
     "acp": "coai_server.acp.door",
+    "answer": "coai_server.daemon.answering",
     "complete": "coai_server.daemon.completing",
     "mcp": "coai_server.mcp.door",
 }
@@ -54,6 +56,9 @@ _POLL_SECONDS: Final = 0.05
 
 class DaemonError(CoaiError):
     """A daemon does not start, or does not end."""
+
+
+_MINUTES: Final = number(float, lambda each: 0 <= each < float("inf"), "minutes, 0 or more")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -75,7 +80,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--idle",
         metavar="MINUTES",
-        type=_minutes,
+        type=_MINUTES,
         default=0.0,
         help="end after so many minutes without a client and without a run; 0 is never",
     )
@@ -102,13 +107,6 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _minutes(text: str) -> float:
-    minutes = float(text)
-    if not 0 <= minutes < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected minutes, 0 or more, got {text}")
-    return minutes
 
 
 def _say(told: dict[str, Any]) -> None:
@@ -202,7 +200,9 @@ def _asked(place: Place, door: str) -> dict[str, Any] | None:
     connection = connect(door, place=place)
     if isinstance(connection, Absent):
         if connection.why:
-            raise DaemonError(connection.why, remedy=f"Its log is {place.log}.")
+            known = place.read()
+            process = "" if known is None else f" It is process {known.pid}."
+            raise DaemonError(connection.why, remedy=f"Its log is {place.log}.{process}")
         return None
     with connection, connection.makefile("rb") as lines:
         try:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from coai_routing.providers.anthropic import AnthropicProvider
 from coai_routing.providers.llama_server import LlamaServerProvider
 from coai_routing.providers.ollama import OllamaProvider
 from coai_routing.providers.openai_compatible import OpenAICompatibleProvider
+from coai_routing.registry.vendors import builtin_vendors
 from coai_routing.request import Message
 from tests.support.faulty_server import FaultyServer
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from coai_routing.providers.base import Provider
+    from coai_routing.registry.vendors import Vendor
     from coai_routing.request import ModelReply, ModelRequest
     from tests.support.faulty_server import Behaviour
 
@@ -121,6 +124,28 @@ ANTHROPIC = Dialect(
 )
 
 ALL = (LLAMA_SERVER, OLLAMA, OPENAI_COMPATIBLE, ANTHROPIC)
+
+
+def _at_llama_cpp(vendor: Vendor) -> Vendor:
+    """Return a vendor for a server that fills in nowhere else, and counts only if it is told to.
+
+    What that leaves out is in test_vendors.py.
+    """
+    left_out = tuple(each for each in vendor.quirks.leaves_out if each != "stream_options")
+    quirks = vendor.quirks.model_copy(update={"leaves_out": left_out})
+    return vendor.model_copy(update={"fim": None, "quirks": quirks})
+
+
+VENDORS = tuple(
+    replace(
+        OPENAI_COMPATIBLE,
+        name=name,
+        provider=partial(OpenAICompatibleProvider, vendor=_at_llama_cpp(vendor)),
+    )
+    for name, vendor in builtin_vendors().items()
+    if vendor.protocol == "openai"
+)
+"""The vendors of `vendors.toml` that speak OpenAI's protocol, each with its quirks."""
 
 
 def as_messages(request: ModelRequest) -> ModelRequest:

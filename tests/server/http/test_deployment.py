@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import tomllib
 from configparser import ConfigParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -70,6 +71,26 @@ def test_what_the_image_copies_is_there_and_packages_leave_nothing_behind() -> N
             assert "rm -rf /var/lib/apt/lists" in run
         if "pip install" in run:
             assert "--no-cache-dir" in run
+
+
+def test_the_image_has_what_its_services_need(compose: dict[str, Any]) -> None:
+    (installed,) = [
+        set(found[1].split(","))
+        for run in named("RUN")
+        if (found := re.search(r'pip install [^"]*"\.\[([\w,]+)\]"', run))
+    ]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert installed <= extras["optional-dependencies"].keys()
+    (entry,) = named("ENTRYPOINT")
+    for service in compose["services"].values():
+        if service["image"] != "coai":
+            continue
+        words = [*service.get("entrypoint", json.loads(entry)), *service["command"]]
+        assert NEEDED[words[1]] <= installed, words
+
+
+NEEDED: Final = {"http": {"http", "mcp"}, "cluster": {"cluster"}}
+"""The extras that commands of services need; `coai http` serves MCP as well."""
 
 
 @pytest.fixture

@@ -296,6 +296,13 @@ def test_a_daemon_that_does_not_answer_is_as_good_as_none(
     assert "does not answer" in absent.why
 
 
+@pytest.mark.parametrize("minutes", ["soon", "", "-1", "nan", "inf"])
+def test_a_time_that_is_none_is_refused_in_words(user: User, minutes: str) -> None:
+    refused = user.coai("daemon", "start", f"--idle={minutes}")
+    assert refused.returncode == 2
+    assert f"--idle: expected minutes, 0 or more, got {minutes!r}" in refused.stderr
+
+
 def test_a_client_without_proof_is_told_nothing(served: User) -> None:
     path = str(served.place.socket)
     for first in (

@@ -33,7 +33,7 @@ from coai_agents.specialists.explaining.facts import place_of
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Container, Iterator, Sequence
     from pathlib import Path
 
     from coai_agents.source import Source
@@ -145,11 +145,22 @@ def defined_in(folder: Path, question: str) -> list[About]:
     return defining(question, named())
 
 
-def _team(aspects: Sequence[Aspect], asked: Asked) -> dict[str, Specialist]:
-    """Return who answers, by name: who has the facts of each aspect, and who speaks with a model.
+def members_of(
+    question: str, aspects: Sequence[Aspect], known: Container[Aspect]
+) -> tuple[str, ...]:
+    """Return the names of who answers: of each aspect that is known, and who speaks with a model.
 
     An error that was pasted is explained by its specialist alone, which asks a model about it.
     """
+    pasted = bool(read_output(question))
+    names = tuple(
+        each.value for each in aspects if (pasted if each is Aspect.ERROR else each in known)
+    )
+    return names if names == (Aspect.ERROR.value,) else (*names, ANSWER)
+
+
+def _team(aspects: Sequence[Aspect], asked: Asked) -> dict[str, Specialist]:
+    """Return who answers, by name."""
     known: dict[Aspect, Callable[[Asked], Report]] = {
         Aspect.ARCHITECTURE: _architecture,
         Aspect.DOCUMENTATION: _documentation,
@@ -158,15 +169,14 @@ def _team(aspects: Sequence[Aspect], asked: Asked) -> dict[str, Specialist]:
         Aspect.REVIEW: _review,
     }
     team: dict[str, Specialist] = {}
-    for aspect in aspects:
-        if aspect is Aspect.ERROR and read_output(asked.question):
-            team[aspect.value] = lambda: _diagnosis(asked)
-        elif aspect in known:
-            say = known[aspect]
-            team[aspect.value] = lambda say=say: _in_a_thread(say, asked)
-    if list(team) != [Aspect.ERROR.value]:
-        silent = bool(team)
-        team[ANSWER] = lambda: _answer(asked, silent=silent)
+    for name in members_of(asked.question, aspects, known):
+        if name == Aspect.ERROR.value:
+            team[name] = lambda: _diagnosis(asked)
+        elif name == ANSWER:
+            team[name] = partial(_answer, asked, silent=bool(team))
+        else:
+            say = known[Aspect(name)]
+            team[name] = lambda say=say: _in_a_thread(say, asked)
     return team
 
 

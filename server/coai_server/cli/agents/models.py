@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from coai_server.cli.console import notices
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_agents.specialists.asking import Asker
+    from coai_routing.router.interface import Answers
 
 
 @asynccontextmanager
@@ -21,8 +22,8 @@ async def asker(
 ) -> AsyncGenerator[Asker]:
     """Give what specialists ask models by, with the settings of a file's folder, or a folder's.
 
-    Without a wish for a model nothing is started, looked for or loaded. What the answer takes is
-    kept as the `agent`'s: see `coai rate`.
+    Where the user's daemon runs, its models answer. Without a wish for a model nothing is started,
+    looked for or loaded. What the answer takes is kept as the `agent`'s: see `coai rate`.
     """
     from coai_agents.specialists.asking import Asker, Wishes  # noqa: PLC0415 (not for `--help`)
 
@@ -32,13 +33,23 @@ async def asker(
     from coai_agents.application.models import loaded_models  # noqa: PLC0415 (only with a model)
     from coai_agents.application.specialists.standing import metered  # noqa: PLC0415 (only with a model)
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
+    from coai_server.shared.shared_router import SharedRouter  # noqa: PLC0415 (only with a model)
 
-    settings = await asyncio.to_thread(lambda: load_settings(_folder_of(path)).settings)
-    async with loaded_models(settings) as (models, absent):
-        router = await models.routing.router()
+    folder = _folder_of(path)
+    settings = await asyncio.to_thread(lambda: load_settings(folder).settings)
+    to = notices()
+    async with AsyncExitStack() as stack:
+
+        async def own() -> Answers:
+            models, _ = await stack.enter_async_context(loaded_models(settings))
+            return await models.routing.router()
+
+        router = SharedRouter(folder, own, lambda why: to.print(why, soft_wrap=True))
+        stack.callback(router.close)
+        await router.open()
         wishes = Wishes(alias=alias, seconds=seconds)
-        with metered(agent, settings, lambda problem: notices().print(f"{problem}")) as meter:
-            yield Asker(router, why_none=absent, wishes=wishes, meter=meter)
+        with metered(agent, settings, lambda problem: to.print(f"{problem}")) as meter:
+            yield Asker(router, wishes=wishes, meter=meter)
 
 
 def _folder_of(path: Path) -> Path:

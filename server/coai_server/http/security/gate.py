@@ -21,6 +21,8 @@ from coai_server.http.security.access_log import Access
 from coai_server.http.security.keys import PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from coai_server.http.config import Config
@@ -40,9 +42,17 @@ class Gate:
     """Wraps the application."""
 
     def __init__(
-        self, app: ASGIApp, *, config: Config, doorkeeper: Doorkeeper, log: AccessLog
+        self,
+        app: ASGIApp,
+        *,
+        config: Config,
+        doorkeeper: Doorkeeper,
+        log: AccessLog,
+        ends: Callable[[], bool],
     ) -> None:
+        """Let everything through that passes; `ends` says whether the server takes nothing new."""
         self._app = app
+        self._ends = ends
         self._config = config
         self._hosts = config.host_names()
         self._doorkeeper = doorkeeper
@@ -93,6 +103,10 @@ class Gate:
         _check_address(scope)
         _check_length(headers, self._config.body_bytes)
         path: str = scope["path"]
+        if self._ends() and path not in _HEALTH:
+            raise RefusedError(
+                503, "draining", "The server ends.", remedy="Ask again soon, or another one."
+            )
         if not path.startswith(PROGRAMS):
             return
         authorization = headers.get("authorization")
