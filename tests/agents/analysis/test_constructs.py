@@ -52,15 +52,19 @@ SPELLINGS = [
     ),
     (
         "python",
-        "from aws_cdk.aws_s3 import Bucket\n"
-        "YES = True\n"
-        "Bucket(self, 'b', public_read_access=YES)\n",
+        (
+            "from aws_cdk.aws_s3 import Bucket\n"
+            "YES = True\n"
+            "Bucket(self, 'b', public_read_access=YES)\n"
+        ),
     ),
     (
         "python",
-        "from aws_cdk.aws_s3 import Bucket\n"
-        "b = Bucket(self, 'b', versioned=True)\n"
-        "b.grant_public_access()\n",
+        (
+            "from aws_cdk.aws_s3 import Bucket\n"
+            "b = Bucket(self, 'b', versioned=True)\n"
+            "b.grant_public_access()\n"
+        ),
     ),
     (
         "typescript",
@@ -80,21 +84,27 @@ SPELLINGS = [
     ),
     (
         "typescript",
-        "import { Bucket, BucketProps } from 'aws-cdk-lib/aws-s3';\n"
-        "const props: BucketProps = { PUBLIC };\n"
-        "new Bucket(this, 'b', props);\n",
+        (
+            "import { Bucket, BucketProps } from 'aws-cdk-lib/aws-s3';\n"
+            "const props: BucketProps = { PUBLIC };\n"
+            "new Bucket(this, 'b', props);\n"
+        ),
     ),
     (
         "typescript",
-        "import { Bucket } from 'aws-cdk-lib/aws-s3';\n"
-        "const publicReadAccess = true;\n"
-        "new Bucket(this, 'b', { publicReadAccess });\n",
+        (
+            "import { Bucket } from 'aws-cdk-lib/aws-s3';\n"
+            "const publicReadAccess = true;\n"
+            "new Bucket(this, 'b', { publicReadAccess });\n"
+        ),
     ),
     (
         "typescript",
-        "import { Bucket } from 'aws-cdk-lib/aws-s3';\n"
-        "class S { b = new Bucket(this, 'b', { versioned: true });\n"
-        "  f() { this.b.grantPublicAccess(); } }\n",
+        (
+            "import { Bucket } from 'aws-cdk-lib/aws-s3';\n"
+            "class S { b = new Bucket(this, 'b', { versioned: true });\n"
+            "  f() { this.b.grantPublicAccess(); } }\n"
+        ),
     ),
     (
         "javascript",
