@@ -203,7 +203,7 @@ def _moved(first: Node, later: Node, report: Reporter) -> None:
     if moved is None or first.type not in ("declaration", "expression_statement"):
         return
     name = moved[1] or moved[2]
-    used = rf"(?<![\w.>])(?:<<\s*)?{name}(?:\.(?!clear|assign|reset|empty)|->|\s*;|\s*<<|\))"
+    used = rf"(?<![\w.>])(?:<<\s*)?{name}(?:\.(?!clear|assign|reset|empty|~)|->|\s*;|\s*<<|\))"
     written = text_of(later)
     if re.search(used, written) and not re.search(
         rf"(?<![\w.])(?:auto|\w+)?\s*{name}\s*=", written
@@ -277,6 +277,9 @@ def _binary(node: Node, report: Reporter) -> None:
     left, right = (node.child_by_field_name(each) for each in ("left", "right"))
     operator = text_of(node.child_by_field_name("operator"))
     plain = left is not None and left.type in ("identifier", "field_expression")
+    if node.has_error or text_of(left) in ("class", "typename"):
+        # Where macros are no expressions, what looks like a comparison is none.
+        return
     # A number that is none is not equal to itself: that is how it is asked for.
     number = operator in ("==", "!=") and _FLOATING.search(text_of(left))
     if plain and operator in _COMPARING and text_of(left) == text_of(right) and not number:
