@@ -62,6 +62,9 @@ LANGUAGES: Final = {
     "shell": ("shellscript", 0.25),
     "terraform": ("terraform", 0.25),
     "cloudformation": ("yaml", 0.25),
+    "cdk_python": ("python", 0.25),
+    "cdk_typescript": ("typescript", 0.25),
+    "jsx": ("javascriptreact", 0.25),
 }
 """By the data's name of a language: LSP's, and the bar for pairs told apart."""
 

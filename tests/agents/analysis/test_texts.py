@@ -67,6 +67,7 @@ def _by_clauses(name: str, text: str) -> list[str]:
         )
         for file, rules in all_rules().items()
         for number, clause in enumerate(rules.find)
+        if file != "cdk"
         for format_ in (clause.formats or rules.formats)[:1]
     ],
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.analysis.constructs.names import DECIDING, LIBRARY
 from coai_agents.analysis.dataflow.interpreter import Interpreter
 from coai_agents.analysis.dataflow.ir import OutOfTimeError
 from coai_agents.analysis.dataflow.lowering import lower
@@ -241,7 +242,18 @@ def _in_small(
         notes.append("The code is nested too deeply: not all values were followed.")
     if (check := _SHAPES.get(tree.source.language)) is not None:
         check(tree.root, report)
-    return [*report.findings, *_of_documentation(tree, deadline, notes)]
+    constructs = _of_constructs(tree, reading.budget)
+    return [*report.findings, *constructs, *_of_documentation(tree, deadline, notes)]
+
+
+def _of_constructs(tree: SyntaxTree, budget: float) -> list[Finding]:
+    if not LIBRARY.search(tree.source.text[:DECIDING]):
+        return []
+    from coai_agents.analysis.constructs.checks import (  # noqa: PLC0415 - with the clouds' rules
+        construct_findings,
+    )
+
+    return construct_findings(tree, budget)
 
 
 def _of_documentation(tree: SyntaxTree, deadline: float, notes: Notes) -> list[Finding]:

@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import queue
+import re
 import threading
 import tomllib
 from bisect import bisect_right
@@ -22,7 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from coai_agents.analysis.findings.findings import Finding, Severity
-from coai_agents.analysis.rules.rules import FOLDER, RuleFileError, catalogue
+from coai_agents.analysis.rules.rules import FOLDER, Regex, RuleFileError, catalogue
 from coai_agents.source import Encoding, Position
 from coai_routing.errors import CoaiError
 from coai_routing.processes import start
@@ -59,6 +60,8 @@ class _Code(BaseModel):
 
     rule: str
     severity: Severity | None = None
+    unless: Regex = ""
+    """What the code at the place must not have in it."""
 
 
 class _Codes(BaseModel):
@@ -138,13 +141,16 @@ def _findings(source: Source, items: Sequence[Any]) -> Iterable[Finding]:
             continue
         concept = concepts[code.rule]
         start, end = (item["range"][side] for side in ("start", "end"))
+        span = source.span_at(
+            Position(start["line"], start["character"]),
+            Position(end["line"], end["character"]),
+            Encoding.UTF_32,
+        )
+        if code.unless and re.search(code.unless, source.text[span.start : span.end]):
+            continue
         yield Finding(
             rule=concept.id,
-            span=source.span_at(
-                Position(start["line"], start["character"]),
-                Position(end["line"], end["character"]),
-                Encoding.UTF_32,
-            ),
+            span=span,
             message=f"{concept.message} (ruff {item['code']}: {item['message']})",
             severity=code.severity or concept.severity,
             uri=source.uri,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.analysis.shapes.native_calls import check_calls
 from coai_agents.analysis.shapes.native_locks import check_locks
 from coai_agents.analysis.shapes.native_memory import check_memory
+from coai_agents.analysis.shapes.native_objects import check_objects
 from coai_agents.analysis.shapes.native_tree import text_of, walk
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def check_native(root: Node, report: Reporter) -> None:
             check_memory(node, report)
     check_calls(root, report)
     check_locks(root, report)
+    check_objects(root, report)
 
 
 def _defined(root: Node) -> dict[str, str]:

@@ -187,7 +187,7 @@ def severity_of(clause: TextClause) -> Severity:
 
 
 @cache
-def path_pattern(at: str) -> re.Pattern[str]:
+def path_pattern(at: str, *, any_case: bool = False) -> re.Pattern[str]:
     """Return the expression for a path; the steps of a function of YAML may follow it."""
     steps: list[str] = []
     for step in at.split("/"):
@@ -195,7 +195,7 @@ def path_pattern(at: str) -> re.Pattern[str]:
             steps.append(f"(?:[^{STEP}]*{STEP})*")
         else:
             steps.append(f"(?:{'[^' + STEP + ']*' if step == '*' else step}){STEP}")
-    return re.compile("".join(steps))
+    return re.compile("".join(steps), re.IGNORECASE if any_case else 0)
 
 
 def formats() -> frozenset[str]:

@@ -151,12 +151,15 @@ def found_in_unit(
     nothing is said of any such thing: whoever set one of them has seen the others.
     """
     places = [(STEP.join((*each.path, "")), each) for each in unit.entries]
-    meant = [each for each in clauses if re.fullmatch(each.type, unit.type)]
+    flags = re.IGNORECASE if unit.any_case else 0
+    meant = [each for each in clauses if re.fullmatch(each.type, unit.type, flags)]
     advice = [each for each in meant if severity_of(each).rank >= Severity.INFORMATION.rank]
     signs = [each for each in advice if each.rule not in _NO_SIGN]
-    considered = of_cloud and any(_has(places, each.at, "") for each in signs)
+    considered = of_cloud and any(
+        _has(places, path_pattern(each.at, any_case=unit.any_case), "") for each in signs
+    )
     for clause in meant:
-        if _counts(clause, places):
+        if _counts(clause, unit, places):
             missing = not considered or clause not in advice
             yield from _values_of(clause, unit, places, missing=missing)
 
@@ -165,13 +168,15 @@ _NO_SIGN: Final = frozenset({"cloud-no-customer-key"})
 """Rules about what is set for a reason of its own, and so says nothing of what else was seen."""
 
 
-def _counts(clause: TextClause, places: Sequence[tuple[str, Entry]]) -> bool:
-    wanted = all(_has(places, at, value) for at, value in clause.when.items())
-    return wanted and not any(_has(places, at, value) for at, value in clause.without.items())
+def _counts(clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]]) -> bool:
+    def has(at: str, value: str) -> bool:
+        return _has(places, path_pattern(at, any_case=unit.any_case), value)
+
+    wanted = all(has(at, value) for at, value in clause.when.items())
+    return wanted and not any(has(at, value) for at, value in clause.without.items())
 
 
-def _has(places: Sequence[tuple[str, Entry]], at: str, value: str) -> bool:
-    pattern = path_pattern(at)
+def _has(places: Sequence[tuple[str, Entry]], pattern: re.Pattern[str], value: str) -> bool:
     return any(
         pattern.match(path) and re.search(value, entry.text) is not None for path, entry in places
     )
@@ -180,7 +185,7 @@ def _has(places: Sequence[tuple[str, Entry]], at: str, value: str) -> bool:
 def _values_of(
     clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]], *, missing: bool
 ) -> Iterator[Found]:
-    pattern = path_pattern(clause.at)
+    pattern = path_pattern(clause.at, any_case=unit.any_case)
     there = False
     for path, entry in places:
         match = pattern.match(path)

@@ -39,6 +39,9 @@ class Unit:
     type: str
     span: Span
     entries: list[Entry] = field(default_factory=list["Entry"])
+    any_case: bool = False
+    """Whether large letters and small ones are the same in its type and paths: programs name in
+    camel case what templates write as the vendor does."""
 
 
 class UnreadableError(Exception):

@@ -80,6 +80,8 @@ class _Kotlin(Valued):
         super().__init__(tree, deadline)
         self._functions = frozenset(_FUNCTION.findall(tree.source.text))
         self._blocks: list[frozenset[str] | None] = []
+        self._moved: set[int] = set()
+        """The identities of denials that are lowered where they belong, around a chain."""
         """Of blocks that have an object of their own: the names that they declare themselves."""
         self.expressions = {
             "identifier": self._identifier,
@@ -90,8 +92,8 @@ class _Kotlin(Valued):
             "character_literal": self.string,
             "number_literal": self.number,
             "float_literal": self.number,
-            "call_expression": self._call,
-            "navigation_expression": self._navigation,
+            "call_expression": lambda node: self._denied(node) or self._call(node),
+            "navigation_expression": lambda node: self._denied(node) or self._navigation(node),
             "index_expression": self._index,
             "binary_expression": self._binary,
             "unary_expression": self._unary,
@@ -197,8 +199,21 @@ class _Kotlin(Valued):
             re.search(r"\w<[A-Z][\w.]*\??>\($", self.text(node).partition("(")[0] + "(") is not None
         )
 
+    def _denied(self, node: Node) -> Expr | None:
+        """Lower `!a.b(c)`, which the grammar reads as `(!a).b(c)`; None for what denies nothing."""
+        head = node
+        while head.type in ("call_expression", "navigation_expression") and head.named_children:
+            head = head.named_children[0]
+        denies = head.type == "unary_expression" and self.name_of(head, "operator") == "!"
+        if not denies or head.id in self._moved:
+            return None
+        self._moved.add(head.id)
+        return Operation(node, "!", [self.expr(node)])
+
     def _unary(self, node: Node) -> Expr:
         operator, value = self.name_of(node, "operator"), self.field(node, "argument")
+        if node.id in self._moved:
+            return value
         if operator in ("!!", "++", "--"):
             return value if operator == "!!" else Several(node, [value])
         return Operation(node, "!" if operator == "!" else f"u{operator}", [value])

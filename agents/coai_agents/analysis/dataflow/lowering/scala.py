@@ -43,6 +43,9 @@ if TYPE_CHECKING:
 _TEXT: Final = frozenset({"s", "f", "raw"})
 """Interpolators that only put text together; others are functions of their parts."""
 
+_GETTER: Final = re.compile(r"get[A-Z]")
+"""How methods of Java begin that take nothing, and are called without brackets."""
+
 _BARE: Final = frozenset(
     {"toInt", "toLong", "toDouble", "toFloat", "toShort", "toByte", "toBoolean", "toIntOption"}
     | {"toLongOption", "toDoubleOption", "toBooleanOption", "!", "!!", "lineStream", "lazyLines"}
@@ -179,7 +182,7 @@ class _Scala(Valued):
     def _field(self, node: Node) -> Expr:
         name = self.name_of(node, "field").strip("`")
         value = self.member(node, self.field(node, "value"), name)
-        return Call(node, value, []) if name in _BARE else value
+        return Call(node, value, []) if name in _BARE or _GETTER.match(name) else value
 
     def _arguments(self, node: Node | None) -> list[Argument]:
         if node is None:

@@ -1,0 +1,1 @@
+"""Cloud resources that a program describes: AWS CDK in Python, JavaScript and TypeScript."""

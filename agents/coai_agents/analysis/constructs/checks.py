@@ -1,0 +1,219 @@
+"""What the resources that a program describes leave open.
+
+Each construct becomes a unit, as in a template, and so does each call of a method, so that rules
+for templates and for programs are the same kind of data (`texts/cdk.toml`, `texts/cloud.toml`). A
+program says only what differs from the library's defaults. Of what a construct leaves at them one
+thing is named, the gravest, and nothing where somebody has set one of its protections: they have
+decided, and a list of all the rest at each construct would be switched off. Nor is anything named
+of one that is made in passing, as another one's argument.
+"""
+
+from __future__ import annotations
+
+import re
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from coai_agents.analysis.constructs.names import Names
+from coai_agents.analysis.constructs.values import CALLS, OPEN, Values, callee, method_of, names_of
+from coai_agents.analysis.findings.findings import Finding
+from coai_agents.analysis.rules.rules import catalogue
+from coai_agents.analysis.texts.clauses import STEP, clauses_of, path_pattern
+from coai_agents.analysis.texts.matching import found_in_unit
+from coai_agents.analysis.texts.units import Entry, Unit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from tree_sitter import Node
+
+    from coai_agents.analysis.texts.clauses import TextClause
+    from coai_agents.analysis.texts.matching import Found
+    from coai_agents.source import Span
+    from coai_agents.syntax.tree import SyntaxTree
+
+LANGUAGES: Final = frozenset({"python", "javascript", "typescript", "javascriptreact"})
+
+METHOD: Final = "call."
+"""How the type of a unit begins that is the call of a method."""
+
+_PROPERTIES: Final = "Properties"
+_MOST_CALLS: Final = 2_000
+_MOST_TYPES: Final = 100
+_SECRETS: Final = frozenset({"cloud-hardcoded-secret"})
+"""Rules about what has to be set anyway, so that it says nothing of the rest that it is."""
+_LONGEST_CHAIN: Final = 12
+_PASSING: Final = frozenset(
+    {"arguments", "argument_list", "keyword_argument", "pair", "array", "list"}
+)
+
+
+def construct_findings(tree: SyntaxTree, budget: float) -> list[Finding]:
+    """Return what the constructs of a file leave open; nothing in a language that has none.
+
+    `budget` is in seconds, which begin when the rules are there.
+    """
+    source = tree.source
+    if source.language not in LANGUAGES:
+        return []
+    clauses = [
+        each
+        for format_ in ("cdk", "cloudformation")
+        for each in clauses_of(format_)[0]
+        if each.at and (format_ == "cdk" or each.at.startswith(_PROPERTIES))
+    ]
+    found: dict[tuple[str, int, int], Finding] = {}
+    for clause, span in found_in_constructs(tree, clauses, perf_counter() + budget):
+        concept = catalogue()[clause.rule]
+        severity = clause.severity or concept.severity
+        finding = Finding(
+            rule=clause.rule,
+            span=span,
+            message=clause.message or concept.message,
+            severity=severity,
+            uri=source.uri,
+            version=source.version,
+            cwe=concept.cwe,
+        )
+        found.setdefault((clause.rule, span.start, span.end), finding)
+    return list(found.values())
+
+
+def found_in_constructs(
+    tree: SyntaxTree, clauses: Sequence[TextClause], deadline: float
+) -> Iterator[Found]:
+    """Yield what clauses find in the constructs of a file, and in calls of their methods."""
+    for unit in _units(tree):
+        if perf_counter() > deadline:
+            return
+        meant = [each for each in clauses if re.fullmatch(each.type, unit.type, re.IGNORECASE)]
+        if meant:
+            yield from _worth_saying(meant, unit)
+
+
+def _worth_saying(clauses: Sequence[TextClause], unit: Unit) -> Iterator[Found]:
+    missing: list[Found] = []
+    said = False
+    for clause, span in found_in_unit(clauses, unit):
+        if span == unit.span:
+            missing.append((clause, span))
+        else:
+            said = True
+            yield clause, span
+    if missing and not said and not _is_decided(clauses, unit):
+        yield min(missing, key=_gravity)
+
+
+def _gravity(found: Found) -> int:
+    clause = found[0]
+    return (clause.severity or catalogue()[clause.rule].severity).rank
+
+
+def _is_decided(clauses: Iterable[TextClause], unit: Unit) -> bool:
+    """Say whether one of a construct's protections is set, or may be by what is handed on."""
+    paths = [STEP.join((*each.path, "")) for each in unit.entries]
+    if any(OPEN in each.path[:2] for each in unit.entries):
+        return True
+    if unit.type.startswith(METHOD):
+        return False
+    protections = {
+        path
+        for each in clauses
+        for path in (each.at, *each.without)
+        if each.rule not in _SECRETS and not path.lower().endswith("username")
+    }
+    patterns = [path_pattern(each, any_case=True) for each in protections]
+    return any(pattern.match(path) for pattern in patterns for path in paths)
+
+
+def _units(tree: SyntaxTree) -> Iterator[Unit]:
+    """Yield the constructs of a file, and the calls of methods."""
+    nodes = list(_walk(tree.root))
+    file = _File(tree, nodes, [each for each in nodes if each.type in CALLS][:_MOST_CALLS])
+    for call in file.calls:
+        unit = file.construct(call) if file.types[call.id] else file.method(call)
+        if unit is not None:
+            yield unit
+
+
+class _File:
+    """The calls of a file, and which of them make constructs."""
+
+    def __init__(self, tree: SyntaxTree, nodes: list[Node], calls: list[Node]) -> None:
+        self._tree = tree
+        self._values = Values(tree, nodes)
+        self.calls = calls
+        names = Names(tree.source.text)
+        self.types = {each.id: names.type_of(names_of(callee(each))) for each in calls}
+        """By the identity of a call: the type of the construct that it makes, or nothing."""
+        self._everywhere = sorted({each for each in self.types.values() if each})[:_MOST_TYPES]
+        self._uses: dict[int, set[str]] = {}
+        for each in calls:
+            method, of = method_of(each)
+            made = self._made_by(of)
+            if made is not None:
+                self._uses.setdefault(made.id, set()).add(method)
+
+    def construct(self, call: Node) -> Unit:
+        """Return the unit of a construct: its properties, what is done with it, its neighbours."""
+        type_ = self.types[call.id]
+        low = type_.startswith("AWS::")
+        span = self._span(call)
+        entries = [
+            # An argument that is handed on as a whole stands beside the properties.
+            Entry((OPEN,), each.text, each.span) if each.path[1:] == (OPEN,) else each
+            for each in self._values.arguments(call, (_PROPERTIES,) if low else ())
+        ]
+        if _is_argument(call):
+            entries.append(Entry((OPEN,), "", span))
+        entries += [
+            Entry(("@calls", each), "", span) for each in sorted(self._uses.get(call.id, ()))
+        ]
+        entries += [Entry(("@file", each), "", span) for each in self._everywhere]
+        return Unit(type_, span, entries, any_case=True)
+
+    def method(self, call: Node) -> Unit | None:
+        """Return the unit of a method's call, with the construct that it is called of as `@on`."""
+        method, of = method_of(call)
+        if not method:
+            return None
+        span = self._span(call)
+        entries = self._values.arguments(call)
+        made = self._made_by(of)
+        if made is not None:
+            entries.append(Entry(("@on",), self.types[made.id], span))
+            entries += self._values.arguments(made, ("@on",))
+        return Unit(f"{METHOD}{method}", span, entries, any_case=True)
+
+    def _span(self, call: Node) -> Span:
+        function = callee(call)
+        return self._tree.span(call if function is None else function)
+
+    def _made_by(self, node: Node | None) -> Node | None:
+        """Return the construct that an expression is, or a member of."""
+        for _ in range(_LONGEST_CHAIN):
+            if node is None:
+                return None
+            if node.type in CALLS:
+                if self.types.get(node.id):
+                    return node
+                node = method_of(node)[1]
+            elif (known := self._values.of_name(node)) is not None and known.id != node.id:
+                node = known
+            else:
+                node = node.child_by_field_name("object")
+        return None
+
+
+def _is_argument(call: Node) -> bool:
+    """Say whether a construct is made in the midst of another expression."""
+    around = call.parent
+    return around is not None and around.type in _PASSING
+
+
+def _walk(root: Node) -> Iterator[Node]:
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        waiting.extend(reversed(node.named_children))
