@@ -11,6 +11,7 @@ from coai_routing.wiring.local import LocalModels
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
+    from coai_routing.pool.place import Place
     from coai_routing.settings.schema import Settings
 
 LOADING_SECONDS: Final = 60.0
@@ -18,10 +19,15 @@ LOADING_SECONDS: Final = 60.0
 
 
 @asynccontextmanager
-async def loaded_models(settings: Settings) -> AsyncGenerator[tuple[LocalModels, str]]:
-    """Give the models of the settings, and why the embedded one does not answer, if so."""
+async def loaded_models(
+    settings: Settings, others: tuple[Place, ...] = ()
+) -> AsyncGenerator[tuple[LocalModels, str]]:
+    """Give the models of the settings, and why the embedded one does not answer, if so.
+
+    `others` are model servers that plug-ins speak to.
+    """
     changed = asyncio.Event()
-    models = LocalModels(lambda: settings, on_change=changed.set)
+    models = LocalModels(lambda: settings, on_change=changed.set, others=others)
     try:
         await models.backends.look()
         await models.embedded.use(settings.engine)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.agents.plugins import package
 from tests.server.test_explanations import local_model
 
 if TYPE_CHECKING:
@@ -345,3 +346,48 @@ def test_importing_the_daemon_or_the_commands_imports_no_workflow() -> None:
         )
         done = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=True)
         assert done.stdout.decode().strip() == "[]", module
+
+
+PROVIDER = """
+from coai_routing.providers.openai_compatible import OpenAICompatibleProvider
+
+
+class Mine:
+    base_url = {url!r}
+
+    def __call__(self, egress):
+        return OpenAICompatibleProvider(name="mine", base_url=self.base_url, egress=egress)
+"""
+MODELS = """
+[[models]]
+alias = "mine.model"
+title = "A model of a plug-in's"
+tier = "fast"
+quality = 0.9
+typical_ms = 100
+context_tokens = 8192
+deployments = [{ endpoint = "mine", model = "m" }]
+"""
+
+
+def test_a_plug_ins_model_server_is_asked_and_a_broken_one_is_told_of(
+    home: Home, answering: CloudServer, tmp_path: Path
+) -> None:
+    source = PROVIDER.format(url=f"{answering.url}/v1")
+    extra = "\n[coai.providers]\nbroken = coai_greetings:Gone\nmine = coai_greetings:Mine\n"
+    installed = package.install(tmp_path, package.SOURCE + source, extra)
+    own = tmp_path / "config" / "coai"
+    own.mkdir(parents=True)
+    (own / "models.toml").write_text(MODELS)
+    (home.folder / "say.yaml").write_text(
+        "name: say\nnodes: [{kind: agent, name: a, prompt: Say something.}]\n"
+    )
+    answering.answer = "words of a plug-in's model"
+    ran = home(
+        *("run", "say.yaml", "--input", "", "--text", "--model", "mine.model"),
+        COAI_ENGINE__ENABLED="false",
+        XDG_CONFIG_HOME=str(tmp_path / "config"),
+        PYTHONPATH=str(installed),
+    )
+    assert (ran.code, ran.out) == (0, "words of a plug-in's model\n"), ran.err
+    assert "broken of coai-greetings 1.0 cannot be loaded" in ran.err

@@ -12,18 +12,30 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
+    from coai_agents.plugins.finding import PluginError, Plugins
     from coai_agents.specialists.asking import Asker
+    from coai_routing.pool.place import Place
     from coai_routing.router.interface import Answers
+    from coai_routing.settings.schema import Settings
 
 
 @asynccontextmanager
 async def asker(
-    path: Path, *, agent: str, wanted: bool, alias: str | None, seconds: float = 120.0
+    path: Path,
+    *,
+    agent: str,
+    wanted: bool,
+    alias: str | None,
+    seconds: float = 120.0,
+    plugins: Plugins | None = None,
 ) -> AsyncGenerator[Asker]:
     """Give what specialists ask models by, with the settings of a file's folder, or a folder's.
 
     Where the user's daemon runs, its models answer. Without a wish for a model nothing is started,
     looked for or loaded. What the answer takes is kept as the `agent`'s: see `coai rate`.
+
+    Model servers that `plugins` speak to are asked, too, and then by this process's own models: the
+    daemon knows no plug-in.
     """
     from coai_agents.specialists.asking import Asker, Wishes  # noqa: PLC0415 (not for `--help`)
 
@@ -38,18 +50,34 @@ async def asker(
     folder = _folder_of(path)
     settings = await asyncio.to_thread(lambda: load_settings(folder).settings)
     to = notices()
+    others = () if plugins is None else _servers_of(plugins, settings)
     async with AsyncExitStack() as stack:
 
         async def own() -> Answers:
-            models, _ = await stack.enter_async_context(loaded_models(settings))
+            models, _ = await stack.enter_async_context(loaded_models(settings, others))
             return await models.routing.router()
 
-        router = SharedRouter(folder, own, lambda why: to.print(why, soft_wrap=True))
-        stack.callback(router.close)
-        await router.open()
+        router: Answers
+        if others:
+            router = await own()
+        else:
+            router = shared = SharedRouter(folder, own, lambda why: to.print(why, soft_wrap=True))
+            stack.callback(shared.close)
+            await shared.open()
         wishes = Wishes(alias=alias, seconds=seconds)
         with metered(agent, settings, lambda problem: to.print(f"{problem}")) as meter:
             yield Asker(router, wishes=wishes, meter=meter)
+
+
+def _servers_of(plugins: Plugins, settings: Settings) -> tuple[Place, ...]:
+    """Return the model servers of plug-ins; one that cannot be loaded is told of and left out."""
+    from coai_agents.plugins.working import places_of  # noqa: PLC0415 (as above)
+    from coai_routing.wiring.configured_routing import routing_egress  # noqa: PLC0415 (as above)
+
+    def tell(problem: PluginError) -> None:
+        notices().print(f"{problem}", soft_wrap=True)
+
+    return places_of(plugins, routing_egress(settings), tell)
 
 
 def _folder_of(path: Path) -> Path:
