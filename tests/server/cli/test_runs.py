@@ -348,6 +348,31 @@ def test_importing_the_daemon_or_the_commands_imports_no_workflow() -> None:
         assert done.stdout.decode().strip() == "[]", module
 
 
+def test_changes_stay_only_if_the_users_tests_pass(
+    coai: InProcess, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = coai("run", "documentation", "--input", "shop.py", "--no-model", "--json").document["run"]
+    fails = f"{sys.executable} -c 'print(\"what broke\"); raise SystemExit(3)'"
+    refused = coai("runs", "apply", run, "--yes", "--test", fails)
+    assert refused.code == 1
+    assert "what broke" in refused.out
+    assert "The tests fail with this, so nothing of it was kept." in refused.err
+    assert shop.read_text() == CODE
+    # The workspace has no say in it.
+    shop.with_name(".coai.toml").write_text(f"[agents]\ntest_command = '''{fails}'''\n")
+    shop.with_name("pyproject.toml").write_text(f"[tool.coai.agents]\ntest_command = '''{fails}'''")
+    monkeypatch.setenv("COAI_AGENTS__TEST_COMMAND", fails)
+    assert coai("runs", "apply", run, "--yes").code == 1, "the user's own setting counts"
+    monkeypatch.setenv("COAI_AGENTS__TEST_COMMAND", "")
+    assert coai("runs", "apply", run, "--yes", "--test", "no-such-program").code == 1
+    assert shop.read_text() == CODE
+    passes = f"{sys.executable} -c 'pass'"
+    applied = coai("runs", "apply", run, "--yes", "--test", passes)
+    assert applied.code == 0, applied.err
+    assert "The tests pass" in applied.err
+    assert '"""' in shop.read_text()
+
+
 PROVIDER = """
 from coai_routing.providers.openai_compatible import OpenAICompatibleProvider
 

@@ -124,6 +124,15 @@ async def opened() -> AsyncGenerator[RunJournal]:
         await journal.aclose()
 
 
+def own_tests(named: str | None, workspace: Path) -> str | None:
+    """Return the user's tests: those that were named, or those of the user's settings, if any."""
+    from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
+
+    return (
+        load_settings(workspace).settings.agents.test_command if named is None else named
+    ) or None
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What the user wants of models, and the user's own command for tests."""
