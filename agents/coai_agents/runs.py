@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from coai_agents.plugins.finding import GROUPS, Plugins
-from coai_agents.plugins.working import extended, formatted, places_of, workers_of
+from coai_agents.plugins.working import extended, formatted, workers_of
 from coai_agents.specialists.asking import Asker
 from coai_agents.tools.workspace import rules_of
 from coai_agents.workflows.definition.loading import checked, load_text, load_value
@@ -155,9 +155,10 @@ async def open_runner(
 @asynccontextmanager
 async def _asker(settings: Settings, plugins: Plugins) -> AsyncGenerator[Asker]:
     """Give what asks models: with plug-ins that speak to servers, of those and the settings'."""
-    from coai_agents.application.models import loaded_models  # noqa: PLC0415 - only with models
-    from coai_routing.wiring.configured_routing import routing_egress  # noqa: PLC0415 - as above
+    from coai_agents.application.models import (  # noqa: PLC0415 - only with models
+        loaded_models,
+        servers_of,
+    )
 
-    others = places_of(plugins, routing_egress(settings))
-    async with loaded_models(settings, others) as (loaded, absent):
+    async with loaded_models(settings, servers_of(plugins, settings)) as (loaded, absent):
         yield Asker(await loaded.routing.router(), why_none=absent)

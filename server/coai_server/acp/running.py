@@ -10,8 +10,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from coai_agents.plugins.working import workers_of
-from coai_agents.tools.workspace import rules_of
+from coai_agents.application.shared.carrying import workers_here
 from coai_agents.workflows.definition.types import misfit, read_type
 from coai_agents.workflows.engine.engine import Engine
 from coai_agents.workflows.errors import WorkflowError
@@ -54,9 +53,7 @@ async def run(turn: Turn) -> Report:
     }
     asker = turn.asker.wishing(priority=Priority.BACKGROUND)
     async with _journal() as journal, _steps(turn) as steps:
-        settings = (await asyncio.to_thread(load, workspace_roots=[turn.files.folder])).settings
-        workers = workers_of(asker, _places(), turn.files.folder, rules=rules_of(settings))
-        engine = Engine(journal, workers)
+        engine = Engine(journal, await workers_here(asker, turn.files.folder))
         try:
             outcome = await engine.start(plan, value, facts=facts, tell=steps.tell)
             outcome = await _through_gates(turn, journal, engine, outcome, steps)

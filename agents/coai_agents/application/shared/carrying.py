@@ -16,6 +16,7 @@ from coai_agents.workflows.reports.spans import spans_of
 from coai_agents.workflows.workers.workers import Places
 from coai_routing.policy.question import Priority
 from coai_routing.settings.files import default_user_file
+from coai_routing.settings.loading import load
 from coai_routing.wiring.configured_routing import web_pages
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from coai_agents.specialists.asking import Asker
     from coai_agents.workflows.cluster.following import Following
+    from coai_agents.workflows.engine.work import Workers
     from coai_agents.workflows.journal.interface import RunJournal
     from coai_routing.cluster.databases import Shared
     from coai_routing.settings.schema import Settings
@@ -76,6 +78,12 @@ def facts_of(journal: RunJournal, settings: Settings) -> dict[str, Any]:
     from coai_routing.cluster.travelling import travelling  # noqa: PLC0415 - only with a cluster
 
     return {"travelling": travelling(settings)}
+
+
+async def workers_here(asker: Asker, workspace: Path) -> Workers:
+    """Return who does steps in a folder of this machine, by the folder's settings."""
+    settings = (await asyncio.to_thread(load, workspace_roots=[workspace])).settings
+    return workers_of(asker, own_places(), workspace, rules=rules_of(settings))
 
 
 @asynccontextmanager

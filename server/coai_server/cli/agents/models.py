@@ -12,11 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
-    from coai_agents.plugins.finding import PluginError, Plugins
+    from coai_agents.plugins.finding import Plugins
     from coai_agents.specialists.asking import Asker
-    from coai_routing.pool.place import Place
+    from coai_routing.errors import CoaiError
     from coai_routing.router.interface import Answers
-    from coai_routing.settings.schema import Settings
 
 
 @asynccontextmanager
@@ -42,7 +41,7 @@ async def asker(
     if not wanted:
         yield Asker()
         return
-    from coai_agents.application.models import loaded_models  # noqa: PLC0415 (only with a model)
+    from coai_agents.application.models import loaded_models, servers_of  # noqa: PLC0415 (only with a model)
     from coai_agents.application.specialists.standing import metered  # noqa: PLC0415 (only with a model)
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
     from coai_server.shared.shared_router import SharedRouter  # noqa: PLC0415 (only with a model)
@@ -50,7 +49,11 @@ async def asker(
     folder = _folder_of(path)
     settings = await asyncio.to_thread(lambda: load_settings(folder).settings)
     to = notices()
-    others = () if plugins is None else _servers_of(plugins, settings)
+
+    def tell(problem: CoaiError) -> None:
+        to.print(f"{problem}", soft_wrap=True)
+
+    others = () if plugins is None else servers_of(plugins, settings, tell)
     async with AsyncExitStack() as stack:
 
         async def own() -> Answers:
@@ -67,17 +70,6 @@ async def asker(
         wishes = Wishes(alias=alias, seconds=seconds)
         with metered(agent, settings, lambda problem: to.print(f"{problem}")) as meter:
             yield Asker(router, wishes=wishes, meter=meter)
-
-
-def _servers_of(plugins: Plugins, settings: Settings) -> tuple[Place, ...]:
-    """Return the model servers of plug-ins; one that cannot be loaded is told of and left out."""
-    from coai_agents.plugins.working import places_of  # noqa: PLC0415 (as above)
-    from coai_routing.wiring.configured_routing import routing_egress  # noqa: PLC0415 (as above)
-
-    def tell(problem: PluginError) -> None:
-        notices().print(f"{problem}", soft_wrap=True)
-
-    return places_of(plugins, routing_egress(settings), tell)
 
 
 def _folder_of(path: Path) -> Path:
