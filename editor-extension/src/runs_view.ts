@@ -126,8 +126,9 @@ export class RunsView implements vscode.TreeDataProvider<Node>, vscode.Disposabl
   /** Begin a run of an ensemble that the user chooses. */
   async begin(): Promise<void> {
     const { ensembles } = await this.#ask<{ ensembles: Ensemble[] }>(RUN_COMMANDS.ensembles, {});
+    const builtIn = ({ origin }: Ensemble): number => Number(origin === "built in");
     const chosen = await vscode.window.showQuickPick(
-      ensembles.map((ensemble) => ({
+      ensembles.sort((one, other) => builtIn(one) - builtIn(other)).map((ensemble) => ({
         label: ensemble.name,
         description: ensemble.origin,
         detail: ensemble.problem ?? ensemble.about ?? "",

@@ -19,6 +19,7 @@ from coai_agents.plugins.working import extended
 from coai_agents.specialists.asking import Asker, Wishes
 from coai_agents.workflows.definition.types import misfit, read_type
 from coai_agents.workflows.errors import RunNotFoundError, WorkflowError
+from coai_agents.workflows.journal.records import ENDED
 from coai_agents.workflows.library import Library
 from coai_agents.workflows.reports.report import Report, report_of
 from coai_agents.workflows.reports.steps import steps_of
@@ -120,7 +121,7 @@ class EditorRuns:
             "steps": [each.as_json() for each in steps_of(report, alive=alive)],
             "questions": [
                 {"step": step, "question": body["question"], "choices": body["choices"]}
-                for step, body in report.questions
+                for step, body in (() if row.state in ENDED else report.questions)
             ],
             "edits": [
                 {"path": str(each["path"]), "isNew": each["before"] is None}
@@ -141,7 +142,9 @@ class EditorRuns:
         return [each for each in known if self._is_ours(each[0])][:MOST_LISTED]
 
     async def _gone(self) -> frozenset[str]:
-        return frozenset(each.id for each in await (await self._runs.journal()).orphans())
+        orphans = await (await self._runs.journal()).orphans()
+        # What nobody has taken yet waits for a worker of the cluster.
+        return frozenset(each.id for each in orphans if each.owner is not None)
 
     def _is_ours(self, row: RunRow) -> bool:
         at = row.facts.get("workspace")

@@ -70,7 +70,8 @@ def _begun(report: Report, *, alive: bool) -> Iterator[StepRow]:
         if (end := replay.ends.get(step)) is not None:
             yield StepRow(step, kind, end.state, end.facts)
         elif step in replay.asked:
-            yield StepRow(step, kind, "answered" if step in replay.answers else "waiting")
+            waits: Shown = "stopped" if report.story.row.state in ENDED else "waiting"
+            yield StepRow(step, kind, "answered" if step in replay.answers else waits)
         elif replay.interrupted(step) > 0:
             yield StepRow(step, kind, "running" if alive else "stopped")
         elif replay.failures[step]:
