@@ -78,9 +78,11 @@ def test_a_run_is_answered_applied_and_read(workbench: Workbench, plan: Path) ->
     chosen(workbench, "COAI: Answer a Run's Question", "careful change", "yes")
     expect(tree.filter(has_text="1 file would change").first).to_be_visible(timeout=PATIENCE_MS)
     chosen(workbench, "COAI: Apply the Changes of a Run", "careful change")
-    preview = workbench.page.locator(".refactor-preview")
-    expect(preview.first).to_be_visible(timeout=PATIENCE_MS)
+    preview = workbench.page.locator(".bulk-edit-panel")
+    box = preview.locator(".edit-checkbox").first
+    expect(box).to_be_visible(timeout=PATIENCE_MS)
     workbench.picture("runs-preview", size=None)
+    box.click()
     preview.locator(".monaco-button", has_text="Apply").first.click()
     workbench.notification("1 file changed.")
     assert plan.read_text(encoding="utf-8") in (BEFORE, AFTER), "the editor has it, saved or not"
