@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from coai_agents.plugins.finding import GROUPS, Plugins
-from coai_agents.plugins.working import PluginWorkers, extended, formatted, places_of
+from coai_agents.plugins.working import extended, formatted, workers_of
 from coai_agents.specialists.asking import Asker
+from coai_agents.tools.workspace import rules_of
 from coai_agents.workflows.definition.loading import checked, load_text, load_value
 from coai_agents.workflows.definition.schema import Plan
 from coai_agents.workflows.engine.engine import Engine, Outcome
@@ -24,7 +25,7 @@ from coai_agents.workflows.engine.hooks import Hook
 from coai_agents.workflows.journal.journal import Journal
 from coai_agents.workflows.journal.tables import location
 from coai_agents.workflows.reports.report import Report, report_of
-from coai_agents.workflows.workers.workers import LocalWorkers, Places, known_of
+from coai_agents.workflows.workers.workers import Places, known_of
 from coai_routing.settings.files import default_user_file
 from coai_routing.settings.loading import load
 
@@ -138,15 +139,13 @@ async def open_runner(
     known = extended(known_of(places), plugins)
     async with AsyncExitStack() as stack:
         asker = Asker()
+        whole = settings or (await asyncio.to_thread(lambda: load(workspace_roots=[root]))).settings
         if models:
-            whole = (
-                settings or (await asyncio.to_thread(lambda: load(workspace_roots=[root]))).settings
-            )
             asker = await stack.enter_async_context(_asker(whole, plugins))
         asker = asker.wishing(alias=alias)
         runs = Journal(journal or location())
         stack.push_async_callback(runs.aclose)
-        workers = PluginWorkers(LocalWorkers(asker, places, root), plugins, asker, root)
+        workers = workers_of(asker, places, root, rules=rules_of(whole), plugins=plugins)
         engine = Engine(runs, workers, hooks=added.hooks)
         stack.push_async_callback(engine.aclose)
         facts: dict[str, Json] = {"workspace": str(root), "models": models, "alias": alias}
@@ -156,18 +155,10 @@ async def open_runner(
 @asynccontextmanager
 async def _asker(settings: Settings, plugins: Plugins) -> AsyncGenerator[Asker]:
     """Give what asks models: with plug-ins that speak to servers, of those and the settings'."""
-    from coai_agents.application.models import loaded_models  # noqa: PLC0415 - only with models
+    from coai_agents.application.models import (  # noqa: PLC0415 - only with models
+        loaded_models,
+        servers_of,
+    )
 
-    if not plugins.names("coai.providers"):
-        async with loaded_models(settings) as (loaded, absent):
-            yield Asker(await loaded.routing.router(), why_none=absent)
-        return
-    from coai_routing.wiring.assembly import open_routing  # noqa: PLC0415 - as above
-    from coai_routing.wiring.configured_routing import routing_egress  # noqa: PLC0415 - as above
-
-    others = places_of(plugins, routing_egress(settings))
-    routing = await open_routing(lambda: settings, embedded=lambda: others)
-    try:
-        yield Asker(routing.router)
-    finally:
-        await routing.aclose()
+    async with loaded_models(settings, servers_of(plugins, settings)) as (loaded, absent):
+        yield Asker(await loaded.routing.router(), why_none=absent)

@@ -8,6 +8,7 @@ import { followAnswers } from "./learning";
 import { Secrets, masked } from "./masking";
 import { offerMcpServer } from "./mcp_servers";
 import { ReportDocuments } from "./report_documents";
+import { RunsView } from "./runs_view";
 import { Server } from "./server";
 import { Setup } from "./setup";
 import { StatusFeed } from "./status_feed";
@@ -45,6 +46,7 @@ export function activate(context: vscode.ExtensionContext): Api {
   context.subscriptions.push(
     ...[log, server, keys, feed, items, reports],
     offerMcpServer(server),
+    new RunsView({ server, reports, log }),
     ...register({ server, setup, feed, keys, reports, log }),
     followAnswers(server),
     feed.onChange((situation) => {

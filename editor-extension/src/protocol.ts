@@ -190,6 +190,9 @@ export const STATUS = "coai/status";
 /** The notification that the status is another. */
 export const STATUS_CHANGED = "coai/statusChanged";
 
+/** The notification that something has happened in runs. */
+export const RUNS_CHANGED = "coai/runsChanged";
+
 /** The notification that the user trusts the workspace. */
 export const WORKSPACE_TRUSTED = "coai/workspaceTrusted";
 
@@ -215,4 +218,19 @@ export const SERVER_COMMANDS = {
   usage: "coai.usage",
   vendors: "coai.vendors",
   why: "coai.why",
+} as const;
+
+/** Commands of the server for runs of workflows, as docs/editor-runs.md tells. */
+export const RUN_COMMANDS = {
+  answer: "coai.answerRun",
+  apply: "coai.applyRun",
+  cancel: "coai.cancelRun",
+  details: "coai.run",
+  ensembles: "coai.ensembles",
+  list: "coai.runs",
+  pause: "coai.pauseRun",
+  report: "coai.runReport",
+  resume: "coai.resumeRun",
+  start: "coai.startRun",
+  watch: "coai.watchRuns",
 } as const;

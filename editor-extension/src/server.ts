@@ -19,7 +19,13 @@ import { type Level, logLine } from "./log_lines";
 import { lull } from "./lull";
 import { ProgressBars } from "./progress";
 import { answerIn } from "./questions";
-import { STATUS, STATUS_CHANGED, type Status, WORKSPACE_TRUSTED } from "./protocol";
+import {
+  RUNS_CHANGED,
+  STATUS,
+  STATUS_CHANGED,
+  type Status,
+  WORKSPACE_TRUSTED,
+} from "./protocol";
 import { showAnswer } from "./report_documents";
 import { CrashHistory } from "./restarts";
 import { SECTION, type Settings, userSettings } from "./settings";
@@ -57,6 +63,7 @@ export class Server implements vscode.Disposable {
   readonly #activityChanged = new vscode.EventEmitter<Activity>();
   readonly #statusChanged = new vscode.EventEmitter<void>();
   readonly #answered = new vscode.EventEmitter<string>();
+  readonly #runsChanged = new vscode.EventEmitter<void>();
   #state: ServerState = { kind: "stopped" };
   #client: LanguageClient | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -70,6 +77,8 @@ export class Server implements vscode.Disposable {
   readonly onActivity = this.#activityChanged.event;
   /** Fires when a specialist has given an answer that can be judged. */
   readonly onAnswer = this.#answered.event;
+  /** Fires when something has happened in runs that are watched. */
+  readonly onRuns = this.#runsChanged.event;
   /** Fires when the server says that its status is another. */
   readonly onStatus = this.#statusChanged.event;
 
@@ -184,6 +193,7 @@ export class Server implements vscode.Disposable {
     this.#activityChanged.dispose();
     this.#statusChanged.dispose();
     this.#answered.dispose();
+    this.#runsChanged.dispose();
   }
 
   /** Take note of an answer that the user may want to judge. */
@@ -326,6 +336,9 @@ export class Server implements vscode.Disposable {
     client.registerFeature(statusFeature);
     client.onNotification(STATUS_CHANGED, () => {
       this.#statusChanged.fire();
+    });
+    client.onNotification(RUNS_CHANGED, () => {
+      this.#runsChanged.fire();
     });
     return client;
   }

@@ -98,9 +98,12 @@ def test_no_command_is_one_that_the_server_registers() -> None:
 
 
 def test_every_command_has_an_action_and_every_action_a_command() -> None:
-    source = (EXTENSION / "src" / "commands.ts").read_text(encoding="utf-8")
-    actions = source.split("export const ACTIONS")[1].split("};")[0]
-    assert set(re.findall(r'"(coai\.\w+)":', actions)) == set(commands())
+    found: set[str] = set()
+    for name, table in (("commands.ts", "ACTIONS"), ("runs_view.ts", "RUN_ACTIONS")):
+        source = (EXTENSION / "src" / name).read_text(encoding="utf-8")
+        actions = source.split(f"export const {table}")[1].split("};")[0]
+        found |= set(re.findall(r'"(coai\.[\w.]+)":', actions))
+    assert found == set(commands())
 
 
 def test_every_picture_that_a_text_shows_is_there() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -12,6 +12,7 @@ import pytest
 from coai_routing.errors import (
     EgressRefusedError,
     ProviderError,
+    ProviderTimeoutError,
     ProviderUnavailableError,
     RequestRejectedError,
 )
@@ -201,18 +202,94 @@ async def test_a_refused_request_tells_nothing_of_the_model() -> None:
     assert pool.health("p", None).failures == 0
 
 
-async def test_a_first_word_that_comes_too_late_is_a_failure_although_it_is_an_answer() -> None:
+LATE = ProviderTimeoutError("It did not finish within 5 s.", provider="p")
+HERE, ELSEWHERE = "http://127.0.0.1:1", "http://gpu.example.org"
+SLOW: dict[str, tuple[str, bool, str, bool]] = {
+    # Where it is, whether this machine has no time, what else goes on there, whether it is blamed.
+    "alone and slow": (HERE, False, "nothing", True),
+    "alone, on a machine without time": (HERE, True, "nothing", False),
+    "elsewhere, and only this machine has no time": (ELSEWHERE, True, "nothing", True),
+    "behind a call that was there before": (HERE, False, "before", False),
+    "beside a call that came meanwhile": (ELSEWHERE, False, "meanwhile", False),
+}
+
+
+@pytest.mark.parametrize("name", SLOW)
+async def test_a_late_first_word_is_the_backends_fault_where_nothing_else_explains_it(
+    name: str,
+) -> None:
+    url, strained, other, blamed = SLOW[name]
     clock = Clock()
-    pool, provider = ModelPool(clock=clock), Scripted(REPLY)
+    pool, provider = ModelPool(clock=clock, strained=lambda: strained), Scripted(REPLY)
+    beside = pool.stream(replace(place(Scripted(REPLY)), base_url=url, bound="other"), QUESTION)
+    if other == "before":
+        await anext(beside)
 
-    def late() -> None:
+    async def late() -> None:
         clock.now += 2.0
+        if other == "meanwhile":
+            await anext(beside)
 
-    provider.on_ask = late
-    stream = pool.stream(place(provider), QUESTION, longest_wait_ms=1000)
+    here = replace(place(provider), base_url=url)
+    stream = pool.stream(here, QUESTION, before=late, longest_wait_ms=1000)
     async with aclosing(stream) as deltas:
         assert "".join([delta.text async for delta in deltas]) == "aa"
-    assert "first word took 2000 ms" in pool.health("p", None).last_error
+    health = pool.health("p", None)
+    assert ("first word took 2000 ms" in health.last_error) is blamed
+    assert health.failures == int(blamed)
+    await beside.aclose()
+
+
+ENDS: dict[str, tuple[ProviderError, bool, bool]] = {
+    # What it ends in, whether others were answered meanwhile, whether it is blamed.
+    "a deadline, and nobody is answered": (LATE, False, True),
+    "a deadline, while others are answered": (LATE, True, False),
+    "a broken connection, while others are answered": (BROKEN, True, True),
+}
+
+
+@pytest.mark.parametrize("pieces", [0, 2])
+@pytest.mark.parametrize("name", ENDS)
+async def test_a_deadline_that_passes_while_others_are_answered_breaks_nothing(
+    name: str, pieces: int
+) -> None:
+    error, others, blamed = ENDS[name]
+    pool, provider = ModelPool(strained=lambda: False), Scripted(error, pieces=pieces)
+
+    async def answered() -> None:
+        if others:
+            other = replace(place(Scripted(REPLY)), bound="other")
+            request = QUESTION.model_copy(update={"model": "another"})
+            async with aclosing(pool.stream(other, request)) as deltas:
+                assert [delta async for delta in deltas]
+
+    with suppress(ProviderError):
+        async with aclosing(pool.stream(place(provider), QUESTION, before=answered)) as deltas:
+            async for _ in deltas:
+                pass
+    assert pool.health("p", None).failures == int(blamed)
+
+
+@pytest.mark.parametrize(
+    ("url", "strained", "answered", "failures"),
+    [
+        (HERE, False, False, 1),
+        (HERE, True, False, 0),
+        (ELSEWHERE, True, False, 1),
+        (HERE, False, True, 0),
+    ],
+)
+async def test_who_waits_in_vain_blames_an_endpoint_that_is_silent_for_all(
+    url: str, *, strained: bool, answered: bool, failures: int
+) -> None:
+    pool = ModelPool(strained=lambda: strained)
+    words = pool.words("p")
+    if answered:
+        request = QUESTION.model_copy(update={"model": "another"})
+        async with aclosing(pool.stream(place(Scripted(REPLY)), request)) as deltas:
+            assert [delta async for delta in deltas]
+    pool.late("p", None, "It said nothing.", base_url=url, words=words)
+    assert pool.health("p", None).failures == failures
 
 
 # ------------------------------------------------------------------------- what it learns

@@ -6,27 +6,32 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from coai_agents.plugins.finding import Signatures
+from coai_agents.plugins.finding import PluginError, Plugins, Signatures
 from coai_agents.plugins.interfaces import Help
 from coai_agents.tools.errors import ToolError
-from coai_agents.tools.workspace import Folder
+from coai_agents.tools.workspace import NOTHING_MORE, Folder
 from coai_agents.workflows.definition.schema import AgentNode, ToolNode
 from coai_agents.workflows.engine.work import Done, StepFailedError
 from coai_agents.workflows.workers.specialists import SPECIALISTS
 from coai_agents.workflows.workers.tools import TOOLS, failed
+from coai_agents.workflows.workers.workers import LocalWorkers
 from coai_routing.pool.place import Place
 from coai_routing.privacy.egress import is_loopback, is_trusted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from coai_agents.plugins.finding import Group, Plugins
+    from coai_agents.exclusions.decisions import ExclusionRules
+    from coai_agents.plugins.finding import Group
     from coai_agents.specialists.asking import Asker
     from coai_agents.workflows.definition.known import Known
     from coai_agents.workflows.definition.schema import Node
     from coai_agents.workflows.engine.work import Task, Workers
     from coai_agents.workflows.reports.report import Report
+    from coai_agents.workflows.workers.workers import Places
     from coai_routing.privacy.egress import Egress
+    from coai_routing.web.pages import WebPages
 
 
 def extended(known: Known, plugins: Plugins) -> Known:
@@ -38,11 +43,22 @@ def extended(known: Known, plugins: Plugins) -> Known:
     )
 
 
-def places_of(plugins: Plugins, egress: Egress) -> tuple[Place, ...]:
-    """Return the model servers that plug-ins speak to; loads those plug-ins."""
+def places_of(
+    plugins: Plugins, egress: Egress, tell: Callable[[PluginError], None] | None = None
+) -> tuple[Place, ...]:
+    """Return the model servers that plug-ins speak to; loads those plug-ins.
+
+    One that cannot be loaded is told of and left out; raises its `PluginError` if nobody is told.
+    """
     places: list[Place] = []
     for name in plugins.names("coai.providers"):
-        maker = plugins.get("coai.providers", name)
+        try:
+            maker = plugins.get("coai.providers", name)
+        except PluginError as error:
+            if tell is None:
+                raise
+            tell(error)
+            continue
         url = maker.base_url
         local = is_loopback(url) or is_trusted(url, egress.trusted_hosts)
         places.append(Place(name, url, local, connect=partial(maker, egress), bound=(name, egress)))
@@ -62,6 +78,8 @@ class PluginWorkers:
     plugins: Plugins
     asker: Asker
     workspace: Path
+    rules: ExclusionRules = NOTHING_MORE
+    """What the settings exclude from all that steps look at."""
 
     async def do(self, task: Task) -> Done:
         """Do a step; raises `StepFailedError`."""
@@ -80,7 +98,7 @@ class PluginWorkers:
                 remedy="Install its package here.",
                 again=False,
             )
-        folder = Folder(self.workspace)
+        folder = Folder(self.workspace, self.rules)
         try:
             given = await self.plugins.get(group, name).do(
                 dict(task.given), Help(task, folder, self.asker)
@@ -95,3 +113,20 @@ class PluginWorkers:
         if isinstance(node, AgentNode) and node.specialist and node.specialist not in SPECIALISTS:
             return self.plugins.get("coai.agents", node.specialist).signature.effect == "runs"
         return self.workers.has_effects(node)
+
+
+def workers_of(
+    asker: Asker,
+    places: Places,
+    workspace: Path,
+    *,
+    rules: ExclusionRules,
+    plugins: Plugins | None = None,
+    web: WebPages | None = None,
+) -> PluginWorkers:
+    """Return who does the steps of runs in a folder, plug-ins that are installed among them.
+
+    `rules` are what the settings exclude: `coai_agents.tools.workspace.rules_of`.
+    """
+    own = LocalWorkers(asker, places, workspace, web, rules)
+    return PluginWorkers(own, plugins or Plugins(workspace), asker, workspace, rules)

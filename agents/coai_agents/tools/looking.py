@@ -64,7 +64,7 @@ def _findings(given: Given, bench: Bench) -> list[Json]:
     found: list[Json] = []
     for name in names:
         try:
-            source = folder.peek(name)
+            source = folder.shown(name)
         except ToolError:
             if len(names) == 1:
                 raise

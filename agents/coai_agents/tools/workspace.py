@@ -19,14 +19,21 @@ from coai_routing.workspace_files import read_file
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from coai_routing.settings.schema import Settings
+
 MOST_BYTES: Final = 1_000_000
 """Of a file that a tool looks at."""
 
 MOST_FILES: Final = 2000
 
 
-def _nothing_more() -> ExclusionRules:
-    return ExclusionRules(gitignored_context=True)
+NOTHING_MORE: Final = ExclusionRules(gitignored_context=True)
+"""What is excluded whatever the settings say, and no more."""
+
+
+def rules_of(settings: Settings) -> ExclusionRules:
+    """Return what settings exclude from tools: all that `privacy.exclude` names."""
+    return ExclusionRules(privacy=settings.privacy.exclude, gitignored_context=True)
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,7 @@ class Folder:
     """A workspace folder; `seen` are the files that were read of it."""
 
     root: Path
-    rules: ExclusionRules = field(default_factory=_nothing_more)
+    rules: ExclusionRules = NOTHING_MORE
     seen: set[str] = field(default_factory=set[str])
 
     def __post_init__(self) -> None:
@@ -48,12 +55,6 @@ class Folder:
         self.seen.add(name)
         return source
 
-    def shown(self, name: str) -> Source:
-        """Return a file that may be shown; raises `ToolError`."""
-        source = self.peek(name)
-        self.admit(name)
-        return source
-
     def admit(self, name: str) -> None:
         """Raise `ToolError` for a file that something excludes."""
         exclusions: Exclusions = getattr(self, "_exclusions")  # noqa: B009 - of a frozen value
@@ -63,8 +64,8 @@ class Folder:
                 remedy="Name another file, or change what excludes this one.",
             )
 
-    def peek(self, name: str) -> Source:
-        """Return a file of which nothing is shown; raises `ToolError`."""
+    def shown(self, name: str) -> Source:
+        """Return a file that is shown only if something in it is looked for; raises `ToolError`."""
         path = self.root / name
         try:
             text = self.content(name, MOST_BYTES).decode("utf-8")
@@ -73,10 +74,11 @@ class Folder:
         return Source(path.as_uri(), text, "")
 
     def content(self, name: str, most: int) -> bytes:
-        """Return a file's bytes; raises `ToolError`."""
+        """Return a file's bytes; raises `ToolError`, also for one that something excludes."""
         path = self.root / name
         if not _inside(path, self.root):
             raise ToolError(f"{name} is outside of the workspace.")
+        self.admit(name)
         try:
             return read_file(path, most, [self.root])
         except (OSError, ValueError) as error:  # ValueError: the name is none that a file can have

@@ -14,9 +14,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from coai_routing.background import Background
-from coai_routing.errors import ProviderError, ProviderUnavailableError
+from coai_routing.errors import (
+    ProviderError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+)
+from coai_routing.machine import Machine
 from coai_routing.pool.health import HEALTHY, BackendHealth, Circuit
 from coai_routing.pool.speed import speed_of
+from coai_routing.privacy.egress import is_loopback
 from coai_routing.request import Capability
 from coai_routing.router.limiter import blames_backend
 from coai_routing.running_mean import blended
@@ -44,11 +50,21 @@ class _Model:
     """The running mean until the last byte, of completions (True) and of questions."""
 
 
+@dataclass(slots=True)
+class _Traffic:
+    """What all calls of an endpoint have come to so far, whatever its model."""
+
+    begun: int = 0
+    words: int = 0
+    """Times that the first piece or the reply of a call has come."""
+
+
 class _Call:
     """One call of a model, from its beginning until it is known what it tells of the model."""
 
     __slots__ = (
         "_completes",
+        "_excused",
         "_failure",
         "_first",
         "_longest_wait_ms",
@@ -57,6 +73,7 @@ class _Call:
         "_tries",
         "_whole",
         "waits",
+        "words",
     )
 
     def __init__(
@@ -64,6 +81,9 @@ class _Call:
     ) -> None:
         self._model = model
         self._started = now
+        self._excused = False
+        self.words = 0
+        """Of its endpoint's, those that were this call's."""
         self.waits = True
         """Whether nothing has come yet."""
         self._completes = completes
@@ -75,20 +95,25 @@ class _Call:
         model.health = model.health.started(now)
         model.in_flight += 1
 
-    def see(self, delta: Delta, now: float) -> None:
-        """Take a piece into account: the first one, and the one with the reply."""
+    def see(self, delta: Delta, now: float, *, excused: bool) -> None:
+        """Take a piece into account: the first one, and the one with the reply.
+
+        `excused` says whether something else than the backend made the first one late.
+        """
+        self.words += 1
         if self.waits:
             self.waits = False
             self._first = now
+            self._excused = excused
         if delta.reply is not None:
             self._whole = True
             if self._model.speed is not None:
                 self._model.speed = speed_of(delta.reply, self._model.speed)
 
-    def broke(self, error: ProviderError) -> None:
-        """Note the failure that it ended in."""
+    def broke(self, error: ProviderError, *, excused: bool) -> None:
+        """Note the failure that it ended in; `excused` as of `see`, if it is a time that passed."""
         self._first = None
-        if blames_backend(error):
+        if blames_backend(error) and not (excused and isinstance(error, ProviderTimeoutError)):
             self._failure = error.message
 
     def end(self, now: float) -> None:
@@ -97,7 +122,8 @@ class _Call:
         model.in_flight -= 1
         if self._first is not None:
             waited = (self._first - self._started) * 1000
-            if self._longest_wait_ms is None or waited <= self._longest_wait_ms:
+            longest = self._longest_wait_ms
+            if longest is None or waited <= longest or self._excused:
                 model.health = HEALTHY
                 self._learn_latency(now)
                 return
@@ -129,9 +155,17 @@ class _Connection:
 class ModelPool:
     """Every model that can be asked. It belongs to one event loop; reading it is memory only."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        strained: Callable[[], bool] | None = None,
+    ) -> None:
+        """`strained` says whether programs of this machine wait for its processors."""
         self._clock = clock
+        self._strained = strained or Machine().is_strained
         self._models: dict[tuple[str, str], _Model] = {}
+        self._traffic: dict[str, _Traffic] = {}
         self._connections: dict[str, list[_Connection]] = {}
         self._closing = Background()
 
@@ -160,10 +194,27 @@ class ModelPool:
         """Note a speed that was measured; answers keep it up to date."""
         self._model(endpoint, model).speed = speed
 
-    def failed(self, endpoint: str, model: str | None, error: str) -> None:
-        """Note a failure that only who waited could see."""
-        known = self._model(endpoint, model)
-        known.health = known.health.failed(self._clock(), error)
+    def words(self, endpoint: str) -> int:
+        """Return how often something has come of an endpoint, for `late`."""
+        return self._of(endpoint).words
+
+    def late(
+        self, endpoint: str, model: str | None, error: str, *, base_url: str, words: int
+    ) -> None:
+        """Note that somebody waited in vain for a first word: what only who waited could see.
+
+        `words` is what `words` returned when the wait began. An endpoint that has answered others
+        since is busy and not broken, and one on a machine without time cannot be told from it.
+        """
+        if self._of(endpoint).words == words and not self._has_no_time(base_url):
+            known = self._model(endpoint, model)
+            known.health = known.health.failed(self._clock(), error)
+
+    def _has_no_time(self, base_url: str) -> bool:
+        return is_loopback(base_url) and self._strained()
+
+    def _of(self, endpoint: str) -> _Traffic:
+        return self._traffic.setdefault(endpoint, _Traffic())
 
     def _model(self, endpoint: str, model: str | None) -> _Model:
         return self._models.setdefault((endpoint, model or ""), _Model())
@@ -181,7 +232,9 @@ class ModelPool:
         """Ask a model and note how it did; raises its `ProviderError`s.
 
         `before` is awaited last before the provider is asked, and may refuse by raising. A first
-        word that takes longer than `longest_wait_ms` counts as a failure, though it is an answer.
+        word that takes longer than `longest_wait_ms` counts as a failure, though it is an answer,
+        unless other calls of the endpoint were under way meanwhile, or the endpoint is on this
+        machine and that has no time. Nor does a deadline that passed while others were answered.
         Who has had text and leaves has had an answer. Leave it by `contextlib.aclosing` to close
         the connection.
         """
@@ -190,7 +243,11 @@ class ModelPool:
         if (refusal := model.health.refusal(now)) is not None:
             raise ProviderUnavailableError(refusal[0], provider=place.endpoint, remedy=refusal[1])
         completes = request.capability is Capability.CODE_COMPLETION and request.max_tokens > 0
+        traffic = self._of(place.endpoint)
+        crowded = self.in_flight(place.endpoint) > 0
         call = _Call(model, now, completes=completes, longest_wait_ms=longest_wait_ms)
+        traffic.begun += 1
+        begun, words = traffic.begun, traffic.words
         try:
             if before is not None:
                 await before()
@@ -200,13 +257,19 @@ class ModelPool:
                 async with aclosing(connection.provider.stream(request)) as deltas:
                     async for delta in deltas:
                         if delta.reply is not None or call.waits:
-                            call.see(delta, self._clock())
+                            excused = call.waits and (
+                                crowded
+                                or traffic.begun != begun
+                                or self._has_no_time(place.base_url)
+                            )
+                            call.see(delta, self._clock(), excused=excused)
+                            traffic.words += 1
                         yield delta
             finally:
                 connection.calls -= 1
                 self._close_if_done(connection)
         except ProviderError as error:
-            call.broke(error)
+            call.broke(error, excused=traffic.words - call.words > words)
             raise
         finally:
             call.end(self._clock())

@@ -66,6 +66,7 @@ class Hedging:
     ) -> Piece | None:
         """Return the first piece of a stream; closes the stream if there is none in time."""
         began = asyncio.get_running_loop().time()
+        words = self._pool.words(call.deployment.endpoint)
         try:
             async with asyncio.timeout_at(until):
                 piece = await anext(stream, None)
@@ -77,7 +78,13 @@ class Hedging:
                 provider=deployment.endpoint,
                 remedy="Give the request more time, or use a faster model.",
             )
-            self._pool.failed(deployment.endpoint, deployment.model or None, late.message)
+            self._pool.late(
+                deployment.endpoint,
+                deployment.model or None,
+                late.message,
+                base_url=deployment.base_url,
+                words=words,
+            )
             raise late from error
         except BaseException:
             await stream.aclose()

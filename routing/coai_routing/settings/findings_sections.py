@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from coai_routing.settings.markers import RAISE_ENTRIES, Expected, Towards
+from coai_routing.settings.markers import RAISE_ENTRIES, Expected, NamesPlace, Towards
 from coai_routing.settings.router_sections import Section
 from coai_routing.settings.types import AbsolutePath
 
@@ -135,6 +135,14 @@ class AgentSettings(Section):
         description=(
             "Whether functions have links above them to document and to explain them. What a "
             "profile that you load says of a function is shown in any case."
+        ),
+    )
+    test_command: Annotated[str, NamesPlace()] = Field(
+        default="",
+        description=(
+            "Your tests, as you type them in a project's folder. `coai run` and `coai runs apply` "
+            "use them where `--test` names no others: changes that a run proposes stay only if "
+            "they pass."
         ),
     )
     challenger: ChallengerSettings = ChallengerSettings()

@@ -51,8 +51,11 @@ class LocalModels:
         *,
         on_change: Callable[[], None] = lambda: None,
         state: Path | None = None,
+        others: tuple[Place, ...] = (),
     ) -> None:
+        """`others` are model servers that neither settings nor discovery know of."""
         self._settings = settings
+        self._others = others
         self.catalog = builtin_catalog()
         self.store = open_store(settings(), self.catalog)
         self.embedded = Embedded(
@@ -110,13 +113,14 @@ class LocalModels:
         return known[1]
 
     def _embedded_place(self) -> tuple[Place, ...]:
-        """Return the embedded engine as the router knows places."""
+        """Return the embedded engine, and those that were given, as the router knows places."""
         served = self.embedded.served()
         place, embedded = served.place(), served.deployment
         if place is None:
-            return ()
+            return self._others
         ready = embedded.phase == "ready"
-        return (place if ready else absent(place, embedded.detail, embedded.remedy),)
+        known = place if ready else absent(place, embedded.detail, embedded.remedy)
+        return (known, *self._others)
 
     async def _departs(self, backend: Backend, request: ModelRequest) -> None:
         """Log that a completion's prompt leaves this machine; the router logs its own."""

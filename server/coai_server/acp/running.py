@@ -10,6 +10,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from coai_agents.application.shared.carrying import workers_here
 from coai_agents.workflows.definition.types import misfit, read_type
 from coai_agents.workflows.engine.engine import Engine
 from coai_agents.workflows.errors import WorkflowError
@@ -19,7 +20,7 @@ from coai_agents.workflows.journal.tables import location
 from coai_agents.workflows.library import Library
 from coai_agents.workflows.reports.report import report_of
 from coai_agents.workflows.workers.proposals import digest
-from coai_agents.workflows.workers.workers import LocalWorkers, Places, known_of
+from coai_agents.workflows.workers.workers import Places, known_of
 from coai_routing.policy.question import Priority
 from coai_routing.settings.files import default_user_file
 from coai_routing.settings.loading import load
@@ -52,7 +53,7 @@ async def run(turn: Turn) -> Report:
     }
     asker = turn.asker.wishing(priority=Priority.BACKGROUND)
     async with _journal() as journal, _steps(turn) as steps:
-        engine = Engine(journal, LocalWorkers(asker, _places(), turn.files.folder))
+        engine = Engine(journal, await workers_here(asker, turn.files.folder))
         try:
             outcome = await engine.start(plan, value, facts=facts, tell=steps.tell)
             outcome = await _through_gates(turn, journal, engine, outcome, steps)

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from coai_agents.application.ask import about
+from coai_agents.application.sources import source_of
+from coai_agents.application.specialists.team import (
+    Asked,
+    ask_whoever_knows,
+    asking_whoever_knows,
+)
 from coai_agents.specialists.answers import Origin, Place, Report, Section, Statement
-from coai_agents.specialists.choosing.graph import Mode, route, work
+from coai_agents.specialists.asking import Asker
+from coai_agents.specialists.choosing.graph import Mode, route, work, working
+from coai_agents.specialists.targets import Target
 from coai_routing.errors import CoaiError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
+    from pathlib import Path
 
 FOUND = Statement("The hash is broken.", Origin.FACT, "weak-hash", (Place("a.py", 4),))
 
@@ -68,12 +80,13 @@ async def test_who_speaks_is_told_what_was_found_in_files_that_may_be_shown() ->
     guess = Statement("Maybe slow.", Origin.MODEL, "model")
     told: dict[str, Sequence[Statement]] = {}
 
-    async def tell(name: str, found: Sequence[Statement]) -> Report:
+    async def tell(name: str, found: Sequence[Statement]) -> AsyncGenerator[Report]:
         told[name] = found
         if name == "security":
-            return Report("", (Section("Findings", (FOUND, hidden, guess)),))
+            yield Report("", (Section("Findings", (FOUND, hidden, guess)),))
+            return
         # As the answering specialist does: what it was told is part of what it says.
-        return Report(
+        yield Report(
             "", (Section("Answer", said("Use sha256.").statements), Section("Known", tuple(found)))
         )
 
@@ -90,19 +103,19 @@ async def test_who_speaks_is_told_what_was_found_in_files_that_may_be_shown() ->
 async def test_side_by_side_nobody_waits_for_another() -> None:
     both = asyncio.Barrier(2)
 
-    async def tell(name: str, found: Sequence[Statement]) -> Report:
+    async def tell(name: str, found: Sequence[Statement]) -> AsyncGenerator[Report]:
         await asyncio.wait_for(both.wait(), 10)
-        return said(f"{name} speaks.")
+        yield said(f"{name} speaks.")
 
     worked = await work(route("Is it safe?", ["security", "answer"]), tell)
     assert len(worked.report.statements) == 2
 
 
 async def test_who_cannot_answer_is_a_note_and_the_others_stand() -> None:
-    async def tell(name: str, found: Sequence[Statement]) -> Report:
+    async def tell(name: str, found: Sequence[Statement]) -> AsyncGenerator[Report]:
         if name == "security":
             raise CoaiError("The rules are gone.", remedy="Install again.")
-        return said("It is safe.")
+        yield said("It is safe.")
 
     worked = await work(route("Is it safe?", ["security", "answer"]), tell)
     assert worked.helped == {"answer"}
@@ -129,9 +142,61 @@ async def test_who_cannot_answer_is_a_note_and_the_others_stand() -> None:
 async def test_parts_that_nobody_spoke_of_are_told(
     request_: str, answer: str, missing: list[str]
 ) -> None:
-    async def tell(name: str, found: Sequence[Statement]) -> Report:
-        return said(answer)
+    async def tell(name: str, found: Sequence[Statement]) -> AsyncGenerator[Report]:
+        yield said(answer)
 
     worked = await work(route(request_, ["answer"]), tell)
     notes = [note for note in worked.report.notes if note.startswith("Nobody spoke of")]
     assert notes == [f"Nobody spoke of “{part}”." for part in missing]
+
+
+async def test_an_answer_grows_stage_by_stage_and_word_by_word() -> None:
+    async def tell(name: str, found: Sequence[Statement]) -> AsyncGenerator[Report]:
+        if name == "security":
+            yield Report("", (Section("Findings", (FOUND,)),))
+            return
+        for words in ("Use", "Use sha256."):
+            yield said(words)
+
+    way = route("Which problem is the worst?", ["security", "answer"])
+    async with aclosing(working(way, tell)) as steps:
+        grown = [[each.text for each in worked.report.statements] async for worked in steps]
+    assert grown[0] == ["The hash is broken."]
+    assert grown[-1] == ["The hash is broken.", "Use sha256."]
+    assert all(len(one) <= len(two) for one, two in itertools.pairwise(grown))
+
+
+async def test_who_leaves_early_ends_whoever_speaks() -> None:
+    ended: list[str] = []
+
+    async def tell(name: str, found: Sequence[Statement]) -> AsyncGenerator[Report]:
+        try:
+            yield said("First.")
+            await asyncio.Event().wait()
+        finally:
+            ended.append(name)
+
+    async with aclosing(working(route("Is it safe?", ["security", "answer"]), tell)) as steps:
+        await anext(steps)
+    assert sorted(ended) == ["answer", "security"]
+
+
+QUESTIONS = ["Which security problem is the worst?", "Is it safe?", "What is this?"]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+async def test_what_is_streamed_ends_in_what_is_asked_for_at_once(
+    question: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "shop.py"
+    path.write_text("import hashlib\n\n\ndef digest(data):\n    return hashlib.md5(data)\n")
+    places = (about(source_of(path), Target("shop.py")),)
+    asked = Asked(question, places, tmp_path, Asker())
+    async with aclosing(asking_whoever_knows(asked)) as reports:
+        grown = [report async for report in reports]
+    whole = await ask_whoever_knows(asked)
+    assert grown[-1] == whole
+    assert whole.statements
+    assert whole.notes[0].startswith("Asked: ")
+    wanted = "sequential" if "worst" in question else "single" if "What" in question else "parallel"
+    assert wanted in whole.notes[0]

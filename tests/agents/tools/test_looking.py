@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from coai_agents.tools.errors import ToolError
 from coai_agents.tools.registry import ALL, use
 from coai_agents.tools.tool import Bench
-from coai_agents.tools.workspace import Folder
+from coai_agents.tools.workspace import Folder, rules_of
+from coai_routing.settings.schema import Settings
 from tests.agents.tools.support import used
 
 if TYPE_CHECKING:
@@ -197,3 +199,61 @@ def test_each_tool_says_what_it_changes() -> None:
     assert effects["calculate"] == "none"
     assert {effects[name] for name in ("read", "log", "blame", "document")} == {"reads"}
     assert all(tool.signature.summary for tool in ALL.values())
+
+
+CANARY = "TOTAL_OF_SECRETS"
+LOOKING_AT: dict[str, dict[str, Json]] = {
+    "files": {},
+    "read": {"path": "private/plan.py"},
+    "search": {"text": CANARY},
+    "findings": {"path": "private/plan.py"},
+    "symbols": {"path": "private/plan.py"},
+    "references": {"name": CANARY, "path": "private/plan.py"},
+    "document": {"path": "private/page.html"},
+    "blame": {"path": "private/plan.py"},
+    "changes": {},
+    "log": {"path": "private/plan.py"},
+    "synthesise": {
+        "voices": {"a": f"`{CANARY}` is defined in private/plan.py:1."},
+        "about": "private/plan.py",
+    },
+}
+"""What each tool that reads the workspace is asked of a file that is excluded."""
+
+
+def test_every_tool_that_reads_is_tried() -> None:
+    reading = {name for name, tool in ALL.items() if tool.signature.effect == "reads"}
+    assert reading <= LOOKING_AT.keys()
+
+
+async def test_what_the_settings_exclude_is_refused_by_name(shop: Path) -> None:
+    settings = Settings.model_validate({"privacy": {"exclude": ("prices.py",)}})
+    for tool in ("read", "findings", "symbols", "blame"):
+        with pytest.raises(ToolError, match=r"privacy\.exclude"):
+            await use(tool, {"path": "prices.py"}, Bench(Folder(shop, rules_of(settings))))
+
+
+@pytest.mark.parametrize("tool", LOOKING_AT)
+@pytest.mark.parametrize("spelled", ["private/plan.py", "private//./plan.py", "link/plan.py"])
+async def test_no_tool_reads_what_the_settings_exclude(shop: Path, tool: str, spelled: str) -> None:
+    private = shop / "private"
+    private.mkdir()
+    (private / "plan.py").write_text(f"{CANARY} = eval(input())\n")
+    (private / "page.html").write_text(f"<p>{CANARY}</p>")
+    (shop / "link").symlink_to(private)
+    git(shop, "init", "-q")
+    git(shop, "add", "-f", "private/plan.py")
+    git(shop, "commit", "-qm", "Add")
+    (private / "plan.py").write_text(f"{CANARY} = eval(input())  # changed\n")
+    settings = Settings.model_validate({"privacy": {"exclude": ("private/",)}})
+    folder = Folder(shop, rules_of(settings))
+    given = {
+        key: value.replace("private/plan.py", spelled) if isinstance(value, str) else value
+        for key, value in LOOKING_AT[tool].items()
+    }
+    said = ""
+    with suppress(ToolError):
+        said = str(await use(tool, given, Bench(folder)))
+    assert CANARY not in said.replace(f"`{CANARY}` is defined", "")
+    assert "eval" not in said
+    assert not [name for name in folder.seen if "plan" in name or "page" in name]

@@ -1,13 +1,13 @@
 """Spans of runs, as a collector gets them: decoded by the official protobufs, or by a real one.
 
-Where `otelcol` (with `otlp` as receiver and `debug` as exporter) is on the path, it is run, too.
+A real collector is `otelcol` on the path, with `otlp` as receiver and `debug` as exporter, or the
+one of `tests/support/collector`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +31,7 @@ from coai_routing.records.telemetry import Telemetry
 from coai_routing.router.calls import Call
 from tests.agents.workflows.support import Scripted, plan_of
 from tests.support.databases import free_port
+from tests.support.otel_collector import collector_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -167,12 +168,15 @@ async def test_a_run_is_one_trace_of_a_workflow_agents_tools_and_calls(tmp_path:
     assert not any(CANARY.encode() in request.SerializeToString() for request in arrived)
 
 
+def _command(program: Path, config: str) -> list[str]:
+    whole = program.name == "otelcol"
+    return [str(program), *(["--config"] if whole else []), config]
+
+
 @pytest.fixture
 def real_collector(tmp_path: Path) -> Generator[tuple[str, Callable[[], str]]]:
     """Run a real collector; yields its address, and what ends it and returns what it said."""
-    program = shutil.which("otelcol")
-    if program is None:
-        pytest.skip("otelcol is not on the path")
+    program = collector_program()
     port, ready, said = free_port(), Flag(), list[str]()
     config = tmp_path / "config.yaml"
     config.write_text(
@@ -185,7 +189,7 @@ service:
 """
     )
     process = subprocess.Popen(
-        [program, "--config", f"file:{config}"],
+        _command(program, f"file:{config}"),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         env={"PATH": os.environ["PATH"]},

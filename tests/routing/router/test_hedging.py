@@ -37,7 +37,7 @@ class Models:
         self.candidates = plan_route(
             fleet.deployments(), Circumstances(objective=around["policy"].objective, **around)
         ).candidates
-        self.pool = ModelPool()
+        self.pool = ModelPool(strained=lambda: False)
 
     async def ask(self, call: ModelCall) -> AsyncGenerator[Piece]:
         """Stand in for what hedging wraps."""

@@ -27,6 +27,7 @@ from coai_routing.errors import (
     ReplyCutOffError,
     RequestRejectedError,
 )
+from coai_routing.machine import Machine
 from coai_routing.pool.deployments import Deployments
 from coai_routing.privacy.egress import Egress
 from coai_routing.providers.anthropic import AnthropicProvider
@@ -531,6 +532,7 @@ async def test_an_endpoint_that_is_always_slow_to_begin_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sending, "SLOWNESS", 0.0)
+    monkeypatch.setattr(Machine, "is_strained", lambda _: False)
     async with FaultyServer(GOOD) as slow, routing(place("a", slow.base_url)) as router:
         for number in range(3):
             await router.answer(question(f"question {number}"))

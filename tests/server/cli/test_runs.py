@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.agents.plugins import package
 from tests.server.test_explanations import local_model
 
 if TYPE_CHECKING:
@@ -345,3 +346,73 @@ def test_importing_the_daemon_or_the_commands_imports_no_workflow() -> None:
         )
         done = subprocess.run([sys.executable, "-c", probe], capture_output=True, check=True)
         assert done.stdout.decode().strip() == "[]", module
+
+
+def test_changes_stay_only_if_the_users_tests_pass(
+    coai: InProcess, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = coai("run", "documentation", "--input", "shop.py", "--no-model", "--json").document["run"]
+    fails = f"{sys.executable} -c 'print(\"what broke\"); raise SystemExit(3)'"
+    refused = coai("runs", "apply", run, "--yes", "--test", fails)
+    assert refused.code == 1
+    assert "what broke" in refused.out
+    assert "The tests fail with this, so nothing of it was kept." in refused.err
+    assert shop.read_text() == CODE
+    # The workspace has no say in it.
+    shop.with_name(".coai.toml").write_text(f"[agents]\ntest_command = '''{fails}'''\n")
+    shop.with_name("pyproject.toml").write_text(f"[tool.coai.agents]\ntest_command = '''{fails}'''")
+    monkeypatch.setenv("COAI_AGENTS__TEST_COMMAND", fails)
+    assert coai("runs", "apply", run, "--yes").code == 1, "the user's own setting counts"
+    monkeypatch.setenv("COAI_AGENTS__TEST_COMMAND", "")
+    assert coai("runs", "apply", run, "--yes", "--test", "no-such-program").code == 1
+    assert shop.read_text() == CODE
+    passes = f"{sys.executable} -c 'pass'"
+    applied = coai("runs", "apply", run, "--yes", "--test", passes)
+    assert applied.code == 0, applied.err
+    assert "The tests pass" in applied.err
+    assert '"""' in shop.read_text()
+
+
+PROVIDER = """
+from coai_routing.providers.openai_compatible import OpenAICompatibleProvider
+
+
+class Mine:
+    base_url = {url!r}
+
+    def __call__(self, egress):
+        return OpenAICompatibleProvider(name="mine", base_url=self.base_url, egress=egress)
+"""
+MODELS = """
+[[models]]
+alias = "mine.model"
+title = "A model of a plug-in's"
+tier = "fast"
+quality = 0.9
+typical_ms = 100
+context_tokens = 8192
+deployments = [{ endpoint = "mine", model = "m" }]
+"""
+
+
+def test_a_plug_ins_model_server_is_asked_and_a_broken_one_is_told_of(
+    home: Home, answering: CloudServer, tmp_path: Path
+) -> None:
+    source = PROVIDER.format(url=f"{answering.url}/v1")
+    extra = "\n[coai.providers]\nbroken = coai_greetings:Gone\nmine = coai_greetings:Mine\n"
+    installed = package.install(tmp_path, package.SOURCE + source, extra)
+    own = tmp_path / "config" / "coai"
+    own.mkdir(parents=True)
+    (own / "models.toml").write_text(MODELS)
+    (home.folder / "say.yaml").write_text(
+        "name: say\nnodes: [{kind: agent, name: a, prompt: Say something.}]\n"
+    )
+    answering.answer = "words of a plug-in's model"
+    ran = home(
+        *("run", "say.yaml", "--input", "", "--text", "--model", "mine.model"),
+        COAI_ENGINE__ENABLED="false",
+        XDG_CONFIG_HOME=str(tmp_path / "config"),
+        PYTHONPATH=str(installed),
+    )
+    assert (ran.code, ran.out) == (0, "words of a plug-in's model\n"), ran.err
+    assert "broken of coai-greetings 1.0 cannot be loaded" in ran.err

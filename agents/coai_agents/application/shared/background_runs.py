@@ -10,26 +10,36 @@ import asyncio
 import logging
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from coai_agents.specialists.asking import Asker
-from coai_agents.workflows.engine.engine import Engine, stop_run
+from coai_agents.application.shared.carrying import (
+    carrying,
+    facts_of,
+    open_runs,
+    own_places,
+    store_of,
+)
+from coai_agents.workflows.engine.engine import answered, stop_run
 from coai_agents.workflows.errors import WorkflowError
 from coai_agents.workflows.journal.journal import Journal
-from coai_agents.workflows.journal.tables import location
-from coai_agents.workflows.workers.workers import LocalWorkers, Places
-from coai_routing.policy.question import Priority
-from coai_routing.settings.files import default_user_file
+from coai_routing.settings.loading import load
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Coroutine
+    from contextlib import AbstractAsyncContextManager
 
-    from coai_agents.application.shared.kept_models import KeptModels
+    from coai_agents.specialists.asking import Asker
+    from coai_agents.workflows.cluster.following import Following
     from coai_agents.workflows.definition.schema import Plan
     from coai_agents.workflows.definition.types import Json
-    from coai_agents.workflows.engine.engine import Outcome
+    from coai_agents.workflows.engine.engine import Engine, Outcome, Wish
     from coai_agents.workflows.engine.running import Tell
+    from coai_agents.workflows.journal.interface import RunJournal
     from coai_agents.workflows.journal.records import Story
+    from coai_routing.cluster.databases import Shared
+    from coai_routing.settings.schema import Settings
+
+__all__ = ["Askers", "BackgroundRuns", "RunModels", "own_places"]
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +50,24 @@ STOPPING_SECONDS: Final = 10.0
 """How long is waited for a run of this process that was cancelled."""
 
 
-def own_places() -> Places:
-    """Return where the user's plans, profiles and scripts are."""
-    return Places(default_user_file().parent)
+class Askers(Protocol):
+    """Whom runs in a folder may ask, and by which settings."""
+
+    async def settings(self, root: Path) -> Settings:
+        """Return the settings that hold in a folder."""
+        ...
+
+    async def asker(self, root: Path, *, wanted: bool) -> Asker:
+        """Return what asks models; none unless they are wanted."""
+        ...
+
+
+class RunModels(Protocol):
+    """The models of who begins runs, by the directory where they are begun."""
+
+    def of(self, directory: Path) -> AbstractAsyncContextManager[Askers]:
+        """Give them for as long as a run uses them."""
+        ...
 
 
 def _nobody(_: object) -> None:
@@ -52,18 +77,23 @@ def _nobody(_: object) -> None:
 class BackgroundRuns:
     """Carries runs out as tasks of its own; it belongs to one event loop."""
 
-    def __init__(self, models: KeptModels) -> None:
-        """Open nothing yet."""
+    def __init__(self, models: RunModels, *, door: str = "") -> None:
+        """Open nothing yet; runs keep by which `door` they came."""
         self._models = models
-        self._journal: Journal | None = None
+        self._door = {"door": door} if door else {}
+        self._opening = asyncio.Lock()
+        self._journal: RunJournal | None = None
         self._tasks: dict[str, asyncio.Task[Outcome]] = {}
 
-    @property
-    def journal(self) -> Journal:
-        """The journal of runs; raises `JournalError` where it cannot be opened."""
-        if self._journal is None:
-            self._journal = Journal(location())
+    async def journal(self) -> RunJournal:
+        """Return the journal of runs; raises `JournalError` where it cannot be opened."""
+        async with self._opening:
+            if self._journal is None:
+                self._journal = await open_runs(await asyncio.to_thread(self._store))
         return self._journal
+
+    def _store(self) -> Shared | None:
+        return store_of(load().settings)
 
     @property
     def under_way(self) -> int:
@@ -81,13 +111,14 @@ class BackgroundRuns:
         tell: Tell = _nobody,
     ) -> str:
         """Begin a run and return its name; `ended` waits for it."""
-        facts: dict[str, Any] = {"workspace": str(workspace), "models": models}
+        facts: dict[str, Any] = {"workspace": str(workspace), "models": models, **self._door}
         place = directory or workspace
         name: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
         async def carried() -> Outcome:
-            async with self._engine(workspace, place, models=models) as engine:
-                return await engine.start(plan, given, facts=facts, tell=tell, begun=begun)
+            async with self._engine(workspace, place, models=models) as (engine, more):
+                told = {**facts, **more}
+                return await engine.start(plan, given, facts=told, tell=tell, begun=begun)
 
         def begun(run: str) -> None:
             self._tasks[run] = task
@@ -101,7 +132,7 @@ class BackgroundRuns:
 
     async def resume(self, run: str, *, tell: Tell = _nobody) -> str:
         """Go on with a run and return its name; `ended` waits for it. Raises `WorkflowError`."""
-        story = await self.journal.story(run)
+        story = await (await self.journal()).story(run)
         name, facts = story.row.id, story.row.facts
         if name in self._tasks:
             return name
@@ -111,7 +142,7 @@ class BackgroundRuns:
 
         async def carried() -> Outcome:
             models = bool(facts.get("models", True))
-            async with self._engine(workspace, workspace, models=models) as engine:
+            async with self._engine(workspace, workspace, models=models) as (engine, _):
                 return await engine.resume(name, tell=tell)
 
         self._tasks[name] = self._carry(carried())
@@ -133,25 +164,27 @@ class BackgroundRuns:
 
     async def answer(self, run: str, step: str, answer: Json) -> None:
         """Note a person's answer; `resume` goes on with it. Raises `WorkflowError`."""
-        story = await self.journal.story(run)
-        engine = Engine(self.journal, LocalWorkers(Asker(), own_places(), Path()))
-        await engine.answer(story.row.id, step, answer)
+        await answered(await self.journal(), run, step, answer)
 
-    async def cancel(self, run: str) -> None:
-        """Cancel a run for good, wherever it is carried out. Raises `WorkflowError`."""
-        story = await self.journal.story(run)
-        await stop_run(self.journal, story.row.id, "cancel")
+    async def stop(self, run: str, wish: Wish) -> None:
+        """Pause a run or cancel it for good, wherever it is carried out. Raises `WorkflowError`."""
+        journal = await self.journal()
+        story = await journal.story(run)
+        await stop_run(journal, story.row.id, wish)
         if (task := self._tasks.get(story.row.id)) is not None:
             await asyncio.wait({task}, timeout=STOPPING_SECONDS)
 
     async def take_up(self) -> list[str]:
         """Go on with runs whose processes are gone; return their names."""
         taken: list[str] = []
-        for row in await self.journal.orphans():
+        journal = await self.journal()
+        if not isinstance(journal, Journal):
+            return taken  # Those of a cluster are its workers'.
+        for row in await journal.orphans():
             if row.id in self._tasks:
                 continue
             try:
-                story = await self.journal.story(row.id)
+                story = await journal.story(row.id)
                 if _resumed(story) >= MOST_RESUMED:
                     continue
                 taken.append(await self.resume(row.id))
@@ -185,16 +218,16 @@ class BackgroundRuns:
     @asynccontextmanager
     async def _engine(
         self, workspace: Path, directory: Path, *, models: bool
-    ) -> AsyncGenerator[Engine]:
+    ) -> AsyncGenerator[tuple[Engine | Following, dict[str, Any]]]:
+        """Give what carries a run out, and what the run has to say of its user's settings."""
+        journal = await self.journal()
         async with self._models.of(directory) as opened:
-            asker = await opened.asker(workspace, wanted=models)
-            # Whoever types or asks by hand goes first.
-            behind = asker.wishing(priority=Priority.BACKGROUND)
-            engine = Engine(self.journal, LocalWorkers(behind, own_places(), workspace))
-            try:
-                yield engine
-            finally:
-                await engine.aclose()
+            settings = await opened.settings(workspace)
+            # The models of a cluster's runs are those of its workers.
+            wanted = models and isinstance(journal, Journal)
+            asker = await opened.asker(workspace, wanted=wanted)
+            async with carrying(journal, asker, workspace, settings) as engine:
+                yield engine, facts_of(journal, settings)
 
 
 def _resumed(story: Story) -> int:

@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from coai_agents.application.models import loaded_models
-from coai_agents.plugins.finding import Plugins
-from coai_agents.plugins.working import PluginWorkers
+from coai_agents.plugins.working import workers_of
 from coai_agents.specialists.asking import Asker, Wishes
+from coai_agents.tools.workspace import rules_of
 from coai_agents.workflows.engine.work import StepFailedError
 from coai_agents.workflows.workers.profiles import DEFAULT, load_profiles
-from coai_agents.workflows.workers.workers import LocalWorkers
 from coai_routing.cluster.travelling import narrowed_by
 from coai_routing.policy.question import Priority
 from coai_routing.settings.loading import load
@@ -75,20 +74,15 @@ class Hands:
         workspace = Path(str(said["workspace"] or Path.cwd()))
         if not await asyncio.to_thread(workspace.is_dir):
             return _Absent(f"This worker has no folder {workspace}.")
-        if said["models"] is False:
-            return self._with_plugins(Asker(), workspace)
         travelled: Any = said["travelling"] or {}
         loaded = await asyncio.to_thread(lambda: load(workspace_roots=[workspace]))
-        models, absent = await self._open.enter_async_context(
-            loaded_models(narrowed_by(loaded, travelled))
-        )
-        wishes = Wishes(alias=said["alias"], seconds=_SECONDS, priority=Priority.BACKGROUND)
-        asker = Asker(await models.routing.router(), why_none=absent, wishes=wishes)
-        return self._with_plugins(asker, workspace)
-
-    def _with_plugins(self, asker: Asker, workspace: Path) -> Workers:
-        own = LocalWorkers(asker, self.places, workspace)
-        return PluginWorkers(own, Plugins(workspace), asker, workspace)
+        settings = narrowed_by(loaded, travelled)
+        asker = Asker()
+        if said["models"] is not False:
+            models, absent = await self._open.enter_async_context(loaded_models(settings))
+            wishes = Wishes(alias=said["alias"], seconds=_SECONDS, priority=Priority.BACKGROUND)
+            asker = Asker(await models.routing.router(), why_none=absent, wishes=wishes)
+        return workers_of(asker, self.places, workspace, rules=rules_of(settings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,10 @@ class Models:
         """Return what specialists ask models by, with the settings of a folder."""
         return (await self.opened(root)).asker if wanted else Asker()
 
+    async def settings(self, root: Path) -> Settings:
+        """Return the settings of a folder as they are now; loads no model."""
+        return (await asyncio.to_thread(self._load, root)).settings
+
     async def opened(self, root: Path) -> Opened:
         """Return the models of a folder by its settings."""
         now = asyncio.get_running_loop().time()

@@ -18,12 +18,11 @@ from coai_agents.application.analyse import analyse
 from coai_agents.application.ask import MOST_ABOUT, defining
 from coai_agents.application.explain import architecture_of, diagnose
 from coai_agents.application.sources import files_of, readable
-from coai_agents.application.specialists.graph import answer_request
+from coai_agents.application.specialists.graph import answering_request
 from coai_agents.application.specialists.perf import slow
 from coai_agents.specialists.answering.agent import NO_FACTS, answering
 from coai_agents.specialists.answers import Origin, Report, Section, Statement
 from coai_agents.specialists.choosing.standings import left_out
-from coai_agents.specialists.choosing.team import asking_team
 from coai_agents.specialists.choosing.tree import Aspect, choose
 from coai_agents.specialists.diagnosing.findings import findings_at
 from coai_agents.specialists.diagnosing.reading import read_output
@@ -73,51 +72,38 @@ class Asked:
 
 
 async def asking_whoever_knows(asked: Asked) -> AsyncGenerator[Report]:
-    """Yield what the specialists that a request is for have said so far, side by side.
+    """Yield what the specialists that a request is for have said so far, by COAI's own graph.
 
     Who was of no help before is left out now and then: see `standings.left_out`.
     """
     choice = choose(asked.question)
-    team = _team(choice.aspects, asked)
-    out = left_out([*team], asked.standing) - {ANSWER}
-    members = asked.asker.meter.members
-    team = {
-        name: partial(_noted, name, ask, members) for name, ask in team.items() if name not in out
-    }
-    async with aclosing(asking_team(choice, team)) as reports:
-        async for report in reports:
-            yield replace(report, notes=(*report.notes, *map(_left_out, sorted(out))))
+    members = [*_team(choice.aspects, asked)]
+    out = left_out(members, asked.standing) - {ANSWER}
+    helped = asked.asker.meter.members
+
+    def ask(name: str, found: Sequence[Statement]) -> AsyncGenerator[Report]:
+        helped[name] = False
+        told = replace(asked, remembered=(*asked.remembered, *found))
+        return _team(choice.aspects, told)[name]()
+
+    steps = answering_request(
+        asked.question, asked.about, members, ask, choice=choice, left_out=frozenset(out)
+    )
+    async with aclosing(steps):
+        async for worked in steps:
+            for name in worked.helped:
+                helped[name] = True
+            notes = (*worked.report.notes, *map(_left_out, worked.route.left_out))
+            yield replace(worked.report, notes=notes)
 
 
 async def ask_whoever_knows(asked: Asked) -> Report:
-    """Return what the specialists that a request is for say, in the order of COAI's own graph."""
-    choice = choose(asked.question)
-    members = [*_team(choice.aspects, asked)]
-    out = left_out(members, asked.standing) - {ANSWER}
-
-    async def tell(name: str, found: Sequence[Statement]) -> Report:
-        told = replace(asked, remembered=(*asked.remembered, *found))
-        report = Report("", ())
-        speaking = _noted(name, _team(choice.aspects, told)[name], asked.asker.meter.members)
-        async with aclosing(speaking) as reports:
-            async for each in reports:
-                report = each
-        return report
-
-    worked = await answer_request(
-        asked.question, asked.about, members, tell, choice=choice, left_out=frozenset(out)
-    )
-    notes = (*worked.report.notes, *map(_left_out, worked.route.left_out))
-    return replace(worked.report, notes=notes)
-
-
-async def _noted(name: str, ask: Specialist, members: dict[str, bool]) -> AsyncGenerator[Report]:
-    """Have a specialist speak, and note whether it has something to say."""
-    members[name] = False
-    async with aclosing(ask()) as reports:
+    """Return what the specialists that a request is for say in the end."""
+    whole = Report("", ())
+    async with aclosing(asking_whoever_knows(asked)) as reports:
         async for report in reports:
-            members[name] = bool(report.statements)
-            yield report
+            whole = report
+    return whole
 
 
 def _left_out(name: str) -> str:

@@ -7,29 +7,30 @@ whoever speaks with a model is told what they found. Else all answer side by sid
 
 from __future__ import annotations
 
-import asyncio
 import re
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.specialists.answers import Origin, Report, Section
 from coai_agents.specialists.choosing.claims import claim_of
 from coai_agents.specialists.choosing.clauses import read_request
 from coai_agents.specialists.choosing.synthesis import Part, merge
+from coai_agents.specialists.choosing.team import speaking
 from coai_agents.specialists.choosing.tree import choose
-from coai_routing.errors import CoaiError
 from coai_routing.registry.complexity import RequestFeatures, complexity
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 
     from coai_agents.specialists.answers import Statement
     from coai_agents.specialists.choosing.tree import Choice
     from coai_routing.registry.complexity import Level
 
-    Tell = Callable[[str, Sequence[Statement]], Awaitable[Report]]
-    """Has a specialist answer who is told what others found."""
+    Ask = Callable[[str, Sequence[Statement]], AsyncGenerator[Report]]
+    """Has a specialist, who is told what others found, say what it knows: each time all of it."""
 
 MOST_HANDED_ON: Final = 20
 """Facts that the next stage is told."""
@@ -117,23 +118,42 @@ def route(
     return Route(chosen, complexity(features).level, parts, mode, stages, out)
 
 
-async def work(way: Route, tell: Tell, *, shown: frozenset[str] = frozenset()) -> Worked:
-    """Ask along a route and put together what is said; raises nothing that a specialist raises.
+async def working(
+    way: Route, ask: Ask, *, shown: frozenset[str] = frozenset()
+) -> AsyncGenerator[Worked]:
+    """Ask along a route, and yield what is put together of all that was said so far.
 
-    `shown` are the paths of the files that may be shown to whoever speaks with a model: only what
-    is found in them is handed on. A part of the request that nobody speaks of is a note.
+    Raises nothing that a specialist raises. `shown` are the paths of the files that may be shown to
+    whoever speaks with a model: only what is found in them is handed on. In the end a part of the
+    request that nobody speaks of is a note.
     """
     said: dict[str, Report] = {}
     found: list[Statement] = []
     for stage in way.stages:
-        async with asyncio.TaskGroup() as group:
-            tasks = {name: group.create_task(_told(tell, name, found)) for name in stage}
-        for name, task in tasks.items():
-            said[name] = _without(task.result(), found)
+        known = tuple(found)
+        before = dict(said)
+        team = {name: partial(ask, name, known) for name in stage}
+        async with aclosing(speaking(team)) as heard:
+            async for each in heard:
+                said = before | {name: _without(report, known) for name, report in each.items()}
+                yield _together(way, said)
         found += [*_to_hand_on(said, stage, shown)][: MOST_HANDED_ON - len(found)]
+    yield _together(way, said, ended=True)
+
+
+async def work(way: Route, ask: Ask, *, shown: frozenset[str] = frozenset()) -> Worked:
+    """Return what `working` yields last."""
+    worked = _together(way, {})
+    async with aclosing(working(way, ask, shown=shown)) as steps:
+        async for each in steps:
+            worked = each
+    return worked
+
+
+def _together(way: Route, said: Mapping[str, Report], *, ended: bool = False) -> Worked:
     # Whoever speaks comes last, wherever it was asked: facts go before words.
     report = merge([Part(name, each) for name, each in said.items()])
-    missing = unanswered(way.parts, report)
+    missing = unanswered(way.parts, report) if ended else []
     notes = (way.note, *report.notes, *(f"Nobody spoke of “{part}”." for part in missing))
     helped = frozenset(name for name, each in said.items() if each.statements)
     return Worked(replace(report, notes=notes), way, helped)
@@ -150,13 +170,6 @@ def unanswered(parts: Sequence[str], report: Report) -> list[str]:
     missing = [part for part, words in wanted.items() if words and not words & spoken]
     # Where nothing speaks of any part, words are no way to tell.
     return missing if len(missing) < len([part for part in parts if wanted[part]]) else []
-
-
-async def _told(tell: Tell, name: str, found: Sequence[Statement]) -> Report:
-    try:
-        return await tell(name, tuple(found))
-    except CoaiError as error:
-        return Report("", (), (f"{name} could not be told: {error}",))
 
 
 def _without(report: Report, found: Sequence[Statement]) -> Report:

@@ -23,12 +23,12 @@ _ENDED: Final = ""
 """Comes when a specialist has no more to say."""
 
 
-async def asking_team(choice: Choice, team: Mapping[str, Specialist]) -> AsyncGenerator[Report]:
-    """Yield what all of a team have said so far, merged; the report says who was asked and why.
+async def speaking(team: Mapping[str, Specialist]) -> AsyncGenerator[dict[str, Report]]:
+    """Yield what each of a team has said so far, in the team's order; they speak side by side.
 
-    A specialist that cannot answer is a note, and the others stand. There is a report at least.
+    A specialist that cannot answer is a note, and the others stand. Something is yielded once at
+    least.
     """
-    asked = f"Asked: {', '.join(team)}. Why: {choice.why}."
     said: dict[str, Report] = {}
     news: asyncio.Queue[str] = asyncio.Queue()
     tasks = [asyncio.create_task(_heard(name, ask, said, news)) for name, ask in team.items()]
@@ -40,8 +40,7 @@ async def asking_team(choice: Choice, team: Mapping[str, Specialist]) -> AsyncGe
             while not news.empty():
                 names.append(news.get_nowait())
             ended += names.count(_ENDED)
-            report = merge([Part(name, said[name]) for name in team if name in said])
-            yield replace(report, notes=(asked, *report.notes))
+            yield {name: said[name] for name in team if name in said}
     finally:
         for task in tasks:
             task.cancel()
@@ -51,12 +50,14 @@ async def asking_team(choice: Choice, team: Mapping[str, Specialist]) -> AsyncGe
 
 
 async def ask_team(choice: Choice, team: Mapping[str, Specialist]) -> Report:
-    """Return what all of a team say, merged."""
-    whole = Report("", ())
-    async with aclosing(asking_team(choice, team)) as reports:
-        async for report in reports:
-            whole = report
-    return whole
+    """Return what all of a team say, merged; the report says who was asked and why."""
+    said: dict[str, Report] = {}
+    async with aclosing(speaking(team)) as heard:
+        async for each in heard:
+            said = each
+    report = merge([Part(name, each) for name, each in said.items()])
+    asked = f"Asked: {', '.join(team)}. Why: {choice.why}."
+    return replace(report, notes=(asked, *report.notes))
 
 
 async def _heard(

@@ -41,7 +41,6 @@ async def _document(given: Given, bench: Bench) -> Json:
         raise ToolError(
             f"{name} is none of {', '.join(KINDS)}.", remedy="The tool `read` reads plain text."
         )
-    bench.folder.admit(name)
     content = await asyncio.to_thread(bench.folder.content, name, MOST_BYTES)
     said = await _read(name, kind, content)
     bench.folder.seen.add(name)

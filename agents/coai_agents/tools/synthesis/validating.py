@@ -56,7 +56,7 @@ def unseen(said: Sequence[Statement], folder: Folder, about: str) -> list[str]:
     A statement may name what the code should use: so this refutes nothing, and says where to look.
     """
     try:
-        text = folder.peek(about).text if about else ""
+        text = folder.shown(about).text if about else ""
     except ToolError:
         return []
     if not text:
@@ -94,7 +94,7 @@ def _words(text: str) -> frozenset[str]:
 def _lines(folder: Folder, path: str) -> int | None:
     """Return how many lines a file has; None where there is none of that name."""
     try:
-        return folder.peek(path).line_count
+        return folder.shown(path).line_count
     except ToolError:
         named = [each for each in folder.files() if each.endswith(f"/{path}")]
         return _lines(folder, named[0]) if len(named) == 1 else None

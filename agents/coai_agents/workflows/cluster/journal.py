@@ -275,6 +275,10 @@ class PostgresJournal:
             lambda database: tables.rows(database, "ORDER BY number DESC LIMIT %s", most)
         )
 
+    async def newest(self, most: int) -> list[tuple[RunRow, int]]:
+        """Return the newest runs, each with the number of its last event, the last run first."""
+        return await self.read(lambda database: tables.newest(database, most))
+
     async def orphans(self) -> list[RunRow]:
         """Return runs that are under way and that nobody carries out."""
         found = await self.read(

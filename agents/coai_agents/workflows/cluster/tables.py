@@ -150,6 +150,16 @@ async def rows(database: Connection, rest: str, *values: object) -> list[RunRow]
     return [row_of(each) for each in await found.fetchall()]
 
 
+async def newest(database: Connection, most: int) -> list[tuple[RunRow, int]]:
+    """Return the newest runs, each with the number of its last event."""
+    found = await database.execute(
+        f"SELECT {_COLUMNS}, (SELECT MAX(seq) FROM coai.events WHERE run = number)"  # noqa: S608 - as above
+        " FROM coai.runs ORDER BY number DESC LIMIT %s",
+        (most,),
+    )
+    return [(row_of(each[:-1]), each[-1] or 0) for each in await found.fetchall()]
+
+
 async def story(database: Connection, row: RunRow) -> Story:
     """Return all of a run."""
     found = await database.execute(

@@ -78,6 +78,10 @@ class RunJournal(Protocol):
         """Return the newest runs, the last one first."""
         ...
 
+    async def newest(self, most: int) -> list[tuple[RunRow, int]]:
+        """Return the newest runs, each with the number of its last event, the last run first."""
+        ...
+
     async def orphans(self) -> list[RunRow]:
         """Return runs that are under way and that nobody carries out."""
         ...

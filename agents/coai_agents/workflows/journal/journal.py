@@ -225,6 +225,10 @@ class Journal:
         """Return the newest runs, the last one first."""
         return await asyncio.to_thread(self._read, lambda database: reading.rows(database, most))
 
+    async def newest(self, most: int) -> list[tuple[RunRow, int]]:
+        """Return the newest runs, each with the number of its last event, the last run first."""
+        return await asyncio.to_thread(self._read, lambda database: reading.newest(database, most))
+
     async def orphans(self) -> list[RunRow]:
         """Return runs that were under way in processes that are gone."""
         rows = await asyncio.to_thread(self._read, reading.under_way)

@@ -77,6 +77,16 @@ def rows(database: sqlite3.Connection, most: int) -> list[RunRow]:
     return [_row(each) for each in found]
 
 
+def newest(database: sqlite3.Connection, most: int) -> list[tuple[RunRow, int]]:
+    """Return the newest runs, each with the number of its last event."""
+    found = database.execute(
+        f"SELECT {_COLUMNS}, (SELECT MAX(seq) FROM events WHERE run = number) FROM runs"  # noqa: S608 - as above
+        " ORDER BY number DESC LIMIT ?",
+        (most,),
+    )
+    return [(_row(each[:-1]), each[-1] or 0) for each in found]
+
+
 def under_way(database: sqlite3.Connection) -> list[RunRow]:
     """Return the runs that somebody carries out, or did when it was killed."""
     found = database.execute(

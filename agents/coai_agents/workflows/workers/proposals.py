@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import difflib
 import re
+from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.workflows.definition.types import TEXT, Type, is_list, is_object
 from coai_agents.workflows.errors import WorkflowError
-from coai_routing.workspace_files import read_file, replace_file, write_file
+from coai_routing.workspace_files import (
+    UnsafeFileError,
+    read_file,
+    replace_file,
+    write_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -104,34 +111,97 @@ def edits_in(outputs: Sequence[Json]) -> list[dict[str, Json]]:
     return list(found.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a file that may be made now."""
+
+    path: Path
+    name: str
+    """Its path in the workspace."""
+    before: bytes | None
+    """What is there; None where nothing is."""
+    after: bytes
+
+
+def checked(edits: Sequence[Mapping[str, Json]], workspace: Path) -> list[Change]:
+    """Return changes that may be made now; raises `WorkflowError` if one of them may not."""
+    return [_checked(each, workspace) for each in edits]
+
+
 def apply(edits: Sequence[Mapping[str, Json]], workspace: Path) -> list[Path]:
     """Write changes, all of them or none; returns the files. Raises `WorkflowError`."""
-    wanted = [_checked(each, workspace) for each in edits]
-    written: list[tuple[Path, bytes | None, bytes]] = []
+    return write(checked(edits, workspace), workspace)
+
+
+def write(changes: Sequence[Change], workspace: Path) -> list[Path]:
+    """Write changes that were checked, all of them or none; raises `WorkflowError`."""
+    folders = new_folders(changes)
+    written: list[Change] = []
     path = workspace
     try:
-        for path, before, after in wanted:
-            if before is None:
+        for change in changes:
+            path = change.path
+            if change.before is None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                write_file(path, after)
+                write_file(path, change.after)
             else:
-                replace_file(path, before, after, [workspace])
-            written.append((path, before, after))
+                replace_file(path, change.before, change.after, [workspace])
+            written.append(change)
     except OSError as error:
-        for done, before, after in reversed(written):
-            if before is None:
-                done.unlink()
-            else:
-                replace_file(done, after, before, [workspace])
+        left = take_back(written, folders, workspace)
+        rest = f"All but {', '.join(left)} is as it was." if left else "Nothing was changed."
         raise WorkflowError(
-            f"{path} could not be written: {error}. Nothing was changed.",
+            f"{path} could not be written: {error}. {rest}",
             remedy="See that it can be written to, and apply the run again.",
         ) from error
-    return [path for path, _, _ in written]
+    return [change.path for change in changes]
 
 
-def _checked(change: Mapping[str, Json], workspace: Path) -> tuple[Path, bytes | None, bytes]:
-    """Return a path with what is there and what is to be; raises `WorkflowError`."""
+def new_folders(changes: Sequence[Change]) -> list[Path]:
+    """Return the folders that changes make, the innermost first."""
+    found = {each for change in changes for each in change.path.parents if not each.exists()}
+    return sorted(found, key=lambda each: -len(each.parts))
+
+
+def take_back(
+    changes: Sequence[Change], folders: Sequence[Path], workspace: Path
+) -> tuple[str, ...]:
+    """Have files be what they were before changes that were written, and folders gone.
+
+    Returns the names of files that are left as they are, because somebody has changed them since,
+    or they cannot be written.
+    """
+    left: list[str] = []
+    for change in reversed(changes):
+        try:
+            _take_back(change, workspace)
+        except OSError:
+            left.append(change.name)
+    for folder in folders:
+        with suppress(OSError):  # something else lies in it
+            folder.rmdir()
+    return tuple(left)
+
+
+def _take_back(change: Change, workspace: Path) -> None:
+    try:
+        now = read_file(change.path, MOST_BYTES, [workspace], follow=False)
+    except FileNotFoundError:
+        if change.before is None:
+            return
+        raise
+    if now == change.before:
+        return
+    if now != change.after:
+        raise UnsafeFileError("it has changed since it was written")
+    if change.before is None:
+        change.path.unlink()
+    else:
+        replace_file(change.path, change.after, change.before, [workspace])
+
+
+def _checked(change: Mapping[str, Json], workspace: Path) -> Change:
+    """Return what is there and what is to be; raises `WorkflowError`."""
     name = str(change["path"])
     if why := refusal(name):
         raise WorkflowError(f"{name} is not written: {why}.")
@@ -141,7 +211,7 @@ def _checked(change: Mapping[str, Json], workspace: Path) -> tuple[Path, bytes |
     if change["before"] is None:
         if path.exists() or path.is_symlink():
             raise WorkflowError(f"{name} is there already, and was to be new.")
-        return path, None, after
+        return Change(path, name, None, after)
     try:
         content = read_file(path, MOST_BYTES, [workspace], follow=False)
     except OSError as error:
@@ -150,4 +220,4 @@ def _checked(change: Mapping[str, Json], workspace: Path) -> tuple[Path, bytes |
         raise WorkflowError(
             f"{name} has changed since the run looked at it.", remedy="Run the plan again."
         )
-    return path, content, after
+    return Change(path, name, content, after)

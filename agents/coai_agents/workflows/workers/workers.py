@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from coai_agents.tools.errors import ToolError
 from coai_agents.tools.tool import Bench
 from coai_agents.tools.web import RoutedWeb
-from coai_agents.tools.workspace import Folder
+from coai_agents.tools.workspace import NOTHING_MORE, Folder
 from coai_agents.workflows.definition.known import Known
 from coai_agents.workflows.definition.schema import AgentNode, DispatchNode, ScriptNode, ToolNode
 from coai_agents.workflows.engine.work import Done, StepFailedError
@@ -22,6 +22,7 @@ from coai_agents.workflows.workers.tools import TOOLS, failed, use_tool
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from coai_agents.exclusions.decisions import ExclusionRules
     from coai_agents.specialists.asking import Asker
     from coai_agents.workflows.definition.schema import Node
     from coai_agents.workflows.engine.work import Task
@@ -70,6 +71,8 @@ class LocalWorkers:
     workspace: Path
     web: WebPages | None = None
     """None where the user has not switched the web on."""
+    rules: ExclusionRules = NOTHING_MORE
+    """What the settings exclude from all that steps look at."""
 
     def __post_init__(self) -> None:
         """Read the user's profiles; raises SettingsError for wrong ones."""
@@ -77,7 +80,7 @@ class LocalWorkers:
 
     async def do(self, task: Task) -> Done:
         """Do a step; raises `StepFailedError`."""
-        folder = Folder(self.workspace)
+        folder = Folder(self.workspace, self.rules)
         try:
             done = await self._done(task, folder)
         except ToolError as error:

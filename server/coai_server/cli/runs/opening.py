@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,17 +79,10 @@ def cluster_store() -> Shared | None:
 
     Raises `AddressError`, and `EgressRefusedError` for a host that may not see what is sensitive.
     """
-    from coai_routing.cluster.databases import check, shared  # noqa: PLC0415 (as above)
+    from coai_agents.application.shared.carrying import store_of  # noqa: PLC0415 (as above)
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
-    settings = load_settings(Path.cwd()).settings
-    own = settings.cluster.url
-    url = _Chosen.url or (None if own is None else own.get_secret_value())
-    if url is None:
-        return None
-    store = shared(url, "PostgreSQL")
-    check(store, settings.privacy)
-    return store
+    return store_of(load_settings(Path.cwd()).settings, _Chosen.url)
 
 
 async def forget(journal: RunJournal, days: float) -> tuple[int, int | None]:
@@ -119,26 +111,26 @@ def travelling() -> dict[str, Any]:
 @asynccontextmanager
 async def opened() -> AsyncGenerator[RunJournal]:
     """Give the journal: this machine's, or that of the cluster; raises `JournalError`."""
-    from coai_agents.workflows.journal.journal import Journal  # noqa: PLC0415 (as above)
-    from coai_agents.workflows.journal.tables import location  # noqa: PLC0415 (as above)
+    from coai_agents.application.shared.carrying import open_runs  # noqa: PLC0415 (as above)
     from coai_server.cli.console import notices  # noqa: PLC0415 (as above)
 
-    if (store := cluster_store()) is not None:
-        from coai_agents.workflows.cluster.journal import open_journal  # noqa: PLC0415 (only there)
-
-        shared = await open_journal(store)
-        try:
-            yield shared
-        finally:
-            await shared.aclose()
-        return
-    journal = Journal(location())
-    if journal.set_aside is not None:
-        notices().print(f"The journal could not be read and was set aside: {journal.set_aside}")
+    journal = await open_runs(cluster_store())
+    set_aside = getattr(journal, "set_aside", None)
+    if set_aside is not None:
+        notices().print(f"The journal could not be read and was set aside: {set_aside}")
     try:
         yield journal
     finally:
         await journal.aclose()
+
+
+def own_tests(named: str | None, workspace: Path) -> str | None:
+    """Return the user's tests: those that were named, or those of the user's settings, if any."""
+    from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
+
+    return (
+        load_settings(workspace).settings.agents.test_command if named is None else named
+    ) or None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,37 +147,27 @@ async def engine_for(
     journal: RunJournal, workspace: Path, wanted: Wanted
 ) -> AsyncGenerator[Engine | Following]:
     """Give an engine whose steps look at a workspace and ask models by its settings."""
-    if cluster_store() is not None:
-        from coai_agents.workflows.cluster.following import Following  # noqa: PLC0415 (only there)
-        from coai_agents.workflows.cluster.journal import PostgresJournal  # noqa: PLC0415 (as above)
-        from coai_server.cli.console import notices  # noqa: PLC0415 (as above)
-
-        assert isinstance(journal, PostgresJournal)
-        yield Following(journal, warn=notices().print)
-        return
-    from coai_agents.plugins.working import PluginWorkers  # noqa: PLC0415 (as above)
-    from coai_agents.workflows.engine.engine import Engine  # noqa: PLC0415 (as above)
-    from coai_agents.workflows.reports.spans import spans_of  # noqa: PLC0415 (as above)
-    from coai_agents.workflows.workers.workers import LocalWorkers  # noqa: PLC0415 (as above)
-    from coai_routing.policy.question import Priority  # noqa: PLC0415 (as above)
-    from coai_routing.wiring.configured_routing import web_pages  # noqa: PLC0415 (as above)
+    from coai_agents.application.shared.carrying import carrying  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.asking import Asker  # noqa: PLC0415 (as above)
+    from coai_agents.workflows.journal.journal import Journal  # noqa: PLC0415 (as above)
     from coai_server.cli.agents.models import asker  # noqa: PLC0415 (as above)
+    from coai_server.cli.console import notices  # noqa: PLC0415 (as above)
     from coai_server.cli.settings import load_settings  # noqa: PLC0415 (as above)
 
-    async with asker(workspace, agent="run", wanted=wanted.models, alias=wanted.alias) as asked:
-        # Whoever types or asks by hand goes first.
-        behind = asked.wishing(priority=Priority.BACKGROUND)
-        settings = load_settings(workspace).settings
-        spans, web = spans_of(settings.telemetry), web_pages(settings)
-        hooks = () if spans is None else (spans,)
-        own = LocalWorkers(behind, places(), workspace, web)
-        workers = PluginWorkers(own, plugins(), behind, workspace)
-        engine = Engine(journal, workers, hooks=hooks)
-        try:
-            yield engine
-        finally:
-            await engine.aclose()
-            if spans is not None:
-                await asyncio.to_thread(spans.close)
-            if web is not None:
-                await web.aclose()
+    settings = load_settings(workspace).settings
+    async with AsyncExitStack() as stack:
+        asked = Asker()
+        if isinstance(journal, Journal):
+            asked = await stack.enter_async_context(
+                asker(
+                    workspace,
+                    agent="run",
+                    wanted=wanted.models,
+                    alias=wanted.alias,
+                    plugins=plugins(),
+                )
+            )
+        # The models of a cluster's runs are those of its workers.
+        yield await stack.enter_async_context(
+            carrying(journal, asked, workspace, settings, warn=notices().print)
+        )

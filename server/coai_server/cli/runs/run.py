@@ -16,6 +16,7 @@ from coai_server.cli.runs.opening import (
     engine_for,
     library,
     opened,
+    own_tests,
     travelling,
 )
 from coai_server.terminal import printable
@@ -62,7 +63,10 @@ def run_plan(
     cluster: Cluster = None,
     test: Annotated[
         str | None,
-        typer.Option(metavar="COMMAND", help="Your tests, for the steps that run them."),
+        typer.Option(
+            metavar="COMMAND",
+            help="Your tests, for the steps that run them. Else `agents.test_command`.",
+        ),
     ] = None,
 ) -> None:
     """Carry an ensemble out: several agents on one thing.
@@ -75,7 +79,7 @@ def run_plan(
     plan = _plan(what)
     value = _input(plan, given, file, from_pipe=what != "-")
     shows = [] if file is None else [str(file.resolve())]
-    wanted = Wanted(not no_model, model, test)
+    wanted = Wanted(not no_model, model, own_tests(test, Path.cwd()))
     outcome, report = run(_carried_out(plan, value, wanted, shows, quiet=as_json))
     show(outcome, report, as_json=as_json, as_text=as_text)
 

@@ -15,13 +15,16 @@ from coai_server.cli.runs.opening import (
     engine_for,
     forget,
     opened,
+    own_tests,
     plugins,
 )
 from coai_server.cli.runs.run import Cluster, answered, report, show
+from coai_server.terminal import printable
 
 if TYPE_CHECKING:
     from coai_agents.workflows.engine.engine import Outcome
     from coai_agents.workflows.reports.report import Report
+    from coai_agents.workflows.workers.proposals import Change
 
 commands = typer.Typer(help="What became of runs, and going on with them.", no_args_is_help=True)
 
@@ -198,6 +201,13 @@ def apply_run(
     name: Name,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; write.")] = False,
+    test: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COMMAND",
+            help="Your tests: what is written stays only if they pass. Else `agents.test_command`.",
+        ),
+    ] = None,
 ) -> None:
     """Write the changes that a run proposes: all of them or none.
 
@@ -208,7 +218,8 @@ def apply_run(
         async with opened() as journal:
             return await report(journal, name)
 
-    from coai_agents.workflows.workers.proposals import apply  # noqa: PLC0415 (as above)
+    from coai_agents.workflows.workers.proposals import checked, write  # noqa: PLC0415 (as above)
+    from coai_agents.workflows.workers.trying import recovered  # noqa: PLC0415 (as above)
 
     found = run(told())
     if not found.edits:
@@ -219,8 +230,29 @@ def apply_run(
     if not yes and not typer.confirm("Write this?", err=True):
         raise typer.Exit(1)
     workspace = Path(str(found.story.row.facts.get("workspace", Path.cwd())))
-    for path in apply(found.edits, workspace):
-        console().print(f"{path}: written", soft_wrap=True)
+    for each in recovered(workspace):
+        notices().print(f"{each}: taken back, an earlier try was cut short", soft_wrap=True)
+    changes = checked(found.edits, workspace)
+    command = own_tests(test, workspace)
+    if command is None:
+        write(changes, workspace)
+    else:
+        _tested(changes, workspace, command)
+    for change in changes:
+        console().print(f"{change.path}: written", soft_wrap=True)
+
+
+def _tested(changes: list[Change], workspace: Path, command: str) -> None:
+    """Write changes that the user's tests pass with; ends the command where they do not."""
+    from coai_agents.workflows.workers.trying import tried  # noqa: PLC0415 (as above)
+
+    notices().print(printable(f"Running {command}"), markup=False, highlight=False)
+    trial = run(tried(changes, workspace, command, keep=True))
+    if not trial.passed:
+        say(printable(trial.output))
+    notices().print(printable(trial.sentence), soft_wrap=True, markup=False, highlight=False)
+    if not trial.passed:
+        raise typer.Exit(1)
 
 
 @commands.command("prune")

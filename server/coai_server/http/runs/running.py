@@ -8,6 +8,8 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from coai_agents.plugins.working import workers_of
+from coai_agents.tools.workspace import rules_of
 from coai_agents.workflows.definition.types import misfit, read_type
 from coai_agents.workflows.engine.again import fork
 from coai_agents.workflows.engine.engine import Engine, stop_run
@@ -16,7 +18,7 @@ from coai_agents.workflows.journal.journal import Journal
 from coai_agents.workflows.journal.pruning import prune_sometimes
 from coai_agents.workflows.journal.records import ENDED
 from coai_agents.workflows.library import Library
-from coai_agents.workflows.workers.workers import LocalWorkers, Places, known_of
+from coai_agents.workflows.workers.workers import Places, known_of
 from coai_routing.background import Background
 from coai_routing.policy.question import Priority
 from coai_routing.settings.files import default_user_file
@@ -201,7 +203,9 @@ class Runs:
             )
         asker = await self._models.asker(root, wanted=model)
         behind = asker.wishing(priority=Priority.BACKGROUND)
-        workers = LocalWorkers(behind, Places(default_user_file().parent), root)
+        settings = (await asyncio.to_thread(load, workspace_roots=[root])).settings
+        places = Places(default_user_file().parent)
+        workers = workers_of(behind, places, root, rules=rules_of(settings))
         return Engine(await self.journal(), workers, at_once=STEPS_OF_A_RUN)
 
     def _carry(self, carrying: Coroutine[Any, Any, Outcome], engine: Engine) -> asyncio.Task[None]:

@@ -21,6 +21,7 @@ from coai_server.lsp.features.agents import (
     lenses,
     remembering,
     reviewing,
+    running,
 )
 from coai_server.lsp.features.findings import diagnostics, workspace_audit, workspace_diagnostics
 from coai_server.lsp.server import Server
@@ -53,4 +54,5 @@ def build(session: Session, *, overrides: Mapping[str, Any]) -> Server:
     questions = code_questions.register(server, known)
     code_action.register(server, known, diagnosing.register(server, known, questions))
     reviewing.register(server, known, questions)
+    running.register(server, known)
     return server

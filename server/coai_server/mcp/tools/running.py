@@ -107,12 +107,12 @@ class Running(Toolbox):
     async def run_cancel(self, run: RunName) -> Run:
         """Cancel a run for good, also one that another process carries out."""
         name = (await self.story(run)).row.id
-        await self.shared.runs.cancel(name)
+        await self.shared.runs.stop(name, "cancel")
         return await self._told(name, wait=False)
 
     async def story(self, run: str) -> Story:
         """Return a run of the roots; raises `WorkflowError` for any other."""
-        story = await self.shared.runs.journal.story(run)
+        story = await (await self.shared.runs.journal()).story(run)
         if story.row.facts.get("workspace") not in [str(each) for each in self.roots.folders]:
             raise WorkflowError(f"There is no run {run} of these folders.")
         return story
@@ -126,7 +126,7 @@ class Running(Toolbox):
                 with CancelScope(shield=True):
                     await self.shared.runs.pause(run)
                 raise
-        return run_of(await self.shared.runs.journal.story(run))
+        return run_of(await (await self.shared.runs.journal()).story(run))
 
 
 class _Progress:

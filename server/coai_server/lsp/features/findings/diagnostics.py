@@ -26,6 +26,8 @@ from coai_server.lsp.features.findings.own_rules import TRUSTED, ClientRules
 from coai_server.lsp.features.findings.triage import BackgroundTriage
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from coai_agents.analysis.findings.findings import Analysis
     from coai_agents.source import Source
     from coai_server.lsp.server import Server
@@ -76,6 +78,10 @@ class Diagnostics:
             self.analyses.own_rules.stale = True
             self.refresh(anew=True)
         self.look(source)
+
+    def trusts(self, folder: Path) -> bool:
+        """Say whether the user trusts a folder of the workspace."""
+        return self._rules.trusts(folder)
 
     def trust(self, *, trusted: bool) -> None:
         """Take note of whether the client trusts its workspace, whose own rules count then."""

@@ -46,17 +46,16 @@ class ClientRules:
         """Return the folders and files that count, whether they are there or not."""
         settings = self._server.services.settings.static
         user = default_user_file().with_name("rules")
-        trusted = self._trusts(settings.trusted_workspaces)
+        roots = [folder.path for folder in self._server.documents.folders]
+        trusted = [
+            root / WORKSPACE_FOLDER for root in roots if root is not None and self.trusts(root)
+        ]
         return tuple(str(path) for path in (user, *settings.rules, *trusted))
 
-    def _trusts(self, named: Sequence[Path]) -> list[Path]:
-        roots = [folder.path for folder in self._server.documents.folders]
-        return [
-            root / WORKSPACE_FOLDER
-            for root in roots
-            if root is not None
-            and (self._client_trusts() or any(root.is_relative_to(each) for each in named))
-        ]
+    def trusts(self, folder: Path) -> bool:
+        """Say whether the user trusts a folder of the workspace."""
+        named = self._server.services.settings.static.trusted_workspaces
+        return self._client_trusts() or any(folder.is_relative_to(each) for each in named)
 
     def _client_trusts(self) -> bool:
         if self._server.session.remote:
