@@ -270,6 +270,8 @@ READS_WHAT_IS_OURS = {
     "agents/specialists/security/advisories/database.py",
     *("agents/specialists/fixing/candidates.py", "agents/specialists/diagnosing/knowledge.py"),
     "agents/specialists/documents/frameworks.py",
+    "agents/specialists/documents/pages/interface.py",
+    "agents/specialists/documents/pages/project.py",
     # Ours, or the user's by name: templates, the daemon's record and log, the token.
     "agents/specialists/documents/templates.py",
     *("server/shared/place.py", "server/shared/start.py", "server/http/security/own_token.py"),

@@ -64,7 +64,7 @@ def api_document(path: Path, form: DocumentForm, template: Path | None = None) -
     """
     document = Document()
     parts = templates(None if template is None else read_text(template), str(template))
-    trees = _trees(path, document)
+    trees = trees_of(path, document)
     title = path.resolve().name or "API"
     if form is DocumentForm.MARKDOWN:
         document.text = _reference(title, trees, parts, document)
@@ -85,7 +85,7 @@ def _reference(
 def _openapi(
     title: str, trees: Iterator[tuple[str, SyntaxTree]], form: DocumentForm, document: Document
 ) -> str:
-    found = [_routes(tree).of(name) for name, tree in trees]
+    found = [routes_of(name, tree) for name, tree in trees]
     document.notes += [note for each in found for note in each.notes]
     routes = [route for each in found for route in each.routes]
     if not routes:
@@ -95,13 +95,14 @@ def _openapi(
     return as_yaml(made) if form is DocumentForm.OPENAPI else as_json(made)
 
 
-def _routes(tree: SyntaxTree) -> Found:
+def routes_of(name: str, tree: SyntaxTree) -> Found:
+    """Return the routes of a file of this name, and the classes that their bodies may be of."""
     called, notes = routes_by_call(tree)
     annotated, more = routes_by_annotation(tree)
-    return Found((*called, *annotated), tuple(models(tree)), (*notes, *more))
+    return Found((*called, *annotated), tuple(models(tree)), (*notes, *more)).of(name)
 
 
-def _trees(path: Path, document: Document) -> Iterator[tuple[str, SyntaxTree]]:
+def trees_of(path: Path, document: Document) -> Iterator[tuple[str, SyntaxTree]]:
     """Yield the trees of the files whose language is known, with their names in the folder."""
     is_folder = path.is_dir()
     before = len(document.notes)

@@ -145,6 +145,9 @@ def string_of(
         return _quoted(tree, node, known, depth)
     if node.type == "identifier":
         return known.get(tree.text(node))
+    if node.type == "concatenated_string":
+        parts = [string_of(tree, each, known, depth + 1) for each in node.named_children]
+        return None if None in parts else "".join(filter(None, parts))
     if node.type in _PARENTHESES:
         return string_of(tree, node.named_children[0], known, depth + 1)
     left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
