@@ -263,7 +263,7 @@ READS_WHAT_IS_OURS = {
     *("agents/analysis/rules/rules.py", "agents/analysis/run/ruff.py"),
     *("agents/symbols/hover.py", "agents/syntax/language.py", "agents/git.py"),
     *("agents/specialists/performance/known.py", "agents/specialists/refactoring/shapes.py"),
-    "agents/specialists/choosing/tree.py",
+    *("agents/specialists/choosing/tree.py", "agents/specialists/architecture/designing.py"),
     # Files of the system: who runs, and since when.
     "agents/workflows/journal/owners.py",
     # A database of advisories that the user names or fetches; too large to be read at once.

@@ -63,6 +63,17 @@ def architecture_of(folder: Path) -> Architecture:
     return replace(found, notes=(*notes, *found.notes))
 
 
+async def design_of(request: str, folder: Path, asker: Asker) -> Report:
+    """Return the options for what a request wants, held against the files below a folder.
+
+    `folder` is absolute.
+    """
+    from coai_agents.specialists.architecture.designing import design  # noqa: PLC0415 - as above
+
+    known = await asyncio.to_thread(architecture_of, folder)
+    return await design(request, known, asker)
+
+
 def architecture(folder: Path, sources: Iterable[Source]) -> Architecture:
     """Return how the files of a folder hang together, from their imports and their history.
 

@@ -58,6 +58,17 @@ class Call:
     arguments: tuple[Node, ...]
     keywords: Mapping[str, Node]
 
+    def option(self, tree: SyntaxTree, name: str) -> Node | None:
+        """Return an argument by its keyword, or what an object among the arguments has by it."""
+        if name in self.keywords or not name:
+            return self.keywords.get(name)
+        for each in self.arguments:
+            for pair in each.named_children if each.type == "object" else ():
+                key = pair.child_by_field_name("key")
+                if key is not None and tree.text(key).strip("'\"") == name:
+                    return pair.child_by_field_name("value")
+        return None
+
     def argument(self, place: int, keyword: str = "") -> Node | None:
         """Return an argument by its keyword, or else by its place."""
         if keyword and keyword in self.keywords:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_server.cli.agents.api import check, finish_document, told
 from coai_server.cli.agents.models import asker
+from coai_server.cli.files import write_text
 
 if TYPE_CHECKING:
     from coai_agents.application.specialists.pages import Attempt
@@ -57,7 +58,7 @@ def _attempt(command: str) -> Attempt:
     async def attempt(example: Example, program: str) -> bool:
         with tempfile.TemporaryDirectory(prefix="coai-example-") as folder:
             file = Path(folder) / f"example{_SUFFIXES.get(example.language, '.txt')}"
-            file.write_text(program, encoding="utf-8")
+            write_text(file, program)
             named = [each.replace("{}", str(file)) for each in words]
             whole = named if named != words else [*words, str(file)]
             return (await run_command(whole, seconds=RUN_SECONDS, directory=here)).passed
