@@ -26,8 +26,15 @@ FLAW: Final = (
 VERSION: Final = "```python\ndef show(table):\n    {}\n```"
 
 
-def pulled(daemon: Daemon) -> list[Json]:
-    return daemon.call("textDocument/diagnostic", {"textDocument": {"uri": URI}})["items"]
+def weakness(daemon: Daemon) -> Json:
+    """Return what is shown of the flaw, as soon as it was found."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        answer = daemon.call("textDocument/diagnostic", {"textDocument": {"uri": URI}})
+        for each in answer["items"]:
+            if each["code"] == "open-redirect":
+                return each
+        assert time.monotonic() < deadline, answer
 
 
 def offered(daemon: Daemon, shown: Json) -> list[Json]:
@@ -61,7 +68,7 @@ def test_a_weakness_is_repaired_told_and_counted(tmp_path: Path) -> None:
         model.answer = "It is `value`."
         explained(daemon, 0, "file:///work/g.py")
         daemon.open(FLAW, URI)
-        shown = next(each for each in pulled(daemon) if each["range"]["start"]["line"] == 5)
+        shown = weakness(daemon)
 
         # How it would be exploited, below the finding.
         model.answer = "Somebody sends an address as `name`. It calls `os.fork`."

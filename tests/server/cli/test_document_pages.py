@@ -120,3 +120,13 @@ def test_what_is_no_text_is_named(coai: InProcess, work: Path, content: bytes) -
     assert (alone.code, "UTF-8" in alone.err) == (2, True)
     among = coai("document", "work", "--as", "guide", "--no-model")
     assert (among.code, "- `add` Add." in among.out, "UTF-8" in among.err) == (2, True, True)
+
+
+@pytest.mark.parametrize("command", ["explain", "document", "fix", "perf"])
+def test_what_cannot_be_read_is_told_from_what_was_found(
+    coai: InProcess, work: Path, command: str
+) -> None:
+    (work / "odd.py").write_bytes(b"x = '\xe9'\n")
+    for path in ("work/odd.py", "work/absent.py"):
+        told = coai(command, path, "--no-model")
+        assert (told.code, "Traceback" in told.err) == (2, False)
