@@ -87,6 +87,29 @@ local function main()
   end), "the fix did not help")
   report.fixed = vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
 
+  -- The specialists: explained, asked about, and documented by the signature, as a code action.
+  local function whole(line)
+    return { start = { line = line, character = 0 }, ["end"] = { line = line, character = 4 } }
+  end
+  local function command(name, more)
+    local asked = vim.tbl_extend("force", { uri = document.uri, range = whole(found.lnum) }, more)
+    return ask("workspace/executeCommand", { command = name, arguments = { asked } })
+  end
+  report.explained = command("coai.explain", {})
+  report.answered = command("coai.ask", { question = "What does `amount` return?" })
+  local offered = ask("textDocument/codeAction", {
+    textDocument = { uri = document.uri },
+    range = whole(found.lnum),
+    context = { diagnostics = {}, only = { "refactor.rewrite" } },
+  })
+  for _, each in ipairs(offered) do
+    if each.title == "Document this function" then
+      local made = each.edit and each or ask("codeAction/resolve", each)
+      vim.lsp.util.apply_workspace_edit(made.edit, client.offset_encoding)
+    end
+  end
+  report.documented = vim.api.nvim_buf_get_lines(buffer, 0, -1, false)
+
   client.stop()
   assert(vim.wait(patience_ms, function()
     return exit ~= nil

@@ -14,7 +14,7 @@ import pytest
 from tests.e2e.conftest import MODEL, SAMPLES, server_variables
 from tests.e2e.tools import program
 
-SECONDS = 120
+SECONDS = 240
 FLAWED = (
     "import ast\n\nfrom flask import request\n\n\ndef amount() -> object:\n"
     '    return "ä🛒", eval(request.args["amount"])\n'
@@ -88,6 +88,24 @@ def test_hover_explains_it(report: dict[str, Any]) -> None:
 def test_a_code_action_mends_it(report: dict[str, Any]) -> None:
     assert report["actions"][0]["title"] == "Read a literal with ast.literal_eval"
     assert '    return "ä🛒", ast.literal_eval(request.args["amount"])' in report["fixed"]
+
+
+def test_a_function_is_explained_with_its_facts(report: dict[str, Any]) -> None:
+    assert "amount" in report["explained"]["markdown"]
+    assert report["explained"]["answer"], "it can be judged"
+
+
+def test_a_question_is_answered(report: dict[str, Any]) -> None:
+    assert "amount" in report["answered"]["markdown"]
+    assert not report["answered"]["stopped"]
+
+
+def test_a_function_is_documented_and_its_code_is_the_same(report: dict[str, Any]) -> None:
+    documented = report["documented"]
+    at = documented.index("def amount() -> object:")
+    assert documented[at + 1].strip().startswith('"""')
+    code = [line for line in report["fixed"] if line]
+    assert [line for line in documented if line in code] == code
 
 
 def test_the_server_ends_with_neovim(report: dict[str, Any]) -> None:

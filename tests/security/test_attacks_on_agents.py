@@ -9,19 +9,23 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import shutil
 import subprocess
 from contextlib import aclosing
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
 from coai_agents.application.specialists.diagnose import explain_diagnostic
 from coai_agents.application.specialists.hot import headings, hot_lines
+from coai_agents.application.specialists.pages import PageKind, PageWish, page
 from coai_agents.fixes import verifier
 from coai_agents.source import Source, Span
 from coai_agents.specialists.answering.agent import About, answer
 from coai_agents.specialists.answers import Origin, Report, Statement
+from coai_agents.specialists.architecture.designing import design
 from coai_agents.specialists.architecture.graph import module_graph
 from coai_agents.specialists.architecture.report import architecture
 from coai_agents.specialists.asking import Asker, NobodyError
@@ -30,6 +34,10 @@ from coai_agents.specialists.diagnosing.diagnostics import Diagnostic, proposed
 from coai_agents.specialists.diagnosing.diagnostics import by_model as by_model_fixed
 from coai_agents.specialists.diagnosing.resolving import Workspace
 from coai_agents.specialists.documentation.agent import Documented, document, file_convention
+from coai_agents.specialists.documents.pages.project import project_of
+from coai_agents.specialists.documents.pages.shape import shape
+from coai_agents.specialists.documents.pages.wording import worded
+from coai_agents.specialists.documents.templates import templates
 from coai_agents.specialists.edits import change, code_tokens
 from coai_agents.specialists.explaining.agent import explain
 from coai_agents.specialists.fixing.agent import fix_findings, nothing
@@ -90,6 +98,17 @@ class Obedient:
         """Where its answer is a remark on a change, the place of it."""
         self.questions: list[Question] = []
 
+    def assess(self, question: Question) -> tuple[Question, Sensitivity]:
+        """Find nothing sensitive."""
+        return question, Sensitivity()
+
+    def plan(self, question: Question, sensitivity: Sensitivity) -> object:
+        """Know of one more model that obeys."""
+        del question, sensitivity
+        return SimpleNamespace(
+            candidates=[SimpleNamespace(deployment=SimpleNamespace(alias="second"))]
+        )
+
     async def answer(self, question: Question) -> Routed:
         """Answer what the attack asks for."""
         self.questions.append(question)
@@ -112,7 +131,11 @@ class Obedient:
         if request.json_schema is not None and self.in_form:
             # So that it gets as far as it can.
             keys = cast("dict[str, Any]", request.json_schema["properties"])
-            text = json.dumps(dict.fromkeys(keys, obeyed[:200]))
+            filled = {
+                key: 1 if each.get("type") == "integer" else obeyed[:200]
+                for key, each in keys.items()
+            }
+            text = json.dumps(filled)
         elif "fenced code block" in str(request.messages):
             text += (
                 "```python\nimport os\n\n\ndef above(first):\n    return os.system('id')\n\n\n"
@@ -239,6 +262,51 @@ async def structuring(stage: Stage) -> None:
         assert not invisible(line)
 
 
+async def designing(stage: Stage) -> None:
+    """A decision: names of files and of modules, and what the user pastes, are whoever's."""
+    attack, folder = stage.attack, stage.folder
+    source = Source((folder / attack.path).as_uri(), attack.text + "\nimport celery\n", "python")
+    known = architecture(module_graph(folder, [source]), {attack.path: source})
+    shows(await design(f"We need a job queue. {attack.question}", known, stage.asker))
+
+
+async def writing_pages(stage: Stage) -> None:
+    """Pages: all that a project says of itself, and all that a model says of it."""
+    attack, folder = stage.attack, stage.folder
+    own = folder / "project"
+    own.mkdir(exist_ok=True)
+    with contextlib.suppress(OSError):
+        (own / attack.path).write_text(attack.text, "utf-8")
+    says = json.dumps(f"{attack.remembered} {attack.manifest} {attack.output} {attack.question}")
+    manifest = f'{{"name": {says}, "description": {says}, "scripts": {{{says}: {says}}}}}'
+    (own / "package.json").write_text(manifest, "utf-8")
+    (own / "README.md").write_text(f"{attack.question}\n```python\n{attack.text}\n```\n", "utf-8")
+    try:
+        made = [
+            (await page(own, PageWish(kind), stage.asker)).text
+            for kind in (PageKind.GUIDE, PageKind.TUTORIAL)
+        ]
+        made.append(await _architecture_page(stage, own))
+        for text in made:
+            found = {node.type for node in nodes(text)}
+            assert not found & {"image", "link", "html_block", "html_inline", "table"}, text
+            assert not unseen(text)
+    finally:
+        shutil.rmtree(own)
+
+
+async def _architecture_page(stage: Stage, own: Path) -> str:
+    """Make the page without a history, which is git's to tell."""
+    source = Source((own / stage.attack.path).as_uri(), stage.attack.text, "python")
+    tree = parse(source)
+    assert tree is not None
+    graph = module_graph(own, [source])
+    project = project_of(lambda name: (own / "package.json").read_text() * (name == "package.json"))
+    made = shape(own.name, project, architecture(graph, {}), [(stage.attack.path, tree)])
+    said, _ = await worded(made.slots(), stage.asker)
+    return made.page(templates(kind="architecture"), said)
+
+
 async def hovering(stage: Stage) -> None:
     words = Words(stage.attack.obeyed, "obedient", whole=True)
     shows_markdown(shown(words, stage.source, stage.located.definitions[0]))
@@ -300,6 +368,8 @@ AGENTS: Final[dict[str, Callable[[Stage], Awaitable[None]]]] = {
     "refactor": refactoring,
     "review": reviewing,
     "architecture": structuring,
+    "design": designing,
+    "pages": writing_pages,
     "hover": hovering,
     "diagnostics of others": others_complaining,
     "profiles": profiling,

@@ -263,13 +263,15 @@ READS_WHAT_IS_OURS = {
     *("agents/analysis/rules/rules.py", "agents/analysis/run/ruff.py"),
     *("agents/symbols/hover.py", "agents/syntax/language.py", "agents/git.py"),
     *("agents/specialists/performance/known.py", "agents/specialists/refactoring/shapes.py"),
-    "agents/specialists/choosing/tree.py",
+    *("agents/specialists/choosing/tree.py", "agents/specialists/architecture/designing.py"),
     # Files of the system: who runs, and since when.
     "agents/workflows/journal/owners.py",
     # A database of advisories that the user names or fetches; too large to be read at once.
     "agents/specialists/security/advisories/database.py",
     *("agents/specialists/fixing/candidates.py", "agents/specialists/diagnosing/knowledge.py"),
     "agents/specialists/documents/frameworks.py",
+    "agents/specialists/documents/pages/interface.py",
+    "agents/specialists/documents/pages/project.py",
     # Ours, or the user's by name: templates, the daemon's record and log, the token.
     "agents/specialists/documents/templates.py",
     *("server/shared/place.py", "server/shared/start.py", "server/http/security/own_token.py"),

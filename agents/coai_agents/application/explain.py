@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from coai_agents.analysis.findings.findings import Finding
     from coai_agents.source import Source
-    from coai_agents.specialists.answers import Report
+    from coai_agents.specialists.answers import Report, Section
     from coai_agents.specialists.architecture.report import Architecture
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.targets import Target
+
+MOST_REASONS: Final = 2
+"""Findings of one place of which a model says how they would be exploited."""
 
 MOST_COMMITS: Final = 2_000
 """How far the history is read: older commits say little of the code as it is."""
@@ -39,7 +43,28 @@ async def explain(source: Source, target: Target, asker: Asker) -> Report:
     if not target.first:
         return report
     found = tuple(findings_at(source, located.span, analysis, target.file))
-    return replace(report, sections=(*found, *report.sections))
+    first, last = (source.line_at(each) for each in (located.span.start, located.span.end))
+    here = [e for e in analysis.findings if first <= source.line_at(e.span.start) <= last]
+    reasons, notes = await reasons_of(source, here, target.file, asker)
+    sections = (*found, *reasons, *report.sections)
+    return replace(report, sections=sections, notes=(*report.notes, *notes))
+
+
+async def reasons_of(
+    source: Source, findings: Iterable[Finding], path: str, asker: Asker
+) -> tuple[list[Section], list[str]]:
+    """Return how weaknesses would be exploited, in a model's words that were checked; and notes.
+
+    Without a model there is nothing, and no note: the facts of a finding say what is certain.
+    """
+    from coai_agents.specialists.security.reasons import reasoned  # noqa: PLC0415 - as below
+    from coai_agents.syntax.tree import parse  # noqa: PLC0415 - as below
+
+    weak = [each for each in findings if each.cwe][:MOST_REASONS]
+    tree = parse(source) if weak and asker.absent is None else None
+    told = [] if tree is None else [await reasoned(tree, each, path, asker) for each in weak]
+    sections = [section for section, _ in told if section.statements]
+    return sections, list(dict.fromkeys(why for _, why in told if why))
 
 
 async def diagnose(text: str, folder: Path, asker: Asker) -> Report | None:
@@ -61,6 +86,17 @@ def architecture_of(folder: Path) -> Architecture:
     notes: list[str] = []
     found = architecture(folder, list(readable(files_of(folder), notes)))
     return replace(found, notes=(*notes, *found.notes))
+
+
+async def design_of(request: str, folder: Path, asker: Asker) -> Report:
+    """Return the options for what a request wants, held against the files below a folder.
+
+    `folder` is absolute.
+    """
+    from coai_agents.specialists.architecture.designing import design  # noqa: PLC0415 - as above
+
+    known = await asyncio.to_thread(architecture_of, folder)
+    return await design(request, known, asker)
 
 
 def architecture(folder: Path, sources: Iterable[Source]) -> Architecture:

@@ -25,6 +25,10 @@ class TargetError(CoaiError):
     """What is asked about is not there."""
 
 
+PARSE_SECONDS: Final = 5.0
+"""For the file that is asked about: a busy machine is no reason to say that nothing is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A place as a command line names it: `FILE`, `FILE:LINE`, `FILE:LINE-LINE`, `FILE:SYMBOL`."""
@@ -61,7 +65,7 @@ class Located:
 
 def locate(source: Source, target: Target) -> Located:
     """Find a target in its document; raises `TargetError` where nothing is there."""
-    tree = parse(source)
+    tree = parse(source, budget=PARSE_SECONDS)
     if tree is None:
         raise TargetError(
             f"Nothing is known of the language of {target.file}.",

@@ -131,6 +131,15 @@ def _options(  # pyright: ignore[reportUnusedFunction] - registered
     del show_version
 
 
+_SPECIALISTS: Final = frozenset(
+    {
+        "architecture", "ask", "compliance", "document", "explain", "fix", "perf", "refactor",
+        "review", "threats", "vulns",
+    }
+)  # fmt: skip
+"""Commands that end with 2 where they could not do what they are for."""
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run a command; return the exit code, or raise `SystemExit` with it."""
     tolerate_any_encoding()
@@ -138,7 +147,8 @@ def main(arguments: Sequence[str]) -> int:
         app(args=list(arguments), prog_name="coai")
     except CoaiError as error:
         report(error)
-        return 1
+        # To the specialists 1 means that something was found.
+        return 2 if arguments[:1] and arguments[0] in _SPECIALISTS else 1
     except KeyboardInterrupt:
         return 130
     return 0

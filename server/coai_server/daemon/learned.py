@@ -127,7 +127,7 @@ class Learned:
 
         verdict = Verdict.KEPT if fate is Fate.KEPT else Verdict.REJECTED
         model = change.by if change.from_model else ""
-        capability = Capability.CODE_ANALYSIS.value if model else ""
+        capability = (change.capability or Capability.CODE_ANALYSIS.value) if model else ""
         settings = self._settings(change.before.uri)
         try:
             await asyncio.to_thread(keep_fate, change.agent, model, capability, verdict, settings)

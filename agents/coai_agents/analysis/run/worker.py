@@ -104,6 +104,10 @@ class AnalysisWorker:
         """Say whether edits together do no harm, see `verifier`; raises `AnalysisError`."""
         return await self._answer(source, {"try": _plain(edits)}, bool)
 
+    async def solves(self, source: Source, edits: Sequence[Edit], rule: str) -> bool:
+        """Say whether edits do no harm and leave less of a rule; raises `AnalysisError`."""
+        return await self._answer(source, {"try": _plain(edits), "gone": rule}, bool)
+
     async def doubts(
         self, source: Source, analysis: Analysis, path: str
     ) -> list[tuple[str, str] | None]:
@@ -332,7 +336,10 @@ def _answer(asked: Mapping[str, Any]) -> object:
     if "try" in asked:
         from coai_agents.fixes.verifier import harmless  # noqa: PLC0415 - as above
 
-        return harmless(source, _edits(asked["try"])) is not None
+        before = analyse(source)
+        after = harmless(source, _edits(asked["try"]), before)
+        rule = asked.get("gone")
+        return after is not None and (rule is None or _count(after, rule) < _count(before, rule))
     if "doubt" in asked:
         from coai_agents.specialists.security.triage.agent import doubts  # noqa: PLC0415 - as above
 
@@ -344,6 +351,10 @@ def _answer(asked: Mapping[str, Any]) -> object:
     analysis = with_dependencies(source, found)
     touched = asked.get("fix")
     return to_document(analysis) if touched is None else _fixed(source, analysis, touched)
+
+
+def _count(analysis: Analysis, rule: str) -> int:
+    return sum(each.rule == rule for each in analysis.findings)
 
 
 def _told(asked: Mapping[str, Any]) -> Mapping[str, Any]:

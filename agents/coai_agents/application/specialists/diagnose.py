@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from coai_agents.application.explain import reasons_of
 from coai_agents.specialists.diagnosing.agent import diagnosing
 from coai_agents.specialists.diagnosing.diagnostics import own_of, problem_of
 from coai_agents.specialists.diagnosing.findings import explained_finding
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.findings.findings import Analysis
     from coai_agents.source import Source
-    from coai_agents.specialists.answers import Report, Section
+    from coai_agents.specialists.answers import Report
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.diagnosing.diagnostics import Diagnostic
 
@@ -34,18 +35,18 @@ async def explain_diagnostic(
     `path` is the document's within its folder.
     """
     problem = problem_of(source, diagnostic, path)
-    finding = _finding(source, diagnostic, analysis, path)
+    known = [
+        each
+        for each in (() if analysis is None else analysis.findings)
+        if (each.rule, each.span) == (diagnostic.code, diagnostic.span)
+    ]
+    finding = tuple(explained_finding(source, each, None, path) for each in known)
+    report: Report | None = None
     own = [own_of(source, diagnostic, path)]
     async with aclosing(diagnosing(problem, own, asker)) as reports:
         async for report in reports:
             yield replace(report, sections=(*report.sections, *finding))
-
-
-def _finding(
-    source: Source, diagnostic: Diagnostic, analysis: Analysis | None, path: str
-) -> tuple[Section, ...]:
-    return tuple(
-        explained_finding(source, each, None, path)
-        for each in (() if analysis is None else analysis.findings)
-        if (each.rule, each.span) == (diagnostic.code, diagnostic.span)
-    )
+    reasons, notes = await reasons_of(source, known, path, asker)
+    if report is not None and (reasons or notes):
+        sections = (*reasons, *report.sections, *finding)
+        yield replace(report, sections=sections, notes=(*report.notes, *notes))

@@ -13,11 +13,13 @@ from coai_agents.application.sources import files_of, read_text, readable, sourc
 from coai_agents.source import path_of
 from coai_agents.specialists.documents.annotations import routes_by_annotation
 from coai_agents.specialists.documents.calls import routes_by_call
+from coai_agents.specialists.documents.frameworks import frameworks
 from coai_agents.specialists.documents.openapi import as_json, as_yaml, openapi
 from coai_agents.specialists.documents.reference import reference
 from coai_agents.specialists.documents.routes import Found
 from coai_agents.specialists.documents.schemas import models
 from coai_agents.specialists.documents.symbols import module_of
+from coai_agents.specialists.documents.tables.reading import routes_by_table
 from coai_agents.specialists.documents.templates import templates
 from coai_agents.syntax.language import GRAMMARS
 from coai_agents.syntax.tree import parse
@@ -64,7 +66,7 @@ def api_document(path: Path, form: DocumentForm, template: Path | None = None) -
     """
     document = Document()
     parts = templates(None if template is None else read_text(template), str(template))
-    trees = _trees(path, document)
+    trees = trees_of(path, document)
     title = path.resolve().name or "API"
     if form is DocumentForm.MARKDOWN:
         document.text = _reference(title, trees, parts, document)
@@ -85,23 +87,27 @@ def _reference(
 def _openapi(
     title: str, trees: Iterator[tuple[str, SyntaxTree]], form: DocumentForm, document: Document
 ) -> str:
-    found = [_routes(tree).of(name) for name, tree in trees]
+    found = [routes_of(name, tree) for name, tree in trees]
     document.notes += [note for each in found for note in each.notes]
     routes = [route for each in found for route in each.routes]
     if not routes:
-        document.notes.append("No route was found (Flask, FastAPI, Express, Gin, Spring).")
+        known = ", ".join(sorted(each.name for each in frameworks()))
+        document.notes.append(f"No route was found ({known}).")
     made, notes = openapi(title, routes, [model for each in found for model in each.models])
     document.notes += dict.fromkeys(notes)
     return as_yaml(made) if form is DocumentForm.OPENAPI else as_json(made)
 
 
-def _routes(tree: SyntaxTree) -> Found:
+def routes_of(name: str, tree: SyntaxTree) -> Found:
+    """Return the routes of a file of this name, and the classes that their bodies may be of."""
     called, notes = routes_by_call(tree)
     annotated, more = routes_by_annotation(tree)
-    return Found((*called, *annotated), tuple(models(tree)), (*notes, *more))
+    listed, others = routes_by_table(tree)
+    routes = (*called, *annotated, *listed)
+    return Found(routes, tuple(models(tree)), (*notes, *more, *others)).of(name)
 
 
-def _trees(path: Path, document: Document) -> Iterator[tuple[str, SyntaxTree]]:
+def trees_of(path: Path, document: Document) -> Iterator[tuple[str, SyntaxTree]]:
     """Yield the trees of the files whose language is known, with their names in the folder."""
     is_folder = path.is_dir()
     before = len(document.notes)

@@ -42,6 +42,8 @@ class OfferedChange:
     """The rule, or the model where it is a model's."""
     from_model: bool = False
     problem: Problem | None = None
+    capability: str = ""
+    """What the model was asked for."""
 
 
 class KeptChanges:
@@ -62,12 +64,13 @@ class KeptChanges:
         by: str = "",
         from_model: bool = False,
         problem: Problem | None = None,
+        capability: str = "",
     ) -> None:
         """Follow what edits would make of a document, from now on."""
         from coai_agents.fixes.verifier import applied  # noqa: PLC0415 - not before one is offered
 
         after = applied(source, edits)
-        self.offered(OfferedChange(source, after, agent, by, from_model, problem))
+        self.offered(OfferedChange(source, after, agent, by, from_model, problem, capability))
 
     def offered(self, change: OfferedChange) -> None:
         """Follow a change from now on."""

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.application.analyse import analyse
 from coai_agents.application.ask import MOST_ABOUT, defining
-from coai_agents.application.explain import architecture_of, diagnose
+from coai_agents.application.explain import architecture_of, design_of, diagnose
 from coai_agents.application.sources import files_of, readable
 from coai_agents.application.specialists.graph import answering_request
 from coai_agents.application.specialists.perf import slow
 from coai_agents.specialists.answering.agent import NO_FACTS, answering
 from coai_agents.specialists.answers import Origin, Report, Section, Statement
+from coai_agents.specialists.architecture.designing import topics_of
 from coai_agents.specialists.choosing.standings import left_out
 from coai_agents.specialists.choosing.tree import Aspect, choose
 from coai_agents.specialists.diagnosing.findings import findings_at
@@ -160,6 +161,8 @@ def _team(aspects: Sequence[Aspect], asked: Asked) -> dict[str, Specialist]:
             team[name] = lambda: _diagnosis(asked)
         elif name == ANSWER:
             team[name] = partial(_answer, asked, silent=bool(team))
+        elif name == Aspect.ARCHITECTURE.value and topics_of(asked.question):
+            team[name] = lambda: _design(asked)
         else:
             say = known[Aspect(name)]
             team[name] = lambda say=say: _in_a_thread(say, asked)
@@ -182,6 +185,10 @@ async def _answer(asked: Asked, *, silent: bool) -> AsyncGenerator[Report]:
 async def _diagnosis(asked: Asked) -> AsyncGenerator[Report]:
     report = await diagnose(asked.question, asked.folder, asked.asker)
     yield report or Report("", (), ("Nothing in it is a trace that is known here.",))
+
+
+async def _design(asked: Asked) -> AsyncGenerator[Report]:
+    yield await design_of(asked.question, asked.folder, asked.asker)
 
 
 def _architecture(asked: Asked) -> Report:

@@ -93,6 +93,8 @@ class Standing:
     answered: float
     """The share that had something to say, from 0 to 1."""
     good: int
+    kept: int
+    """How many of these nobody judged: a change of it still stood when the file was saved."""
     bad: int
     standing: float
     """From 0 to 1: how likely the next one is of help, by the last ones; 0.5 where nothing says."""
@@ -115,6 +117,7 @@ class Standing:
             "share": self.share,
             "answered": self.answered,
             "helpful": self.good,
+            "kept": self.kept,
             "unhelpful": self.bad,
             "standing": self.standing,
             "weight": self.weight,
@@ -273,6 +276,7 @@ def _standing(group: Sequence[Given], every: int) -> Standing:
         len(group) / every,
         sum(each.answered for each in group) / len(group),
         len(verdicts) - unhelpful,
+        verdicts.count(Verdict.KEPT),
         unhelpful,
         (1.0 + good) / (2.0 + good + bad),
         good + bad,

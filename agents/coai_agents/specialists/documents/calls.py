@@ -1,4 +1,4 @@
-"""Routes that are registered by a call or a decorator: Flask, FastAPI, Express, Gin."""
+"""Routes that are registered by a call or a decorator: Flask, FastAPI, Express, Koa, Gin."""
 
 from __future__ import annotations
 
@@ -45,6 +45,9 @@ def _registered(
         return
     methods = _methods(receivers, framework, call)
     written = [""] if receiver.has_path else _paths(receivers, framework, call)
+    if call.name in framework.objects:
+        url = call.option(receivers.tree, "url") or call.option(receivers.tree, "path")
+        written = None if (text := receivers.text(url)) is None else [text]
     if not methods or written is None:
         receivers.note(call.node, "a route whose path or method is not constant")
         return
@@ -82,6 +85,9 @@ def _route(
 def _handler(receiver: Receiver, call: Call, handlers: Handlers) -> Handler | None:
     """Return who answers; None where the call registers no route."""
     framework = receiver.framework
+    if call.name in framework.objects:
+        given = call.option(handlers.tree, "handler")
+        return Handler() if given is None else handlers.given(call.node, given)
     if call.name in framework.adders:
         argument = call.argument(len(call.arguments) - 1, framework.adders[call.name])
         return None if argument is None else handlers.given(call.node, argument)
@@ -102,6 +108,10 @@ def _methods(receivers: Receivers, framework: Framework, call: Call) -> tuple[st
         return ANY
     if call.name in framework.handle:
         nodes = [call.arguments[0]]
+    elif call.name in framework.objects:
+        method = call.option(receivers.tree, "method")
+        several = method is not None and method.type == "array"
+        nodes = [] if method is None else method.named_children if several else [method]
     elif (listed := call.keywords.get("methods")) is not None:
         nodes = listed.named_children
     else:

@@ -20,7 +20,8 @@ class Framework(BaseModel):
 
     name: str
     languages: frozenset[str]
-    form: Literal["decorator", "call", "annotation"]
+    form: Literal["decorator", "call", "annotation", "own"]
+    """`own`: what is special of it has a module of its own."""
     constructors: dict[str, str]
     types: frozenset[str] = frozenset()
     verbs: frozenset[str] = frozenset()
@@ -41,6 +42,14 @@ class Framework(BaseModel):
     mounts: dict[str, str] = {}
     """Methods that put one thing below another; the value is the prefix's keyword, or nothing where
     the prefix is the first argument."""
+    prefixing: frozenset[str] = frozenset()
+    """Methods that put a prefix before all that is registered at what they are called on."""
+    plugins: frozenset[str] = frozenset()
+    """Methods that hand what they are called on to a function, as its first parameter."""
+    named: frozenset[str] = frozenset()
+    """What such a parameter is called where the file does not show who calls."""
+    objects: frozenset[str] = frozenset()
+    """Methods that take all of a route as an object with `method`, `url` and `handler`."""
     mount_replaces: bool = False
     """Whether a mount's prefix stands instead of the one that the router was made with."""
     parameter: re.Pattern[str]

@@ -48,20 +48,20 @@ class Handlers:
     """The functions of a file."""
 
     def __init__(self, tree: SyntaxTree) -> None:
-        self._tree = tree
+        self.tree = tree
         self._functions = [each for each in outline(tree) if each.kind in FUNCTIONS]
         self._starts = [each.span.start for each in self._functions]
 
     def around(self, node: Node) -> Handler:
         """Return the innermost function that a node, a decorator for example, belongs to."""
-        span = self._tree.span(node)
+        span = self.tree.span(node)
         before = self._functions[: bisect_right(self._starts, span.start)]
         return self._read(next((x for x in reversed(before) if x.span.covers(span)), None))
 
     def given(self, call: Node, argument: Node) -> Handler:
         """Return a handler that is an argument: a name, or a function that stands there."""
         own = argument.child_by_field_name("name")  # of a function that stands there
-        name = self._tree.text(own or argument).rpartition(".")[2]
+        name = self.tree.text(own or argument).rpartition(".")[2]
         if not re.fullmatch(r"\w+", name):
             name = ""
         named = next((each for each in self._functions if name and each.name == name), None)
@@ -73,7 +73,7 @@ class Handlers:
         if definition is None:
             return Handler()
         span = definition.documentation
-        comment = DocComment() if span is None else read(self._tree.source.slice(span))
+        comment = DocComment() if span is None else read(self.tree.source.slice(span))
         return Handler(definition.name, comment, definition)
 
     def _above(self, call: Node) -> DocComment | None:
@@ -81,9 +81,9 @@ class Handlers:
         around = islice(ancestors(call), MOST_CHAINED)
         statement = next((x for x in around if x.type == "expression_statement"), None)
         before = None if statement is None else statement.prev_named_sibling
-        if before is None or statement is None or before.type not in self._tree.grammar.comments:
+        if before is None or statement is None or before.type not in self.tree.grammar.comments:
             return None
-        text = self._tree.text(before)
+        text = self.tree.text(before)
         touches = statement.start_point[0] - before.end_point[0] <= 1
         return read(text) if touches and text.startswith("/**") else None
 

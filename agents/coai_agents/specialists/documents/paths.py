@@ -34,7 +34,7 @@ def variants(framework: Framework, path: str) -> list[str]:
             continue
         with_it = match.groupdict().get("group")
         if with_it is None:
-            with_it = match[0][:-1]
+            with_it = match[0].replace("?", "")
         before, after = at[: match.start()], at[match.end() :]
         waiting.append(f"{before}{with_it}{after}")
         if len(waiting) + len(whole) < MOST_VARIANTS:

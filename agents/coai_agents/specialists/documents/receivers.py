@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.specialists.documents.frameworks import frameworks
 from coai_agents.specialists.documents.paths import joined
 from coai_agents.specialists.documents.syntax import (
+    FUNCTIONS,
     Scopes,
     assigned,
     call_of,
@@ -55,6 +56,8 @@ class Receiver:
         framework = self.framework
         if framework.form != "call":
             return False
+        if call.name in framework.objects:
+            return bool(call.arguments)
         names = framework.verbs | framework.any | framework.handle
         before = 0 if self.has_path else 1 + (call.name in framework.handle)
         return call.name in names and len(call.arguments) > before
@@ -92,9 +95,11 @@ class Receivers:
                 "property_identifier",
             }:
                 self._define(pair[0], self.of(pair[1]) or self._wrapped(*pair))
-        for node in walk(tree.root):
-            if (call := call_of(tree, node)) is not None:
-                self._mount(call)
+        calls = [call for node in walk(tree.root) if (call := call_of(tree, node)) is not None]
+        for call in calls:
+            self._plug(call)
+        for call in calls:
+            self._mount(call)
 
     def text(self, node: Node | None) -> str | None:
         """Return what an expression's text always is; None where that cannot be told."""
@@ -160,7 +165,7 @@ class Receivers:
         for framework in self.known:
             if name in framework.constructors:
                 keyword = framework.constructors[name]
-                return Receiver(framework, self._prefix(call.keywords.get(keyword)))
+                return Receiver(framework, self._prefix(call.option(self.tree, keyword)))
         return None
 
     def _below(self, parent: Receiver, call: Call) -> Receiver | None:
@@ -192,6 +197,11 @@ class Receivers:
 
     def _parameter(self, node: Node) -> None:
         """Take a function's parameter that is declared as an application or a router."""
+        if node.type in FUNCTIONS and (listed := node.child_by_field_name("parameters")):
+            for framework in self.known:
+                first = next(iter(listed.named_children), None)
+                if first is not None and self.tree.text(first) in framework.named:
+                    self._take_first(node, Receiver(framework))
         kind = node.child_by_field_name("type")
         name = node.child_by_field_name("name") or node.child_by_field_name("pattern")
         if kind is None or "parameter" not in node.type:
@@ -203,12 +213,48 @@ class Receivers:
             if declared in framework.types and name is not None:
                 self._define(name, Receiver(framework))
 
+    def _plug(self, call: Call) -> None:
+        """Take the first parameter of a function that a receiver is handed to."""
+        parent = self.of(call.receiver)
+        if parent is None or call.name not in parent.framework.plugins or not call.arguments:
+            return
+        node = call.arguments[0]
+        prefix = self._prefix(call.option(self.tree, "prefix"))
+        function = node if node.type in FUNCTIONS else self._function(self.tree.text(node))
+        if function is not None:
+            self._take_first(function, Receiver(parent.framework, "", [(parent, prefix)]))
+        elif self._is_elsewhere(node) and prefix:
+            said = f"what another file has is mounted below {prefix!a}, which its routes lack"
+            self.note(call.node, said)
+
+    def _function(self, name: str) -> Node | None:
+        for node in walk(self.tree.root):
+            pair = assigned(node)
+            named = node.child_by_field_name("name") if node.type in FUNCTIONS else None
+            if named is not None and self.tree.text(named) == name:
+                return node
+            if pair and pair[1].type in FUNCTIONS and self.tree.text(pair[0]) == name:
+                return pair[1]
+        return None
+
+    def _take_first(self, function: Node, receiver: Receiver) -> None:
+        listed = function.child_by_field_name("parameters")
+        first = next(iter(listed.named_children), None) if listed is not None else None
+        name = None if first is None else first.child_by_field_name("pattern") or first
+        if name is not None and name.type == "identifier":
+            known = self._named.get(self.tree.text(name), {}).get(function.id, [])
+            if known and known[-1][1] is not None and not known[-1][1].parents:
+                known.clear()  # It was known by its name alone.
+            self._keep(self.tree.text(name), function.id, name, receiver)
+
     def _is_elsewhere(self, node: Node) -> bool:
         """Say whether an expression is something imported, or its member."""
         return bool(qualified(self.tree, node, self.imports))
 
     def _mount(self, call: Call) -> None:
         parent = self.of(call.receiver)
+        if parent is not None and call.name in parent.framework.prefixing:
+            parent.prefix = joined(self._prefix(call.argument(0)), parent.prefix)
         if parent is None or call.name not in parent.framework.mounts:
             return
         keyword = parent.framework.mounts[call.name]

@@ -58,6 +58,17 @@ class Call:
     arguments: tuple[Node, ...]
     keywords: Mapping[str, Node]
 
+    def option(self, tree: SyntaxTree, name: str) -> Node | None:
+        """Return an argument by its keyword, or what an object among the arguments has by it."""
+        if name in self.keywords or not name:
+            return self.keywords.get(name)
+        for each in self.arguments:
+            for pair in each.named_children if each.type == "object" else ():
+                key = pair.child_by_field_name("key")
+                if key is not None and tree.text(key).strip("'\"") == name:
+                    return pair.child_by_field_name("value")
+        return None
+
     def argument(self, place: int, keyword: str = "") -> Node | None:
         """Return an argument by its keyword, or else by its place."""
         if keyword and keyword in self.keywords:
@@ -145,6 +156,9 @@ def string_of(
         return _quoted(tree, node, known, depth)
     if node.type == "identifier":
         return known.get(tree.text(node))
+    if node.type == "concatenated_string":
+        parts = [string_of(tree, each, known, depth + 1) for each in node.named_children]
+        return None if None in parts else "".join(filter(None, parts))
     if node.type in _PARENTHESES:
         return string_of(tree, node.named_children[0], known, depth + 1)
     left, right = node.child_by_field_name("left"), node.child_by_field_name("right")

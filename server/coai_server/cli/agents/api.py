@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -15,7 +16,10 @@ from coai_server.cli.files import write_text
 from coai_server.terminal import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
+
+    from coai_agents.application.specialists.documents import Document
 
 
 class Form(StrEnum):
@@ -45,17 +49,29 @@ def write_api(path: Path, wish: Wish) -> None:
     """Make a document, write it, and end the command: 0, or 2 where a file was left out."""
     from coai_agents.application.specialists.documents import DocumentForm, api_document  # noqa: PLC0415 (not for `--help`)
 
-    try:
-        _check(wish)
+    with told(wish):
+        check(wish)
         document = api_document(path, DocumentForm(wish.form), wish.template)
-        if wish.output is not None:
-            write_text(wish.output, document.text)
+        finish_document(document, wish)
+
+
+@contextmanager
+def told(wish: Wish) -> Generator[None]:
+    """Say what is wrong with a document, and end the command with 2."""
+    try:
+        yield
     except CoaiError as error:
         if wish.as_json:
             write_json(error_document(error))
         else:
             report(error)
         raise typer.Exit(2) from error
+
+
+def finish_document(document: Document, wish: Wish) -> None:
+    """Write a document where it is wanted, and end the command: 0, or 2 where it is not whole."""
+    if wish.output is not None:
+        write_text(wish.output, document.text)
     if wish.as_json:
         shown = {"text": document.text} if wish.output is None else {"path": str(wish.output)}
         write_json({"ok": not document.incomplete, **shown, "notes": document.notes})
@@ -67,7 +83,7 @@ def write_api(path: Path, wish: Wish) -> None:
     raise typer.Exit(2 if document.incomplete else 0)
 
 
-def _check(wish: Wish) -> None:
+def check(wish: Wish) -> None:
     """Refuse what cannot be written, before anything is looked at."""
     if wish.template is not None and wish.form is not Form.MARKDOWN:
         raise OutputError(

@@ -1,6 +1,6 @@
 """`coai document`: documentation comments for functions, as a diff or written into the files.
 
-With `--api`, documents about a file or a folder instead.
+With `--api` and `--as`, documents about a file or a folder instead.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import typer
 
 from coai_server.cli.agents.api import Form, Wish, write_api
 from coai_server.cli.agents.models import asker
+from coai_server.cli.agents.pages import Page, write_page
 from coai_server.cli.agents.showing import Change, Outcome, finish
 from coai_server.cli.console import run
 
@@ -40,14 +41,27 @@ def document(
         bool,
         typer.Option("--api", help="Write a document about a file or folder; no model is asked."),
     ] = False,
+    page: Annotated[
+        Page | None,
+        typer.Option("--as", help="Write a page about a project: facts, and a model's words."),
+    ] = None,
+    command: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="CMD",
+            help="With --as tutorial: run each example by this command, {} is its file; no shell.",
+        ),
+    ] = None,
     form: Annotated[
         Form, typer.Option("--format", help="With --api: a reference, or the routes.")
     ] = Form.MARKDOWN,
     template: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="With --api: your parts of the reference.")
+        Path | None,
+        typer.Option(metavar="FILE", help="With --api, --as: your parts of the document."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="With --api: where it is written.")
+        Path | None, typer.Option(metavar="FILE", help="With --api, --as: where it is written.")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write --output anew.")] = False,
 ) -> None:
@@ -57,15 +71,24 @@ def document(
     proposed or written, 2 if something could not be done.
 
     With --api: a reference of the public symbols (--format markdown), or an OpenAPI 3.1 skeleton
-    from the routes of Flask, FastAPI, Express, Gin and Spring (openapi, openapi-json). Exit code 0
-    if it is whole, 2 if it is not.
+    from the routes of web frameworks (openapi, openapi-json). With --as: a user guide, a tutorial
+    or the architecture of a project. Exit code 0 if it is whole, 2 if it is not.
     """
+    if api and page:
+        raise typer.BadParameter("--api and --as are two documents: ask for one")
+    if command is not None and page is not Page.TUTORIAL:
+        raise typer.BadParameter("--run needs --as tutorial: nothing else has examples")
+    if page is not None:
+        if write or form is not Form.MARKDOWN:
+            raise typer.BadParameter("--as writes Markdown and no code; name a file with --output")
+        wish = Wish(form, template, output, force, as_json)
+        run(write_page(Path(what), page, wish, command, alias=model, wanted=not no_model))
     if api:
         if write:
             raise typer.BadParameter("--api writes no code; name a file with --output")
         write_api(Path(what), Wish(form, template, output, force, as_json))
     if template or output or force or form is not Form.MARKDOWN:
-        raise typer.BadParameter("--format, --template, --output and --force need --api")
+        raise typer.BadParameter("--format, --template, --output and --force need --api or --as")
     outcome = run(_document(what, alias=model, wanted=not no_model))
     finish(outcome, write=write, as_json=as_json)
 

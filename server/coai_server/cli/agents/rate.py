@@ -81,7 +81,8 @@ def show_agents(since: datetime, *, as_json: bool) -> None:
     elif rows:
         console().print(_table(rows))
         console().print(
-            "\nStanding: how likely the next answer is of help, by the last ones rated."
+            "\nKept: changes that still stood when the file was saved. Standing: how likely the"
+            " next answer is of help, by the last ones rated and kept."
         )
     else:
         console().print("No specialist has answered yet.")
@@ -91,8 +92,8 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
     from rich.table import Table  # noqa: PLC0415 (only for people)
 
     table = Table(
-        "Agent", "Model", "Answers", "Share", "Answered", "Helpful", "Standing", "Mean", "USD",
-        box=None, pad_edge=False,
+        "Agent", "Model", "Answers", "Share", "Answered", "Helpful", "Kept", "Standing", "Mean",
+        "USD", box=None, pad_edge=False,
     )  # fmt: skip
     for row in rows:
         judged = row["helpful"] + row["unhelpful"]
@@ -104,6 +105,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> Table:
             f"{row['share']:.0%}",
             f"{row['answered']:.0%}",
             f"{row['helpful']} of {judged}" if judged else "-",
+            str(row["kept"] or "-"),
             f"{row['standing']:.2f}" if judged else "-",
             f"{row['meanSeconds']:.1f} s",
             f"{row['usd']:.4f}",

@@ -29,6 +29,7 @@ from coai_server.lsp.features.findings.diagnostics import CONTENT_MODIFIED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import ModuleType
 
     from coai_agents.fixes.fix import Fix
     from coai_agents.source import Edit, Encoding, Source
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from coai_server.lsp.server import Server
 
 logger = logging.getLogger(__name__)
+
+FIX: Final = "fix"
+"""Whose fixes count as kept: those of rules."""
 
 FIX_ALL: Final = "source.fixAll.coai"
 
@@ -72,6 +76,7 @@ def register(server: Server, known: Diagnostics, diagnosing: Diagnosing) -> None
         ours = [each for each in params.context.diagnostics if each.source == SOURCE]
         client = Client.of(server.client_capabilities, documents.encoding)
         actions: list[types.CodeAction] = []
+        fixes: Sequence[Fix] = ()
         try:
             if quick and ours:
                 fixes = await fixes_of.touching(
@@ -84,6 +89,7 @@ def register(server: Server, known: Diagnostics, diagnosing: Diagnosing) -> None
                     params.context.diagnostics,
                     lambda range_: _span(source, range_, client.encoding),
                     partial(_rewriting, source, client),
+                    frozenset((each.rule, each.span) for each in fixes),
                 )
                 anything = wanted is None or "" in wanted
                 actions += [each for each in offered if each.kind is not None or anything]
@@ -148,11 +154,12 @@ async def _resolved(
     agent = {each.AGENT: each for each in (documenting, refactoring)}.get(asked.get("agent", ""))
     try:
         if agent is not None:
-            return await agent.resolved(server, source, asked)
+            return await _by_agent(server, agent, source, asked)
         if asked.get("agent") == DIAGNOSING:
             return await diagnosing.resolved(source, asked)
     except CoaiError as error:
         raise JsonRpcException(message=str(error), code=REQUEST_FAILED) from error
+    changes = server.services.learned.changes
     if action.kind == FIX_ALL:
         return await fixes_of.of_all(source), False
     start, end = asked["span"]
@@ -163,7 +170,32 @@ async def _resolved(
         for fix in fixes
         if (fix.rule, fix.span, fix.title) == (asked["rule"], span, action.title)
     )
-    return next(same, ()), False
+    edits = next(same, ())
+    if edits:
+        changes.offer(source, edits, FIX, by=str(asked["rule"]))
+    return edits, False
+
+
+async def _by_agent(
+    server: Server, agent: ModuleType, source: Source, asked: dict[str, Any]
+) -> tuple[Sequence[Edit], bool]:
+    """Return an agent's edits and whether a model made them; what becomes of them is followed."""
+    learned = server.services.learned
+    answering = learned.answering(source.uri, agent.AGENT)
+    meter = answering.meter
+    edits, by_model = await agent.resolved(server, source, asked, meter)
+    if asked.get("model"):
+        await learned.answered(answering, answered=by_model)
+    if edits:
+        learned.changes.offer(
+            source,
+            edits,
+            agent.AGENT,
+            by=meter.model if by_model else str(asked.get("kind") or agent.AGENT),
+            from_model=by_model,
+            capability=meter.capability,
+        )
+    return edits, by_model
 
 
 def _rank(action: types.CodeAction) -> int:

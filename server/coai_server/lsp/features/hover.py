@@ -45,6 +45,8 @@ def register(server: Server, known: Diagnostics) -> None:
         if triage is not None and triage.version == source.version:
             told = (triage.of(finding) for finding in facts.findings)
             parts[len(facts.findings) : len(facts.findings)] = [verdict(e) for e in told if e]
+        if tree is not None and facts.findings:
+            parts += await hover_explanation.of_finding(server, tree, facts.findings[0])
         if tree is not None and symbol is not None and symbol.complexity is not None:
             parts += await hover_explanation.below(server, tree, symbol.whole)
         if facts.span is None:

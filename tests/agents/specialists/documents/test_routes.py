@@ -7,6 +7,7 @@ import pytest
 from coai_agents.source import Source
 from coai_agents.specialists.documents.annotations import routes_by_annotation
 from coai_agents.specialists.documents.calls import routes_by_call
+from coai_agents.specialists.documents.tables.reading import routes_by_table
 from coai_agents.syntax.tree import parse
 
 FLASK = "from flask import Flask, Blueprint\napp = Flask(__name__)\n"
@@ -16,6 +17,12 @@ FASTAPI = (
 )
 EXPRESS = "const express = require('express');\nconst app = express();\n"
 GIN = 'package m\nimport "github.com/gin-gonic/gin"\nfunc f() {\nr := gin.Default()\n'
+KOA = "import Router from '@koa/router';\nconst r = new Router();\n"
+FASTIFY = "const app = require('fastify')({ logger: true });\n"
+NEST = "import { Controller, Get, Post, Put, All } from '@nestjs/common';\n"
+DJANGO = "from django.urls import include, path, re_path\nfrom . import views\n"
+EVERY = ("DELETE", "GET", "PATCH", "POST", "PUT")
+LARAVEL = "<?php\nuse Illuminate\\Support\\Facades\\Route;\n"
 SPRING = "import org.springframework.web.bind.annotation.*;\n@RestController\n"
 
 FOUND = [
@@ -232,6 +239,162 @@ FOUND = [
         "void f(@PathVariable String k) {} }",
         ["DELETE /p/{k:string}"],
     ),
+    # Koa
+    ("javascript", KOA + "r.get('/a/:id', h).post('/b', m, h);", ["GET /a/{id:string}", "POST /b"]),
+    (
+        "javascript",
+        (
+            "const R = require('koa-router');\nconst r = new R({ prefix: '/v1' });\nr.del;\n"
+            "r.put('/a', h);\napp.use(r.routes()).use(r.allowedMethods());"
+        ),
+        ["PUT /v1/a"],
+    ),
+    (
+        "typescript",
+        KOA
+        + "const c = new Router();\nc.get('/a', h);\nr.use('/b', c.routes(), c.allowedMethods());",
+        ["GET /b/a"],
+    ),
+    ("javascript", KOA + "r.prefix('/p');\nr.get('/a', h);", ["GET /p/a"]),
+    # Fastify
+    (
+        "javascript",
+        FASTIFY + "app.get('/a/:id', async () => 1);\napp.post('/b', { schema: {} }, h);",
+        ["GET /a/{id:string}", "POST /b"],
+    ),
+    (
+        "javascript",
+        FASTIFY + "app.route({ method: ['GET', 'PUT'], url: '/a', handler: h });",
+        ["GET /a", "PUT /a"],
+    ),
+    (
+        "javascript",
+        FASTIFY
+        + "async function api(f, o) { f.get('/a', h); }\napp.register(api, { prefix: '/v1' });",
+        ["GET /v1/a"],
+    ),
+    (
+        "javascript",
+        FASTIFY + "app.register(async (f) => { f.get('/a', h); }, { prefix: '/v1' });",
+        ["GET /v1/a"],
+    ),
+    (
+        "javascript",
+        "module.exports = async function (fastify, opts) { fastify.get('/a', h); };",
+        ["GET /a"],
+    ),
+    (
+        "typescript",
+        (
+            "import { FastifyInstance } from 'fastify';\n"
+            "export function f(app: FastifyInstance) { app.get('/a', h); }"
+        ),
+        ["GET /a"],
+    ),
+    # Nest
+    (
+        "typescript",
+        NEST
+        + "@Controller('cats')\nexport class C {\n@Get(':id')\none() {}\n@Post()\nmake() {}\n}",
+        ["GET /cats/{id:string}", "POST /cats"],
+    ),
+    (
+        "typescript",
+        NEST
+        + "@Controller({ path: 'a' })\nclass C {\n@HttpCode(204)\n@Put('b')\nf() {}\ng() {}\n}",
+        ["PUT /a/b"],
+    ),
+    ("typescript", NEST + "@Controller()\nclass C { @Get() f() {} }", ["GET /"]),
+    # Django
+    (
+        "python",
+        DJANGO + "urlpatterns = [path('a/<int:n>/<s>/', views.f)]",
+        [f"{each} /a/{{n:integer}}/{{s:string}}/" for each in EVERY],
+    ),
+    (
+        "python",
+        DJANGO + "more = [path('b', V.as_view())]\n"
+        "urlpatterns = [path('a/', include(more))]\n"
+        "urlpatterns += [re_path(r'^c/(?P<y>[0-9]{4})$', f)]",
+        sorted(f"{each} {path}" for each in EVERY for path in ("/a/b", "/c/{y:string}")),
+    ),
+    (
+        "python",
+        DJANGO + "from rest_framework import routers\nclass R(ReadOnlyModelViewSet): ...\n"
+        "r = routers.DefaultRouter()\nr.register(r'a', A)\nr.register('b', R, basename='b')\n"
+        "urlpatterns = [path('api/', include(r.urls))]",
+        [
+            "DELETE /api/a/{pk:string}/",
+            "GET /api/a/",
+            "GET /api/a/{pk:string}/",
+            "GET /api/b/",
+            "GET /api/b/{pk:string}/",
+            "PATCH /api/a/{pk:string}/",
+            "POST /api/a/",
+            "PUT /api/a/{pk:string}/",
+        ],
+    ),
+    # Laravel
+    (
+        "php",
+        LARAVEL + "Route::get('/a/{id}', [A::class, 'show'])->name('a');\n"
+        "Route::match(['get', 'post'], 'b/{x?}', 'B@c');",
+        ["GET /a/{id:string}", "GET /b", "GET /b/{x:string}", "POST /b", "POST /b/{x:string}"],
+    ),
+    (
+        "php",
+        LARAVEL + "Route::middleware('auth')->prefix('v1')->group(function () {\n"
+        "  Route::prefix('x')->group(function () { Route::put('/a', fn () => 1); });\n"
+        "  Route::post('b', 'B');\n});\nRoute::group(['prefix' => 'z'], function () {\n"
+        "  Route::delete('c', 'C');\n});",
+        ["DELETE /z/c", "POST /v1/b", "PUT /v1/x/a"],
+    ),
+    (
+        "php",
+        LARAVEL + "Route::apiResource('posts', P::class);",
+        [
+            "DELETE /posts/{post:string}",
+            "GET /posts",
+            "GET /posts/{post:string}",
+            "PATCH /posts/{post:string}",
+            "POST /posts",
+        ],
+    ),
+    # Rails
+    (
+        "ruby",
+        (
+            "Rails.application.routes.draw do\n  root 'h#i'\n  get '/a/:id(.:format)', to: 'a#b'\n"
+            "  post 'c' => 'd#e'\n  match 'f', to: 'g#h', via: [:get, :put]\nend"
+        ),
+        [
+            "GET /",
+            "GET /a/{id:string}",
+            "GET /a/{id:string}.{format:string}",
+            "GET /f",
+            "POST /c",
+            "PUT /f",
+        ],
+    ),
+    (
+        "ruby",
+        (
+            "Rails.application.routes.draw do\n  namespace :v1 do\n"
+            "    resources :posts, only: [:index, :show] do\n      get :top, on: :collection\n"
+            "      member do\n        post :like\n      end\n"
+            "      resources :notes, only: :create\n    end\n  end\n"
+            "  resource :me, only: [:update]\nend"
+        ),
+        [
+            "GET /v1/posts",
+            "GET /v1/posts/top",
+            "GET /v1/posts/{id:string}",
+            "PATCH /me",
+            "POST /v1/posts/{id:string}/like",
+            "POST /v1/posts/{post_id:string}/notes",
+            "PUT /me",
+        ],
+    ),
 ]
 
 NONE = [
@@ -267,6 +430,14 @@ NONE = [
         ),
     ),
     ("rust", 'fn f() { app.get("/a", h); }'),
+    ("javascript", KOA + "cache.get('/a', h);\naxios.get('/b');"),
+    ("javascript", FASTIFY + "app.get('/a');\nclient.route({ method: 'GET', url: '/b' });"),
+    ("typescript", "@Controller('a')\nclass C { @Get('b') f() {} }"),
+    ("typescript", NEST + "class C { @Get('b') f() {} }"),
+    ("python", "from mine import path\nurlpatterns = [path('a', f)]"),
+    ("python", DJANGO + "others = [path('a', f)]"),
+    ("php", "<?php $r->get('/a', 'b'); Other::get('/c', 'd');"),
+    ("ruby", "get '/a', to: 'b#c'\nresources :posts"),
 ]
 
 
@@ -275,8 +446,9 @@ def routes(language: str, text: str) -> tuple[list[str], list[str]]:
     assert tree is not None
     called, notes = routes_by_call(tree)
     annotated, more = routes_by_annotation(tree)
+    listed, others = routes_by_table(tree)
     shown: list[str] = []
-    for each in [*called, *annotated]:
+    for each in [*called, *annotated, *listed]:
         path = each.path
         for one in each.parameters:
             kind = one.schema.get("format") or one.schema["type"]
@@ -286,7 +458,7 @@ def routes(language: str, text: str) -> tuple[list[str], list[str]]:
                 path = path.replace(f"{{{one.name}}}", f"{{{one.name}:{kind}}}")
         path += f" body={each.body.type}" if each.body else ""
         shown += [f"{method.upper()} {path}" for method in each.methods]
-    return sorted(shown), [*notes, *more]
+    return sorted(shown), [*notes, *more, *others]
 
 
 @pytest.mark.parametrize(("language", "text", "wanted"), FOUND)
@@ -306,6 +478,10 @@ def test_what_looks_like_a_route_is_none(language: str, text: str) -> None:
         ("python", FLASK + "@app.route('/a', methods=METHODS)\ndef f(): ..."),
         ("javascript", EXPRESS + "app.get(`/${x}`, h);"),
         ("javascript", EXPRESS + "app.get(/^a/, h);"),
+        ("javascript", FASTIFY + "app.route({ method: 'GET', url: path, handler: h });"),
+        ("typescript", NEST + "@Controller(P)\nclass C { @Get('b') f() {} }"),
+        ("python", DJANGO + "urlpatterns = [path(prefix(), views.f)]"),
+        ("php", LARAVEL + "Route::get($path, 'A@b');"),
         ("go", GIN + "r.GET(path, h)\n}"),
         ("java", SPRING + "class C { @GetMapping(Paths.A) void f() {} }"),
     ],
@@ -322,6 +498,9 @@ def test_what_cannot_be_told_is_said(language: str, text: str) -> None:
         ("python", FASTAPI + "from .a import r\napp.include_router(r, prefix='/v1')", True),
         ("python", FASTAPI + "from . import a\napp.include_router(a.r, prefix='/v1')", True),
         ("python", FASTAPI + "from .a import r\napp.include_router(r)", False),
+        ("python", DJANGO + "urlpatterns = [path('v1/', include('a.urls'))]", True),
+        ("python", DJANGO + "urlpatterns = [path('', include('a.urls'))]", False),
+        ("javascript", FASTIFY + "app.register(require('./a'), { prefix: '/v1' });", True),
         ("javascript", EXPRESS + "const r = require('./a');\napp.use('/v1', r);", True),
         ("javascript", EXPRESS + "app.use('/v1', require('./a'));", True),
         ("javascript", EXPRESS + "app.use('/v1', (q, s, next) => next());\napp.use(m());", False),

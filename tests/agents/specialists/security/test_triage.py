@@ -78,6 +78,17 @@ PROGRAMS = (
     # The body of a function, and what speaks for less severity there.
     (f"value = request.args['q']\n    {RUN}", ""),
     (f"value = 'tea'\n    {RUN}", "followed"),
+    # What is read from outside and dropped: whether the constant is meant, nobody can tell.
+    (f"given = request.args['q']\n    value = 'tea'\n    {RUN}", ""),
+    (
+        (
+            f"given = request.args['q'].strip()\n    if not given:\n        given = ''\n"
+            f"    value = 'tea'\n    {RUN}"
+        ),
+        "",
+    ),
+    (f"given = request.args['q']\n    print(given)\n    value = 'tea'\n    {RUN}", "followed"),
+    (f"value = request.args['q']\n    value = 'tea'\n    {RUN}", "followed"),
     (f"value = request.args['q']\n    value = 'tea'\n    {RUN}", "followed"),
     (f"value = request.args['q'] if 1 > 2 else 'tea'\n    {RUN}", "followed"),
     (f"value = str(int(request.args['q']))\n    {RUN}", "followed"),

@@ -6,29 +6,39 @@ linter's or a user's own rule, it matters as well where the engine looked and no
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.interpreter import Interpreter
 from coai_agents.analysis.dataflow.ir import OutOfTimeError
 from coai_agents.analysis.dataflow.lowering import lower
+from coai_agents.analysis.dataflow.values import Kind
 from coai_agents.analysis.findings.report import Reporter
 from coai_agents.analysis.rules.matching import rule_set
+from coai_agents.source import Span
+from coai_agents.syntax.definitions import enclosing_function
 from coai_agents.syntax.language import GRAMMARS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from tree_sitter import Node
 
     from coai_agents.analysis.dataflow.conditions import Occasion
+    from coai_agents.analysis.dataflow.values import Scope, Value
     from coai_agents.analysis.findings.findings import Finding, Severity
     from coai_agents.analysis.rules.matching import RuleSet
     from coai_agents.analysis.rules.rules import Clause
-    from coai_agents.source import Source, Span
+    from coai_agents.source import Source
     from coai_agents.syntax.tree import SyntaxTree
 
 MOST_ARRIVALS: Final = 50
 """At one sink, which may be come by many times."""
+
+_OUTSIDE: Final = frozenset({Kind.REMOTE, Kind.LOCAL})
 
 SECONDS: Final = 2.0
 """For one file; one that takes longer is not judged by its flow."""
@@ -67,14 +77,19 @@ class Followed:
 
     sinks: tuple[Sink, ...]
     findings: Sequence[Finding]
+    dropped: tuple[Span, ...] = ()
+    """Functions that read a value from outside into a variable and never use it from there."""
 
     def clears(self, finding: Finding, source: Source) -> bool:
         """Say whether every value is known that arrives at a finding's place, and none does harm.
 
         That is so where the engine knows the place, looked at all that arrives there, and reports
         nothing of the same weakness: constants, values that were made harmless, branches that are
-        never taken.
+        never taken. It is not so where the function reads a value from outside and drops it: then a
+        line is missing or too many, and nobody can tell whether the constant is what is meant.
         """
+        if any(each.covers(finding.span) for each in self.dropped):
+            return False
         line = source.line_at(finding.span.start)
         here = [each for each in self.sinks if _same(each, finding, source, line)]
         if not here or any(each.open for each in here):
@@ -133,6 +148,40 @@ class _Watching(Reporter):
         )
 
 
+class _Noting(Interpreter):
+    """Notes where names are given values, and which of them come from outside."""
+
+    def __init__(self, rules: RuleSet, report: Reporter, *, deadline: float) -> None:
+        super().__init__(rules, report, deadline=deadline)
+        self.outside: dict[str, list[Node]] = {}
+        self.last: dict[tuple[str, int], Node] = {}
+        """The statements that give a name a value, by where they begin."""
+
+    def assign(self, target: ir.Expr, value: Value, scope: Scope, node: Node) -> None:
+        """Take note of an assignment, and go on as always."""
+        if isinstance(target, ir.Name):
+            self.last[target.name, node.start_byte] = node
+            if any(each.kind in _OUTSIDE for each in value.all_taints()):
+                self.outside.setdefault(target.name, []).append(node)
+        super().assign(target, value, scope, node)
+
+
+def _dropped(tree: SyntaxTree, noted: _Noting) -> Iterator[Span]:
+    """Yield the functions in which nothing reads a name after its last value, one from outside."""
+    for name, nodes in noted.outside.items():
+        for node in nodes:
+            function = enclosing_function(tree, tree.start(node))
+            if function is None or function.body is None:
+                continue
+            begin = tree.source.byte_offset(function.body.start)
+            end = tree.source.byte_offset(function.body.end)
+            given = [at for known, at in noted.last if known == name and begin <= at < end]
+            last = noted.last[name, max(given)]
+            after = tree.source.slice(Span(tree.end(last), function.body.end))
+            if not re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", after):
+                yield function.span
+
+
 def follow(tree: SyntaxTree) -> Followed | None:
     """Follow the values of a file; None where not all of them could be followed in time."""
     language = GRAMMARS.get(tree.source.language)
@@ -145,7 +194,9 @@ def follow(tree: SyntaxTree) -> Followed | None:
         module = lower(tree, deadline)
         if module is None:
             return None
-        Interpreter(rules, watching, deadline=deadline).read(module)
+        interpreter = _Noting(rules, watching, deadline=deadline)
+        interpreter.read(module)
     except (OutOfTimeError, RecursionError):
         return None
-    return Followed(tuple(watching.sinks.values()), watching.findings)
+    dropped = tuple(_dropped(tree, interpreter))
+    return Followed(tuple(watching.sinks.values()), watching.findings, dropped)

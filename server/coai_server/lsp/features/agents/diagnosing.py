@@ -24,6 +24,7 @@ from coai_server.lsp.features.findings.diagnostic_items import INCOMPLETE, SOURC
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from coai_agents.analysis.findings.findings import Finding
     from coai_agents.application.specialists.remember import FolderMemory
     from coai_agents.source import Edit, Source
     from coai_agents.specialists.diagnosing.diagnostics import Diagnostic
@@ -61,8 +62,12 @@ class Diagnosing:
         diagnostics: Sequence[types.Diagnostic],
         span_of: Callable[[types.Range], Span],
         make: Callable[..., types.CodeAction],
+        fixed: frozenset[tuple[str, Span]] = frozenset(),
     ) -> list[types.CodeAction]:
-        """Return the actions for diagnostics; raises `AnalysisError`."""
+        """Return the actions for diagnostics; raises `AnalysisError`.
+
+        `fixed` are our own findings, by rule and place, that a fixer has a fix for.
+        """
         about = [each for each in diagnostics if each.code != INCOMPLETE][:MOST]
         if not about:
             return []
@@ -83,8 +88,24 @@ class Diagnosing:
                     action = make(_title(candidate), _QUICK, data=data, edits=candidate.edits)
                 action.diagnostics = [each]
                 actions.append(action)
-            actions += _asked_for(source, each, diagnostic, make)
+            ours = self._finding(source, diagnostic) if each.source == SOURCE else None
+            repairable = ours is not None and (ours.rule, ours.span) not in fixed
+            if repairable or each.source not in (SOURCE, REVIEW):
+                actions += _by_model(each, diagnostic, make)
+            actions.append(_explained(source, each, diagnostic))
         return actions
+
+    def _finding(self, source: Source, diagnostic: Diagnostic) -> Finding | None:
+        """Return the weakness of our own that a diagnostic shows."""
+        analysis = self._known.analyses.of(source)
+        return next(
+            (
+                each
+                for each in (() if analysis is None else analysis.findings)
+                if each.cwe and (each.rule, each.span) == (diagnostic.code, diagnostic.span)
+            ),
+            None,
+        )
 
     async def _fixes(
         self, source: Source, diagnostic: Diagnostic, memory: FolderMemory | None
@@ -125,13 +146,18 @@ class Diagnosing:
         else:
             answering = learned.answering(source.uri, AGENT)
             asker, _ = await self._server.services.specialists.asker(source)
-            chosen = await by_model(
-                source,
-                diagnostic,
+            path, worker = (
                 self._server.documents.path_in_folder(source.uri),
-                asker.metered(answering.meter),
-                self._known.analyses.worker.harmless,
+                self._known.analyses.worker,
             )
+            finding = self._finding(source, diagnostic) if server == SOURCE else None
+            asker = asker.metered(answering.meter)
+            if finding is not None:
+                from coai_agents.specialists.security.repairing import repaired  # noqa: PLC0415 - not before it is chosen
+
+                chosen = await repaired(source, finding, path, asker, worker.solves)
+            else:
+                chosen = await by_model(source, diagnostic, path, asker, worker.harmless)
             await learned.answered(answering, answered=True)
         if chosen is None:
             return (), False
@@ -158,19 +184,19 @@ def _title(candidate: Candidate) -> str:
     return one_line(f"{candidate.title} ({proof})" if proof else candidate.title, 200)
 
 
-def _asked_for(
-    source: Source,
-    shown: types.Diagnostic,
-    diagnostic: Diagnostic,
-    make: Callable[..., types.CodeAction],
+def _by_model(
+    shown: types.Diagnostic, diagnostic: Diagnostic, make: Callable[..., types.CodeAction]
 ) -> Iterator[types.CodeAction]:
-    """Yield what a model is asked for only if the user wants it."""
-    if shown.source not in (SOURCE, REVIEW):
-        data = _data(diagnostic, f"Fix with a model: {diagnostic.title}", model=True)
-        action = make(data["title"], _QUICK, data=data)
-        if action.data is not None:
-            action.diagnostics = [shown]
-            yield action
+    """Yield what a model is asked for only if the user wants it, where the client can wait."""
+    data = _data(diagnostic, f"Fix with a model: {diagnostic.title}", model=True)
+    action = make(data["title"], _QUICK, data=data)
+    if action.data is not None:
+        action.diagnostics = [shown]
+        yield action
+
+
+def _explained(source: Source, shown: types.Diagnostic, diagnostic: Diagnostic) -> types.CodeAction:
+    """Return the command that explains a diagnostic."""
     title = f"Explain: {diagnostic.title}"
     asked = {
         "uri": source.uri,
@@ -184,7 +210,7 @@ def _asked_for(
             "source": diagnostic.server,
         },
     }
-    yield types.CodeAction(
+    return types.CodeAction(
         title=title,
         # No kind: it fixes nothing.
         diagnostics=[shown],

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Sequence
 
     from coai_agents.source import Edit, Source, Span
-    from coai_agents.specialists.asking import Asker
+    from coai_agents.specialists.asking import Asker, Meter
     from coai_agents.specialists.documentation.agent import Documented, Undocumented
     from coai_agents.syntax.definitions import Definition
     from coai_agents.syntax.tree import SyntaxTree
@@ -106,7 +106,7 @@ async def _made(
 
 
 async def resolved(
-    server: Server, source: Source, asked: dict[str, Any]
+    server: Server, source: Source, asked: dict[str, Any], meter: Meter
 ) -> tuple[list[Edit], bool]:
     """Return the edits of a chosen action, and whether a model had a part in them."""
     at = asked.get("at")
@@ -115,7 +115,8 @@ async def resolved(
         return await asyncio.to_thread(skeletons, source, at=place), False
     asker, _ = await server.services.specialists.asker(source)
     tree = await tree_of(server, source)
-    answers = [] if tree is None else [each async for each in documented(tree, place, asker)]
+    told = asker.metered(meter)
+    answers = [] if tree is None else [each async for each in documented(tree, place, told)]
     return _edits(answers), any(_by_model(each) for each in answers)
 
 

@@ -11,8 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from coai_agents.analysis.findings.findings import Finding
     from coai_agents.source import Source, Span
-    from coai_agents.specialists.asking import Asker
+    from coai_agents.specialists.asking import Asker, Prompt
     from coai_agents.specialists.words import Words
     from coai_agents.syntax.definitions import Definition
     from coai_agents.syntax.tree import SyntaxTree
@@ -29,35 +32,80 @@ async def below(server: Server, tree: SyntaxTree, whole: Span) -> list[str]:
     mode = server.services.settings_of(tree.source.uri).explanations.hover
     if mode == "off":
         return []
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + BUDGET_SECONDS
+    deadline = asyncio.get_running_loop().time() + BUDGET_SECONDS
     # Not before the first hover, and in a thread: a keystroke may be waiting for something else.
     await asyncio.to_thread(import_module, "coai_agents.specialists.explaining.agent")
     definition = _definition(tree, whole)
     if definition is None:
         return []
+    from coai_agents.specialists.explaining.agent import prompt_for  # noqa: PLC0415 - see above
+
+    words = await _words(
+        server,
+        tree.source,
+        meaning_of(server, tree, definition),
+        lambda: prompt_for(tree.source, definition.full_span, ""),
+        deadline,
+    )
+    if words is None:
+        return [] if mode == "cached" else [PREPARING]
+    return [shown(words, tree.source, definition)]
+
+
+async def of_finding(server: Server, tree: SyntaxTree, finding: Finding) -> list[str]:
+    """Return how a weakness would be exploited, as far as a model's words hold; mostly nothing."""
+    mode = server.services.settings_of(tree.source.uri).explanations.hover
+    if mode == "off" or not finding.cwe:
+        return []
+    deadline = asyncio.get_running_loop().time() + BUDGET_SECONDS
+    await asyncio.to_thread(import_module, "coai_agents.specialists.security.reasons")
+    from coai_agents.specialists.security import reasons  # noqa: PLC0415 - see `below`
+    from coai_agents.specialists.shown import inline  # noqa: PLC0415 - as above
+
+    key = reasons.reason_key(tree, finding, server.services.settings.engine.model or "")
+    if not key:
+        return []
+    path = server.documents.path_in_folder(tree.source.uri)
+    words = await _words(
+        server, tree.source, key, lambda: reasons.prompt_for(tree, finding, path), deadline
+    )
+    if words is None:
+        return [] if mode == "cached" else [PREPARING]
+    said = reasons.checked(words, tree, finding, path).statements
+    if not said:
+        return []
+    from coai_agents.markdown import code  # noqa: PLC0415 - see `below`
+
+    told = " ".join(inline(each.text) for each in said)
+    return [f"{reasons.TITLE}: *{code(words.model)} says, unchecked:* {told}"]
+
+
+async def _words(
+    server: Server,
+    source: Source,
+    meaning: str,
+    prompt: Callable[[], Prompt],
+    deadline: float,
+) -> Words | None:
+    """Return what is kept, or what comes in time; None where it is not there yet."""
+    mode = server.services.settings_of(source.uri).explanations.hover
     kept = await server.services.specialists.explanations()
-    meaning = meaning_of(server, tree, definition)
     # What somebody else said when it was asked for is shown too: nothing leaves for it.
     for scope in ("full", "local"):
         words = await kept.known(f"{meaning}-{scope}")
         if words is not None:
-            return [shown(words, tree.source, definition)]
+            return words
     if mode == "cached":
-        return []
+        return None
 
     async def asker() -> tuple[Asker, bool]:
         here = mode == "local"
-        return await server.services.specialists.asker(tree.source, here=here, background=True)
+        return await server.services.specialists.asker(source, here=here, background=True)
 
-    from coai_agents.specialists.explaining.agent import prompt_for  # noqa: PLC0415 - see above
-
-    prompt = prompt_for(tree.source, definition.full_span, "")
-    task = kept.prepare(f"{meaning}-{mode}", prompt, asker)
-    await asyncio.wait({task}, timeout=max(0.0, deadline - loop.time()))
-    if not task.done() or task.cancelled():
-        return [PREPARING]
-    return [shown(task.result(), tree.source, definition)]
+    task = kept.prepare(f"{meaning}-{mode}", prompt(), asker)
+    left = deadline - asyncio.get_running_loop().time()
+    await asyncio.wait({task}, timeout=max(0.0, left))
+    return task.result() if task.done() and not task.cancelled() else None
 
 
 def meaning_of(server: Server, tree: SyntaxTree, definition: Definition) -> str:

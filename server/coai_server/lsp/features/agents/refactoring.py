@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lsprotocol import types
 
     from coai_agents.source import Edit, Source
+    from coai_agents.specialists.asking import Meter
     from coai_agents.specialists.refactoring.catalogue import Refactoring
     from coai_agents.syntax.tree import SyntaxTree
     from coai_server.lsp.server import Server
@@ -133,7 +134,7 @@ def _fits(kind: str, tree: SyntaxTree, span: Span) -> bool:
 
 
 async def resolved(
-    server: Server, source: Source, asked: dict[str, Any]
+    server: Server, source: Source, asked: dict[str, Any], meter: Meter
 ) -> tuple[Sequence[Edit], bool]:
     """Return the edits of a chosen action, and whether a model made them; none where it failed.
 
@@ -152,5 +153,6 @@ async def resolved(
 
     asker, _ = await server.services.specialists.asker(source)
     path = server.documents.path_in_folder(source.uri)
-    made = await by_model(Request(str(asked.get("kind")), source, span, path=path), asker)
+    request = Request(str(asked.get("kind")), source, span, path=path)
+    made = await by_model(request, asker.metered(meter))
     return made.change.edits, True

@@ -1,0 +1,1 @@
+"""Routes that a table of a file lists: Django and its REST framework, Laravel, Nest, Rails."""
