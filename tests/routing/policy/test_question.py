@@ -148,10 +148,10 @@ def test_what_is_not_ready_or_keeps_failing_is_left_alone() -> None:
     plan = planned(places=(off,))
     (refused,) = plan.rejected
     assert (refused.why, refused.remedy) == ("Nothing answers.", "Start it.")
-    pool = ModelPool(clock=lambda: 0.0)
+    pool = ModelPool(clock=lambda: 0.0, strained=lambda: False)
     fleet = Deployments(lambda: (local("embedded"),), lambda: REGISTRY, pool=pool)
     for _ in range(3):
-        pool.failed("embedded", None, "boom")
+        pool.late("embedded", None, "boom", base_url="http://127.0.0.1", words=0)
     (deployment,) = fleet.deployments()
     policy = REGISTRY.policy(Capability.CODE_ANALYSIS)
     around = Circumstances(policy, Objective.COST)

@@ -528,11 +528,15 @@ async def test_egress_is_refused_at_the_last_moment_whatever_the_plan_said() -> 
     assert "sensitive" in caught.value.explanation()
 
 
+def _has_time(_: Machine) -> bool:
+    return False
+
+
 async def test_an_endpoint_that_is_always_slow_to_begin_is_left_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sending, "SLOWNESS", 0.0)
-    monkeypatch.setattr(Machine, "is_strained", lambda _: False)
+    monkeypatch.setattr(Machine, "is_strained", _has_time)
     async with FaultyServer(GOOD) as slow, routing(place("a", slow.base_url)) as router:
         for number in range(3):
             await router.answer(question(f"question {number}"))
