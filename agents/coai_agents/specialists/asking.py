@@ -164,16 +164,14 @@ class Asker:
         """What is told of every answer."""
         return self._meter
 
-    def others(self, prompt: Prompt, than: str) -> tuple[str, ...]:
+    async def others(self, prompt: Prompt, than: str) -> tuple[str, ...]:
         """Return the models that could answer as well, the best first; none if one is wished for.
 
         `than` is the one that has answered, as `Said.model` names it.
         """
         if self._router is None or self._wishes.alias is not None:
             return ()
-        question, sensitivity = self._router.assess(self._question(prompt, 0.0))
-        plan = self._router.plan(question, sensitivity)
-        known = dict.fromkeys(each.deployment.alias for each in plan.candidates)
+        known = await self._router.models(self._question(prompt, 0.0))
         return tuple(each for each in known if each != than)
 
     def wishing(self, **changes: Unpack[WishChanges]) -> Asker:

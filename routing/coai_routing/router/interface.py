@@ -22,3 +22,7 @@ class Answers(Protocol):
     def stream(self, question: Question) -> AsyncGenerator[Delta]:
         """Yield an answer as it comes, the whole reply at the end."""
         ...
+
+    async def models(self, question: Question) -> tuple[str, ...]:
+        """Return the names of the models that could answer, the best first; none is asked."""
+        ...

@@ -163,6 +163,11 @@ class Router:
             request = request.model_copy(update={"sensitive": True})
         return replace(question, request=request), found
 
+    async def models(self, question: Question) -> tuple[str, ...]:
+        """Return the names of the models that could answer, the best first; none is asked."""
+        plan = self.plan(*self.assess(question))
+        return tuple(dict.fromkeys(each.deployment.alias for each in plan.candidates))
+
     def plan(self, question: Question, sensitivity: Sensitivity) -> RoutePlan:
         """Order the models for a question that was assessed; reads memory only."""
         request = question.request

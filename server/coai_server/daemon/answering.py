@@ -13,6 +13,8 @@ from coai_routing.background import Background
 from coai_routing.errors import CoaiError
 from coai_server.shared.connection import request_of, while_there
 from coai_server.shared.questions import (
+    ANSWER,
+    MODELS,
     delta_as_json,
     error_as_json,
     read_question,
@@ -63,7 +65,10 @@ async def _served(common: Common, connection: Connection, asked: dict[str, Any])
 
 async def _answered(router: Answers, connection: Connection, asked: dict[str, Any]) -> None:
     question, writer = read_question(asked["question"]), connection.writer
-    if not asked["streamed"]:
+    if asked["wants"] == MODELS:
+        writer.write(encoded({"models": list(await router.models(question))}))
+        return
+    if asked["wants"] == ANSWER:
         writer.write(encoded({"answer": routed_as_json(await router.answer(question))}))
         return
     async with aclosing(router.stream(question)) as deltas:

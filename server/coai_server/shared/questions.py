@@ -1,9 +1,10 @@
 """Questions to models and their answers as lines, for a router in another process.
 
-    client  {"question": {...}, "streamed": ...}
+    client  {"question": {...}, "wants": "answer", "pieces" or "models"}
     daemon  {"working": true}       as often as it has nothing to say
-            {"piece": {...}}        of an answer that is streamed; the last one has the reply
-            {"answer": {...}}       of one that is not
+            {"piece": {...}}        of an answer as it comes; the last one has the reply
+            {"answer": {...}}       a whole one
+            {"models": [...]}       the names of those that could answer, without asking them
             {"error": {...}}        instead of the end
 
 What is wrong with a line is `TalkError`.
@@ -36,6 +37,11 @@ from coai_server.shared.talk import TalkError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+ANSWER: Final = "answer"
+PIECES: Final = "pieces"
+MODELS: Final = "models"
+"""What a client wants of a question."""
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 """Of a line: a question may show whole files."""

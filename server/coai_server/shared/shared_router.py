@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 from coai_routing.errors import ReplyCutOffError
 from coai_server.shared.client import Absent, connect
 from coai_server.shared.questions import (
+    ANSWER,
+    MODELS,
     MOST_BYTES,
+    PIECES,
     question_as_json,
     read_delta,
     read_error,
@@ -75,19 +78,30 @@ class SharedRouter:
         """Return a whole answer; see `Router.answer`."""
         if self._own is None:
             try:
-                async with aclosing(self._lines(question, streamed=False)) as lines:
+                async with aclosing(self._lines(question, ANSWER)) as lines:
                     async for line in lines:
                         return read_routed(line["answer"])
             except _GONE as error:
                 await self._leave(f"It broke off: {_why(error)}")
         return await self._owned().answer(question)
 
+    async def models(self, question: Question) -> tuple[str, ...]:
+        """Return the names of the models that could answer; see `Router.models`."""
+        if self._own is None:
+            try:
+                async with aclosing(self._lines(question, MODELS)) as lines:
+                    async for line in lines:
+                        return tuple(map(str, line["models"]))
+            except _GONE as error:
+                await self._leave(f"It broke off: {_why(error)}")
+        return await self._owned().models(question)
+
     async def stream(self, question: Question) -> AsyncGenerator[Delta]:
         """Yield an answer as it comes; see `Router.stream`."""
         said: list[str] = []
         if self._own is None:
             try:
-                async with aclosing(self._lines(question, streamed=True)) as lines:
+                async with aclosing(self._lines(question, PIECES)) as lines:
                     async for line in lines:
                         delta = read_delta(line["piece"])
                         said.append(delta.text)
@@ -107,12 +121,12 @@ class SharedRouter:
             async for delta in deltas:
                 yield delta
 
-    async def _lines(self, question: Question, *, streamed: bool) -> AsyncGenerator[dict[str, Any]]:
+    async def _lines(self, question: Question, wants: str) -> AsyncGenerator[dict[str, Any]]:
         """Ask, and yield what answers; raises the error that is told, or one of `_GONE`."""
         reader, writer = await self._connected()
         try:
             async with asyncio.timeout(SILENCE_SECONDS):
-                told = {"question": question_as_json(question), "streamed": streamed}
+                told = {"question": question_as_json(question), "wants": wants}
                 writer.write(encoded(told))
                 await writer.drain()
             while True:

@@ -225,6 +225,10 @@ class Own:
             yield delta
         del question
 
+    async def models(self, question: Question) -> tuple[str, ...]:
+        del question
+        return ("own",)
+
 
 @pytest.fixture
 def as_served(served: User, monkeypatch: pytest.MonkeyPatch) -> User:
@@ -255,6 +259,7 @@ async def test_an_answer_is_streamed_and_its_errors_are_the_routers(
     with pytest.raises(NoAnswerError) as refused:
         await router.answer(question(alias="nobody"))
     assert refused.value.message == "There is no model nobody."
+    assert deltas[-1].alias in await router.models(question())
     assert said == []
     router.close()
 

@@ -232,7 +232,7 @@ async def _opinions(
     found: list[_Opinion] = []
     try:
         found.append(await _opinion(prompt, topic, asker))
-        for alias in asker.others(prompt, found[0].model)[:1]:
+        for alias in (await asker.others(prompt, found[0].model))[:1]:
             second = await _opinion(prompt, topic, asker.wishing(alias=alias))
             found += [second] if second.model != found[0].model else []
     except NobodyError as error:
