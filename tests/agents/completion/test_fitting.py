@@ -55,6 +55,8 @@ def check(says: str, marked: str, expected: str, language: str) -> None:
         ("ult_size", "defa¦ult_size = 1\n", "", "python"),
         ("12", "range(¦12)\n", "", "python"),
         ('class="b">c</a>', '<a id="¦" class="b">c</a>\n', "", "html"),
+        # A sentence that the comment ends already, which the suggestion begins.
+        ("// Reads all.\nread();", "¦.\nread();\n", "// Reads all", TS),
         # A quote where the grammar sees none.
         ('included here"', '#error "must not be ¦"\nint a;\n', "included here", "c"),
         # Two words that are known make no third one that is not.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -34,15 +33,10 @@ class TwoModels:
         self._answers = answers
         self.asked: list[Question] = []
 
-    def assess(self, question: Question) -> tuple[Question, Sensitivity]:
-        """Find nothing sensitive."""
-        return question, Sensitivity()
-
-    def plan(self, question: Question, sensitivity: Sensitivity) -> object:
+    async def models(self, question: Question) -> tuple[str, ...]:
         """Order the models as the test names them."""
-        del question, sensitivity
-        named = [SimpleNamespace(deployment=SimpleNamespace(alias=each)) for each in self._answers]
-        return SimpleNamespace(candidates=named)
+        del question
+        return tuple(self._answers)
 
     async def answer(self, question: Question) -> Routed:
         """Answer as the one that is named, or else as the first."""

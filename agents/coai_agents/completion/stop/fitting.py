@@ -235,7 +235,9 @@ def _overlaps(text: str, around: Surroundings, ground: Ground) -> Iterator[_Cut]
         whole = (len(rest) > 1 and joined) or any(token.start() == start for token in ours)
         cut, uncut = (_penalty(each, around, ground) for each in (text[:start], text))
         # No parser tells whether a sentence ends twice, nor what is in a macro.
-        ends_twice = cut <= uncut if ground.in_text else cut < uncut and rest in _QUOTES
+        comment = text.lstrip().startswith(ground.lexical.line_comments)
+        in_text = ground.in_text or comment
+        ends_twice = cut <= uncut if in_text else cut < uncut and rest in _QUOTES
         number = rest.isdigit() or len(theirs) > 1
         yield _Cut(start, sure=whole and (ends_twice or number or _tells(theirs)))
     for count in range(min(len(ours), len(theirs)), 0, -1):
