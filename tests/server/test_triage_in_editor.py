@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.server.test_explanations import ALONE
+from tests.server.test_explanations import ALONE, explained, local_model, settings_for
 from tests.server.test_serve import Daemon
 from tests.support.engine import PATIENCE
 
@@ -56,6 +56,34 @@ def test_what_nothing_speaks_against_is_shown_once(tmp_path: Path) -> None:
         for _ in range(3):
             (shown,) = pulled(daemon, "file:///work/show.py")
             assert shown["severity"] == ERROR
+
+
+@pytest.mark.parametrize(("yes", "severity"), [(0.01, WARNING), (0.6, ERROR)])
+def test_a_model_judges_in_the_background_what_heuristics_leave(
+    tmp_path: Path, yes: float, severity: int
+) -> None:
+    uri = "file:///work/show.py"
+    with local_model() as model:
+        model.answer = "It is `value`."
+        variables = {**settings_for(model), "COAI_STATIC__TRIAGE": "local"}
+        with Daemon(tmp_path, **variables) as daemon:
+            daemon.initialize(PULLS, workspaceFolders=FOLDERS)
+            # Once a model is known, all that is opened is judged by it.
+            daemon.open("def g(value):\n    return value\n", "file:///work/g.py")
+            explained(daemon, 0, "file:///work/g.py")
+            model.requests.clear()
+            model.answer, model.chances = "no", {"no": 1 - yes, " Yes": yes}
+            daemon.open(FLAW, uri)
+            deadline = time.monotonic() + PATIENCE
+            # What a client has been shown is judged, and it is shown what it has pulled.
+            while pulled(daemon, uri)[0]["severity"] != severity or not model.requests:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            (shown,) = pulled(daemon, uri)
+            assert ("likely, unchecked" in shown["message"]) == (severity == WARNING)
+            ((path, _, asked),) = model.requests
+            assert path.endswith("/chat/completions")
+            assert (asked["logprobs"], asked["max_tokens"] <= 4) == (True, True)
 
 
 @pytest.mark.parametrize(

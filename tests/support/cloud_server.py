@@ -6,6 +6,7 @@ Its address is written so that it does not count as this machine.
 from __future__ import annotations
 
 import json
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +34,8 @@ class CloudServer:
     """Path, headers by their names in small letters, and body of each."""
     first: int = 3
     """Characters of the first piece."""
+    chances: dict[str, float] = field(default_factory=dict[str, float])
+    """What an answer could have begun with, told in OpenAI's form to who asks for that."""
     hold: Event = field(default_factory=Event)
     """Cleared, the first piece of an answer is sent, and the rest when it is set again."""
     left: int = 0
@@ -58,8 +61,11 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         told = json.loads(body)
         self.cloud.requests.append((self.path, headers, told))
-        events = _anthropic if self.path.endswith("/messages") else _openai
-        pieces = [*events(self.cloud.answer, told["model"], self.cloud.first)]
+        if self.path.endswith("/messages"):
+            pieces = [*_anthropic(self.cloud.answer, told["model"], self.cloud.first)]
+        else:
+            chances = self.cloud.chances if told.get("logprobs") else {}
+            pieces = [*_openai(self.cloud.answer, told["model"], self.cloud.first, chances)]
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.send_header("Content-Length", str(sum(map(len, pieces))))
@@ -89,9 +95,13 @@ def _event(content: dict[str, Any]) -> bytes:
     return name + b"data: " + json.dumps(content).encode() + b"\n\n"
 
 
-def _openai(answer: str, model: str, first: int) -> Generator[bytes]:
+def _openai(answer: str, model: str, first: int, chances: dict[str, float]) -> Generator[bytes]:
+    likely = [{"token": token, "logprob": math.log(each)} for token, each in chances.items()]
     for text, finish in ((answer[:first], None), (answer[first:], "stop")):
-        choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish}
+        delta = {"content": text}
+        choice: dict[str, Any] = {"index": 0, "delta": delta, "finish_reason": finish}
+        if likely and finish is None:
+            choice["logprobs"] = {"content": [{"token": text, "top_logprobs": likely}]}
         yield _event({"id": "x", "model": model, "choices": [choice]})
     usage = {"prompt_tokens": 1000, "completion_tokens": 5,
              "prompt_tokens_details": {"cached_tokens": 400}}  # fmt: skip
