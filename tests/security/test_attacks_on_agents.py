@@ -13,7 +13,6 @@ import shutil
 import subprocess
 from contextlib import aclosing
 from dataclasses import replace
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
@@ -98,16 +97,10 @@ class Obedient:
         """Where its answer is a remark on a change, the place of it."""
         self.questions: list[Question] = []
 
-    def assess(self, question: Question) -> tuple[Question, Sensitivity]:
-        """Find nothing sensitive."""
-        return question, Sensitivity()
-
-    def plan(self, question: Question, sensitivity: Sensitivity) -> object:
+    async def models(self, question: Question) -> tuple[str, ...]:
         """Know of one more model that obeys."""
-        del question, sensitivity
-        return SimpleNamespace(
-            candidates=[SimpleNamespace(deployment=SimpleNamespace(alias="second"))]
-        )
+        del question
+        return ("obedient", "second")
 
     async def answer(self, question: Question) -> Routed:
         """Answer what the attack asks for."""
