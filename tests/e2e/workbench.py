@@ -247,11 +247,15 @@ class Workbench:
         """Return the squiggles of a severity: `error`, `warning` or `info`."""
         return self.page.locator(f".monaco-editor .squiggly-{severity}")
 
-    def hover(self, word: str) -> str:
-        """Hold the pointer on a word of the open file; return what is shown."""
+    def hover(self, word: str, *, until: str = "") -> str:
+        """Hold the pointer on a word of the open file; return what is shown.
+
+        VS Code shows what it knows of a diagnostic before what the server says: `until` is of that.
+        """
         on = self.page.locator(".editor-instance .view-line span span", has_text=word).last
         shown = self.page.locator(".monaco-editor .monaco-hover:not(.hidden)")
-        self.hold(on, shown.filter(has_not_text="Loading..."), f"something is shown about {word}")
+        whole = shown.filter(has_not_text="Loading...", has_text=until)
+        self.hold(on, whole, f"something is shown about {word}")
         return shown.first.inner_text().replace("\N{NO-BREAK SPACE}", " ")
 
     def hold(self, on: Locator, shown: Locator, what: str) -> None:

@@ -53,11 +53,14 @@ async def below(server: Server, tree: SyntaxTree, whole: Span) -> list[str]:
 
 
 async def of_finding(server: Server, tree: SyntaxTree, finding: Finding) -> list[str]:
-    """Return how a weakness would be exploited, as far as a model's words hold; mostly nothing."""
+    """Return how a weakness would be exploited, as far as a model's words hold; mostly nothing.
+
+    Nobody waits for it, because what the finding says is enough: the next hover has it.
+    """
     mode = server.services.settings_of(tree.source.uri).explanations.hover
     if mode == "off" or not finding.cwe:
         return []
-    deadline = asyncio.get_running_loop().time() + BUDGET_SECONDS
+    deadline = asyncio.get_running_loop().time()
     await asyncio.to_thread(import_module, "coai_agents.specialists.security.reasons")
     from coai_agents.specialists.security import reasons  # noqa: PLC0415 - see `below`
     from coai_agents.specialists.shown import inline  # noqa: PLC0415 - as above
