@@ -14,6 +14,7 @@ from coai_agents.specialists.documents.pages.interface import (
 from coai_agents.specialists.documents.pages.page import (
     Entry,
     filled,
+    opening_facts,
     sentence,
     spoken,
     title,
@@ -54,8 +55,7 @@ class Guide:
 
     def slots(self) -> list[Slot]:
         """Return what a model may word: what the program is for."""
-        facts = [f"The program is called `{self.title}`."]
-        facts += [f"It says of itself: {self.summary}"] if self.summary else []
+        facts = opening_facts(self.title, self.summary)
         for name, entries in self.sections.items():
             facts += [f"{name}: `{each.name}` {each.text}".rstrip() for each in entries[:6]]
         shown = [each for some in self.sections.values() for each in some[:6]]

@@ -37,6 +37,12 @@ class Said:
     model: str = ""
 
 
+def opening_facts(title: str, summary: str) -> list[str]:
+    """Return the facts that every page begins with, for a model that words it."""
+    facts = [f"The program is called `{title}`."]
+    return [*facts, f"It says of itself: {summary}"] if summary else facts
+
+
 def filled(templates: Templates, part: str, entries: Iterable[Entry]) -> str:
     """Return a section of a page; nothing where it has nothing to say."""
     items = "\n".join(

@@ -13,6 +13,7 @@ from coai_agents.specialists.documents.pages.interface import entries_in, is_of_
 from coai_agents.specialists.documents.pages.page import (
     Entry,
     filled,
+    opening_facts,
     sentence,
     spoken,
     title,
@@ -68,8 +69,7 @@ class Shape:
 
     def slots(self) -> list[Slot]:
         """Return what a model may word: the whole, then each part."""
-        facts = [f"The program is called `{self.title}`."]
-        facts += [f"It says of itself: {self.summary}"] if self.summary else []
+        facts = opening_facts(self.title, self.summary)
         facts += [f"`{each.name}`: {each.text}" for each in self.parts]
         first = Slot("Say how the program is built.", tuple(facts))
         return [first, *map(_slot, self.parts)] if self.parts else []

@@ -16,6 +16,7 @@ from coai_agents.specialists.documents.pages.interface import is_of_tests
 from coai_agents.specialists.documents.pages.page import (
     block,
     filled,
+    opening_facts,
     sentence,
     spoken,
     title,
@@ -104,8 +105,7 @@ class Tutorial:
 
     def slots(self) -> list[Slot]:
         """Return what a model may word: the whole, then each step."""
-        facts = [f"The program is called `{self.title}`."]
-        facts += [f"It says of itself: {self.summary}"] if self.summary else []
+        facts = opening_facts(self.title, self.summary)
         facts += [f"A step shows `{each.title}`." for each in self.steps]
         first = Slot("Say what a reader learns from the tutorial.", tuple(facts))
         return [first, *map(_slot, self.steps)] if self.steps else []
