@@ -40,16 +40,28 @@ def flaws(text: str) -> tuple[Flaw, ...]:
 
     Nothing where that cannot be told: the text is too deep, or names come from a `*`.
     """
+    broken = syntax_flaw(text)
+    if broken is not None:
+        return (broken,)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-            compile(tree, "<text>", "exec", dont_inherit=True)
-    except SyntaxError as error:
-        return (Flaw(type(error).__name__, error.msg, error.lineno or 0, error.offset or 0),)
+            return tuple(_undefined(ast.parse(text)))
     except (ValueError, RecursionError, MemoryError):
         return ()
-    return tuple(_undefined(tree))
+
+
+def syntax_flaw(text: str) -> Flaw | None:
+    """Return what keeps a file from compiling; None too where it is too deep to be told."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text, "<text>", "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return Flaw(type(error).__name__, error.msg, error.lineno or 0, error.offset or 0)
+    except (ValueError, RecursionError, MemoryError):
+        return None
+    return None
 
 
 def _undefined(tree: ast.Module) -> Iterator[Flaw]:

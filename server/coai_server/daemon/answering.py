@@ -6,12 +6,13 @@ A connection has one question. Who closes it does not want the answer any more.
 from __future__ import annotations
 
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_routing.background import Background
 from coai_routing.errors import CoaiError
-from coai_server.shared.connection import request_of, while_there
+from coai_server.shared.connection import one_request
 from coai_server.shared.questions import (
     ANSWER,
     MODELS,
@@ -35,13 +36,7 @@ WORKING_SECONDS: Final = 2.0
 @asynccontextmanager
 async def opened(common: Common) -> AsyncGenerator[Serve]:
     """Give what answers a connection's question."""
-
-    async def serve(connection: Connection) -> None:
-        asked = await request_of(connection)
-        if asked is not None:
-            await while_there(connection, _served(common, connection, asked))
-
-    yield serve
+    yield one_request(partial(_served, common))
 
 
 async def _served(common: Common, connection: Connection, asked: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from coai_agents.application.document_settings import DocumentSettings
 from coai_agents.completion.outcome import Suggestion
 from coai_agents.source import Source
 from coai_server.daemon.status import describe_event
-from coai_server.shared.connection import request_of, while_there
+from coai_server.shared.connection import one_request
 from coai_server.shared.talk import encoded
 
 if TYPE_CHECKING:
@@ -30,13 +31,7 @@ if TYPE_CHECKING:
 @asynccontextmanager
 async def opened(common: Common) -> AsyncGenerator[Serve]:
     """Give what answers a connection's one request."""
-
-    async def serve(connection: Connection) -> None:
-        asked = await request_of(connection)
-        if asked is not None:
-            await while_there(connection, _served(common, connection, asked))
-
-    yield serve
+    yield one_request(partial(_served, common))
 
 
 async def _served(common: Common, connection: Connection, asked: dict[str, Any]) -> None:

@@ -76,6 +76,19 @@ async def request_of(connection: Connection) -> dict[str, Any] | None:
     return decoded(bytes(read))
 
 
+def one_request(
+    served: Callable[[Connection, dict[str, Any]], Coroutine[Any, Any, None]],
+) -> Serve:
+    """Return what serves connections that ask for one thing; one that leaves cancels it."""
+
+    async def serve(connection: Connection) -> None:
+        asked = await request_of(connection)
+        if asked is not None:
+            await while_there(connection, served(connection, asked))
+
+    return serve
+
+
 async def while_there(connection: Connection, work: Coroutine[Any, Any, None]) -> None:
     """Do work for a client that has asked; one that leaves cancels it. Raises as the work does."""
     doing = asyncio.create_task(work)

@@ -51,7 +51,9 @@ def register(server: Server, known: Diagnostics) -> None:
             parts += await hover_explanation.below(server, tree, symbol.whole)
         if facts.span is None:
             return None
-        contents = types.MarkupContent(types.MarkupKind.Markdown, "\n\n---\n\n".join(parts))
+        # That words are being prepared, of a finding and of the function around it, is said once.
+        told_once = "\n\n---\n\n".join(dict.fromkeys(parts))
+        contents = types.MarkupContent(types.MarkupKind.Markdown, told_once)
         return types.Hover(contents, range_of(source, facts.span, documents.encoding))
 
 
