@@ -15,7 +15,7 @@ from coai_server.editor import daemon_command, launched
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Generator, Mapping
 
-    from coai_server.editor import Editor
+    from coai_server.editor import Answer, Editor
 
 NO_ENGINE: Final[Mapping[str, str]] = {"engine.enabled": "false"}
 
@@ -52,15 +52,20 @@ def empty_workspace() -> Generator[Path]:
 
 @asynccontextmanager
 async def editing(
-    settings: Mapping[str, str], *, wait: bool = True, patience: float = 120.0
+    settings: Mapping[str, str],
+    *,
+    wait: bool = True,
+    patience: float = 120.0,
+    answers: Mapping[str, Answer] | None = None,
 ) -> AsyncGenerator[Editor]:
     """Start the daemon on an empty workspace, and with `wait` return when a model is ready.
 
-    Raises EditorError, and NotReadyError after so many seconds of patience.
+    `answers` are `launched`'s. Raises EditorError, and NotReadyError after so many seconds of
+    patience.
     """
     command = daemon_command(*assignments(settings))
     with empty_workspace() as folder:
-        async with launched(folder, command=command) as editor:
+        async with launched(folder, command=command, answers=answers) as editor:
             if wait:
                 await wait_until_ready(editor, seconds=patience)
             yield editor

@@ -42,7 +42,7 @@ from coai_server.jsonrpc import (
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
     from coai_server.jsonrpc import Incoming
 
@@ -56,6 +56,12 @@ SETTINGS_SECTION: Final = "coai"
 
 Json: TypeAlias = Any
 """What a JSON document holds; its form is the method's."""
+
+Answer: TypeAlias = "Callable[[Json], Json]"
+"""What an editor answers to the parameters of a request; it must not wait."""
+
+_REFRESH: Final = "workspace/textDocumentContent/refresh"
+"""Who answers this can show virtual documents."""
 
 _CHUNK: Final = 64 * 1024
 _LOG_BYTES: Final = 4000
@@ -116,10 +122,12 @@ async def launched(
     settings: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     encoding: Encoding = Encoding.UTF_16,
+    answers: Mapping[str, Answer] | None = None,
 ) -> AsyncGenerator[Editor]:
     """Start the daemon on a workspace folder, initialize it, and stop it in the end.
 
     `settings` are what the user set in this editor, `environment` is added to this process's own.
+    `answers` say what this editor answers besides when the daemon asks it something.
     Raises `EditorError`; the process is gone however the block is left.
     """
     words = tuple(command or daemon_command())
@@ -135,7 +143,7 @@ async def launched(
         raise DaemonEndedError(
             f"{words[0]} cannot be started: {error.strerror or error}."
         ) from error
-    editor = Editor(process, folder, settings=settings, encoding=encoding)
+    editor = Editor(process, folder, settings=settings, encoding=encoding, answers=answers or {})
     try:
         await editor.initialize()
         yield editor
@@ -153,6 +161,7 @@ class Editor:
         *,
         settings: Mapping[str, Any] | None,
         encoding: Encoding,
+        answers: Mapping[str, Answer],
     ) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -166,6 +175,7 @@ class Editor:
         self.notifications: deque[Notification] = deque(maxlen=_NOTIFICATIONS)
         """What the daemon told last, oldest first."""
         self._settings = settings
+        self._answers = answers
         self._stdin, self._stdout, self._stderr = process.stdin, process.stdout, process.stderr
         self._ids = itertools.count(1)
         self._open: dict[int, asyncio.Future[Response]] = {}
@@ -277,6 +287,9 @@ class Editor:
             self._send(success_message(request.id, [self._settings for _ in items]))
         elif request.method in ("client/registerCapability", "window/workDoneProgress/create"):
             self._send(success_message(request.id, None))
+        elif request.method in self._answers:
+            answer = self._answers[request.method](request.message.get("params"))
+            self._send(success_message(request.id, answer))
         else:
             reason = f"This editor does not know {request.method}."
             self._send(error_message(request.id, ErrorCode.METHOD_NOT_FOUND, reason))
@@ -286,7 +299,12 @@ class Editor:
     async def initialize(self) -> None:
         """Introduce the editor; raises `EditorError`."""
         uri = self.folder.as_uri()
-        workspace = {"workspaceFolders": True, "configuration": self._settings is not None}
+        workspace: dict[str, Any] = {
+            "workspaceFolders": True,
+            "configuration": self._settings is not None,
+        }
+        if _REFRESH in self._answers:
+            workspace["textDocumentContent"] = {"dynamicRegistration": True}
         answer = await self.request(
             "initialize",
             {

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.targets import Located
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Raise it when the prompt changes: what was kept by another one is asked anew."""
 
 TASK: Final = (
-    "You explain code to a developer who knows the language. In at most five short sentences say "
+    "You explain code to a developer who knows the language. In at most four short sentences say "
     "what the code does, how, and what is easily missed: edge cases, side effects, what can fail. "
     "Write names from the code in backticks. Do not repeat the code and do not praise it."
 )
 
-MOST_TOKENS: Final = 220
-MOST_SENTENCES: Final = 6
+MOST_TOKENS: Final = 160
+MOST_SENTENCES: Final = 5
 CODE_CHARACTERS: Final = 6_000
 
 
