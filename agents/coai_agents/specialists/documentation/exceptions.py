@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.specialists.documentation.walking import own_nodes
-
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tree_sitter import Node
 
     from coai_agents.syntax.tree import SyntaxTree
@@ -26,13 +26,16 @@ _NAME: Final = re.compile(
 )
 
 
-def raised_in(tree: SyntaxTree, function: Node, body: Node | None) -> tuple[str, ...]:
-    """Return the names of exceptions, without what they are members of, each once."""
+def raised_in(tree: SyntaxTree, function: Node, inside: Sequence[Node]) -> tuple[str, ...]:
+    """Return the names of exceptions, without what they are members of, each once.
+
+    `inside` are the nodes of the function's body, see `own_nodes`.
+    """
     found: dict[str, None] = {}
     for clause in function.named_children:
         if clause.type == "throws":
             found |= dict.fromkeys(_last(tree.text(each)) for each in clause.named_children)
-    for node in () if body is None else own_nodes(tree, body):
+    for node in inside:
         name = _thrown(tree, node)
         if name and not _is_caught(tree, node, name, function):
             found[name] = None

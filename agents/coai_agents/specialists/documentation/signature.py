@@ -15,7 +15,7 @@ from coai_agents.specialists.documentation.walking import own_nodes
 from coai_agents.syntax.language import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from tree_sitter import Node
 
@@ -74,18 +74,15 @@ def signature_of(tree: SyntaxTree, definition: Definition) -> Signature | None:
         return None
     body = function.child_by_field_name("body") or _body_around(function)
     parameters = tuple(_parameters(tree, function, method=definition.kind is Kind.METHOD))
+    inside = () if body is None else tuple(own_nodes(tree, body))
     # Ruby's `yield` calls the block that a method was given.
-    yields = (
-        body is not None
-        and tree.source.language != "ruby"
-        and any(node.type in _YIELDING for node in own_nodes(tree, body))
-    )
+    yields = tree.source.language != "ruby" and any(node.type in _YIELDING for node in inside)
     return Signature(
         name=definition.name,
         parameters=parameters,
-        returns=_returned(tree, function, body),
+        returns=_returned(tree, function, body, inside),
         yields=yields,
-        raises=raised_in(tree, function, body),
+        raises=raised_in(tree, function, inside),
     )
 
 
@@ -180,7 +177,9 @@ def _text(tree: SyntaxTree, node: Node, fields: tuple[str, ...]) -> str:
     return ""
 
 
-def _returned(tree: SyntaxTree, function: Node, body: Node | None) -> str | None:
+def _returned(
+    tree: SyntaxTree, function: Node, body: Node | None, inside: Sequence[Node]
+) -> str | None:
     owner = function
     while owner.type.endswith("declarator") and owner.parent is not None:
         owner = owner.parent
@@ -191,7 +190,7 @@ def _returned(tree: SyntaxTree, function: Node, body: Node | None) -> str | None
         return None
     if "arrow" in function.type and "block" not in body.type:
         return ""
-    returning = (node for node in own_nodes(tree, body) if node.type in _RETURNING)
+    returning = (node for node in inside if node.type in _RETURNING)
     return "" if any(_says_something(node) for node in returning) else None
 
 

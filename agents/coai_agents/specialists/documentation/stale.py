@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.source import Span
@@ -57,29 +58,41 @@ def stale_documentation(tree: SyntaxTree) -> Iterator[Stale]:
     """
     functions = list(_documented(tree))
     for function in functions:
+        signature, comment = function.signature, function.comment
+        if signature is None or not (comment.parameters or comment.raises):
+            continue
         others = [each for each in functions if each is not function]
-        calls, words = _spoken_of(tree, function.definition)
-        for problem in stale(function.signature, function.comment, calls=calls, words=words):
+        calls, words = _spoken_of(tree, function.definition) if comment.raises else ((), ())
+        for problem in stale(signature, comment, calls=calls, words=words):
             if not _is_habit(problem, others):
                 where = _place(tree, function.documentation, problem)
                 yield Stale(function.definition, where, problem)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Function:
+    tree: SyntaxTree
     definition: Definition
     documentation: Span
-    signature: Signature
     comment: DocComment
+
+    @cached_property
+    def signature(self) -> Signature | None:
+        # Most say nothing of parameters and exceptions: they are not read any further.
+        return signature_of(self.tree, self.definition)
 
     @property
     def names_all_parameters(self) -> bool | None:
         documented = {each.name for each in self.comment.parameters}
+        if not documented or self.signature is None:
+            return None
         wanted = {each.name for each in self.signature.parameters if not each.rest}
         return wanted <= documented if documented & wanted and len(wanted) > 1 else None
 
     @property
     def names_all_exceptions(self) -> bool | None:
+        if self.signature is None:
+            return None
         documented = {each.name.rpartition(".")[2] for each in self.comment.raises}
         return set(self.signature.raises) <= documented if self.signature.raises else None
 
@@ -88,10 +101,9 @@ def _documented(tree: SyntaxTree) -> Iterator[_Function]:
     for definition in outline(tree):
         if definition.kind not in FUNCTIONS or definition.documentation is None:
             continue
-        signature = signature_of(tree, definition)
-        if signature is not None and not _is_declared_only(tree, definition):
+        if not _is_declared_only(tree, definition):
             text = tree.source.slice(definition.documentation)
-            yield _Function(definition, definition.documentation, signature, read(text))
+            yield _Function(tree, definition, definition.documentation, read(text))
 
 
 def _is_declared_only(tree: SyntaxTree, definition: Definition) -> bool:
