@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from coai_agents.specialists.documentation import agent
@@ -33,9 +32,4 @@ async def document(
         return None
     named = target.symbol or target.first
     wanted = located.definitions if named else agent.undocumented(located.tree)
-    written: list[Documented | Undocumented] = []
-    for each in wanted:
-        # A door that serves several at once goes on meanwhile, also where no model is asked.
-        await asyncio.sleep(0)
-        written.append(await agent.document(located.tree, each, convention, asker))
-    return written
+    return await agent.document_all(located.tree, wanted, convention, asker)

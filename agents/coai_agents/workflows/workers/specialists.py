@@ -13,7 +13,7 @@ from coai_agents.source import Source, Span
 from coai_agents.specialists.answering.agent import About, answer
 from coai_agents.specialists.documentation.agent import (
     Documented,
-    document,
+    document_all,
     file_convention,
     undocumented,
 )
@@ -101,7 +101,7 @@ async def _document(given: Mapping[str, Json], folder: Folder, asker: Asker) -> 
         named = undocumented(tree)
         if target.symbol or target.first:
             named = list(_locate(source, target).definitions)
-        answers = [await document(tree, each, convention, asker) for each in named]
+        answers = await document_all(tree, named, convention, asker)
         done = [each for each in answers if isinstance(each, Documented)]
         notes += [f"{name}: {e.name}: {e.why}" for e in answers if not isinstance(e, Documented)]
         if done:
