@@ -26,6 +26,7 @@ _PY_START: Final = "Traceback (most recent call last):"
 _PY_FRAME: Final = re.compile(r'\s*File "(?P<path>[^"]+)", line (?P<line>\d+)(?:, in (?P<in>.+))?')
 _PY_END: Final = re.compile(rf"(?P<kind>{_TYPE})(?:: (?P<message>.*))?")
 _PY_GROUP: Final = re.compile(r"^\s*[|+] ")
+_PY_MEMBER: Final = re.compile(r"\s*\+[-+]+ (?:\d+|\.\.\.) -+")
 _PY_DIRECT: Final = "The above exception was the direct cause of the following exception:"
 _PY_DURING: Final = "During handling of the above exception, another exception occurred:"
 _PYTEST_ERROR: Final = re.compile(rf"E\s+(?P<kind>{_TYPE})(?:: (?P<message>.*))?")
@@ -48,6 +49,10 @@ def _python(lines: Lines) -> Iterator[Problem]:
         problem, at = _python_one(cleaned, at if bare else at + 1, at)
         if problem is None:
             continue
+        if problem.kind.endswith("Group"):
+            members, at = _members(lines, cleaned, at)
+            yield from members[1:]
+            problem = chained([problem, *members[:1]])
         earlier.insert(0, problem)
         gap = next((each for each in cleaned[at : at + 3] if each.strip()), "")
         if gap.strip() not in (_PY_DIRECT, _PY_DURING):
@@ -55,6 +60,26 @@ def _python(lines: Lines) -> Iterator[Problem]:
             earlier = []
     if earlier:
         yield chained(earlier)
+
+
+def _members(lines: Lines, cleaned: Lines, at: int) -> tuple[list[Problem], int]:
+    """Read what an exception group holds, groups within it opened; return where it ends."""
+    found: list[Problem] = []
+    while at < len(lines) and lines[at].lstrip()[:1] in ("|", "+"):
+        if _PY_MEMBER.fullmatch(lines[at]) is None:
+            at += 1
+            continue
+        first = cleaned[at + 1] if at + 1 < len(cleaned) else ""
+        member: Problem | None = None
+        if first.endswith(_PY_START):
+            member, at = _python_one(cleaned, at + 2, at + 1)
+        else:
+            if end := _PY_END.fullmatch(first):
+                member = Problem("python", end["kind"], end["message"] or "", at=at + 1)
+            at += 1
+        if member is not None and not member.kind.endswith("Group"):
+            found.append(member)
+    return found, at
 
 
 def _python_one(lines: Lines, at: int, start: int) -> tuple[Problem | None, int]:

@@ -132,7 +132,8 @@ async def document_all(
         # Who serves several at once goes on meanwhile, also where no model is asked.
         await asyncio.sleep(0)
         proposed.append(await _proposed(tree, each, convention, asker))
-    changing = _changing_code(tree, [each for each in proposed if isinstance(each, Documented)])
+    documented = [each for each in proposed if isinstance(each, Documented)]
+    changing = await asyncio.to_thread(_changing_code, tree, documented)
     return [
         Undocumented(each.name, "Its code would have changed.")
         if isinstance(each, Documented) and id(each) in changing
