@@ -15,6 +15,7 @@ from coai_agents.fixes.fixers import fixes_for
 from coai_agents.fixes.queries import keeps_queries
 from coai_agents.fixes.registry import BY_RULE
 from coai_agents.fixes.sql_rows import Rows, UntriedError
+from coai_agents.fixes.verifier import means_the_same
 from coai_agents.source import Edit, Source
 from coai_routing.records.private_sqlite import open_scratch, undone
 
@@ -269,6 +270,17 @@ def test_what_a_wrong_fixer_makes_is_not_offered(
     assert any(each.rule == "sql-injection" for each in analysis.findings)
     fixes = fixes_for(source, analysis.findings, analysis)
     assert bool([each for each in fixes if each.rule == "sql-injection"]) is offered
+
+
+def test_a_function_that_a_model_wrote_anew_is_held_to_its_queries() -> None:
+    source = _source("sqlite3", JOINED)
+    for asks, same in (("name = ? AND age > ?", True), ("name = ? AND age < ?", False)):
+        whole = (
+            "import sqlite3\ndef f(cur, who, age, xs):\n"
+            f'    query = "SELECT a FROM p WHERE {asks}"\n    return cur.execute(query, (who, age))\n'
+        )
+        assert means_the_same(source, [Edit(None, whole)], "sql-injection") is same
+        assert means_the_same(source, [Edit(None, whole)], "weak-hash")
 
 
 STRANGERS = (

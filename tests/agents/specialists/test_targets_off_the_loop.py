@@ -11,6 +11,7 @@ import pytest
 from coai_agents.source import Source
 from coai_agents.specialists import targets
 from coai_agents.specialists.targets import Target, TargetError, located
+from coai_agents.syntax.tree import SyntaxTree, parse
 
 ROOT = Path(__file__).parents[3]
 PARSING = frozenset({"about", "defining", "locate", "selected"})
@@ -47,9 +48,8 @@ def test_no_coroutine_of_a_door_or_of_an_agent_parses_by_itself() -> None:
 
 async def test_a_place_is_found_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[int] = []
-    parse = targets.parse
 
-    def parsed(source: Source, *, budget: float) -> object:
+    def parsed(source: Source, *, budget: float) -> SyntaxTree | None:
         threads.append(threading.get_ident())
         return parse(source, budget=budget)
 
