@@ -12,7 +12,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.run.analyzer import analyse
-from coai_agents.fixes.queries import RULE, keeps_queries
+from coai_agents.fixes.equivalence.behaviour import MEANT, same_results
+from coai_agents.fixes.equivalence.queries import RULE, keeps_queries
 from coai_agents.source import Edit, Span
 from coai_agents.syntax.tree import broken_places, parse
 
@@ -108,10 +109,13 @@ def verify(
 def means_the_same(source: Source, edits: Sequence[Edit], rule: str) -> bool:
     """Say whether what a fix of a rule must not change is what it was, as far as that is told.
 
-    Of fixes of SQL: what each query asks, tried with values that do harm and with others. Nothing
-    of the program is run.
+    That is what each query asks, tried with values that do harm and with others, and what pure
+    functions of Python give. Nothing of the program is run.
     """
-    return rule != RULE or keeps_queries(source, applied(source, edits))
+    after = applied(source, edits)
+    if rule == RULE and not keeps_queries(source, after):
+        return False
+    return rule in MEANT or same_results(source, after)
 
 
 def _compiles(text: str) -> bool:

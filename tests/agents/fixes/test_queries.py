@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from coai_agents.analysis.run.analyzer import analyse
-from coai_agents.fixes import fixers, queries
+from coai_agents.fixes import fixers
+from coai_agents.fixes.equivalence import queries
+from coai_agents.fixes.equivalence.queries import keeps_queries
+from coai_agents.fixes.equivalence.sql_rows import Rows, UntriedError
 from coai_agents.fixes.fixers import fixes_for
-from coai_agents.fixes.queries import keeps_queries
 from coai_agents.fixes.registry import BY_RULE
-from coai_agents.fixes.sql_rows import Rows, UntriedError
 from coai_agents.fixes.verifier import means_the_same
 from coai_agents.source import Edit, Source
 from coai_routing.records.private_sqlite import open_scratch, undone

@@ -14,8 +14,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.run.analyzer import analyse
+from coai_agents.fixes.equivalence.queries import RULE, keeps_queries
 from coai_agents.fixes.fixers import fixes_for
-from coai_agents.fixes.queries import RULE, keeps_queries
 from coai_agents.specialists.asking import NobodyError
 from coai_agents.specialists.fixing.candidates import Candidate, known_fixes
 from coai_agents.specialists.fixing.checking import problems_in, same_functions, sound

@@ -19,11 +19,11 @@ from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.findings.findings import Finding, Severity
-from coai_agents.fixes.folding import ITEM, Folder, Hole, Series, UnclearError
+from coai_agents.fixes.equivalence.folding import ITEM, Folder, Hole, Series, UnclearError
+from coai_agents.fixes.equivalence.sql_rows import Rows, UntriedError
+from coai_agents.fixes.equivalence.sql_text import MisplacedError, Value, for_sqlite, mark_of, sent
 from coai_agents.fixes.parameters import style_of
 from coai_agents.fixes.site import Site, descendants, value_of
-from coai_agents.fixes.sql_rows import Rows, UntriedError
-from coai_agents.fixes.sql_text import MisplacedError, Value, for_sqlite, mark_of, sent
 from coai_agents.source import Span
 from coai_agents.syntax.tree import parse
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
-    from coai_agents.fixes.folding import Piece
-    from coai_agents.fixes.sql_text import Token
+    from coai_agents.fixes.equivalence.folding import Piece
+    from coai_agents.fixes.equivalence.sql_text import Token
     from coai_agents.source import Source
     from coai_agents.syntax.tree import SyntaxTree
 
