@@ -183,8 +183,14 @@ def _git(arguments: Sequence[str], given: bytes = b"") -> bytes:
     done = run_git((*OPTIONS, *arguments), given, {})
     if done.code:
         said = done.err.decode("utf-8", "replace").strip() or f"exit code {done.code}"
-        raise GitError(f"git: {said}.", remedy="Check the revision and the repository.")
+        raise GitError(f"git: {said.rstrip('.')}.", remedy=_remedy(said))
     return done.out
+
+
+def _remedy(said: str) -> str:
+    if "not a git repository" in said:
+        return "Work in a git repository."
+    return "Check the revision and the repository."
 
 
 def run_git(

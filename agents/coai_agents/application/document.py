@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from coai_agents.specialists.documentation import agent
 from coai_agents.specialists.documentation.agent import Documented, Undocumented
-from coai_agents.specialists.targets import locate
+from coai_agents.specialists.targets import located
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
@@ -27,15 +26,10 @@ async def document(
     why. None where no convention is known for the language; raises `TargetError` where nothing is
     there.
     """
-    located = locate(source, target)
-    convention = agent.file_convention(located.tree)
+    found = await located(source, target)
+    convention = agent.file_convention(found.tree)
     if convention is None:
         return None
     named = target.symbol or target.first
-    wanted = located.definitions if named else agent.undocumented(located.tree)
-    written: list[Documented | Undocumented] = []
-    for each in wanted:
-        # A door that serves several at once goes on meanwhile, also where no model is asked.
-        await asyncio.sleep(0)
-        written.append(await agent.document(located.tree, each, convention, asker))
-    return written
+    wanted = found.definitions if named else agent.undocumented(found.tree)
+    return await agent.document_all(found.tree, wanted, convention, asker)

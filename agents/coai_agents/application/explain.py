@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.application.analyse import analyse
-from coai_agents.application.sources import files_of, readable
-from coai_agents.specialists.targets import locate
+from coai_agents.application.sources import SourceFileError, files_of, readable
+from coai_agents.specialists.targets import located
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,14 +36,17 @@ async def explain(source: Source, target: Target, asker: Asker) -> Report:
     from coai_agents.specialists.diagnosing.findings import findings_at  # noqa: PLC0415 - as below
     from coai_agents.specialists.explaining import agent  # noqa: PLC0415 - for one function each
 
-    located = locate(source, target)
+    found_at = await located(source, target)
     # A door that serves several at once goes on meanwhile.
     analysis = await asyncio.to_thread(analyse, source)
-    report = await agent.explain(located, asker, findings=analysis.findings, path=target.file)
+    report = await agent.explain(found_at, asker, findings=analysis.findings, path=target.file)
+    if not found_at.definitions:
+        note = f"{target.file or 'It'} defines no function and no class there."
+        report = replace(report, notes=(note, *report.notes))
     if not target.first:
         return report
-    found = tuple(findings_at(source, located.span, analysis, target.file))
-    first, last = (source.line_at(each) for each in (located.span.start, located.span.end))
+    found = tuple(findings_at(source, found_at.span, analysis, target.file))
+    first, last = (source.line_at(each) for each in (found_at.span.start, found_at.span.end))
     here = [e for e in analysis.findings if first <= source.line_at(e.span.start) <= last]
     reasons, notes = await reasons_of(source, here, target.file, asker)
     sections = (*found, *reasons, *report.sections)
@@ -83,6 +86,8 @@ def architecture_of(folder: Path) -> Architecture:
 
     `folder` is absolute.
     """
+    if not folder.is_dir():
+        raise SourceFileError(f"{folder} is no folder.", remedy="Name a folder that is there.")
     notes: list[str] = []
     found = architecture(folder, list(readable(files_of(folder), notes)))
     return replace(found, notes=(*notes, *found.notes))

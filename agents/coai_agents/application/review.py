@@ -38,7 +38,13 @@ def changed_since(path: Path, revision: str) -> Diff:
         raise GitError(f"{path} is not there.")
     root = root_of(path)
     files = files_in([root])
-    found = changed_contents(revision, root, files, lambda file: _content(file, root))
+    try:
+        found = changed_contents(revision, root, files, lambda file: _content(file, root))
+    except GitError as error:
+        if "not a git repository" not in error.message:
+            raise
+        remedy = "Work in one, or pipe a diff: `diff -u OLD NEW | coai review -`."
+        raise GitError(error.message, remedy=remedy) from error
     only = None if path.is_dir() else path.name
     changed = {name: sides for name, sides in found.items() if only is None or name == only}
     notes: list[str] = []

@@ -39,12 +39,16 @@ def looked_at(paths: Sequence[Path]) -> list[Audited]:
     from coai_agents.analysis.run.remembered import AnalysisCache, cache_path  # noqa: PLC0415 (not for `--help`)
     from coai_agents.analysis.run.survey import files_in, survey  # noqa: PLC0415 (as above)
 
-    for path in paths:
-        if not path.exists():
-            raise NothingThereError(f"{path} is not there.")
+    _must_be_there(paths)
     files = files_in(paths)
     found = survey(files, AnalysisCache(cache_path()), within=list(paths))
     return sorted(found, key=lambda one: one.path)
+
+
+def _must_be_there(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if not path.exists():
+            raise NothingThereError(f"{path} is not there.")
 
 
 # ------------------------------------------------------------------------ dependencies
@@ -63,6 +67,7 @@ def dependencies_in(
     )
     from coai_routing.workspace_files import read_file  # noqa: PLC0415 (as above)
 
+    _must_be_there(paths)
     sources: dict[str, Source] = {}
     notes: list[str] = []
     for path in files_in(paths, _may_name):
@@ -120,9 +125,10 @@ def vulnerable_in(
     from coai_agents.specialists.security.advisories.matching import all_vulnerable  # noqa: PLC0415
 
     sources, found, failed = dependencies_in(paths)
-    if not found.packages and not failed:
-        found.notes.append("No file that names dependencies was found.")
-        return Matched([], sources, found, failed=False)
+    if not found.packages:
+        none = "No package is named there." if sources else "No file there names dependencies."
+        found.notes.append(none)
+        return Matched([], sources, found, failed=failed)
     known = Vulnerabilities(database_path() if database is None else database(found.notes))
     try:
         missing = {each.ecosystem for _, each in found.packages} - known.ecosystems()
@@ -156,6 +162,7 @@ def threats_in(path: Path, named: Named) -> tuple[ThreatModel, bool]:
         tree = parse(source, budget=PARSE_SECONDS)
         followed = None if tree is None else follow(tree)
         flows += flows_of(source, name, followed, each.analysis.findings)
+        notes += (f"{name}: {note}" for note in each.analysis.notes)
         if tree is not None and followed is None:
             notes.append(f"{name}: not all values were followed.")
     failed = any(each.analysis.failed for each in audited)

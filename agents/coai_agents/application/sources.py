@@ -28,6 +28,8 @@ def read_bytes(path: Path, most: int = MOST_BYTES) -> bytes:
     try:
         return read_file(path, most)
     except OSError as error:
+        if path.is_dir():
+            raise SourceFileError(f"{path} is a folder.", remedy="Name a file in it.") from error
         raise SourceFileError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.run.analyzer import analyse
+from coai_agents.fixes.equivalence.behaviour import MEANT, same_results
+from coai_agents.fixes.equivalence.queries import RULE, keeps_queries
+from coai_agents.source import Edit, Span
 from coai_agents.syntax.tree import broken_places, parse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from coai_agents.analysis.findings.findings import Analysis, Finding
-    from coai_agents.source import Edit, Source, Span
+    from coai_agents.source import Source
+
+MOST_APART: Final = 64
+"""Edits that are made one by one, which lets a later parse take what did not change."""
 
 
 def applied(source: Source, edits: Sequence[Edit]) -> Source:
@@ -29,13 +35,28 @@ def applied(source: Source, edits: Sequence[Edit]) -> Source:
     after = source
     ordered = sorted(edits, key=lambda edit: (0, 0) if edit.span is None else _key(edit.span))
     limit = len(source.text)
-    for edit in reversed(ordered):
+    for edit in ordered[::-1]:
         if edit.span is not None:
             if edit.span.end > limit:
                 raise ValueError("edits that overlap")
             limit = edit.span.start
-        after = after.apply(edit)
-    return after
+        if len(ordered) <= MOST_APART:
+            after = after.apply(edit)
+    return (
+        after if len(ordered) <= MOST_APART else source.apply(Edit(None, _at_once(source, ordered)))
+    )
+
+
+def _at_once(source: Source, ordered: Sequence[Edit]) -> str:
+    """Return the text after many edits: for each by itself all of it would be copied again."""
+    pieces: list[str] = []
+    at = 0
+    for edit in ordered:
+        # An empty span is false, too.
+        span = Span(0, len(source.text)) if edit.span is None else edit.span
+        pieces += (source.text[at : span.start], edit.text)
+        at = span.end
+    return "".join((*pieces, source.text[at:]))
 
 
 def _key(span: Span) -> tuple[int, int]:
@@ -80,7 +101,21 @@ def verify(
     if after is None:
         return False
     then, now = (sum(each.rule == finding.rule for each in one.findings) for one in (before, after))
-    return now < then and not _still_there(finding, edits, after)
+    if now >= then or _still_there(finding, edits, after):
+        return False
+    return means_the_same(source, edits, finding.rule)
+
+
+def means_the_same(source: Source, edits: Sequence[Edit], rule: str) -> bool:
+    """Say whether what a fix of a rule must not change is what it was, as far as that is told.
+
+    That is what each query asks, tried with values that do harm and with others, and what pure
+    functions of Python give. Nothing of the program is run.
+    """
+    after = applied(source, edits)
+    if rule == RULE and not keeps_queries(source, after):
+        return False
+    return rule in MEANT or same_results(source, after)
 
 
 def _compiles(text: str) -> bool:

@@ -5,13 +5,13 @@ A change is never applied here: it is shown as a diff, or handed to whoever writ
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from coai_agents.fixes.verifier import applied
 from coai_agents.source import Span
-from coai_agents.syntax.tree import broken_places, parse
+from coai_agents.specialists.unified import unified
+from coai_agents.syntax.tree import BUDGET, broken_places, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,12 +37,7 @@ class Change:
 
     def diff(self, name: str) -> str:
         """Return the change as a unified diff of a file of this name."""
-        before, after = (one.text.splitlines(keepends=True) for one in (self.source, self.after))
-        lines = difflib.unified_diff(before, after, f"a/{name}", f"b/{name}")
-        return "".join(
-            line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
-            for line in lines
-        )
+        return unified(self.source.text, self.after.text, self.edits, name)
 
 
 def change(source: Source, edits: Sequence[Edit]) -> Change:
@@ -65,12 +60,13 @@ def parses_no_worse(before: Source, after: Source) -> bool:
     return broken_places(new) <= broken_places(old)
 
 
-def code_tokens(source: Source) -> list[tuple[str, str]] | None:
+def code_tokens(source: Source, *, budget: float = BUDGET) -> list[tuple[str, str]] | None:
     """Return the tokens of a document outside of comments and docstrings; None without a grammar.
 
     Two documents with equal tokens are the same program: what a change of comments has to keep.
+    None, too, where parsing takes longer than `budget` seconds.
     """
-    tree = parse(source)
+    tree = parse(source, budget=budget)
     return None if tree is None else tokens_within(tree, Span(0, len(source.text)))
 
 
@@ -78,15 +74,19 @@ def tokens_within(tree: SyntaxTree, span: Span) -> list[tuple[str, str]]:
     """Return the tokens of a part of a document, without comments and docstrings."""
     start, end = tree.source.byte_offset(span.start), tree.source.byte_offset(span.end)
     root = tree.root.descendant_for_byte_range(start, end) or tree.root
-    return [
-        (node.type, tree.text(node))
-        for node in _nodes(root)
-        if start <= node.start_byte
-        and node.end_byte <= end
-        and (not node.child_count or node.type in tree.grammar.strings)
-        and not _within_comment(tree, node)
-        and not (node.parent is not None and node.parent.type in tree.grammar.strings)
-    ]
+    if _within_comment(tree, root):
+        return []
+    found: list[tuple[str, str]] = []
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.type in tree.grammar.comments or _is_docstring(tree, node):
+            continue
+        if node.child_count and node.type not in tree.grammar.strings:
+            waiting.extend(reversed(node.children))
+        elif start <= node.start_byte and node.end_byte <= end:
+            found.append((node.type, tree.text(node)))
+    return found
 
 
 def comment_spans(tree: SyntaxTree, span: Span) -> list[Span]:

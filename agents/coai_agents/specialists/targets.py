@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.source import Span
 from coai_agents.syntax.definitions import FUNCTIONS, outline
-from coai_agents.syntax.tree import parse
+from coai_agents.syntax.grammars import grammar_for
+from coai_agents.syntax.tree import MAX_BYTES, parse
 from coai_routing.errors import CoaiError
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ def parse_target(text: str) -> Target:
     head = text[:2] if _DRIVE.match(text) else ""
     rest = text[len(head) :]
     if lines := _LINES.fullmatch(rest):
-        first = int(lines["first"])
+        # No file has a line 0, and 0 here says that none is named.
+        first = int(lines["first"]) or -1
         return Target(head + lines["file"], first, int(lines["last"] or first))
     if symbol := _SYMBOL.fullmatch(rest):
         return Target(head + symbol["file"], symbol=symbol["symbol"])
@@ -67,10 +70,7 @@ def locate(source: Source, target: Target) -> Located:
     """Find a target in its document; raises `TargetError` where nothing is there."""
     tree = parse(source, budget=PARSE_SECONDS)
     if tree is None:
-        raise TargetError(
-            f"Nothing is known of the language of {target.file}.",
-            remedy="Name a file whose language `coai` has a grammar of.",
-        )
+        raise _unread(source, target.file)
     known = outline(tree)
     if target.symbol:
         found = tuple(
@@ -90,6 +90,29 @@ def locate(source: Source, target: Target) -> Located:
         span = Span(start, source.line_end(target.last - 1))
         return Located(source, tree, _around(known, span), span)
     return Located(source, tree, known, Span(0, len(source.text)))
+
+
+def _unread(source: Source, file: str) -> TargetError:
+    """Return why there is no tree of a document."""
+    if grammar_for(source.language) is None:
+        return TargetError(
+            f"Nothing is known of the language of {file}.",
+            remedy="Name a file whose language `coai` has a grammar of.",
+        )
+    if len(source.text.encode()) > MAX_BYTES:
+        return TargetError(
+            f"{file} is larger than the {MAX_BYTES:,} bytes that are parsed.",
+            remedy="Name a smaller file.",
+        )
+    return TargetError(
+        f"{file} could not be parsed within {PARSE_SECONDS:.0f} seconds.",
+        remedy="Try again when the machine has time, or name a smaller file.",
+    )
+
+
+async def located(source: Source, target: Target) -> Located:
+    """Find a target while others are served: a parse may take seconds; see `locate`."""
+    return await asyncio.to_thread(locate, source, target)
 
 
 def _around(known: tuple[Definition, ...], span: Span) -> tuple[Definition, ...]:

@@ -26,6 +26,18 @@ BUSY_AGAIN_SECONDS: Final = 0.005
 SET_ASIDE_KEPT: Final = 3
 """Files that were set aside and are kept; on a failing disk there would be ever more."""
 
+SCRATCH_STEPS: Final = 400_000
+"""Instructions of SQLite's machine for what is tried at a time; about 20 ms."""
+
+SCRATCH_ROUND: Final = 10_000
+"""Instructions after which it is looked whether that is too much."""
+
+SCRATCH_BYTES: Final = 100_000
+"""Of a value, and of a statement."""
+
+_UNSAFE: Final = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
+"""Functions that reach beyond the database, in builds of SQLite that have them."""
+
 
 def open_private(
     path: Path, prepare: Callable[[sqlite3.Connection], None], *, any_thread: bool = False
@@ -55,6 +67,64 @@ def open_beside(path: Path) -> sqlite3.Connection:
     """
     own_file(path)
     return _connected(str(path))
+
+
+def open_scratch() -> sqlite3.Connection:
+    """Open an empty database in memory, to try in it what somebody else has written.
+
+    It reaches no file and no other database, changes no settings, and defines nothing but tables;
+    what takes longer than `SCRATCH_STEPS` or gets larger than `SCRATCH_BYTES` ends in
+    sqlite3.Error. See `undone`.
+    """
+    import sqlite3  # noqa: PLC0415 - see above
+
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    database.execute("PRAGMA temp_store = MEMORY")
+    database.execute("PRAGMA trusted_schema = OFF")
+    for limit, most in (
+        (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
+        (sqlite3.SQLITE_LIMIT_LENGTH, SCRATCH_BYTES),
+        (sqlite3.SQLITE_LIMIT_SQL_LENGTH, SCRATCH_BYTES),
+        (sqlite3.SQLITE_LIMIT_COLUMN, 200),
+        (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 100),
+        (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 20),
+        (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 200),
+        (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 0),
+    ):
+        database.setlimit(limit, most)
+    return database
+
+
+@contextmanager
+def undone(database: sqlite3.Connection) -> Generator[None]:
+    """Have a stranger's statement read and write rows inside, and take all of it back."""
+    import sqlite3  # noqa: PLC0415 - see above
+
+    rows = {
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_INSERT,
+        sqlite3.SQLITE_UPDATE,
+        sqlite3.SQLITE_DELETE,
+        sqlite3.SQLITE_RECURSIVE,
+    }
+
+    def allowed(action: int, _first: str | None, second: str | None, *_: object) -> int:
+        if action == sqlite3.SQLITE_FUNCTION:
+            return sqlite3.SQLITE_DENY if second in _UNSAFE else sqlite3.SQLITE_OK
+        return sqlite3.SQLITE_OK if action in rows else sqlite3.SQLITE_DENY
+
+    rounds = iter(range(SCRATCH_STEPS // SCRATCH_ROUND))
+    database.execute("BEGIN")
+    database.set_authorizer(allowed)
+    database.set_progress_handler(lambda: next(rounds, None) is None, SCRATCH_ROUND)
+    try:
+        yield
+    finally:
+        database.set_progress_handler(None, 0)
+        database.set_authorizer(None)
+        if database.in_transaction:
+            database.execute("ROLLBACK")
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:

@@ -9,7 +9,7 @@ from coai_agents.source import Edit
 from coai_agents.specialists.documentation.agent import Documented
 from coai_agents.specialists.edits import change
 from coai_agents.specialists.fixing.agent import fix_findings
-from coai_agents.specialists.targets import locate
+from coai_agents.specialists.targets import located
 from coai_server.acp.files import Proposed
 from coai_server.acp.turn import told
 
@@ -26,7 +26,7 @@ async def fix(turn: Turn) -> Report:
     """Mend findings and errors, by rules first, then by a model, each change checked."""
 
     async def mended(source: Source, target: Target) -> Report:
-        locate(source, target)
+        await located(source, target)
         async with turn.editor.tool(f"Look for fixes of {target.file}", "think"):
             state = await fix_findings(source, target, turn.asker, target.file)
         notes = [*state.notes, *(f"Left: {each}" for each in state.left.splitlines())]

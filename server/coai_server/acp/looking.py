@@ -26,7 +26,7 @@ from coai_agents.specialists.diagnosing.findings import findings_at
 from coai_agents.specialists.diagnosing.reading import read_output
 from coai_agents.specialists.reviewing import agent as reviewing
 from coai_agents.specialists.reviewing.comments import report_of
-from coai_agents.specialists.targets import Target, locate
+from coai_agents.specialists.targets import Target, located
 from coai_routing.errors import CoaiError
 from coai_server.acp.turn import Plan, told
 
@@ -155,9 +155,9 @@ async def security(turn: Turn) -> Report:
 
 
 async def _findings(source: Source, target: Target) -> Report:
-    located = locate(source, target)
+    place = await located(source, target)
     analysis = await asyncio.to_thread(analyse, source)
-    found = tuple(findings_at(source, located.span, analysis, target.file))
+    found = tuple(findings_at(source, place.span, analysis, target.file))
     return Report("", found[:MOST_FINDINGS], tuple(analysis.notes))
 
 

@@ -133,8 +133,8 @@ def _options(  # pyright: ignore[reportUnusedFunction] - registered
 
 _SPECIALISTS: Final = frozenset(
     {
-        "architecture", "ask", "compliance", "document", "explain", "fix", "perf", "refactor",
-        "review", "threats", "vulns",
+        "architecture", "ask", "compliance", "document", "explain", "fix", "memory", "perf",
+        "refactor", "review", "threats", "vulns",
     }
 )  # fmt: skip
 """Commands that end with 2 where they could not do what they are for."""

@@ -6,18 +6,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from coai_agents.source import Source
+from coai_agents.source import Edit, Source
+from coai_agents.specialists import edits
 from coai_agents.specialists.answers import Origin
 from coai_agents.specialists.asking import Asker
+from coai_agents.specialists.documentation import agent
 from coai_agents.specialists.documentation.agent import (
     Documented,
     document,
+    document_all,
     file_convention,
     undocumented,
 )
 from coai_agents.specialists.documentation.checking import Misfit
 from coai_agents.specialists.documentation.comment import Described, DocComment
 from coai_agents.specialists.documentation.convention import Convention, convention_of
+from coai_agents.specialists.documentation.placing import placed
 from coai_agents.specialists.documentation.reading import read
 from coai_agents.specialists.documentation.signature import signature_of
 from coai_agents.specialists.documentation.skeleton import words_of
@@ -28,6 +32,7 @@ from coai_agents.syntax.definitions import FUNCTIONS, outline
 from coai_agents.syntax.tree import parse
 
 if TYPE_CHECKING:
+    from coai_agents.syntax.definitions import Definition
     from coai_agents.syntax.tree import SyntaxTree
 
 PROGRAMS = {
@@ -206,6 +211,40 @@ def test_documentation_that_no_longer_fits_is_found_and_mended(
 )
 def test_documentation_that_fits_is_left_alone(text: str) -> None:
     assert list(stale_documentation(tree_of(text, "python"))) == []
+
+
+MANY = "".join(f"def f{at}(a):\n    return a + {at}\n\n\n" for at in range(130))
+
+
+@pytest.mark.parametrize("spoilt", [(), ("f7",), ("f0", "f64", "f129")])
+async def test_many_functions_are_documented_by_few_parses(
+    spoilt: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parses = 0
+
+    def counted(*given: object, **more: object) -> SyntaxTree | None:
+        nonlocal parses
+        parses += 1
+        return parse(*given, **more)  # pyright: ignore[reportArgumentType] - handed on
+
+    def spoiling(
+        tree: SyntaxTree, definition: Definition, comment: DocComment, convention: Convention
+    ) -> Edit | None:
+        edit = placed(tree, definition, comment, convention)
+        if edit is not None and definition.name in spoilt:
+            return Edit(edit.span, "a = 0\n    ")
+        return edit
+
+    monkeypatch.setattr(edits, "parse", counted)
+    monkeypatch.setattr(agent, "placed", spoiling)
+    tree = tree_of(MANY, "python")
+    convention = file_convention(tree)
+    assert convention is not None
+    done = await document_all(tree, undocumented(tree), convention, Asker())
+    refused = [each.name for each in done if not isinstance(each, Documented)]
+    assert refused == list(spoilt)
+    assert len(done) == 130
+    assert parses <= 1 + 16 * len(spoilt)
 
 
 def test_only_what_others_call_wants_documentation() -> None:

@@ -158,7 +158,8 @@ def test_a_trace_is_read_to_its_root(
 
 def test_what_is_in_an_exception_group_is_read() -> None:
     found = read_output(GROUP)
-    assert ("ValueError", "/w/b.py") in [(each.kind, each.frames[0].path) for each in found]
+    chains = [[(one.kind, one.frames[0].path) for one in each.chain] for each in found]
+    assert [("ExceptionGroup", "/w/a.py"), ("ValueError", "/w/b.py")] in chains
 
 
 @pytest.mark.parametrize(

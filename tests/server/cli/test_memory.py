@@ -74,7 +74,7 @@ def test_switched_off_nothing_is_kept_or_used(
     monkeypatch.setenv("COAI_MEMORY__ENABLED", "false")
     assert "memory: in" not in coai("fix", "a.py", "--no-model", "--test", COMMAND).err
     assert "Remembered" not in coai("ask", "what is a basket?", "--no-model").out
-    assert coai("memory", "add", "decision", "Another one.").code == 1
+    assert coai("memory", "add", "decision", "Another one.").code == 2
     # What there is can be seen and forgotten all the same.
     assert len(coai("memory", "list", "--json").document["facts"]) == 1
     assert "2 forgotten" in coai("memory", "forget", "--folder").out
@@ -96,6 +96,6 @@ def test_switched_off_nothing_is_kept_or_used(
 )
 def test_what_cannot_be_done_is_told(coai: InProcess, folder: Path, arguments: list[str]) -> None:
     ran = coai("memory", *arguments)
-    assert ran.code == 1
+    assert ran.code == 2
     assert ran.err.startswith("Error:")
     assert folder.exists()

@@ -334,12 +334,14 @@ def _answer(asked: Mapping[str, Any]) -> object:
         return _told(asked)
     source = Source(asked["uri"], asked["text"], asked["language"], asked["version"])
     if "try" in asked:
-        from coai_agents.fixes.verifier import harmless  # noqa: PLC0415 - as above
+        from coai_agents.fixes.verifier import harmless, means_the_same  # noqa: PLC0415 - as above
 
-        before = analyse(source)
-        after = harmless(source, _edits(asked["try"]), before)
-        rule = asked.get("gone")
-        return after is not None and (rule is None or _count(after, rule) < _count(before, rule))
+        before, edits = analyse(source), _edits(asked["try"])
+        after, rule = harmless(source, edits, before), asked.get("gone")
+        if after is None or rule is None:
+            return after is not None
+        gone = _count(after, rule) < _count(before, rule)
+        return gone and means_the_same(source, edits, rule)
     if "doubt" in asked:
         from coai_agents.specialists.security.triage.agent import doubts  # noqa: PLC0415 - as above
 

@@ -102,25 +102,21 @@ class KeptChanges:
 
 
 def stands(change: OfferedChange, text: str) -> bool:
-    """Say whether most lines of a change are in a text, however they are laid out there."""
-    before, after = (_lines(each.text) for each in (change.before, change.after))
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    written = [
-        line
-        for tag, _, _, start, end in matcher.get_opcodes()
-        if tag in ("insert", "replace")
-        for line in after[start:end]
-    ]
-    gone = [
-        line
-        for tag, first, last, _, _ in matcher.get_opcodes()
-        if tag == "delete"
-        for line in before[first:last]
-    ]
-    there = set(_lines(text))
-    if written:
+    """Say whether most lines of a change are in a text, however they are laid out there.
+
+    Of lines that were only moved, whether the text is more like it is after the change.
+    """
+    before, after, now = (_lines(each) for each in (change.before.text, change.after.text, text))
+    there = set(now)
+    if written := [line for line in after if line not in set(before)]:
         return sum(line in there for line in written) >= HALF * len(written)
-    return not gone or sum(line not in there for line in gone) >= HALF * len(gone)
+    if gone := [line for line in before if line not in set(after)]:
+        return sum(line not in there for line in gone) >= HALF * len(gone)
+    return _likeness(after, now) >= _likeness(before, now)
+
+
+def _likeness(one: list[str], other: list[str]) -> float:
+    return difflib.SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
 def _lines(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from coai_agents.source import Edit
 from coai_agents.specialists.edits import change
 from coai_agents.specialists.fixing import agent
 from coai_agents.specialists.fixing.agent import nothing
-from coai_agents.specialists.targets import locate
+from coai_agents.specialists.targets import located
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
@@ -30,7 +30,7 @@ async def mend(
 
     `recall` gives what solved such a problem before, which is tried first. Raises `TargetError`.
     """
-    locate(source, target)
+    await located(source, target)
     if attempt is None:
         return await agent.fix_findings(source, target, asker, target.file, recall)
     return await agent.fix_by_test(source, target, asker, attempt, target.file, recall=recall)

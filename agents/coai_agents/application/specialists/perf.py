@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from coai_agents.specialists.performance import agent
 from coai_agents.specialists.performance.profiles.reading import MOST_BYTES, read_profile
-from coai_agents.specialists.targets import locate
+from coai_agents.specialists.targets import located
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
@@ -38,7 +38,7 @@ async def tune(
     `trial` runs the user's command on a changed file; each version is run `pairs` times at most.
     Raises `TargetError` where nothing is there.
     """
-    locate(source, target)
+    await located(source, target)
     return await agent.tune(
         source, target.file, asker, trial, profile=profile, symbol=target.symbol, pairs=pairs
     )

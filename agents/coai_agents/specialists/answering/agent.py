@@ -106,8 +106,12 @@ def _facts(question: str, about: About) -> list[Section]:
     if about.located is None:
         return []
     names = names_asked(question) or names_in(question)
-    here = [*about.located.definitions] if len(about.located.definitions) == 1 else []
-    more = [each for each in definitions_named(about, names) if each not in here]
+    known = about.located.definitions
+    more = definitions_named(about, names)
+    # Who names a file and nothing in it asks about the file.
+    here = [*known][: MOST_NAMED if not more and about.span.start == 0 else 1]
+    here = here if len(known) == 1 or not more else []
+    more = [each for each in more if each not in here]
     sections = (
         facts_of(about.located.tree, each, about.findings, about.path) for each in (*here, *more)
     )

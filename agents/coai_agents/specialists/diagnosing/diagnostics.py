@@ -7,18 +7,16 @@ shown as text, and whatever they ask for, a fix is what passes the checks of eve
 from __future__ import annotations
 
 import re
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.specialists.asking import NobodyError
 from coai_agents.specialists.diagnosing.problems import Frame, Problem
 from coai_agents.specialists.diagnosing.resolving import Own
+from coai_agents.specialists.fixing.accepting import accepted
 from coai_agents.specialists.fixing.candidates import known_fixes
-from coai_agents.specialists.fixing.checking import problems_in, same_functions, sensible
+from coai_agents.specialists.fixing.checking import problems_in, sensible
 from coai_agents.specialists.fixing.places import target_function
-from coai_agents.specialists.fixing.rewriting import rewritten
 from coai_agents.specialists.targets import Target
 from coai_agents.specialists.untrusted import from_model, one_line
 from coai_agents.syntax.tree import parse
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
 
     from coai_agents.source import Edit, Source, Span
     from coai_agents.specialists.asking import Asker
+    from coai_agents.specialists.edits import Change
     from coai_agents.specialists.fixing.candidates import Candidate
 
     Harmless = Callable[[Source, Sequence[Edit]], Awaitable[bool]]
@@ -40,7 +39,6 @@ MOST_CHARACTERS: Final = 2_000
 TITLE_CHARACTERS: Final = 60
 MOST_FIXES: Final = 4
 """Of one diagnostic, beside the one that a model would make."""
-MOST_SAMPLES: Final = 3
 
 _NUMBER: Final = re.compile(r"\d+")
 _TYPESCRIPT: Final = frozenset({"ts", "typescript", "js", "javascript"})
@@ -62,10 +60,6 @@ class Diagnostic:
         line = one_line(self.message, TITLE_CHARACTERS)
         cut = len(line) < len(one_line(self.message, MOST_CHARACTERS))
         return f"{line}..." if cut else line
-
-
-class UnfixedError(NobodyError):
-    """A model's versions were tried, and none is offered."""
 
 
 def problem_of(source: Source, diagnostic: Diagnostic, path: str) -> Problem:
@@ -140,20 +134,9 @@ async def by_model(
     problem = problem_of(source, diagnostic, path)
     tree, line = parse(source), problem.frames[0].line
     function = None if tree is None else target_function(tree, Target(path, line, line))
-    if tree is None or function is None:
-        raise UnfixedError("No function is there that a model could rewrite.")
+
+    async def holds(changed: Change) -> bool:
+        return _helps(source, changed.after, diagnostic) and await harmless(source, changed.edits)
+
     wrong = f"line {line}: {problem.title}"
-    versions = rewritten(tree, function, wrong, asker, most=MOST_SAMPLES, path=path)
-    refused = 0
-    async with aclosing(versions):
-        async for each in versions:
-            changed = sensible(source, each.edits)
-            if (
-                changed is not None
-                and same_functions(source, changed.after)
-                and _helps(source, changed.after, diagnostic)
-                and await harmless(source, each.edits)
-            ):
-                return each
-            refused += 1
-    raise UnfixedError(f"{refused} of a model's versions did not pass the checks.")
+    return await accepted(tree, function, wrong, asker, holds, path=path)

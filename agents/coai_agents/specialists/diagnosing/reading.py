@@ -19,6 +19,11 @@ _LINE_CHARACTERS: Final = 2_000
 
 _STYLE: Final = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\r")
 _TIME: Final = re.compile(r"^(?:\d{4}-\d\d-\d\dT[\d:.]+Z|\[?\d\d:\d\d:\d\d\]?) ")
+_LOGGED: Final = re.compile(
+    r"(?P<before>.{0,100}?\w.{0,20}?[\s\]:|>-]\s?)"
+    r"(?=Traceback \(most recent|panic: |Exception in thread \")"
+)
+"""What stands before a trace's first line in a log, as `web-1  | ` and `12:00 ERROR `."""
 _BARE: Final = re.compile(
     r"(?:Uncaught )?(?P<kind>(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*"
     r"(?:Error|Exception|Warning|Interrupt|Exit))"
@@ -29,12 +34,27 @@ _CODE: Final = re.compile(r"(?:error )?(?P<kind>(?:TS|CS|C|E|LNK)\d{4}): (?P<mes
 
 def read_output(text: str) -> tuple[Problem, ...]:
     """Return what an output complains about; nothing where it complains about nothing known."""
-    whole = text[-MOST_CHARACTERS:].split("\n")
-    lines = [_TIME.sub("", _STYLE.sub("", line[:_LINE_CHARACTERS])) for line in whole]
+    whole = [line[:_LINE_CHARACTERS] for line in text.split("\n")]
+    left = MOST_CHARACTERS
+    first = len(whole)
+    while first and left > 0:
+        first -= 1
+        left -= len(whole[first]) + 1
+    lines = _unlogged([_TIME.sub("", _STYLE.sub("", line)) for line in whole[first:]])
     found = [*traces(lines), *diagnostics(lines)]
     if not found:
         found = list(_bare(lines))
     return tuple(_once(sorted(found, key=lambda each: each.at)))
+
+
+def _unlogged(lines: list[str]) -> list[str]:
+    """Return lines without what a logger or a container's name wrote before each of them."""
+    head = next((match for line in lines if (match := _LOGGED.match(line))), None)
+    if head is None:
+        return lines
+    # The same words; times and counters go on.
+    before = re.compile(re.sub(r"\d+", r"\\d+", re.escape(head["before"])))
+    return [before.sub("", line, count=1) if before.match(line) else line for line in lines]
 
 
 def _bare(lines: Sequence[str]) -> Iterator[Problem]:

@@ -7,12 +7,14 @@ up if a token outside of comments would change.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import BaseModel, Field, create_model
 
+from coai_agents.source import Span
 from coai_agents.specialists.answers import Origin
 from coai_agents.specialists.asking import NobodyError, Prompt
 from coai_agents.specialists.documentation.checking import Problem, whole
@@ -23,15 +25,16 @@ from coai_agents.specialists.documentation.reading import read
 from coai_agents.specialists.documentation.signature import Signature, signature_of
 from coai_agents.specialists.documentation.skeleton import skeleton
 from coai_agents.specialists.documentation.writing import written
-from coai_agents.specialists.edits import change, code_tokens
+from coai_agents.specialists.edits import change, code_tokens, tokens_within
+from coai_agents.specialists.targets import PARSE_SECONDS
 from coai_agents.specialists.untrusted import one_line
 from coai_agents.syntax.definitions import FUNCTIONS, outline
 from coai_routing.request import Capability
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-    from coai_agents.source import Edit, Source
+    from coai_agents.source import Edit
     from coai_agents.specialists.asking import Asker
     from coai_agents.syntax.definitions import Definition
     from coai_agents.syntax.tree import SyntaxTree
@@ -113,6 +116,35 @@ async def document(
     tree: SyntaxTree, definition: Definition, convention: Convention, asker: Asker
 ) -> Documented | Undocumented:
     """Propose documentation for a function; what is documented already keeps its words."""
+    return (await document_all(tree, [definition], convention, asker))[0]
+
+
+async def document_all(
+    tree: SyntaxTree, definitions: Sequence[Definition], convention: Convention, asker: Asker
+) -> list[Documented | Undocumented]:
+    """Propose documentation for functions of one file, in their order.
+
+    That no code changes is looked at for all of them together: for each by itself, a file of
+    thousands would be parsed thousands of times.
+    """
+    proposed: list[Documented | Undocumented] = []
+    for each in definitions:
+        # Who serves several at once goes on meanwhile, also where no model is asked.
+        await asyncio.sleep(0)
+        proposed.append(await _proposed(tree, each, convention, asker))
+    documented = [each for each in proposed if isinstance(each, Documented)]
+    changing = await asyncio.to_thread(_changing_code, tree, documented)
+    return [
+        Undocumented(each.name, "Its code would have changed.")
+        if isinstance(each, Documented) and id(each) in changing
+        else each
+        for each in proposed
+    ]
+
+
+async def _proposed(
+    tree: SyntaxTree, definition: Definition, convention: Convention, asker: Asker
+) -> Documented | Undocumented:
     signature = signature_of(tree, definition)
     name = definition.qualified_name
     if signature is None:
@@ -129,13 +161,11 @@ async def document(
         except NobodyError as error:
             why = str(error)
     origin = Origin.CHECKED if model else Origin.FACT
-    return _proposed(work, comment, origin, model or why)
+    return _placed(work, comment, origin, model or why)
 
 
-def _proposed(
-    work: _Work, comment: DocComment, origin: Origin, by: str
-) -> Documented | Undocumented:
-    """Place documentation, and look whether it holds: this is the agent's check."""
+def _placed(work: _Work, comment: DocComment, origin: Origin, by: str) -> Documented | Undocumented:
+    """Place documentation, and look whether it is true of the signature."""
     name = work.definition.qualified_name
     edit = placed(work.tree, work.definition, comment, work.convention)
     if edit is None:
@@ -143,9 +173,30 @@ def _proposed(
     problems = problems_of(comment, work.convention, work.signature)
     if problems:
         return Undocumented(name, " ".join(each.sentence() for each in problems))
-    if not _keeps_code(work.tree.source, edit):
-        return Undocumented(name, "Its code would have changed.")
     return Documented(name, edit, comment, work.convention, origin, by)
+
+
+def _changing_code(tree: SyntaxTree, proposed: Sequence[Documented]) -> set[int]:
+    """Return the identities of those whose edits would change a token outside of comments.
+
+    Where all of them together change none, none does; else each half is looked at.
+    """
+    if not proposed:
+        return set()
+    before = tokens_within(tree, Span(0, len(tree.source.text)))
+    changing: set[int] = set()
+    waiting = [list(proposed)]
+    while waiting:
+        some = waiting.pop()
+        after = change(tree.source, [each.edit for each in some]).after
+        if code_tokens(after, budget=PARSE_SECONDS) == before:
+            continue
+        if len(some) == 1:
+            changing.add(id(some[0]))
+        else:
+            half = len(some) // 2
+            waiting += [some[:half], some[half:]]
+    return changing
 
 
 def problems_of(comment: DocComment, convention: Convention, signature: Signature) -> list[Problem]:
@@ -228,10 +279,6 @@ def _with(comment: DocComment, filled: dict[str, str]) -> DocComment:
             for each in comment.raises
         ),
     )
-
-
-def _keeps_code(source: Source, edit: Edit) -> bool:
-    return code_tokens(source) == code_tokens(change(source, [edit]).after)
 
 
 def is_public(tree: SyntaxTree, definition: Definition) -> bool:

@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.run.analyzer import analyse
+from coai_agents.fixes.equivalence.queries import RULE, keeps_queries
 from coai_agents.fixes.fixers import fixes_for
 from coai_agents.specialists.asking import NobodyError
 from coai_agents.specialists.fixing.candidates import Candidate, known_fixes
@@ -199,7 +200,8 @@ def _fewer(before: Source, after: Source, target: Target) -> bool:
         + Counter(_titles(one))
         for one in (before, after)
     ]
-    return bool(count[0] - count[1])
+    gone = count[0] - count[1]
+    return bool(gone) and (RULE not in gone or keeps_queries(before, after))
 
 
 # ------------------------------------------------------------------- with a test

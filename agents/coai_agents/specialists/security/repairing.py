@@ -6,13 +6,10 @@ is gone and nothing new is found. The model is told the rule's own advice, and s
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.rules.rules import catalogue
-from coai_agents.specialists.asking import NobodyError
-from coai_agents.specialists.fixing.checking import same_functions, sensible
-from coai_agents.specialists.fixing.rewriting import rewritten
+from coai_agents.specialists.fixing.accepting import accepted
 from coai_agents.syntax.definitions import enclosing_function
 from coai_agents.syntax.tree import parse
 
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from coai_agents.analysis.findings.findings import Finding
     from coai_agents.source import Edit, Source
     from coai_agents.specialists.asking import Asker
+    from coai_agents.specialists.edits import Change
     from coai_agents.specialists.fixing.candidates import Candidate
 
     Solves = Callable[[Source, Sequence[Edit], str], Awaitable[bool]]
@@ -32,11 +30,6 @@ TASK: Final = (
     "the same name and the same parameters, doing the same for harmless values, without its "
     "documentation, in one fenced code block, and nothing else."
 )
-MOST_SAMPLES: Final = 3
-
-
-class UnrepairedError(NobodyError):
-    """A model's versions were tried, and none is offered."""
 
 
 async def repaired(
@@ -44,27 +37,17 @@ async def repaired(
 ) -> Candidate:
     """Return the first of a model's versions of the function that passes the checks.
 
-    Raises `NobodyError` where no model can be asked, `UnrepairedError` where no version passes.
+    Raises `NobodyError` where no model can be asked, `UnfixedError` where no version passes.
     """
     tree = parse(source)
     function = None if tree is None else enclosing_function(tree, finding.span.start)
-    if tree is None or function is None:
-        raise UnrepairedError("No function is there that a model could rewrite.")
     concept = catalogue().get(finding.rule)
     line = source.line_at(finding.span.start) + 1
     wrong = f"line {line}: {finding.message}"
     if concept is not None:
         wrong += f"\nInstead: {concept.advice}"
-    versions = rewritten(tree, function, wrong, asker, most=MOST_SAMPLES, path=path, task=TASK)
-    refused = 0
-    async with aclosing(versions):
-        async for each in versions:
-            changed = sensible(source, each.edits)
-            if (
-                changed is not None
-                and same_functions(source, changed.after)
-                and await solves(source, each.edits, finding.rule)
-            ):
-                return each
-            refused += 1
-    raise UnrepairedError(f"{refused} of a model's versions did not pass the checks.")
+
+    async def holds(changed: Change) -> bool:
+        return await solves(source, changed.edits, finding.rule)
+
+    return await accepted(tree, function, wrong, asker, holds, path=path, task=TASK)

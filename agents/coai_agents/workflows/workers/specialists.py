@@ -13,14 +13,14 @@ from coai_agents.source import Source, Span
 from coai_agents.specialists.answering.agent import About, answer
 from coai_agents.specialists.documentation.agent import (
     Documented,
-    document,
+    document_all,
     file_convention,
     undocumented,
 )
 from coai_agents.specialists.edits import change, parses_no_worse
 from coai_agents.specialists.explaining.agent import explain
 from coai_agents.specialists.fixing.agent import fix_findings
-from coai_agents.specialists.targets import TargetError, locate, parse_target
+from coai_agents.specialists.targets import TargetError, located, parse_target
 from coai_agents.syntax.tree import parse
 from coai_agents.workflows.definition.known import Signature
 from coai_agents.workflows.definition.types import TEXT
@@ -67,9 +67,9 @@ async def consult(name: str, given: Mapping[str, Json], folder: Folder, asker: A
 
 
 async def _explain(given: Mapping[str, Json], folder: Folder, asker: Asker) -> Done:
-    located, target = _located(given, folder)
-    found = await asyncio.to_thread(lambda: analyse(located.source).findings)
-    return _said(await explain(located, asker, findings=found, path=target.file))
+    place, target = await _located(given, folder)
+    found = await asyncio.to_thread(lambda: analyse(place.source).findings)
+    return _said(await explain(place, asker, findings=found, path=target.file))
 
 
 async def _answer(given: Mapping[str, Json], folder: Folder, asker: Asker) -> Done:
@@ -77,8 +77,8 @@ async def _answer(given: Mapping[str, Json], folder: Folder, asker: Asker) -> Do
     source = folder.source(target.file)
     about = About(source, Span(0, len(source.text)), target.file)
     if parse(source) is not None:
-        located, _ = _located(given, folder)
-        about = About(source, located.span, target.file, located)
+        place, _ = await _located(given, folder)
+        about = About(source, place.span, target.file, place)
     return _said(await answer(str(given["question"]), [about], asker))
 
 
@@ -100,8 +100,8 @@ async def _document(given: Mapping[str, Json], folder: Folder, asker: Asker) -> 
             continue
         named = undocumented(tree)
         if target.symbol or target.first:
-            named = list(_locate(source, target).definitions)
-        answers = [await document(tree, each, convention, asker) for each in named]
+            named = list((await _locate(source, target)).definitions)
+        answers = await document_all(tree, named, convention, asker)
         done = [each for each in answers if isinstance(each, Documented)]
         notes += [f"{name}: {e.name}: {e.why}" for e in answers if not isinstance(e, Documented)]
         if done:
@@ -165,13 +165,13 @@ def _target(given: Mapping[str, Json]) -> str:
     return target.strip()
 
 
-def _located(given: Mapping[str, Json], folder: Folder) -> tuple[Located, Target]:
+async def _located(given: Mapping[str, Json], folder: Folder) -> tuple[Located, Target]:
     target = parse_target(_target(given))
-    return _locate(folder.source(target.file), target), target
+    return await _locate(folder.source(target.file), target), target
 
 
-def _locate(source: Source, target: Target) -> Located:
+async def _locate(source: Source, target: Target) -> Located:
     try:
-        return locate(source, target)
+        return await located(source, target)
     except TargetError as error:
         raise StepFailedError(error.message, again=False) from error

@@ -39,6 +39,8 @@ def ask(
     what the question names is looked for in this folder. Exit code 0 if something
     could be said, 2 if not.
     """
+    if not question.strip():
+        raise typer.BadParameter("ask something", param_hint="QUESTION")
     report = run(_ask(question, what, alias=model, wanted=not no_model))
     if as_json:
         write_json({"ok": bool(report.statements), **report.as_json()})

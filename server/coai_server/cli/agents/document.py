@@ -5,6 +5,7 @@ With `--api` and `--as`, documents about a file or a folder instead.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,19 +110,31 @@ async def _document(what: str, *, alias: str | None, wanted: bool) -> Outcome:
 
 async def _document_file(path: Path, target: Target, asked: Asker, outcome: Outcome) -> None:
     from coai_agents.application.document import Documented, document  # noqa: PLC0415 (as above)
-    from coai_agents.application.sources import source_of  # noqa: PLC0415 (as above)
+    from coai_agents.application.sources import SourceFileError, source_of  # noqa: PLC0415 (as above)
     from coai_agents.specialists.targets import TargetError  # noqa: PLC0415 (as above)
 
-    source = source_of(path)
     try:
-        answers = await document(source, target, asked)
+        source = source_of(path)
+    except SourceFileError as error:
+        if path == Path(target.file):
+            raise
+        # The folder's other files are documented all the same.
+        outcome.notes.append(str(error))
+        outcome.failed = True
+        return
+    try:
+        answers = await document(source, replace(target, file=str(path)), asked)
     except TargetError as error:
         outcome.notes.append(str(error))
-        outcome.failed = bool(target.symbol) or outcome.failed
+        # Of a folder's files those count that can be documented.
+        outcome.failed = outcome.failed or path == Path(target.file)
         return
     if answers is None:
         outcome.notes.append(f"{path}: no convention is known for {source.language}.")
+        outcome.failed = outcome.failed or path == Path(target.file)
         return
+    if not answers and path == Path(target.file):
+        outcome.notes.append(f"{path} has no public function without documentation.")
     outcome.items += [_described(path, each) for each in answers]
     outcome.notes += [
         f"{path}: {each.name}: {each.why}" for each in answers if not isinstance(each, Documented)

@@ -43,11 +43,14 @@ def explain(
     """
     explained = _diagnose if what == "-" else _explain
     report = run(explained(what, alias=model, wanted=not no_model))
+    there = bool(report.statements)
     if as_json:
-        write_json({"ok": True, **report.as_json()})
-        return
-    text = report.as_text()
-    sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
+        write_json({"ok": there, **report.as_json()})
+    else:
+        text = report.as_text()
+        sys.stdout.write(printable(text) if sys.stdout.isatty() else text)
+    if not there:
+        raise typer.Exit(2)
 
 
 async def _explain(what: str, *, alias: str | None, wanted: bool) -> Report:

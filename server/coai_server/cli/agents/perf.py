@@ -81,10 +81,12 @@ def _profile(path: Path) -> Profile:
 def _show(what: str, profile: Profile | None, *, as_json: bool) -> None:
     from coai_agents.application.sources import source_of  # noqa: PLC0415 (as above)
     from coai_agents.application.specialists.perf import slow  # noqa: PLC0415 (not for `--help`)
-    from coai_agents.specialists.targets import parse_target  # noqa: PLC0415 (as above)
+    from coai_agents.specialists.targets import locate, parse_target  # noqa: PLC0415 (as above)
 
     target = parse_target(what)
-    told = slow(source_of(Path(target.file)), target.file, profile)
+    source = source_of(Path(target.file))
+    locate(source, target)
+    told = slow(source, target.file, profile)
     if as_json:
         write_json({"ok": True, **told.as_json()})
     else:

@@ -101,7 +101,10 @@ def _piped(path: Path) -> Diff:
     """Return the diff that comes by the pipe, with the folder's files where they fit it."""
     from coai_agents.application.review import root_of, written  # noqa: PLC0415 (as above)
 
-    return written(sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace"), root_of(path))
+    text = sys.stdin.buffer.read(MOST_BYTES).decode("utf-8", "replace")
+    if not text.strip():
+        notices().print("Note: The diff is empty.")
+    return written(text, root_of(path))
 
 
 def _write(

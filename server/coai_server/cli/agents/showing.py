@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import typer
 
+from coai_server.cli.agents.looking import shown_path
 from coai_server.cli.console import notices, write_json
 from coai_server.terminal import printable
 
@@ -59,7 +60,7 @@ def finish(outcome: Outcome, *, write: bool, as_json: bool) -> None:
                 "ok": not outcome.failed,
                 "items": outcome.items,
                 "changes": [
-                    {"path": str(each.path), "diff": each.change.diff(each.path.as_posix())}
+                    {"path": str(each.path), "diff": each.change.diff(_named(each.path))}
                     for each in outcome.changes
                 ],
                 "written": write,
@@ -68,13 +69,18 @@ def finish(outcome: Outcome, *, write: bool, as_json: bool) -> None:
         )
     else:
         for each in outcome.changes if not write else ():
-            diff = each.change.diff(each.path.as_posix())
+            diff = each.change.diff(_named(each.path))
             sys.stdout.write(printable(diff) if sys.stdout.isatty() else diff)
         for each in outcome.changes if write else ():
             sys.stdout.write(f"{each.path}: written\n")
         for note in dict.fromkeys(outcome.notes):
             notices().print(f"Note: {printable(note)}")
     raise typer.Exit(outcome.exit_code)
+
+
+def _named(path: Path) -> str:
+    """Return a path as a diff names it: from here on, or from the root, without its slash."""
+    return shown_path(path).lstrip("/")
 
 
 def _write(outcome: Outcome) -> None:

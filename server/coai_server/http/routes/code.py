@@ -22,7 +22,7 @@ from coai_agents.specialists.documentation.agent import Documented
 from coai_agents.specialists.edits import change
 from coai_agents.specialists.reviewing.agent import facts, review
 from coai_agents.specialists.reviewing.diffs import Diff
-from coai_agents.specialists.targets import TargetError, locate
+from coai_agents.specialists.targets import TargetError, located
 from coai_routing.registry.capabilities import Objective
 from coai_routing.request import Capability
 from coai_routing.wiring.explaining import explain_route
@@ -116,7 +116,7 @@ async def explained(asked: PlaceAsked, caller: Runner) -> Report:
     """Explain code and what was found in it; facts and a model's words apart."""
     place, target = caller.roots.target(asked.what)
     source = await asyncio.to_thread(caller.roots.source, place)
-    locate(source, target)
+    await located(source, target)
     asker = await caller.tenant.models.asker(place.root, wanted=asked.model)
     return Report.model_validate((await explain(source, target, asker)).as_json())
 

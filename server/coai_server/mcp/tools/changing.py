@@ -23,7 +23,7 @@ from coai_agents.specialists.refactoring.agent import (
     needs_model,
     summary,
 )
-from coai_agents.specialists.targets import TargetError, locate
+from coai_agents.specialists.targets import TargetError, located
 from coai_server.mcp.answers import Answer, Changes, changes_of
 from coai_server.mcp.tools.toolbox import ModelWish, Toolbox, going_on, told
 
@@ -52,7 +52,7 @@ class Changing(Toolbox):
         """
         place, target = self.roots.target(what)
         source = self.roots.source(place)
-        locate(source, target)
+        await located(source, target)
         async with going_on(ctx, "Looking for fixes."):
             asker = await self.asker(place.root, wanted=model)
             state = await fix_findings(source, target, asker, target.file)
@@ -140,7 +140,7 @@ class Changing(Toolbox):
         """Propose a refactoring whose meaning was checked to stay. Nothing is written."""
         place, target = self.roots.target(what)
         source = self.roots.source(place)
-        span = locate(source, target).span
+        span = (await located(source, target)).span
         if code:
             at = source.slice(span).find(code)
             if at < 0:

@@ -19,7 +19,7 @@ from coai_agents.application.explain import architecture, explain
 from coai_agents.application.roots import PathError, Place
 from coai_agents.specialists.diagnosing.agent import diagnose
 from coai_agents.specialists.diagnosing.resolving import Workspace
-from coai_agents.specialists.targets import locate
+from coai_agents.specialists.targets import located
 from coai_routing.errors import CoaiError
 from coai_server.mcp.answers import Audit, Finding, Statements, statements_of
 from coai_server.mcp.tools.toolbox import ModelWish, Toolbox, going_on, tell, told
@@ -126,7 +126,7 @@ class Looking(Toolbox):
                 return await self._diagnose(trace, model=model)
             place, target = self.roots.target(what)
             source = self.roots.source(place)
-            locate(source, target)
+            await located(source, target)
             asker = await self.asker(place.root, wanted=model)
             return statements_of(await explain(source, target, asker))
 

@@ -90,6 +90,7 @@ async def test_an_answer_that_holds_is_taken(
         ("simplify", LONG, "def f(ys):\n    return list(ys)\n"),
         ("simplify", LONG, "def f(xs):\n    return list(xs\n"),
         ("simplify", LONG, "def f(xs):\n    return unknown_name(xs)\n"),
+        ("simplify", LONG, "def f(xs):\n    return xs[1:]\n"),
         ("simplify", LONG, LONG),
         ("simplify", LONG, LONG.replace("n = 0", "n = 0\n    m = 1\n    m += 1")),
         ("implement", STUB, "def area(w, h):\n    raise NotImplementedError\n"),

@@ -138,6 +138,7 @@ async def documented(
     # It imports what a session without a question about documentation does not need.
     from coai_agents.specialists.documentation.agent import (  # noqa: PLC0415
         document,
+        document_all,
         file_convention,
         undocumented,
     )
@@ -147,6 +148,10 @@ async def documented(
         return
     found = None if at is None else function_at(tree, at)
     wanted = undocumented(tree)[:MOST] if at is None else [found] if found is not None else []
+    if asker.absent is not None:
+        for each in await document_all(tree, wanted, convention, asker):
+            yield each
+        return
     for definition in wanted:
         yield await document(tree, definition, convention, asker)
 
