@@ -12,6 +12,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.constructs.values import text_of
+from coai_agents.analysis.rules.surroundings import function_around
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _WEAK_HASH: Final = "weak-hash"
 _ALGORITHMS: Final = frozenset({_WEAK_HASH, "weak-password-hash", "weak-cipher"})
 _WRITTEN: Final = "hardcoded-secret"
+_TIMING: Final = "timing-attack"
 _CONSTANTS: Final = frozenset({"weak-tls"})
 
 _NAMES: Final = re.compile(
@@ -39,7 +41,7 @@ _SURELY: Final = re.compile(
 """The same, where the line itself says it so clearly that no other word counts."""
 
 _PROTECTS: Final = re.compile(
-    r"passw|passphrase|\bpwd|secret|token|\bsign\b|sign(?:ature|ing|ed\b)|hmac|\bsalt|verif"
+    r"passw|passphrase|\bpwd|secret|token|(?<![a-z])sign(?!al|ifi)|signature|hmac|\bsalt|verif"
     r"|credential|authenti|log_?in\b|licen[cs]e|certificat|\botp\b|csrf|session",
     re.IGNORECASE,
 )
@@ -53,6 +55,10 @@ _PROTOCOLS: Final = re.compile(
 )
 """Protocols and formats that ask for MD5, SHA-1 or DES."""
 
+_SUMS: Final = re.compile(
+    r"md5|sha1|crc|check_?sum|e_?tag|(?:file|content)_?(?:hash|digest)|sha256sum", re.IGNORECASE
+)
+
 _ASKED: Final = re.compile(r"\.\s*(?:digest_size|block_size|digest_length)$")
 """What is only asked how long its hashes are."""
 
@@ -63,6 +69,12 @@ _STAND_IN: Final = re.compile(
     r"|(?i:<.*>|your[-_ ].*|change[-_ ]?(?:me|it)|placeholder)"
 )
 """The name of a setting, or what stands where a secret will be."""
+
+_FETCHED: Final = re.compile(r"\.get\w{0,20}\(|\bget\w{0,20}\(")
+_LABEL: Final = re.compile(
+    r"[A-Z][A-Z0-9_]*|(?i:[a-z]{0,12}[_.-]?(?:passw(?:or)?d|secret|token|key))"
+)
+"""What is looked up, such as a section's key."""
 
 _COMPARING: Final = re.compile(
     r"^(?:expression_case|switch_case|case_clause|when|comparison_operator|binary_expression)$"
@@ -76,24 +88,45 @@ _PAIRS: Final = frozenset({"keyed_element", "pair"})
 def is_harmless(rule: str, surroundings: Surroundings, node: Node) -> bool:
     """Say whether what is around a place shows that nothing is protected, or used, there."""
     if rule == _WRITTEN:
-        literals = [match[2] for match in _LITERAL.finditer(text_of(node))]
-        return bool(literals) and _STAND_IN.fullmatch(literals[-1]) is not None
+        return _is_stand_in(text_of(node))
+    if rule == _TIMING:
+        return _is_checksum(text_of(_line_of(node)))
     if rule in _CONSTANTS:
         return _is_only_told(node)
     return rule in _ALGORITHMS and _is_no_protection(rule, surroundings, node)
 
 
+def _is_stand_in(code: str) -> bool:
+    """Say whether the text that is written in some code only names a secret."""
+    literals = [match[2] for match in _LITERAL.finditer(code)]
+    if not literals:
+        return False
+    if _FETCHED.search(code) is not None:
+        return _LABEL.fullmatch(literals[-1]) is not None
+    return _STAND_IN.fullmatch(literals[-1]) is not None
+
+
 def _is_no_protection(rule: str, surroundings: Surroundings, node: Node) -> bool:
     """Say whether what an algorithm is for was seen, and is none that a better one would serve."""
-    around = f"{surroundings.name_of(node, 'class')}\n{surroundings.code(node, 'function')}"
-    if _PROTOCOLS.search(around) or _ASKED.search(text_of(node.parent)):
+    name = surroundings.name_of(node, "function")
+    held = f"{name}\n{surroundings.code(node, 'object')}"
+    whole = f"{name}\n{surroundings.code(node, 'function')}"
+    # At the level of the file a word elsewhere excuses nothing.
+    around = held if function_around(node) is None else whole
+    if _PROTOCOLS.search(f"{surroundings.name_of(node, 'class')}\n{around}"):
         return True
     if rule != _WEAK_HASH:
         return False
-    if _SURELY.search(text_of(_line_of(node))):
+    if _ASKED.search(text_of(node.parent)) or _SURELY.search(text_of(_line_of(node))):
         return True
-    said = f"{surroundings.name_of(node, 'function')}\n{surroundings.code(node, 'object')}"
-    return _NAMES.search(said) is not None and _PROTECTS.search(said) is None
+    if _PROTECTS.search(held):
+        return False
+    return _NAMES.search(held) is not None or _PROTECTS.search(whole) is None
+
+
+def _is_checksum(line: str) -> bool:
+    """Say whether what is compared is what everybody may know: the sum of what was transferred."""
+    return _SUMS.search(line) is not None and _PROTECTS.search(line) is None
 
 
 def _is_only_told(node: Node) -> bool:

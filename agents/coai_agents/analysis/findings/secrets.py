@@ -45,7 +45,7 @@ _QUOTING: Final = frozenset(
 
 _BUILT: Final = re.compile(
     r"[#$]\{|\{\$|\[\w{1,20}(?:\]|\[)|\w\]+\Z|\|"
-    r"|(?:sha|md|aes|rsa|utf|blake|base|crc|pbkdf|oauth|urllib|http)[-_]?\d{1,4}\w{0,2}\Z"
+    r"|(?:sha|md|aes|rsa|utf|blake|base|crc|pbkdf|oauth|urllib|http|latin|rfc|iso)[-_]?\d{1,4}\w{0,2}\Z"
 )
 """What is no secret itself: text that names what will be put there, and names of algorithms."""
 

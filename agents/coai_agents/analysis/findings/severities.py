@@ -45,6 +45,9 @@ so that no end of a line can be in them."""
 _BY_LINES: Final = frozenset({"header", "log"})
 """Categories in which an end of a line is what does harm."""
 
+_IN_BROWSER: Final = re.compile(r"the page's (?:address|user)")
+"""Where a request goes out from the browser of who chose it, and not from a server."""
+
 _RAW_ADDRESS: Final = re.compile(r"(?i)request_?ur[il]\b|original_?url|self\.request\.uri\b")
 """The address of the request itself, not decoded: browsers write as percent signs what would end a
 tag or an attribute."""
@@ -67,6 +70,8 @@ def weakened(severity: Severity, concept: Concept, taint: Taint) -> Severity:
     if taint.kind is Kind.LOCAL and ARGUMENTS in taint.cleared:
         weaker.append(Severity.INFORMATION)
     if taint.kind is Kind.STORED and category in _OWN_FILES and not _FOREIGN.search(taint.label):
+        weaker.append(Severity.INFORMATION)
+    if category == "ssrf" and _IN_BROWSER.search(taint.label):
         weaker.append(Severity.INFORMATION)
     if category in _BY_LINES and _ONE_LINE.search(taint.label):
         weaker.append(Severity.INFORMATION)
