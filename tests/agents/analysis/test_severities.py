@@ -61,7 +61,7 @@ def test_a_hash_that_names_something_or_that_a_protocol_asks_for_is_no_warning(
             "php",
             (
                 "<?php\nfunction challenge($user, $secret) {\n"
-                "  $realm = 'a';\n  $secret = md5($user . $realm . $secret);\n  return $secret;\n}\n"
+                "  $realm = 'a';\n  $secret = md5($realm . $secret);\n  return $secret;\n}\n"
             ),
             "information",
         ),
@@ -151,6 +151,11 @@ def test_what_is_formatted_as_code_forges_no_line_either() -> None:
 def test_a_constant_that_is_only_translated_is_not_used(use: str, severities: list[str]) -> None:
     code = f'package a\nimport "crypto/tls"\n{use}\n'
     assert _severities("go", code, "weak-tls") == severities
+
+
+def test_an_option_that_is_set_is_used() -> None:
+    code = "const tls = require('tls');\ntls.connect({ minVersion: 'TLSv1' });\n"
+    assert _severities("javascript", code, "weak-tls") == ["warning"]
 
 
 @pytest.mark.parametrize(

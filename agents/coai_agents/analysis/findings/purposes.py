@@ -83,6 +83,16 @@ _COMPARISONS: Final = frozenset(
     {"==", "!=", "===", "!==", "<", ">", "<=", ">=", "in", "case", "when"}
 )
 _PAIRS: Final = frozenset({"keyed_element", "pair"})
+_QUALIFIED: Final = frozenset(
+    {
+        "attribute",
+        "computed_property_name",
+        "literal_element",
+        "scope_resolution",
+        "selector_expression",
+    }
+)
+"""Keys that are looked up. A plain name before a value is an option that is set."""
 
 
 def is_harmless(rule: str, surroundings: Surroundings, node: Node) -> bool:
@@ -137,7 +147,7 @@ def _is_only_told(node: Node) -> bool:
     if above is None:
         return False
     if above.type in _PAIRS:
-        return above.named_children[0] == inner
+        return above.named_children[0] == inner and inner.type in _QUALIFIED
     signs = {each.type for each in above.children}
     return _COMPARING.search(above.type) is not None and not _COMPARISONS.isdisjoint(signs)
 
