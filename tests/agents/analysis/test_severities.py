@@ -20,6 +20,7 @@ _PYTHON_HASH = "import hashlib\ndef {}:\n    {}\n    return h.hexdigest()\n"
     ("function", "line", "severity"),
     [
         ("plain(data)", "h = hashlib.md5(data)", "information"),
+        ("main()", "h = hashlib.md5(b'a')", "warning"),
         ("verified(data)", "h = hashlib.md5(data)", "warning"),
         ("plain(data)", "h = hashlib.md5(data + secret)", "warning"),
         ("sign(data)", "h = hashlib.md5(data)", "warning"),

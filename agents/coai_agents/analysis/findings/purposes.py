@@ -76,6 +76,8 @@ _LABEL: Final = re.compile(
 )
 """What is looked up, such as a section's key."""
 
+_PROGRAMS: Final = frozenset({"", "main", "Main"})
+
 _COMPARING: Final = re.compile(
     r"^(?:expression_case|switch_case|case_clause|when|comparison_operator|binary_expression)$"
 )
@@ -131,7 +133,10 @@ def _is_no_protection(rule: str, surroundings: Surroundings, node: Node) -> bool
         return True
     if _PROTECTS.search(held):
         return False
-    return _NAMES.search(held) is not None or _PROTECTS.search(whole) is None
+    if _NAMES.search(held):
+        return True
+    # A program of a few lines does not say what for; a function among others does.
+    return name not in _PROGRAMS and _PROTECTS.search(whole) is None
 
 
 def _is_checksum(line: str) -> bool:

@@ -32,6 +32,9 @@ Functions that nobody has seen most often make values harmless for these."""
 _OWN_FILES: Final = frozenset({"header", "log", "path", "reflection", "regex"})
 """Categories in which a program most often means what its own files and tables say."""
 
+_UNPACKING: Final = "zip-slip"
+"""The rule about what others have packed."""
+
 _FOREIGN: Final = re.compile(r"archive|upload|message|mail|body", re.IGNORECASE)
 """What the label of a source says that reads what others have packed or sent."""
 
@@ -69,7 +72,7 @@ def weakened(severity: Severity, concept: Concept, taint: Taint) -> Severity:
         weaker.append(Severity.INFORMATION)
     if taint.kind is Kind.LOCAL and ARGUMENTS in taint.cleared:
         weaker.append(Severity.INFORMATION)
-    if taint.kind is Kind.STORED and category in _OWN_FILES and not _FOREIGN.search(taint.label):
+    if _is_own(concept, taint):
         weaker.append(Severity.INFORMATION)
     if category == "ssrf" and _IN_BROWSER.search(taint.label):
         weaker.append(Severity.INFORMATION)
@@ -80,3 +83,10 @@ def weakened(severity: Severity, concept: Concept, taint: Taint) -> Severity:
     ):
         weaker.append(Severity.WARNING)
     return max(weaker, key=lambda each: each.rank)
+
+
+def _is_own(concept: Concept, taint: Taint) -> bool:
+    """Say whether a value is what a program says to itself, where it may say what it likes."""
+    if taint.kind is not Kind.STORED or concept.id == _UNPACKING:
+        return False
+    return concept.category in _OWN_FILES and not _FOREIGN.search(taint.label)
