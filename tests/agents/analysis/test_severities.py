@@ -200,3 +200,70 @@ def test_an_error_is_never_quieter_for_being_repeated() -> None:
     code = "from flask import request\nimport os\ndef f():\n    a = request.args['a']\n"
     code += "    os.system(a)\n" * 4
     assert _severities("python", code, "command-injection") == ["error"] * 4
+
+
+_RANDOM = "class A {{\n  int {}() {{ return new java.util.Random().nextInt(); }}\n}}\n"
+
+
+@pytest.mark.parametrize(
+    ("function", "severity"),
+    [
+        ("partition", "information"),
+        ("sessionId", "warning"),
+        ("resetCode", "warning"),
+        ("main", "warning"),
+    ],
+)
+def test_numbers_that_nobody_must_not_guess_may_be_guessed(function: str, severity: str) -> None:
+    assert _severities("java", _RANDOM.format(function), "weak-random") == [severity]
+
+
+@pytest.mark.parametrize(
+    ("line", "severity"),
+    [
+        ("if (sum.md5 === fileMd5) return 1;", "information"),
+        ("if (this.apiKey === defaultApiKey) return 1;", "information"),
+        ("if (this.apiKey === given) return 1;", "warning"),
+    ],
+)
+def test_what_everybody_knows_may_be_compared_slowly(line: str, severity: str) -> None:
+    code = f"function same(sum, fileMd5, given) {{\n  {line}\n}}\n"
+    assert set(_severities("javascript", code, "timing-attack")) <= {severity}
+
+
+@pytest.mark.parametrize(
+    ("value", "severity"),
+    [('"x7Kq2vLp9sWd4"', "warning"), ("defaultApiKey", "information")],
+)
+def test_a_secret_is_one_where_it_is_written_and_not_where_it_is_handed_on(
+    value: str, severity: str
+) -> None:
+    code = 'const defaultApiKey = "x7Kq2vLp9sWd4";\n'
+    code += f"function f(apiKey) {{\n  if (apiKey == null) {{ apiKey = {value}; }}\n"
+    code += "  return apiKey;\n}\n"
+    found = _severities("typescript", code, "hardcoded-secret")
+    assert severity in found
+
+
+@pytest.mark.parametrize(
+    ("language", "rule", "bad", "good"),
+    [
+        (
+            "php",
+            "debug-enabled",
+            "<?php\nfunction a() { phpinfo(); }\n",
+            "<?php\nfunction a() { ob_start(); phpinfo(); return ob_get_clean(); }\n",
+        ),
+        (
+            "javascript",
+            "postmessage-origin",
+            "window.addEventListener('message', (e) => { run(e.data); });\n",
+            "this.socket.addEventListener('message', (e) => { run(e.data); });\n",
+        ),
+    ],
+)
+def test_what_others_do_not_see_or_send_is_no_finding(
+    language: str, rule: str, bad: str, good: str
+) -> None:
+    assert _severities(language, bad, rule)
+    assert not _severities(language, good, rule)

@@ -23,12 +23,13 @@ _WEAK_HASH: Final = "weak-hash"
 _ALGORITHMS: Final = frozenset({_WEAK_HASH, "weak-password-hash", "weak-cipher"})
 _WRITTEN: Final = "hardcoded-secret"
 _TIMING: Final = "timing-attack"
+_RANDOM: Final = "weak-random"
 _CONSTANTS: Final = frozenset({"weak-tls"})
 
 _NAMES: Final = re.compile(
     r"cach(?:e|ing)|memo(?:iz|is)e|e_?tag|check_?sum|finger_?print|file_?name|\bmtime|dedup|duplicate"
     r"|gravatar|avatar|slug|shard|bucket|partition|info_?hash|\bblob|\bcommit|revision|hash_?ring"
-    r"|bloom|colou?r|temp_?(?:file|dir)|(?:content|file|cache|asset|image)_?hash"
+    r"|bloom|colou?r|te?mp_?(?:file|dir|path)|(?:content|file|cache|asset|image)_?hash"
     r"|(?:format|table|column|constraint|index|object|class|module|host|key|lock|queue)(?:ted)?_?name"
     r"|unique_?(?:id|name|key)|short_?(?:id|name)|abbreviat|manifest|snapshot|\bguid|modified|sprite",
     re.IGNORECASE,
@@ -36,7 +37,8 @@ _NAMES: Final = re.compile(
 """What is hashed to be named, found again or compared with what it was."""
 
 _SURELY: Final = re.compile(
-    r"cache_?key|\be_?tag\b|(?:file|path)_?name|check_?sum|gravatar|slug", re.IGNORECASE
+    r"cache_?key|\be_?tag\b|(?:file|path)_?name|te?mp_?(?:path|file|dir)|check_?sum|gravatar|slug",
+    re.IGNORECASE,
 )
 """The same, where the line itself says it so clearly that no other word counts."""
 
@@ -59,6 +61,15 @@ _SUMS: Final = re.compile(
     r"md5|sha1|crc|check_?sum|e_?tag|(?:file|content)_?(?:hash|digest)|sha256sum", re.IGNORECASE
 )
 
+_DEFAULTS: Final = re.compile(r"[=!]=\s*(?:\w{1,40}\.)?(?:default|DEFAULT_|Default)")
+
+_UNGUESSED: Final = re.compile(
+    f"{_PROTECTS.pattern}|cookie|remember|nonce|crypt|secur|captcha|reset|invit|coupon|\\bpin\\b"
+    r"|\bkey|_key|[a-z]Key|\bcode\b|_id\b|[a-z]Id\b|guess|boundary|\biv\b",
+    re.IGNORECASE,
+)
+"""What nobody may guess."""
+
 _ASKED: Final = re.compile(r"\.\s*(?:digest_size|block_size|digest_length)$")
 """What is only asked how long its hashes are."""
 
@@ -70,6 +81,9 @@ _STAND_IN: Final = re.compile(
 )
 """The name of a setting, or what stands where a secret will be."""
 
+_NAMED_SECRET: Final = re.compile(
+    r"=\s*(?:\w{1,40}\.)?\w{0,40}(?:passw(?:or)?d|secret|token|api_?key)\w{0,10};?$", re.IGNORECASE
+)
 _FETCHED: Final = re.compile(r"\.get\w{0,20}\(|\bget\w{0,20}\(")
 _LABEL: Final = re.compile(
     r"[A-Z][A-Z0-9_]*|(?i:[a-z]{0,12}[_.-]?(?:passw(?:or)?d|secret|token|key))"
@@ -102,7 +116,9 @@ def is_harmless(rule: str, surroundings: Surroundings, node: Node) -> bool:
     if rule == _WRITTEN:
         return _is_stand_in(text_of(node))
     if rule == _TIMING:
-        return _is_checksum(text_of(_line_of(node)))
+        return _is_public(text_of(_line_of(node)))
+    if rule == _RANDOM:
+        return _protects_nothing(surroundings, node, _UNGUESSED)
     if rule in _CONSTANTS:
         return _is_only_told(node)
     return rule in _ALGORITHMS and _is_no_protection(rule, surroundings, node)
@@ -112,7 +128,8 @@ def _is_stand_in(code: str) -> bool:
     """Say whether the text that is written in some code only names a secret."""
     literals = [match[2] for match in _LITERAL.finditer(code)]
     if not literals:
-        return False
+        # The constant is a finding where it is written.
+        return _NAMED_SECRET.search(code) is not None
     if _FETCHED.search(code) is not None:
         return _LABEL.fullmatch(literals[-1]) is not None
     return _STAND_IN.fullmatch(literals[-1]) is not None
@@ -135,12 +152,23 @@ def _is_no_protection(rule: str, surroundings: Surroundings, node: Node) -> bool
         return False
     if _NAMES.search(held):
         return True
-    # A program of a few lines does not say what for; a function among others does.
-    return name not in _PROGRAMS and _PROTECTS.search(whole) is None
+    return _protects_nothing(surroundings, node, _PROTECTS)
 
 
-def _is_checksum(line: str) -> bool:
-    """Say whether what is compared is what everybody may know: the sum of what was transferred."""
+def _protects_nothing(surroundings: Surroundings, node: Node, words: re.Pattern[str]) -> bool:
+    """Say whether no word of protection is in a function that is one among others.
+
+    A program of a few lines does not say what it is for.
+    """
+    name = surroundings.name_of(node, "function")
+    whole = f"{name}\n{surroundings.code(node, 'function')}"
+    return name not in _PROGRAMS and words.search(whole) is None
+
+
+def _is_public(line: str) -> bool:
+    """Say whether what is compared is known to everybody: a checksum, or what is set by default."""
+    if _DEFAULTS.search(line):
+        return True
     return _SUMS.search(line) is not None and _PROTECTS.search(line) is None
 
 
