@@ -133,7 +133,9 @@ class Calls(Dispatch):
         known = self._own_call(expr, callee, passed, scope)
         if known is not None:
             return known
-        mapped = self.callbacks(paths[0], passed, receiver, expr.node)
+        mapped = None
+        if self.rules.inert.first(*paths) is None:
+            mapped = self.callbacks(paths[0], passed, receiver, expr.node)
         if mapped is not None:
             return mapped
         if receiver is not None and isinstance(expr.callee, ir.Member):

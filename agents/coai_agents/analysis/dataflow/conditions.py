@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.dataflow.values import (
+    ARGUMENTS,
     EVERYTHING,
     NOTHING,
     Kind,
@@ -42,6 +43,8 @@ _OBEYING: Final = re.compile(r"(?:^|/)(?:git|hg|svn|bzr|ssh|scp|rsync|tar|find|z
 _OPTION: Final = re.compile(r"[-/]")
 
 _COMMAND_OPTION: Final = re.compile(r"-[a-z]*[ce]|/[cCkK]|-[Cc]ommand|-EncodedCommand")
+
+_AS_ARGUMENT: Final = frozenset({ARGUMENTS})
 
 _COMPARING: Final = frozenset({"$eq", "$text", "$search"})
 """Operators of queries on documents under which an object is a value, and never an operator."""
@@ -121,7 +124,8 @@ class Occasion:
             return
         for value in self._commands(selector):
             run = _program(value)
-            yield value if run is None else run
+            harmed = value if run is None else run
+            yield _as_argument(harmed) if _is_read_by_no_shell(value) else harmed
 
     def _commands(self, selector: str) -> Iterator[Value]:
         """Yield commands; a program and its arguments are one."""
@@ -215,6 +219,24 @@ def _program(arguments: Value) -> Value | None:
         if isinstance(option, str) and _COMMAND_OPTION.fullmatch(option):
             return items.get(at + 1, NOTHING)
     return None
+
+
+def _is_read_by_no_shell(arguments: Value) -> bool:
+    """Say whether something is a list of arguments, and its program not known to be a shell."""
+    if not arguments.items:
+        return False
+    first = arguments.items.get(0, NOTHING).const
+    return not isinstance(first, str) or SHELLS.search(first) is None
+
+
+def _as_argument(value: Value) -> Value:
+    """Return a value that is an argument of a program, with all that it holds."""
+    return replace(
+        value,
+        taints=tuple(taint.without(_AS_ARGUMENT) for taint in value.taints),
+        rest=tuple(taint.without(_AS_ARGUMENT) for taint in value.rest),
+        items=value.items and {key: _as_argument(item) for key, item in value.items.items()},
+    )
 
 
 def _option(items: Mapping[object, Value], length: int) -> Value:

@@ -35,6 +35,10 @@ harmless, or not."""
 UNSEEN: Final = "??"
 """What is cleared, as a category is, by a function that nobody has seen, for the same reason."""
 
+ARGUMENTS: Final = "[]"
+"""What is cleared, as a category is, by standing in a list of arguments, which no shell reads: only
+the program or one of its options is decided by it."""
+
 Key: TypeAlias = "str | int | float | bool | bytes | tuple[object, ...] | None"
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from coai_agents.analysis.dataflow.values import DOUBTED, EVERYTHING, UNSEEN, Kind
 from coai_agents.analysis.findings.findings import Confidence, Finding, Severity, Step
 from coai_agents.analysis.findings.places import Place as FilePlace
+from coai_agents.analysis.findings.purposes import is_harmless
+from coai_agents.analysis.findings.severities import WEAKER, weakened
 from coai_agents.analysis.rules.matching import in_order
 from coai_agents.analysis.rules.surroundings import Surroundings
 from coai_agents.source import Encoding
@@ -25,22 +27,6 @@ if TYPE_CHECKING:
     from coai_agents.analysis.rules.rules import Clause, Concept, SourceRule
     from coai_agents.source import Span
     from coai_agents.syntax.tree import SyntaxTree
-
-_WEAKER: Final = {
-    Kind.REMOTE: None,
-    Kind.LOCAL: Severity.WARNING,
-    Kind.STORED: Severity.WARNING,
-    Kind.PARAMETER: Severity.INFORMATION,
-}
-"""At least so weak is a finding whose data comes from there; None for what the rule says."""
-
-
-_OWN_MACHINE: Final = frozenset(
-    {"header", "html", "log", "path", "redirect", "reflection", "regex", "ssrf"}
-)
-"""Categories in which whoever starts a program may decide: it is their machine, and their right.
-Functions that nobody has seen most often make values harmless for these."""
-
 
 _LOOKS: Final = {
     "sql": re.compile(
@@ -178,10 +164,12 @@ class Reporter:
         """Report a finding."""
         severity = clause.severity or concept.severity
         if taint is not None:
-            severity = _weakened(severity, concept, taint)
-            if _WEAKER[taint.kind] is not None and DOUBTED in taint.cleared:
+            severity = weakened(severity, concept, taint)
+            if WEAKER[taint.kind] is not None and DOUBTED in taint.cleared:
                 # Those who may do more anyway, and a test that may keep even them from it.
                 severity = max(severity, Severity.INFORMATION, key=lambda each: each.rank)
+        elif is_harmless(concept.id, self._surroundings, node):
+            severity = max(severity, Severity.INFORMATION, key=lambda each: each.rank)
         message = clause.message or concept.message
         if taint is not None:
             message = f"{message} The value comes from {taint.label}."
@@ -200,7 +188,7 @@ class Reporter:
     def add_reach(self, reach: Reach, node: Node, taint: Taint) -> None:
         """Report that a value does harm in another file, which is passed to it here."""
         concept = self._rules.concepts[reach.rule]
-        severity = _weakened(Severity(reach.severity), concept, taint)
+        severity = weakened(Severity(reach.severity), concept, taint)
         doubted = not {DOUBTED, UNSEEN}.isdisjoint(taint.cleared | reach.cleared)
         confidence = Confidence.MEDIUM if doubted else Confidence.HIGH
         last, _ = reach.places[-1]
@@ -274,16 +262,6 @@ def _confidence(taint: Taint | None, clause: Clause) -> Confidence:
         return Confidence.LOW if clause.open else Confidence.MEDIUM
     doubted = not {DOUBTED, UNSEEN}.isdisjoint(taint.cleared)
     return Confidence.MEDIUM if doubted else Confidence.HIGH
-
-
-def _weakened(severity: Severity, concept: Concept, taint: Taint) -> Severity:
-    """Return how severe a finding is by who decides the value, and by what it went through."""
-    weaker = [severity, _WEAKER[taint.kind] or severity]
-    if UNSEEN in taint.cleared:
-        weaker.append(Severity.WARNING)
-    if concept.category in _OWN_MACHINE and (taint.kind is Kind.LOCAL or UNSEEN in taint.cleared):
-        weaker.append(Severity.INFORMATION)
-    return max(weaker, key=lambda each: each.rank)
 
 
 def _is_loose(clause: Clause, concept: Concept, occasion: Occasion) -> bool:

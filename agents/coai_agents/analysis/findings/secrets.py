@@ -23,7 +23,7 @@ RULE: Final = "secret-found"
 
 _TESTS: Final = re.compile(
     r"/(?:_?tests?|specs?|__tests__|testdata|fixtures|testing)/[^\0]{1,400}$"
-    r"|/(?:test_[^/]{1,200}|conftest\.py|[^/]{1,200}[._-](?:test|spec)\.\w{1,5})$",
+    r"|/(?:test_[^/]{1,200}|conftest\.py|[^/]{1,200}[._-](?:tests?|spec)\.\w{1,5})$",
     re.IGNORECASE,
 )
 """Files whose secrets are most often made up for a test."""
@@ -42,6 +42,12 @@ _QUOTING: Final = frozenset(
     | {"javascript", "javascriptreact", "typescript", "typescriptreact"}
 )
 """Languages in which a text has quotes, so that what has none is most often an expression."""
+
+_BUILT: Final = re.compile(
+    r"[#$]\{|\{\$|\[\w{1,20}(?:\]|\[)|\w\]+\Z|\|"
+    r"|(?:sha|md|aes|rsa|utf|blake|base|crc|pbkdf|oauth|urllib|http|latin|rfc|iso)[-_]?\d{1,4}\w{0,2}\Z"
+)
+"""What is no secret itself: text that names what will be put there, and names of algorithms."""
 
 WINDOW: Final = 250_000
 """Characters that are searched between two looks at the clock."""
@@ -85,6 +91,7 @@ def _severity(source: Source, span: Span, known: Severity, secret: Secret) -> Se
     if (
         of_tests
         or secret.confidence is Confidence.GUESS
+        or (not by_form and _BUILT.search(source.text[span.start : span.end]))
         or (secret.kind == _UNQUOTED and source.language in _QUOTING)
         or (not by_form and _in_comment(source, span.start))
     ):

@@ -57,6 +57,14 @@ class Surroundings:
         wanted = _FUNCTIONS if around == "function" else _CLASSES
         return self._code_of(_enclosing(node, wanted) or self._tree.root)
 
+    def name_of(self, node: Node, around: Literal["function", "class"]) -> str:
+        """Return the name of the function or class around a place, and whose method it is."""
+        place = _enclosing(node, _FUNCTIONS if around == "function" else _CLASSES)
+        if place is None:
+            return ""
+        parts = (place.child_by_field_name(field) for field in ("receiver", "name"))
+        return " ".join(self._tree.text(part) for part in parts if part is not None)
+
     def _of_object(self, node: Node) -> str:
         """Return the lines of the function that name what a place makes or works on."""
         place = _enclosing(node, _FUNCTIONS) or self._tree.root
@@ -122,6 +130,11 @@ def _enclosing(
             return None
         above = above.parent
     return None
+
+
+def function_around(node: Node) -> Node | None:
+    """Return the function that a place is in, None at the level of the file."""
+    return _enclosing(node, _FUNCTIONS)
 
 
 def _without_comments(node: Node) -> str:

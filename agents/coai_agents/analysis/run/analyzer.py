@@ -13,6 +13,7 @@ from coai_agents.analysis.dataflow.lowering import lower
 from coai_agents.analysis.findings.direction import turned_text
 from coai_agents.analysis.findings.documentation import documentation_findings
 from coai_agents.analysis.findings.findings import Analysis, Notes, Severity
+from coai_agents.analysis.findings.repeats import with_quiet_repeats
 from coai_agents.analysis.findings.report import Reporter
 from coai_agents.analysis.findings.secrets import RULE as SECRET
 from coai_agents.analysis.findings.secrets import masking, secrets_in
@@ -243,7 +244,8 @@ def _in_small(
     if (check := _SHAPES.get(tree.source.language)) is not None:
         check(tree.root, report)
     constructs = _of_constructs(tree, reading.budget)
-    return [*report.findings, *constructs, *_of_documentation(tree, deadline, notes)]
+    found = with_quiet_repeats(report.findings, tree)
+    return [*found, *constructs, *_of_documentation(tree, deadline, notes)]
 
 
 def _of_constructs(tree: SyntaxTree, budget: float) -> list[Finding]:
