@@ -20,7 +20,7 @@ from coai_agents.analysis.findings.findings import Finding
 from coai_agents.analysis.rules.rules import catalogue
 from coai_agents.analysis.texts.clauses import STEP, clauses_of, path_pattern
 from coai_agents.analysis.texts.matching import found_in_unit
-from coai_agents.analysis.texts.units import Entry, Unit
+from coai_agents.analysis.texts.entries import Entry, Unit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
