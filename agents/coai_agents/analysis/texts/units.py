@@ -72,22 +72,6 @@ def units_of(format_: str, text: str, masked: str, deadline: float) -> Iterator[
 _ACTION: Final = re.compile(r"\{\{(?:[^{}\n]|\n(?=[^{}]{0,200}\}\}))*+\}\}")
 """What Helm puts into a manifest."""
 
-_IN_YAML.search(text):
-        yield lines_unit(text)
-    else:
-        split = _SPLIT.get(format_, _settings)
-        if format_ == "kubernetes":
-            text = without_actions(text)
-        for entries in yaml_entries(text, deadline):
-            yield from split(entries)
-
-
-_ACTION: Final = re.compile(
-    r"^[ \t]*\{\{-?(?!\s*[\"'])[^{}\n]*+\}\}[ \t]*$|(?<![\"'{\w])\{\{[^{}\n]*+\}\}"
-    r"|\{\{[^{}\n]*+\}\}", re.MULTILINE
-)
-"""What Helm, Jinja or another engine puts into a file of YAML."""
-
 _IN_YAML: Final = re.compile(r"^[\w.-]+:[ \t]*(?:#.*)?\n[ \t]+[\w.\"-]+:", re.MULTILINE)
 
 
