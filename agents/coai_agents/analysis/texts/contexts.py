@@ -56,13 +56,13 @@ class _Page:
         self._text = text
         self._at = 0
         pieces = rf"(?P<out>{output.pattern})|(?P<code>{output.code})"
-        self._markup = re.compile(rf"{pieces}|<(?P<tag>[a-zA-Z][\w:-]*)(?=[\s/>])|<!--(?s:.)*?(?:-->|\Z)")
+        self._markup = re.compile(
+            rf"{pieces}|<(?P<tag>[a-zA-Z][\w:-]*)(?=[\s/>])|<!--(?s:.)*?(?:-->|\Z)"
+        )
         self._tag = re.compile(
             rf"{pieces}|(?P<name>[\w:@.*#\[\]()-]+)\s*=\s*(?P<quote>[\"']?)|(?P<end>/?>)"
         )
-        self._quoted = {
-            quote: re.compile(rf"{pieces}|(?P<end>{quote})|[\"'`]") for quote in "\"'"
-        }
+        self._quoted = {quote: re.compile(rf"{pieces}|(?P<end>{quote})|[\"'`]") for quote in "\"'"}
         self._bare = re.compile(rf"{pieces}|(?P<end>(?=[\s>]))")
         self._script = re.compile(
             rf"{pieces}|(?P<end>(?=</script))|//[^\n]*?(?=</script|\n|\Z)|/\*(?s:.)*?\*/"

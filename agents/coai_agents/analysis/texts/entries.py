@@ -33,6 +33,8 @@ class Unit:
     any_case: bool = False
     """Whether large letters and small ones are the same in its type and paths: programs name in
     camel case what templates write as the vendor does."""
+    decided: bool = False
+    """Whether somebody may have settled what is not named, so that its lack says nothing."""
 
 
 class UnreadableError(Exception):

@@ -164,9 +164,12 @@ _KUBERNETES: Final = re.compile(r"^apiVersion:.{0,200}\n(?:.{0,200}\n)?kind:|^ki
 _JOBS: Final = re.compile(r"^jobs:", re.MULTILINE)
 _PLAY: Final = re.compile(
     r"^- (?:hosts|import_playbook):|^  (?:hosts|become|gather_facts|tasks|roles):|"
-    r"^-? {1,3}(?:ansible\.\w+|community\.\w+|amazon\.aws)\.\w+:", re.MULTILINE
+    r"^-? {1,3}(?:ansible\.\w+|community\.\w+|amazon\.aws)\.\w+:",
+    re.MULTILINE,
 )
-_TASKS: Final = re.compile(r"(?:^|/)(?:tasks|handlers|playbooks?)/[^/]+\.ya?ml$|(?:^|/)playbook[^/]{0,40}$")
+_TASKS: Final = re.compile(
+    r"(?:^|/)(?:tasks|handlers|playbooks?)/[^/]+\.ya?ml$|(?:^|/)playbook[^/]{0,40}$"
+)
 _SETTINGS: Final = ("", "plaintext", "yaml", "json", "jsonc", "xml", "properties", "ini", "nginx")
 _SERVICES: Final = re.compile(r"^services:", re.MULTILINE)
 _JINJA: Final = re.compile(

@@ -6,18 +6,17 @@ import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.findings.findings import Severity
 from coai_agents.analysis.texts.clauses import STEP, path_pattern, ready, severity_of
 from coai_agents.analysis.texts.contexts import places_in
 from coai_agents.analysis.texts.flow import Values
 from coai_agents.source import Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from coai_agents.analysis.texts.clauses import Flow, TextClause
-    from coai_agents.analysis.texts.masking import Masked
     from coai_agents.analysis.texts.entries import Entry, Unit
+    from coai_agents.analysis.texts.masking import Masked
     from coai_agents.analysis.texts.outputs import Output
 
 LONGEST_CALL: Final = 2_000
@@ -156,28 +155,45 @@ def _statement(text: str, start: int, end: int) -> str:
     ]
 
 
-def found_in_unit(
-    meant: Sequence[TextClause], unit: Unit, *, of_cloud: bool = False
-) -> Iterator[Found]:
-    """Yield what clauses of paths for a unit's type find in it.
-
-    A cloud's resource has dozens of settings. Advice about what is not there is for one in which
-    nothing is said of any such thing: whoever set one of them has seen the others.
-    """
+def found_in_unit(meant: Iterable[TextClause], unit: Unit) -> Iterator[Found]:
+    """Yield what clauses of paths for a unit's type find in it."""
     places = [(STEP.join((*each.path, "")), each) for each in unit.entries]
-    advice = [each for each in meant if severity_of(each).rank >= Severity.INFORMATION.rank]
-    signs = [each for each in advice if each.rule not in _NO_SIGN]
-    considered = of_cloud and any(
-        _has(places, path_pattern(each.at, any_case=unit.any_case), "") for each in signs
-    )
     for clause in meant:
         if _counts(clause, unit, places):
-            missing = not considered or clause not in advice
-            yield from _values_of(clause, unit, places, missing=missing)
+            yield from _values_of(clause, unit, places)
 
 
-_NO_SIGN: Final = frozenset({"cloud-no-customer-key"})
-"""Rules about what is set for a reason of its own, and so says nothing of what else was seen."""
+def worth_saying(meant: Sequence[TextClause], unit: Unit) -> Iterator[Found]:
+    """Yield what clauses find in a resource of a cloud, of what is not there only the gravest.
+
+    Such a resource has dozens of settings. Where nothing is said of any of those that protect it,
+    the gravest that is missing is named; whoever set one of them has seen the others, and a list
+    of all the rest at each resource would be switched off.
+    """
+    missing: list[Found] = []
+    for clause, span in found_in_unit(meant, unit):
+        if span == unit.span:
+            missing.append((clause, span))
+        else:
+            yield clause, span
+    if missing and not unit.decided and not _is_considered(meant, unit):
+        yield min(missing, key=lambda found: severity_of(found[0]).rank)
+
+
+_NO_SIGN: Final = frozenset({"cloud-hardcoded-secret"})
+"""Rules about what has to be set anyway, and so says nothing of what else was seen."""
+
+
+def _is_considered(meant: Sequence[TextClause], unit: Unit) -> bool:
+    """Say whether one of the settings that protect a resource is set."""
+    patterns = {
+        path_pattern(path, any_case=unit.any_case)
+        for each in meant
+        for path in (each.at, *each.without)
+        if each.rule not in _NO_SIGN and not path.lower().endswith("username")
+    }
+    paths = [STEP.join((*each.path, "")) for each in unit.entries]
+    return any(pattern.match(path) for pattern in patterns for path in paths)
 
 
 def _counts(clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]]) -> bool:
@@ -196,7 +212,7 @@ def _has(places: Sequence[tuple[str, Entry]], pattern: re.Pattern[str], value: s
 
 
 def _values_of(
-    clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]], *, missing: bool
+    clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]]
 ) -> Iterator[Found]:
     pattern = path_pattern(clause.at, any_case=unit.any_case)
     there = False
@@ -207,7 +223,7 @@ def _values_of(
         there = True
         if match.end() == len(path) and _is_wrong(clause, entry):
             yield clause, entry.span
-    if clause.absent and missing and not there:
+    if clause.absent and not there:
         yield clause, unit.span
 
 

@@ -56,7 +56,9 @@ def _unread(source: Source) -> str:
     return source.path.suffix if source.path.suffix.lower() in UNREAD else ""
 
 
-_NO_PAGE: Final = re.compile(r"\.(?!x?html?\b|vue\b|php\b|component\b)[a-z]{1,6}\.(?:erb|j2|jinja2?|twig|njk|ejs|hbs|mustache|liquid|ftl|vm|mako)$")
+_NO_PAGE: Final = re.compile(
+    r"\.(?!x?html?\b|vue\b|php\b|component\b)[a-z]{1,6}\.(?:erb|j2|jinja2?|twig|njk|ejs|hbs|mustache|liquid|ftl|vm|mako)$"
+)
 """A template of something else, as `a.conf.j2` is."""
 
 
@@ -69,9 +71,9 @@ def _found(source: Source, format_: str, notes: Notes, deadline: float) -> list[
     # Read and compiled once for each format; a file's time begins when they are there.
     began = perf_counter()
     from coai_agents.analysis.texts.clauses import clauses_of, output_of, ready  # noqa: PLC0415 - not for code
+    from coai_agents.analysis.texts.entries import UnreadableError  # noqa: PLC0415
     from coai_agents.analysis.texts.masking import masked  # noqa: PLC0415
     from coai_agents.analysis.texts.matching import Text, found_in_page  # noqa: PLC0415
-    from coai_agents.analysis.texts.entries import UnreadableError  # noqa: PLC0415
 
     clauses, flow = clauses_of(format_)
     for clause in clauses:
@@ -100,7 +102,7 @@ def _found_in_units(text: str, plain: str, format_: str, deadline: float) -> Ite
     """Yield what clauses of paths find; raises `TimeoutError` behind what time allowed."""
     started = perf_counter()
     from coai_agents.analysis.texts.clauses import clauses_for  # noqa: PLC0415 - not for code
-    from coai_agents.analysis.texts.matching import found_in_unit  # noqa: PLC0415
+    from coai_agents.analysis.texts.matching import found_in_unit, worth_saying  # noqa: PLC0415
     from coai_agents.analysis.texts.units import make_ready, units_of  # noqa: PLC0415
 
     make_ready(format_)
@@ -111,7 +113,7 @@ def _found_in_units(text: str, plain: str, format_: str, deadline: float) -> Ite
         started = perf_counter()
         meant = clauses_for(format_, unit.type)
         deadline += perf_counter() - started
-        yield from found_in_unit(meant, unit, of_cloud=format_ in CLOUD)
+        yield from (worth_saying if format_ in CLOUD else found_in_unit)(meant, unit)
 
 
 def _finding(source: Source, clause: TextClause, span: Span) -> Finding:

@@ -160,7 +160,9 @@ def _ansible(entries: list[Entry]) -> Iterator[Unit]:
     units: dict[Path, Unit] = {}
     for each in entries:
         steps = [0, *(n + 1 for n, step in enumerate(each.path) if step in _TASKS)]
-        at = next((n for n in reversed(steps) if each.path[n : n + 1] and each.path[n].isdecimal()), None)
+        at = next(
+            (n for n in reversed(steps) if each.path[n : n + 1] and each.path[n].isdecimal()), None
+        )
         if at is None or len(each.path) < at + 2:
             continue
         unit = units.setdefault(each.path[: at + 1], Unit("task", each.span))
