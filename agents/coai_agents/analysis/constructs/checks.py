@@ -3,8 +3,8 @@
 Each construct becomes a unit, as in a template, and so does each call of a method, so that rules
 for templates and for programs are the same kind of data (`texts/cdk.toml`, `texts/cloud.toml`). A
 program says only what differs from the library's defaults; what a construct leaves at them is named
-as in a template (`worth_saying`), and nothing of one that is made in passing, as another one's
-argument.
+as in a template (`worth_saying`), but the gravest alone, and nothing of one that is made in
+passing, as another one's argument.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from coai_agents.analysis.constructs.names import Names
 from coai_agents.analysis.constructs.values import CALLS, OPEN, Values, callee, method_of, names_of
 from coai_agents.analysis.findings.findings import Finding
 from coai_agents.analysis.rules.rules import catalogue
-from coai_agents.analysis.texts.clauses import clauses_of
+from coai_agents.analysis.texts.clauses import clauses_of, severity_of
 from coai_agents.analysis.texts.entries import Entry, Unit
 from coai_agents.analysis.texts.matching import found_in_unit, worth_saying
 
@@ -84,8 +84,21 @@ def found_in_constructs(
         if perf_counter() > deadline:
             return
         meant = [each for each in clauses if re.fullmatch(each.type, unit.type, re.IGNORECASE)]
-        # Whose method is called is known; what else was set of it is not.
-        yield from (found_in_unit if unit.type.startswith(METHOD) else worth_saying)(meant, unit)
+        yield from _gravest_missing(meant, unit)
+
+
+def _gravest_missing(clauses: Sequence[TextClause], unit: Unit) -> Iterator[Found]:
+    """Yield what clauses find in a construct, of what is missing only the gravest."""
+    missing: list[Found] = []
+    # Of whom a method is called is known; what else was set of it is not.
+    look = found_in_unit if unit.type.startswith(METHOD) else worth_saying
+    for clause, span in look(clauses, unit):
+        if span == unit.span:
+            missing.append((clause, span))
+        else:
+            yield clause, span
+    if missing:
+        yield min(missing, key=lambda found: severity_of(found[0]).rank)
 
 
 def _units(tree: SyntaxTree) -> Iterator[Unit]:

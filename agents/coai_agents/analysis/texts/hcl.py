@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from coai_agents.analysis.texts.entries import DEEPEST, Entry, Path, Unit
+from coai_agents.analysis.texts.statements import statement_of
 from coai_agents.source import Span
 
 _BLOCK: Final = re.compile(
@@ -13,6 +14,10 @@ _BLOCK: Final = re.compile(
 )
 _VALUE: Final = re.compile(r'[ \t]*("[^"\n]{1,200}"|[A-Za-z_][\w-]*)[ \t]*[=:][ \t]*')
 _HEREDOC: Final = re.compile(r"<<-?[ \t]*(\w+)")
+
+
+_OBJECT: Final = re.compile(r"(?:jsonencode\s*\(|<<-?[ \t]*\w+[^\n]*\n)\s*\{")
+_OBJECTS: Final = re.compile(r"\[\s*\{")
 
 
 def terraform_units(text: str) -> list[Unit]:
@@ -50,9 +55,33 @@ def _block(
         return _hcl(text, block.end(), (), units, unit)
     below = (*path, block[1])
     unit.entries.append(Entry(below, "", span))
+    return _object(text, block.end(), below, units, unit)
+
+
+def _object(text: str, at: int, path: Path, units: list[Unit], unit: Unit) -> int:
+    """Read what is in a block's or an object's brackets, which may be a policy's statement."""
     if len(path) > DEEPEST:
         return len(text)
-    return _hcl(text, block.end(), below, units, unit)
+    before = len(unit.entries)
+    end = _hcl(text, at, path, units, unit)
+    if path[-1].lower() == "statement":
+        inside = [
+            Entry(each.path[len(path) :], each.text, each.span) for each in unit.entries[before:]
+        ]
+        statement = statement_of(unit, path, inside)
+        if statement is not None:
+            units.append(statement)
+    return end
+
+
+def _objects(text: str, at: int, path: Path, units: list[Unit], unit: Unit) -> None:
+    """Read a list of objects, from its bracket on; their values have the list's own path."""
+    while at < len(text) and text[at] in "[, \t\r\n":
+        at += 1
+    while at < len(text) and text[at] == "{":
+        at = _object(text, at + 1, path, units, unit)
+        while at < len(text) and text[at] in ", \t\r\n":
+            at += 1
 
 
 def _value(
@@ -60,19 +89,20 @@ def _value(
 ) -> int:
     name, start = value[1].strip('"'), value.end()
     below = (*path, name)
-    if text.startswith("{", start) and unit is not None and len(path) < DEEPEST:
+    if text.startswith("{", start) and unit is not None:
         unit.entries.append(Entry(below, "", Span(value.start(1), value.end(1))))
-        return _hcl(text, start + 1, below, units, unit)
+        return _object(text, start + 1, below, units, unit)
     end = _past_value(text, start)
     if unit is not None:
         said = text[start:end].strip()
         if said.count('"') == 2 and said[0] == said[-1] == '"':  # noqa: PLR2004 - its two quotes
             said = said[1:-1]
         unit.entries.append(Entry(below, said, Span(start, max(end, start))))
-        # What is passed to `jsonencode({...})` is read as what it is: a value by its path.
-        inner = re.match(r"jsonencode\s*\(\s*\{", text[start:end])
-        if inner and len(path) < DEEPEST:
-            _hcl(text[:end], start + inner.end(), below, units, unit)
+        # A policy is read as what it is, values by their path, however it is made a text.
+        if inner := _OBJECT.match(text, start, end):
+            _object(text[:end], inner.end(), below, units, unit)
+        elif _OBJECTS.match(text, start, end):
+            _objects(text[:end], start, below, units, unit)
     return end
 
 

@@ -164,20 +164,17 @@ def found_in_unit(meant: Iterable[TextClause], unit: Unit) -> Iterator[Found]:
 
 
 def worth_saying(meant: Sequence[TextClause], unit: Unit) -> Iterator[Found]:
-    """Yield what clauses find in a resource of a cloud, of what is not there only the gravest.
+    """Yield what clauses find in a resource of a cloud; of what is not there only what is news.
 
-    Such a resource has dozens of settings. Where nothing is said of any of those that protect it,
-    the gravest that is missing is named; whoever set one of them has seen the others, and a list
-    of all the rest at each resource would be switched off.
+    Such a resource has dozens of settings. What is missing is named where nothing is said of any
+    of those that protect it: whoever set one of them has seen the others, and a list of all the
+    rest at each resource would be switched off. What follows from a value that is set is named in
+    any case.
     """
-    missing: list[Found] = []
+    settled = unit.decided or _is_considered(meant, unit)
     for clause, span in found_in_unit(meant, unit):
-        if span == unit.span:
-            missing.append((clause, span))
-        else:
+        if span != unit.span or clause.when or not settled:
             yield clause, span
-    if missing and not unit.decided and not _is_considered(meant, unit):
-        yield min(missing, key=lambda found: severity_of(found[0]).rank)
 
 
 _NO_SIGN: Final = frozenset({"cloud-hardcoded-secret"})

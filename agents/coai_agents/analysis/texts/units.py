@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.analysis.texts.entries import Entry, Path, Unit
 from coai_agents.analysis.texts.hcl import terraform_units
 from coai_agents.analysis.texts.lines import lines_unit
+from coai_agents.analysis.texts.statements import statements_in
 from coai_agents.analysis.texts.xml_events import xml_units
 from coai_agents.analysis.texts.yaml_events import yaml_entries
 from coai_agents.source import Span
@@ -122,6 +123,7 @@ def _cloudformation(entries: list[Entry]) -> Iterator[Unit]:
         if name in types:
             unit.type, unit.span = types[name].text, types[name].span
             yield unit
+            yield from statements_in(unit)
     yield _whole(entries, "template")
 
 
