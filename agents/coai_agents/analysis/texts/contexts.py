@@ -96,11 +96,14 @@ class _Page:
 
     def _in_tag(self, tag: str) -> Iterator[Place]:
         start = self._at
+        found: list[Place] = []
         for match in self._steps(self._tag):
             if match["end"] is not None:
+                # What never ends is no tag, but the sign for less.
+                yield from found
                 break
             if match["name"] is not None:
-                yield from self._in_attribute(tag, match["name"].lower(), match["quote"])
+                found += self._in_attribute(tag, match["name"].lower(), match["quote"])
         head = self._text[start : self._at]
         if tag == "script" and not head.endswith("/>") and not _NO_SCRIPT.search(head):
             yield from self._in_script()

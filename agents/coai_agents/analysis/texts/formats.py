@@ -105,6 +105,7 @@ BY_SUFFIX: Final = {
     ".tag": "jsp",
     ".tf": "terraform",
     ".tf.json": "terraform",
+    ".tmpl": "tmpl",
     ".tofu": "terraform",
     ".tofu.json": "terraform",
     ".twig": "twig",
@@ -171,6 +172,10 @@ _TASKS: Final = re.compile(
     r"(?:^|/)(?:tasks|handlers|playbooks?)/[^/]+\.ya?ml$|(?:^|/)playbook[^/]{0,40}$"
 )
 _SETTINGS: Final = ("", "plaintext", "yaml", "json", "jsonc", "xml", "properties", "ini", "nginx")
+_NGINX: Final = re.compile(r"^\s*(?:server|upstream\s+[\w.-]+|location\s[^{\n]{1,80})\s*\{", re.MULTILINE)
+_APACHE: Final = re.compile(
+    r"^\s*<(?:VirtualHost|Directory|Location|IfModule)\b[^>\n]{0,200}>", re.MULTILINE
+)
 _SERVICES: Final = re.compile(r"^services:", re.MULTILINE)
 _JINJA: Final = re.compile(
     r"\{%-?\s{0,9}(?:block|extends|if|for|include|load|set|autoescape|raw)\b|\{\{"
@@ -197,6 +202,8 @@ def format_of(source: Source) -> str:
         return _template(source.text[:DECIDING], known)
     if known:
         return known
+    if name.endswith(".conf"):
+        return _server(source.text[:DECIDING])
     data = name.endswith((".yaml", ".yml", ".json", ".template")) or source.language in _DATA
     return _data(name, source.text[:DECIDING]) if data else ""
 
@@ -232,6 +239,13 @@ def _data(name: str, text: str) -> str:
     if _JOBS.search(text) and "runs-on" in text:
         return "workflow"
     return "compose" if _SERVICES.search(text) and "image:" in text else ""
+
+
+def _server(text: str) -> str:
+    """Return which server a file of settings is for, as far as its text tells."""
+    if _NGINX.search(text):
+        return "nginx"
+    return "apache" if _APACHE.search(text) else ""
 
 
 def _template(text: str, known: str) -> str:

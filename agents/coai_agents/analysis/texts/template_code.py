@@ -35,7 +35,7 @@ _BLOCK: Final = re.compile(
 _JSP: Final = re.compile(r"<%(?P<kind>--|[@!=]?)(?P<code>(?s:.)*?)%>")
 _JSP_BEGIN: Final = (
     "class Page { void _jspService(HttpServletRequest request, HttpServletResponse response)"
-    " throws Exception {"
+    " throws Exception { java.io.PrintWriter out = response.getWriter();"
 )
 
 
