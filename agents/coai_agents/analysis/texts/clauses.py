@@ -57,6 +57,8 @@ class TextClause(RuleModel):
     """What the function before the match must not have in it."""
     argument: int | None = None
     """The argument that is meant where the pattern ends at a call's bracket; -1 is any of them."""
+    outside: Regex = ""
+    """What the place must have in it to be more than information: a name of what others write."""
     dynamic: bool = False
     """Whether the argument, or group `value` of the pattern, must be more than a literal."""
     built: bool = False
@@ -136,6 +138,8 @@ class TextRules(RuleModel):
     flow: Flow | None = None
     needs: tuple[Need, ...] = Field(default=(), exclude=True)
     outputs: tuple[Output, ...] = ()
+    outside: dict[str, Regex] = Field(default_factory=dict)
+    """`outside` of clauses that say none, by their rule."""
     find: tuple[TextClause, ...] = ()
     """Those of the file, one for each engine of those of a context, and those that `needs` says."""
 
@@ -150,6 +154,13 @@ class TextRules(RuleModel):
             each_output = for_each_output(clause, by_format, tuple(table.get("formats", ())))
             said += each_output if "context" in clause else [clause]
         said += [clause for need in needs for clause in need.clauses()]
+        outside = table.get("outside", {})
+        said = [
+            {"outside": outside[clause["rule"]], **clause}
+            if clause.get("rule") in outside
+            else clause
+            for clause in said
+        ]
         return {**table, "needs": needs, "outputs": outputs, "find": said}
 
 

@@ -6,12 +6,12 @@ import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.findings.findings import Finding
+from coai_agents.analysis.findings.findings import Finding, Severity
 from coai_agents.analysis.rules.rules import catalogue
 from coai_agents.analysis.texts.formats import UNREAD, UNREAD_NAMES, format_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from coai_agents.analysis.findings.findings import Notes
     from coai_agents.analysis.texts.clauses import TextClause
@@ -57,14 +57,20 @@ def _unread(source: Source) -> str:
 
 
 _NO_PAGE: Final = re.compile(
-    r"\.(?!x?html?\b|vue\b|php\b|component\b)[a-z]{1,6}\.(?:erb|j2|jinja2?|twig|njk|ejs|hbs|mustache|liquid|ftl|vm|mako)$"
+    r"\.(?!x?html?\.|vue\.|php\.|component\.|turbo_stream\.)[a-z0-9_]{1,12}\."
+    r"(?:ejs|erb|ftl|haml|hbs|jinja2?|j2|liquid|mako|mustache|njk|slim|twig|vm)$"
 )
-"""A template of something else, as `a.conf.j2` is."""
+"""A template of something else than a page, as `a.conf.j2` is."""
+_OF_PAGES: Final = ("template-", "form-", "cleartext-")
+"""How rules begin that speak of pages alone."""
 
 
-def _is_page(source: Source) -> bool:
+def _meant(clauses: Sequence[TextClause], source: Source) -> Sequence[TextClause]:
+    """Leave out what is said of pages where a template makes something else."""
     name = source.path.name.lower() if source.path else source.uri.lower()
-    return _NO_PAGE.search(name) is None
+    if _NO_PAGE.search(name) is None:
+        return clauses
+    return [each for each in clauses if not each.rule.startswith(_OF_PAGES)]
 
 
 def _found(source: Source, format_: str, notes: Notes, deadline: float) -> list[Found]:
@@ -79,6 +85,7 @@ def _found(source: Source, format_: str, notes: Notes, deadline: float) -> list[
     for clause in clauses:
         ready(clause.pattern, re.MULTILINE)
     deadline += perf_counter() - began
+    clauses = _meant(clauses, source)
     plain = masked(source.text, format_)
     found: list[Found] = []
     try:
@@ -86,8 +93,8 @@ def _found(source: Source, format_: str, notes: Notes, deadline: float) -> list[
             Text(source.text, plain, flow).found([c for c in clauses if c.pattern], deadline)
         )
         output = output_of(format_)
-        if output is not None and _is_page(source):
-            contexts = [each for each in clauses if each.context]
+        contexts = [each for each in clauses if each.context]
+        if output is not None and contexts:
             found.extend(found_in_page(contexts, plain.text, output, deadline))
         if format_ in STRUCTURED:
             found.extend(_found_in_units(source.text, plain.text, format_, deadline))
@@ -118,11 +125,15 @@ def _found_in_units(text: str, plain: str, format_: str, deadline: float) -> Ite
 
 def _finding(source: Source, clause: TextClause, span: Span) -> Finding:
     concept = catalogue()[clause.rule]
+    severity = clause.severity or concept.severity
+    shown = source.text[span.start : span.end]
+    if clause.outside and re.search(clause.outside, shown) is None:
+        severity = max(severity, Severity.INFORMATION, key=lambda each: each.rank)
     return Finding(
         rule=clause.rule,
         span=span,
         message=clause.message or concept.message,
-        severity=clause.severity or concept.severity,
+        severity=severity,
         uri=source.uri,
         version=source.version,
         cwe=concept.cwe,

@@ -33,6 +33,8 @@ _BLOCK: Final = re.compile(
 """What opens a block, whose end in HAML and Slim is an indentation."""
 
 _JSP: Final = re.compile(r"<%(?P<kind>--|[@!=]?)(?P<code>(?s:.)*?)%>")
+_ENCODED: Final = re.compile(r"\s*[\w.]*(?:filter|escape|encode|sanitize)\w*\s*\(", re.IGNORECASE)
+"""An expression that ends in what its own library makes harmless for a page."""
 _JSP_BEGIN: Final = (
     "class Page { void _jspService(HttpServletRequest request, HttpServletResponse response)"
     " throws Exception { java.io.PrintWriter out = response.getWriter();"
@@ -101,6 +103,8 @@ def _jsp(text: str) -> Program:
         if kind in ("--", "@", "!"):
             continue
         code = True
+        if kind == "=" and _ENCODED.match(each["code"]):
+            continue
         if kind == "=":
             program.add("\nout.print(", each.start())
             program.take(each["code"].rstrip("; \t\n"), at)
