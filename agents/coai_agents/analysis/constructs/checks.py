@@ -2,10 +2,9 @@
 
 Each construct becomes a unit, as in a template, and so does each call of a method, so that rules
 for templates and for programs are the same kind of data (`texts/cdk.toml`, `texts/cloud.toml`). A
-program says only what differs from the library's defaults. Of what a construct leaves at them one
-thing is named, the gravest, and nothing where somebody has set one of its protections: they have
-decided, and a list of all the rest at each construct would be switched off. Nor is anything named
-of one that is made in passing, as another one's argument.
+program says only what differs from the library's defaults; what a construct leaves at them is named
+as in a template (`worth_saying`), but the gravest alone, and nothing of one that is made in
+passing, as another one's argument.
 """
 
 from __future__ import annotations
@@ -18,12 +17,12 @@ from coai_agents.analysis.constructs.names import Names
 from coai_agents.analysis.constructs.values import CALLS, OPEN, Values, callee, method_of, names_of
 from coai_agents.analysis.findings.findings import Finding
 from coai_agents.analysis.rules.rules import catalogue
-from coai_agents.analysis.texts.clauses import STEP, clauses_of, path_pattern
-from coai_agents.analysis.texts.matching import found_in_unit
-from coai_agents.analysis.texts.units import Entry, Unit
+from coai_agents.analysis.texts.clauses import clauses_of, severity_of
+from coai_agents.analysis.texts.entries import Entry, Unit
+from coai_agents.analysis.texts.matching import found_in_unit, worth_saying
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from tree_sitter import Node
 
@@ -40,8 +39,6 @@ METHOD: Final = "call."
 _PROPERTIES: Final = "Properties"
 _MOST_CALLS: Final = 2_000
 _MOST_TYPES: Final = 100
-_SECRETS: Final = frozenset({"cloud-hardcoded-secret"})
-"""Rules about what has to be set anyway, so that it says nothing of the rest that it is."""
 _LONGEST_CHAIN: Final = 12
 _PASSING: Final = frozenset(
     {"arguments", "argument_list", "keyword_argument", "pair", "array", "list"}
@@ -87,43 +84,21 @@ def found_in_constructs(
         if perf_counter() > deadline:
             return
         meant = [each for each in clauses if re.fullmatch(each.type, unit.type, re.IGNORECASE)]
-        if meant:
-            yield from _worth_saying(meant, unit)
+        yield from _gravest_missing(meant, unit)
 
 
-def _worth_saying(clauses: Sequence[TextClause], unit: Unit) -> Iterator[Found]:
+def _gravest_missing(clauses: Sequence[TextClause], unit: Unit) -> Iterator[Found]:
+    """Yield what clauses find in a construct, of what is missing only the gravest."""
     missing: list[Found] = []
-    said = False
-    for clause, span in found_in_unit(clauses, unit):
+    # Of whom a method is called is known; what else was set of it is not.
+    look = found_in_unit if unit.type.startswith(METHOD) else worth_saying
+    for clause, span in look(clauses, unit):
         if span == unit.span:
             missing.append((clause, span))
         else:
-            said = True
             yield clause, span
-    if missing and not said and not _is_decided(clauses, unit):
-        yield min(missing, key=_gravity)
-
-
-def _gravity(found: Found) -> int:
-    clause = found[0]
-    return (clause.severity or catalogue()[clause.rule].severity).rank
-
-
-def _is_decided(clauses: Iterable[TextClause], unit: Unit) -> bool:
-    """Say whether one of a construct's protections is set, or may be by what is handed on."""
-    paths = [STEP.join((*each.path, "")) for each in unit.entries]
-    if any(OPEN in each.path[:2] for each in unit.entries):
-        return True
-    if unit.type.startswith(METHOD):
-        return False
-    protections = {
-        path
-        for each in clauses
-        for path in (each.at, *each.without)
-        if each.rule not in _SECRETS and not path.lower().endswith("username")
-    }
-    patterns = [path_pattern(each, any_case=True) for each in protections]
-    return any(pattern.match(path) for pattern in patterns for path in paths)
+    if missing:
+        yield min(missing, key=lambda found: severity_of(found[0]).rank)
 
 
 def _units(tree: SyntaxTree) -> Iterator[Unit]:
@@ -170,7 +145,8 @@ class _File:
             Entry(("@calls", each), "", span) for each in sorted(self._uses.get(call.id, ()))
         ]
         entries += [Entry(("@file", each), "", span) for each in self._everywhere]
-        return Unit(type_, span, entries, any_case=True)
+        opened = any(OPEN in each.path[:2] for each in entries)
+        return Unit(type_, span, entries, any_case=True, decided=opened)
 
     def method(self, call: Node) -> Unit | None:
         """Return the unit of a method's call, with the construct that it is called of as `@on`."""

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.constructs.names import camel
-from coai_agents.analysis.texts.units import Entry, Path
+from coai_agents.analysis.texts.entries import Entry, Path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

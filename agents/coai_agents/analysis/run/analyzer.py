@@ -51,6 +51,8 @@ LARGE_BUDGET: Final = 1.5
 PARSE_BUDGET: Final = 0.5
 
 HARDCODED: Final = "hardcoded-secret"
+UNESCAPED: Final = "template-unescaped"
+SCRIPTING: Final = "xss"
 
 SECRETS_BUDGET: Final = 0.5
 """Seconds after which no further part of a text is searched for secrets: some 3 million characters,
@@ -156,8 +158,8 @@ def _ordered(findings: list[Finding]) -> list[Finding]:
 def without_doubles(findings: list[Finding]) -> list[Finding]:
     """Leave out what another finding says better.
 
-    A guess at a secret where the detector is sure, the detector's guess where a rule knows, and all
-    but one of several that name the same weakness of the same place. Takes time in proportion to
+    A guess at a secret where the detector is sure, the detector's guess where a rule knows, what a
+    template puts in unescaped where it is known what that is, and all but one of several that name the same weakness of the same place. Takes time in proportion to
     the number of findings, of which a generated file may have tens of thousands.
     """
     places: dict[Span, list[Finding]] = {}
@@ -168,13 +170,24 @@ def without_doubles(findings: list[Finding]) -> list[Finding]:
     guessed = [
         each for each in findings if each.rule == SECRET and each.severity is not Severity.ERROR
     ]
-    doubles = _covering(known, sure) | _covered(guessed, by=known)
+    doubles = _covering(known, sure) | _covered(guessed, by=known) | _unescaped_twice(findings)
     return [
         finding
         for finding in findings
         if id(finding) not in doubles
         and not any(_says_better(other, finding) for other in places[finding.span])
     ]
+
+
+def _unescaped_twice(findings: list[Finding]) -> set[int]:
+    """Return the identities of findings about what a template puts in, where another says more."""
+    shown = [each for each in findings if each.rule == UNESCAPED]
+    if not shown:
+        return set()
+    followed = [each for each in findings if each.rule == SCRIPTING]
+    sure = [each for each in followed if each.severity.rank <= Severity.WARNING.rank]
+    weak = [each for each in followed if each.severity.rank > Severity.WARNING.rank]
+    return _covering(shown, sure) | _covered(weak, by=shown)
 
 
 def _says_better(one: Finding, other: Finding) -> bool:

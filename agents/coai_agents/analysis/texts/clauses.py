@@ -8,7 +8,7 @@ must not; those are tests. What a resource must have, whatever describes it, is 
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
@@ -23,12 +23,16 @@ from coai_agents.analysis.rules.rules import (
     read_table,
 )
 from coai_agents.analysis.texts.needs import Need
+from coai_agents.analysis.texts.outputs import Output, for_each_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 TEXTS: Final = "texts"
+
+_MOST_TYPES: Final = 2_000
+"""Types of units of which it is remembered what is said of them; files may make up others."""
 
 STEP: Final = "\x1f"
 """What stands between the steps of a path when it is matched."""
@@ -53,6 +57,8 @@ class TextClause(RuleModel):
     """What the function before the match must not have in it."""
     argument: int | None = None
     """The argument that is meant where the pattern ends at a call's bracket; -1 is any of them."""
+    outside: Regex = ""
+    """What the place must have in it to be more than information: a name of what others write."""
     dynamic: bool = False
     """Whether the argument, or group `value` of the pattern, must be more than a literal."""
     built: bool = False
@@ -63,6 +69,9 @@ class TextClause(RuleModel):
     """Whether the match may begin within a string."""
     comments: bool = False
     """Whether comments are part of the text."""
+
+    context: Regex = ""
+    """What the value stands in that a template puts into a page, all of it (`contexts.Place`)."""
 
     type: Regex = ""
     """The unit's type, all of it."""
@@ -88,8 +97,8 @@ class TextClause(RuleModel):
 
     @model_validator(mode="after")
     def _has_a_place(self) -> TextClause:
-        if bool(self.pattern) == bool(self.at):
-            raise ValueError("either a pattern or a path says where it shows")
+        if sum(map(bool, (self.pattern, self.at, self.context))) != 1:
+            raise ValueError("either a pattern, a path or a context says where it shows")
         if self.at and not self.type:
             raise ValueError("a path needs the type of its unit")
         for path in (self.at, *self.when, *self.without):
@@ -128,15 +137,31 @@ class TextRules(RuleModel):
     rules: tuple[Any, ...] = Field(default=(), exclude=True)
     flow: Flow | None = None
     needs: tuple[Need, ...] = Field(default=(), exclude=True)
+    outputs: tuple[Output, ...] = ()
+    outside: dict[str, Regex] = Field(default_factory=dict)
+    """`outside` of clauses that say none, by their rule."""
     find: tuple[TextClause, ...] = ()
-    """Those of the file, and those that `needs` says."""
+    """Those of the file, one for each engine of those of a context, and those that `needs` says."""
 
     @model_validator(mode="before")
     @classmethod
     def _says_needs_as_clauses(cls, table: dict[str, Any]) -> dict[str, Any]:
         needs = [Need.model_validate(each) for each in table.get("needs", ())]
-        clauses = [clause for need in needs for clause in need.clauses()]
-        return {**table, "needs": needs, "find": [*table.get("find", ()), *clauses]}
+        outputs = [Output.model_validate(each) for each in table.get("outputs", ())]
+        by_format = {format_: each for each in outputs for format_ in each.formats}
+        said: list[Any] = []
+        for clause in table.get("find", ()):
+            each_output = for_each_output(clause, by_format, tuple(table.get("formats", ())))
+            said += each_output if "context" in clause else [clause]
+        said += [clause for need in needs for clause in need.clauses()]
+        outside = table.get("outside", {})
+        said = [
+            {"outside": outside[clause["rule"]], **clause}
+            if clause.get("rule") in outside
+            else clause
+            for clause in said
+        ]
+        return {**table, "needs": needs, "outputs": outputs, "find": said}
 
 
 @cache
@@ -181,9 +206,42 @@ def clauses_of(format_: str) -> tuple[tuple[TextClause, ...], Flow | None]:
     return tuple(found), flow
 
 
+@cache
+def output_of(format_: str) -> Output | None:
+    """Return how an engine writes a value into a page, if that is known."""
+    return next(
+        (
+            each
+            for rules in _rules_that_name(format_)
+            for each in rules.outputs
+            if format_ in each.formats
+        ),
+        None,
+    )
+
+
+@lru_cache(maxsize=_MOST_TYPES)
+def clauses_for(format_: str, type_: str) -> tuple[TextClause, ...]:
+    """Return the clauses of paths that speak of units of a type, with their paths made ready."""
+    meant = tuple(
+        each
+        for each in clauses_of(format_)[0]
+        if each.at and ready(each.type).fullmatch(type_) is not None
+    )
+    for each in meant:
+        path_pattern(each.at)
+    return meant
+
+
 def severity_of(clause: TextClause) -> Severity:
     """Return how severe what a clause finds is."""
     return clause.severity or catalogue()[clause.rule].severity
+
+
+@cache
+def ready(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """Return a rule's pattern made ready; `re` itself keeps too few of them."""
+    return re.compile(pattern, flags)
 
 
 @cache

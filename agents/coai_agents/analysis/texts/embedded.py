@@ -7,7 +7,9 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.analysis.texts.entries import UnreadableError
 from coai_agents.analysis.texts.formats import format_of
+from coai_agents.analysis.texts.template_code import PROGRAMS
 from coai_agents.source import Source, Span
 
 if TYPE_CHECKING:
@@ -59,12 +61,17 @@ class Embedded:
 def embedded(source: Source, notes: Notes) -> Iterator[Embedded]:
     """Yield the code within a document; what is not read is named in the notes."""
     format_ = format_of(source)
-    if format_ not in _PAGES and format_ != "notebook":
+    if format_ not in _PAGES and format_ not in PROGRAMS and format_ != "notebook":
         return
     if len(source.text) > MOST_CHARACTERS:
         notes.append("The file is too long: the code within it was not read.")
     elif format_ == "notebook":
         yield from _cells(source, notes)
+    elif format_ in PROGRAMS:
+        language, read = PROGRAMS[format_]
+        program, places = read(source.text)
+        if program.strip():
+            yield Embedded(Source(source.uri, program, language, source.version), places)
     else:
         yield from _scripts(source)
 
@@ -87,8 +94,7 @@ def _scripts(source: Source) -> Iterator[Embedded]:
 
 def _cells(source: Source, notes: Notes) -> Iterator[Embedded]:
     """Yield the cells of a notebook as one program, in their order."""
-    from coai_agents.analysis.texts.units import (  # noqa: PLC0415 - not before a notebook is read
-        UnreadableError,
+    from coai_agents.analysis.texts.yaml_events import (  # noqa: PLC0415 - not before a notebook
         yaml_entries,
     )
 

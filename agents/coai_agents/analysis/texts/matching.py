@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.findings.findings import Severity
-from coai_agents.analysis.texts.clauses import STEP, path_pattern, severity_of
+from coai_agents.analysis.texts.clauses import STEP, path_pattern, ready, severity_of
+from coai_agents.analysis.texts.contexts import places_in
 from coai_agents.analysis.texts.flow import Values
 from coai_agents.source import Span
 
@@ -16,8 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from coai_agents.analysis.texts.clauses import Flow, TextClause
+    from coai_agents.analysis.texts.entries import Entry, Unit
     from coai_agents.analysis.texts.masking import Masked
-    from coai_agents.analysis.texts.units import Entry, Unit
+    from coai_agents.analysis.texts.outputs import Output
 
 LONGEST_CALL: Final = 2_000
 """Characters of a call's arguments that are read."""
@@ -44,7 +44,7 @@ class Text:
         for clause in clauses:
             # What is made ready once, in the first file of its kind, is not that file's time.
             started = perf_counter()
-            _compiled(clause.pattern)
+            ready(clause.pattern, re.MULTILINE)
             deadline += perf_counter() - started
             if perf_counter() > deadline:
                 raise TimeoutError
@@ -53,7 +53,7 @@ class Text:
     def _found_by(self, clause: TextClause) -> Iterator[Found]:
         text = self._raw if clause.comments else self._masked.text
         count = 0
-        for match in _compiled(clause.pattern).finditer(text):
+        for match in ready(clause.pattern, re.MULTILINE).finditer(text):
             if count >= MOST or not self._holds(clause, match, text):
                 continue
             count += 1
@@ -72,11 +72,11 @@ class Text:
             group = "value" if "value" in match.re.groupindex else 0
             arguments, end = [match[group] or ""], match.end()
         around = _statement(text, match.start(), end)
-        if clause.unless and re.search(clause.unless, around):
+        if clause.unless and ready(clause.unless).search(around):
             return False
         if clause.guard and self._values is not None:
             before = self._values.function_before(match.start())
-            if re.search(clause.guard, before):
+            if ready(clause.guard).search(before):
                 return False
         meant = arguments
         if clause.argument is not None and clause.argument >= 0:
@@ -84,9 +84,9 @@ class Text:
         return any(self._is_meant(clause, each, match.end()) for each in meant)
 
     def _is_meant(self, clause: TextClause, argument: str, at: int) -> bool:
-        if clause.value and not re.search(clause.value, argument):
+        if clause.value and not ready(clause.value).search(argument):
             return False
-        if clause.not_value and re.search(clause.not_value, argument):
+        if clause.not_value and ready(clause.not_value).search(argument):
             return False
         if clause.dynamic and _LITERAL.fullmatch(argument):
             return False
@@ -121,10 +121,23 @@ class Text:
         return [*arguments, text[start:at].strip()], at
 
 
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """Return a pattern made ready; `re` itself keeps too few of them."""
-    return re.compile(pattern, re.MULTILINE)
+def found_in_page(
+    clauses: Sequence[TextClause], text: str, output: Output, deadline: float
+) -> Iterator[Found]:
+    """Yield what clauses of contexts find; raises `TimeoutError` behind what time allowed."""
+    for place in places_in(text, output):
+        if perf_counter() > deadline:
+            raise TimeoutError
+        around = _statement(text, place.span.start, place.span.end)
+        for clause in clauses:
+            if ready(clause.context).fullmatch(place.context) is None:
+                continue
+            if clause.unless and ready(clause.unless).search(around):
+                continue
+            if clause.value and not ready(clause.value).search(place.value):
+                continue
+            if not (clause.not_value and ready(clause.not_value).search(place.value)):
+                yield clause, place.span
 
 
 _LITERAL: Final = re.compile(
@@ -142,30 +155,42 @@ def _statement(text: str, start: int, end: int) -> str:
     ]
 
 
-def found_in_unit(
-    clauses: Iterable[TextClause], unit: Unit, *, of_cloud: bool = False
-) -> Iterator[Found]:
-    """Yield what clauses of paths find in a unit.
-
-    A cloud's resource has dozens of settings. Advice about what is not there is for one in which
-    nothing is said of any such thing: whoever set one of them has seen the others.
-    """
+def found_in_unit(meant: Iterable[TextClause], unit: Unit) -> Iterator[Found]:
+    """Yield what clauses of paths for a unit's type find in it."""
     places = [(STEP.join((*each.path, "")), each) for each in unit.entries]
-    flags = re.IGNORECASE if unit.any_case else 0
-    meant = [each for each in clauses if re.fullmatch(each.type, unit.type, flags)]
-    advice = [each for each in meant if severity_of(each).rank >= Severity.INFORMATION.rank]
-    signs = [each for each in advice if each.rule not in _NO_SIGN]
-    considered = of_cloud and any(
-        _has(places, path_pattern(each.at, any_case=unit.any_case), "") for each in signs
-    )
     for clause in meant:
         if _counts(clause, unit, places):
-            missing = not considered or clause not in advice
-            yield from _values_of(clause, unit, places, missing=missing)
+            yield from _values_of(clause, unit, places)
 
 
-_NO_SIGN: Final = frozenset({"cloud-no-customer-key"})
-"""Rules about what is set for a reason of its own, and so says nothing of what else was seen."""
+def worth_saying(meant: Sequence[TextClause], unit: Unit) -> Iterator[Found]:
+    """Yield what clauses find in a resource of a cloud; of what is not there only what is news.
+
+    Such a resource has dozens of settings. What is missing is named where nothing is said of any
+    of those that protect it: whoever set one of them has seen the others, and a list of all the
+    rest at each resource would be switched off. What follows from a value that is set is named in
+    any case.
+    """
+    settled = unit.decided or _is_considered(meant, unit)
+    for clause, span in found_in_unit(meant, unit):
+        if span != unit.span or clause.when or not settled:
+            yield clause, span
+
+
+_NO_SIGN: Final = frozenset({"cloud-hardcoded-secret"})
+"""Rules about what has to be set anyway, and so says nothing of what else was seen."""
+
+
+def _is_considered(meant: Sequence[TextClause], unit: Unit) -> bool:
+    """Say whether one of the settings that protect a resource is set."""
+    patterns = {
+        path_pattern(path, any_case=unit.any_case)
+        for each in meant
+        for path in (each.at, *each.without)
+        if each.rule not in _NO_SIGN and not path.lower().endswith("username")
+    }
+    paths = [STEP.join((*each.path, "")) for each in unit.entries]
+    return any(pattern.match(path) for pattern in patterns for path in paths)
 
 
 def _counts(clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]]) -> bool:
@@ -178,12 +203,13 @@ def _counts(clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]])
 
 def _has(places: Sequence[tuple[str, Entry]], pattern: re.Pattern[str], value: str) -> bool:
     return any(
-        pattern.match(path) and re.search(value, entry.text) is not None for path, entry in places
+        pattern.match(path) and ready(value).search(entry.text) is not None
+        for path, entry in places
     )
 
 
 def _values_of(
-    clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]], *, missing: bool
+    clause: TextClause, unit: Unit, places: Sequence[tuple[str, Entry]]
 ) -> Iterator[Found]:
     pattern = path_pattern(clause.at, any_case=unit.any_case)
     there = False
@@ -194,7 +220,7 @@ def _values_of(
         there = True
         if match.end() == len(path) and _is_wrong(clause, entry):
             yield clause, entry.span
-    if clause.absent and missing and not there:
+    if clause.absent and not there:
         yield clause, unit.span
 
 
@@ -203,11 +229,11 @@ def _is_wrong(clause: TextClause, entry: Entry) -> bool:
     if not (clause.value or clause.not_value) or not entry.text:
         return not (clause.value or clause.not_value or clause.absent)
     if clause.not_value and (
-        _COMPUTED.match(entry.text) or re.search(clause.not_value, entry.text)
+        _COMPUTED.match(entry.text) or ready(clause.not_value).search(entry.text)
     ):
         return False
-    return not clause.value or re.search(clause.value, entry.text) is not None
+    return not clause.value or ready(clause.value).search(entry.text) is not None
 
 
-_COMPUTED: Final = re.compile(r"(?:var|local|data|module|each|aws_\w+)\.|\$\{|[!*]\w|[\w.]+\(")
+_COMPUTED: Final = re.compile(r"(?:var|local|data|module|each|aws_\w+)\.|\$[{h]|[!*]\w|[\w.]+\(")
 """Values of Terraform, and aliases of YAML, that are decided somewhere else."""

@@ -6,11 +6,13 @@ import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.findings.findings import Finding
+from coai_agents.analysis.findings.findings import Finding, Severity
 from coai_agents.analysis.rules.rules import catalogue
 from coai_agents.analysis.texts.formats import UNREAD, UNREAD_NAMES, format_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from coai_agents.analysis.findings.findings import Notes
     from coai_agents.analysis.texts.clauses import TextClause
     from coai_agents.analysis.texts.matching import Found
@@ -23,6 +25,8 @@ CLOUD: Final = frozenset({"cloudformation", "terraform"})
 
 STRUCTURED: Final = frozenset(
     {"cloudformation", "compose", "dockerfile", "kubernetes", "terraform", "workflow"}
+    | {"ansible", "appsettings", "gitlab", "npm", "npmrc", "phpini", "redis", "spring", "sshd"}
+    | {"xml"}
 )
 
 
@@ -52,45 +56,84 @@ def _unread(source: Source) -> str:
     return source.path.suffix if source.path.suffix.lower() in UNREAD else ""
 
 
-def _found(source: Source, format_: str, notes: Notes, deadline: float) -> list[Found]:
-    from coai_agents.analysis.texts.clauses import clauses_of  # noqa: PLC0415 - not for code
-    from coai_agents.analysis.texts.masking import masked  # noqa: PLC0415
-    from coai_agents.analysis.texts.matching import Text, found_in_unit  # noqa: PLC0415
-    from coai_agents.analysis.texts.units import UnreadableError, units_of  # noqa: PLC0415
+_NO_PAGE: Final = re.compile(
+    r"\.(?!x?html?\.|vue\.|php\.|component\.|turbo_stream\.)[a-z0-9_]{1,12}\."
+    r"(?:ejs|erb|ftl|haml|hbs|jinja2?|j2|liquid|mako|mustache|njk|slim|twig|vm)$"
+)
+"""A template of something else than a page, as `a.conf.j2` is."""
+_OF_PAGES: Final = ("template-", "form-", "cleartext-")
+"""How rules begin that speak of pages alone."""
 
+
+def _meant(clauses: Sequence[TextClause], source: Source) -> Sequence[TextClause]:
+    """Leave out what is said of pages where a template makes something else."""
+    name = source.path.name.lower() if source.path else source.uri.lower()
+    if _NO_PAGE.search(name) is None:
+        return clauses
+    return [each for each in clauses if not each.rule.startswith(_OF_PAGES)]
+
+
+def _found(source: Source, format_: str, notes: Notes, deadline: float) -> list[Found]:
     # Read and compiled once for each format; a file's time begins when they are there.
     began = perf_counter()
+    from coai_agents.analysis.texts.clauses import clauses_of, output_of, ready  # noqa: PLC0415 - not for code
+    from coai_agents.analysis.texts.entries import UnreadableError  # noqa: PLC0415
+    from coai_agents.analysis.texts.masking import masked  # noqa: PLC0415
+    from coai_agents.analysis.texts.matching import Text, found_in_page  # noqa: PLC0415
+
     clauses, flow = clauses_of(format_)
     for clause in clauses:
-        re.compile(clause.pattern, re.MULTILINE)
+        ready(clause.pattern, re.MULTILINE)
     deadline += perf_counter() - began
+    clauses = _meant(clauses, source)
     plain = masked(source.text, format_)
     found: list[Found] = []
     try:
         found.extend(
             Text(source.text, plain, flow).found([c for c in clauses if c.pattern], deadline)
         )
+        output = output_of(format_)
+        contexts = [each for each in clauses if each.context]
+        if output is not None and contexts:
+            found.extend(found_in_page(contexts, plain.text, output, deadline))
         if format_ in STRUCTURED:
-            paths = [each for each in clauses if each.at]
-            for unit in units_of(format_, source.text, plain.text, deadline):
-                if perf_counter() > deadline:
-                    notes.hurry("The time for one file was over: not all of it was read.")
-                    break
-                found += found_in_unit(paths, unit, of_cloud=format_ in CLOUD)
+            found.extend(_found_in_units(source.text, plain.text, format_, deadline))
     except TimeoutError:
-        notes.hurry("The time for one file was over: not all patterns were looked for.")
+        notes.hurry("The time for one file was over: not all of it was read.")
     except UnreadableError as error:
         notes.append(str(error))
     return found
 
 
+def _found_in_units(text: str, plain: str, format_: str, deadline: float) -> Iterator[Found]:
+    """Yield what clauses of paths find; raises `TimeoutError` behind what time allowed."""
+    started = perf_counter()
+    from coai_agents.analysis.texts.clauses import clauses_for  # noqa: PLC0415 - not for code
+    from coai_agents.analysis.texts.matching import found_in_unit, worth_saying  # noqa: PLC0415
+    from coai_agents.analysis.texts.units import make_ready, units_of  # noqa: PLC0415
+
+    make_ready(format_)
+    deadline += perf_counter() - started
+    for unit in units_of(format_, text, plain, deadline):
+        if perf_counter() > deadline:
+            raise TimeoutError
+        started = perf_counter()
+        meant = clauses_for(format_, unit.type)
+        deadline += perf_counter() - started
+        yield from (worth_saying if format_ in CLOUD else found_in_unit)(meant, unit)
+
+
 def _finding(source: Source, clause: TextClause, span: Span) -> Finding:
     concept = catalogue()[clause.rule]
+    severity = clause.severity or concept.severity
+    shown = source.text[span.start : span.end]
+    if clause.outside and re.search(clause.outside, shown) is None:
+        severity = max(severity, Severity.INFORMATION, key=lambda each: each.rank)
     return Finding(
         rule=clause.rule,
         span=span,
         message=clause.message or concept.message,
-        severity=clause.severity or concept.severity,
+        severity=severity,
         uri=source.uri,
         version=source.version,
         cwe=concept.cwe,

@@ -1,240 +1,20 @@
-"""Structured files read into units: a resource, a job, a service, each with its values by path.
-
-YAML and JSON come from PyYAML's events, which build nothing and expand no alias, so that a small
-file cannot become a large one. Terraform and Dockerfiles have readers of their own, which know
-blocks, values and instructions and nothing of expressions.
-"""
+"""Structured files read into units: a resource, a job, a service, each with its values by path."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
-from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.analysis.texts.entries import Entry, Path, Unit
+from coai_agents.analysis.texts.hcl import terraform_units
+from coai_agents.analysis.texts.lines import lines_unit
+from coai_agents.analysis.texts.statements import statements_in
+from coai_agents.analysis.texts.xml_events import xml_units
+from coai_agents.analysis.texts.yaml_events import yaml_entries
 from coai_agents.source import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-DEEPEST: Final = 60
-"""Levels of a document that are read."""
-
-Path = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A value, the path that leads to it, and where it is."""
-
-    path: Path
-    text: str
-    span: Span
-
-
-@dataclass(slots=True)
-class Unit:
-    """What a rule speaks of: its type, where a finding about what is missing goes, its values."""
-
-    type: str
-    span: Span
-    entries: list[Entry] = field(default_factory=list["Entry"])
-    any_case: bool = False
-    """Whether large letters and small ones are the same in its type and paths: programs name in
-    camel case what templates write as the vendor does."""
-
-
-class UnreadableError(Exception):
-    """The file is not what its name says; the message is for a note."""
-
-
-def yaml_entries(text: str, deadline: float) -> Iterator[list[Entry]]:
-    """Yield the values of each document of a YAML or JSON file; raises `UnreadableError`.
-
-    A mapping has an entry too, whose text is empty and whose span is its key's.
-    """
-    import yaml  # noqa: PLC0415 - not before there is a file of this kind
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    reader = _Events()
-    try:
-        for event in yaml.parse(text, Loader=loader):
-            if perf_counter() > deadline:
-                raise UnreadableError("The time for one file was over: not all of it was read.")
-            reader.take(event)
-            if isinstance(event, yaml.DocumentEndEvent):
-                yield reader.entries
-                reader = _Events()
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        yield reader.entries
-        raise UnreadableError(
-            "The file is no valid YAML or JSON: not all of it was read."
-        ) from error
-
-
-class _Events:
-    """A reader of YAML's events that keeps where it is as a path."""
-
-    def __init__(self) -> None:
-        self.entries: list[Entry] = []
-        self._path: list[str] = []
-        self._open: list[list[object]] = []
-        """For each open collection: whether it is a mapping, the key or the index it is at."""
-
-    def take(self, event: object) -> None:
-        kind = type(event).__name__
-        if kind in ("MappingStartEvent", "SequenceStartEvent"):
-            self._begin(event)
-            if len(self._open) >= DEEPEST:
-                raise ValueError("too deep")
-            self._open.append([kind[0] == "M", None if kind[0] == "M" else 0, None])
-        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
-            self._open.pop()
-            self._next()
-        elif kind in ("ScalarEvent", "AliasEvent"):
-            self._scalar(event)
-
-    def _scalar(self, event: object) -> None:
-        span = _span(event)
-        text = str(getattr(event, "value", "*alias"))
-        if self._open and self._open[-1][0] and self._open[-1][1] is None:
-            self._open[-1][1:] = [text, span]
-            return
-        self.entries.append(Entry((*self._steps(), *_tag(event)), text, span))
-        self._next()
-
-    def _begin(self, event: object) -> None:
-        if not self._open:
-            return
-        top = self._open[-1]
-        if top[0] and top[1] is None:
-            top[1:] = ["?", _span(event)]
-            return
-        span = top[2] if isinstance(top[2], Span) else _first_character(event)
-        self.entries.append(Entry(self._steps(), "", span))
-
-    def _steps(self) -> Path:
-        return tuple(str(each[1]) for each in self._open)
-
-    def _next(self) -> None:
-        if self._open:
-            top = self._open[-1]
-            top[1:] = [None, None] if top[0] else [int(str(top[1])) + 1, None]
-
-
-def _tag(event: object) -> Path:
-    """Return the short form of a function, `!Ref x`, as a step; what is no text must not match."""
-    tag = str(getattr(event, "tag", None) or "")
-    return (tag,) if tag.startswith("!") and tag != "!" else ()
-
-
-def _span(event: object) -> Span:
-    start, end = getattr(event, "start_mark"), getattr(event, "end_mark")  # noqa: B009 - untyped
-    return Span(start.index, max(end.index, start.index))
-
-
-def _first_character(event: object) -> Span:
-    start = _span(event).start
-    return Span(start, start + 1)
-
-
-_BLOCK: Final = re.compile(
-    r'[ \t]*([A-Za-z_][\w-]*)((?:[ \t]+(?:"[^"\n]{0,200}"|[A-Za-z_][\w-]*))*)[ \t]*\{'
-)
-_VALUE: Final = re.compile(r'[ \t]*("[^"\n]{1,200}"|[A-Za-z_][\w-]*)[ \t]*[=:][ \t]*')
-_HEREDOC: Final = re.compile(r"<<-?[ \t]*(\w+)")
-
-
-def terraform_units(text: str) -> list[Unit]:
-    """Return the resources, data sources, providers and variables of a masked Terraform file."""
-    units: list[Unit] = []
-    _hcl(text, 0, (), units, None)
-    return units
-
-
-def _hcl(text: str, at: int, path: Path, units: list[Unit], unit: Unit | None) -> int:
-    """Read statements up to the bracket that closes; return the place behind it."""
-    while at < len(text):
-        if block := _BLOCK.match(text, at):
-            at = _block(text, block, path, units, unit)
-        elif value := _VALUE.match(text, at):
-            at = _value(text, value, path, units, unit)
-        elif text[at] == "}":
-            return at + 1
-        elif text[at] in "\"'":
-            at = _past_string(text, at)
-        else:
-            at += 1
-    return at
-
-
-def _block(
-    text: str, block: re.Match[str], path: Path, units: list[Unit], unit: Unit | None
-) -> int:
-    labels = re.findall(r"[\w.-]+", block[2])
-    span = Span(block.start(1), block.end(2))
-    if unit is None:
-        named = labels[0] if block[1] in ("resource", "data") and labels else block[1]
-        unit = Unit(named, span)
-        units.append(unit)
-        return _hcl(text, block.end(), (), units, unit)
-    below = (*path, block[1])
-    unit.entries.append(Entry(below, "", span))
-    if len(path) > DEEPEST:
-        return len(text)
-    return _hcl(text, block.end(), below, units, unit)
-
-
-def _value(
-    text: str, value: re.Match[str], path: Path, units: list[Unit], unit: Unit | None
-) -> int:
-    name, start = value[1].strip('"'), value.end()
-    below = (*path, name)
-    if text.startswith("{", start) and unit is not None and len(path) < DEEPEST:
-        unit.entries.append(Entry(below, "", Span(value.start(1), value.end(1))))
-        return _hcl(text, start + 1, below, units, unit)
-    end = _past_value(text, start)
-    if unit is not None:
-        said = text[start:end].strip()
-        if said.count('"') == 2 and said[0] == said[-1] == '"':  # noqa: PLR2004 - its two quotes
-            said = said[1:-1]
-        unit.entries.append(Entry(below, said, Span(start, max(end, start))))
-        # What is passed to `jsonencode({...})` is read as what it is: a value by its path.
-        inner = re.match(r"jsonencode\s*\(\s*\{", text[start:end])
-        if inner and len(path) < DEEPEST:
-            _hcl(text[:end], start + inner.end(), below, units, unit)
-    return end
-
-
-def _past_value(text: str, at: int) -> int:
-    """Return where an expression ends: its line's end, outside of brackets and strings."""
-    if heredoc := _HEREDOC.match(text, at):
-        end = re.compile(rf"^[ \t]*{heredoc[1]}\b", re.MULTILINE).search(text, heredoc.end())
-        return end.end() if end else len(text)
-    depth = 0
-    while at < len(text):
-        character = text[at]
-        if character in "([{":
-            depth += 1
-        elif character in ")]}":
-            if depth == 0:
-                return at
-            depth -= 1
-        elif character == '"':
-            at = _past_string(text, at)
-            continue
-        elif character in "\n," and depth == 0:
-            return at
-        at += 1
-    return at
-
-
-def _past_string(text: str, at: int) -> int:
-    quote, at = text[at], at + 1
-    while at < len(text) and text[at] not in (quote, "\n"):
-        at += 2 if text[at] == "\\" else 1
-    return min(at + 1, len(text))
-
 
 _INSTRUCTION: Final = re.compile(
     r"^[ \t]*([A-Za-z]+)[ \t]+((?:[^\n]*\\[ \t]*\n)*[^\n]*)", re.MULTILINE
@@ -263,6 +43,12 @@ def dockerfile_units(text: str) -> list[Unit]:
     return units
 
 
+def make_ready(format_: str) -> None:
+    """Load what a format is read with, so that the first file's time is not spent on it."""
+    if format_ in _SPLIT or format_ in _BY_LINES:
+        import yaml  # noqa: F401, PLC0415 - not before there is a file of this kind
+
+
 def units_of(format_: str, text: str, masked: str, deadline: float) -> Iterator[Unit]:
     """Yield the units of a structured file; raises `UnreadableError` behind what could be read."""
     if format_ == "terraform" and text.lstrip().startswith("{"):
@@ -272,9 +58,39 @@ def units_of(format_: str, text: str, masked: str, deadline: float) -> Iterator[
         yield from terraform_units(masked)
     elif format_ == "dockerfile":
         yield from dockerfile_units(masked)
+    elif format_ == "xml":
+        yield from xml_units(text, deadline)
+    elif format_ in _BY_LINES and not _IN_YAML.search(text):
+        yield lines_unit(text)
     else:
+        split = _SPLIT.get(format_, _settings)
+        if format_ == "kubernetes":
+            text = without_actions(text)
         for entries in yaml_entries(text, deadline):
-            yield from _SPLIT[format_](entries)
+            yield from split(entries)
+
+
+_ACTION: Final = re.compile(r"\{\{(?:[^{}\n]|\n(?=[^{}]{0,200}\}\}))*+\}\}")
+"""What Helm puts into a manifest."""
+
+_IN_YAML: Final = re.compile(r"^[\w.-]+:[ \t]*(?:#.*)?\n[ \t]+[\w.\"-]+:", re.MULTILINE)
+
+
+def without_actions(text: str) -> str:
+    """Return a chart's template as YAML of the same length.
+
+    An action that has its line to itself leaves nothing; any other one becomes a variable.
+    """
+    return _ACTION.sub(_filler, text) if "{{" in text else text
+
+
+def _filler(action: re.Match[str]) -> str:
+    text, size = action.string, len(action[0])
+    before = text[text.rfind("\n", 0, action.start()) + 1 : action.start()]
+    ends = text[action.end() : action.end() + 1] in ("", "\n", "\r")
+    if not before.strip() and ends:
+        return re.sub(r"[^\n]", " ", action[0])
+    return "$" + "h" * (size - 1)
 
 
 def _terraform_json(entries: list[Entry]) -> Iterator[Unit]:
@@ -307,6 +123,7 @@ def _cloudformation(entries: list[Entry]) -> Iterator[Unit]:
         if name in types:
             unit.type, unit.span = types[name].text, types[name].span
             yield unit
+            yield from statements_in(unit)
     yield _whole(entries, "template")
 
 
@@ -330,7 +147,45 @@ def _kubernetes(entries: list[Entry]) -> Iterator[Unit]:
     yield from _listed(entries, {"containers": "container", "initContainers": "container"})
 
 
+def _gitlab(entries: list[Entry]) -> Iterator[Unit]:
+    yield _whole(entries, "pipeline")
+    for _, unit in _grouped(entries, 1, ()):
+        unit.type = "job"
+        yield unit
+
+
+_TASKS: Final = ("tasks", "pre_tasks", "post_tasks", "handlers", "block", "rescue", "always")
+
+
+def _ansible(entries: list[Entry]) -> Iterator[Unit]:
+    """Yield plays and tasks: the items of the file's list and of lists of tasks within them."""
+    units: dict[Path, Unit] = {}
+    for each in entries:
+        steps = [0, *(n + 1 for n, step in enumerate(each.path) if step in _TASKS)]
+        at = next(
+            (n for n in reversed(steps) if each.path[n : n + 1] and each.path[n].isdecimal()), None
+        )
+        if at is None or len(each.path) < at + 2:
+            continue
+        unit = units.setdefault(each.path[: at + 1], Unit("task", each.span))
+        unit.entries.append(Entry(each.path[at + 1 :], each.text, each.span))
+    yield from units.values()
+
+
+def _settings(entries: list[Entry]) -> Iterator[Unit]:
+    """Yield all of a file's values; dots in a key part steps, as Spring reads them."""
+    dotted = [
+        Entry(tuple(part for step in each.path for part in step.split(".")), each.text, each.span)
+        for each in entries
+    ]
+    yield _whole(dotted, "settings")
+
+
+_BY_LINES: Final = frozenset({"spring", "sshd", "phpini", "npmrc", "redis"})
+
 _SPLIT: Final = {
+    "ansible": _ansible,
+    "gitlab": _gitlab,
     "cloudformation": _cloudformation,
     "compose": _compose,
     "kubernetes": _kubernetes,
