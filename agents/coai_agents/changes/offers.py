@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 MOST_PATTERNS: Final = 8
 """Changes that are looked for at a line."""
 
+MOST_EDITS: Final = 8
+"""Edits that a model which predicts the next one may be told of."""
+
 MOST_DOCUMENTS: Final = 64
 MOST_DISMISSED: Final = 500
 
@@ -101,6 +104,8 @@ class SameChange:
     def __init__(self) -> None:
         self._bursts: OrderedDict[str, Bursts] = OrderedDict()
         self._learner = Learner()
+        self.history: deque[Settled] = deque(maxlen=MOST_EDITS)
+        """The last edits that are done, the oldest first."""
         self._waiting: deque[Settled] = deque(maxlen=16)
         self._pending: deque[_Pending] = deque(maxlen=MOST_PATTERNS)
         self._dismissed: deque[tuple[str, str, str]] = deque(maxlen=MOST_DISMISSED)
@@ -118,12 +123,14 @@ class SameChange:
             self._bursts.popitem(last=False)
         ended, undone = bursts.changed(before, after)
         if ended is not None:
-            self._waiting.append(ended)
+            self._settled(ended)
         if undone:
             self._forget_edits_of(after)
 
     def _forget_edits_of(self, source: Source) -> None:
         """Forget what was learned in a document, because the user has taken it back."""
+        kept_edits = [each for each in self.history if each.after.uri != source.uri]
+        self.history = deque(kept_edits, maxlen=MOST_EDITS)
         self._waiting = deque(
             (each for each in self._waiting if each.after.uri != source.uri), maxlen=16
         )
@@ -145,8 +152,12 @@ class SameChange:
             elsewhere_ = each != uri or line is None
             ended = bursts.settle(None if elsewhere_ else line)
             if ended is not None:
-                self._waiting.append(ended)
+                self._settled(ended)
         return bool(self._waiting)
+
+    def _settled(self, edit: Settled) -> None:
+        self._waiting.append(edit)
+        self.history.append(edit)
 
     def is_editing(self, uri: str, line: int) -> bool:
         """Say whether a line has been changed since the cursor came to it."""
