@@ -1,8 +1,8 @@
 """What is offered: the changes of the last edits, where they belong, and what nobody wanted.
 
 Two ways lead to an offer. The cursor comes to a line that needs a change: that is unasked for, so
-it is held to a high precision. Or the user opens the menu of actions: there one edit is enough. How
-many edits have to agree for which kind of change is what `benchmarks.changes` measured.
+it is held to a high precision by what speaks for it there. Or the user opens the menu of actions:
+there one edit is enough.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from math import inf
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from coai_agents.changes.bursts import Bursts
+from coai_agents.changes.evidence import evidence_at
 from coai_agents.changes.finding import HERE, places
 from coai_agents.changes.learning import Learner
-from coai_agents.changes.policy import is_shown_unasked
+from coai_agents.changes.policy import own_policy
 from coai_agents.changes.searching import elsewhere, origin_of
 from coai_agents.source import Span, path_of
 from coai_agents.syntax.tree import parse
@@ -43,9 +44,6 @@ MOST_DISMISSED: Final = 500
 
 KEPT_SECONDS: Final = 20.0
 """So long what was found in files is told again; what is changed is looked for anew."""
-
-PASSED: Final = 3
-"""Places at which a change may be passed by; then it is not offered unasked any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,10 +198,8 @@ class SameChange:
             return None
         within = Span(source.line_start(line), source.line_end(line))
         for pending in self._pending:
-            if pending.passed >= PASSED or not is_shown_unasked(pending.pattern, source.uri):
-                continue
             place = next(iter(self._fresh(pending, tree, within)), None)
-            if place is not None:
+            if place is not None and _is_likely(pending, tree, place):
                 self._shown[source.uri] = _Shown(
                     pending, _key(pending, source, place), line, source.line_text(line)
                 )
@@ -261,6 +257,13 @@ class SameChange:
 Found: TypeAlias = "tuple[tuple[Source, tuple[Place, ...]], ...]"
 
 
+def _is_likely(pending: _Pending, tree: SyntaxTree, place: Place) -> bool:
+    """Say whether the evidence is enough for a place to be shown to somebody who did not ask."""
+    pattern = pending.pattern
+    left = len(places(pattern, tree, _origin(pending, tree.source)))
+    return own_policy().shows(evidence_at(pattern, tree, place, left, pending.passed))
+
+
 def _here(pending: _Pending, source: Source, line: int) -> list[Place] | None:
     """Return the places of a document; None if the cursor's line has nothing to do with them."""
     tree = parse(source)
@@ -268,7 +271,7 @@ def _here(pending: _Pending, source: Source, line: int) -> list[Place] | None:
         return None
     found = places(pending.pattern, tree, _origin(pending, source))
     lines = {source.line_at(place.span.start) for place in found}
-    sites = {at for uri, at in pending.pattern.sites if uri == source.uri}
+    sites = {site.line for site in pending.pattern.sites if site.uri == source.uri}
     return found if line in lines | sites else None
 
 

@@ -114,3 +114,29 @@ def _parses(source: Source, place: Place) -> bool:
         return True
     after = parse(source.apply(Edit(place.span, place.text)), before)
     return after is not None and broken_places(after) <= broken_places(before)
+
+
+def on_line(source: Source, line: int, place: Place) -> Place | None:
+    """Return a place as one of the cursor's line; None if it is on another or on several."""
+    start, end = source.line_start(line), source.line_end(line)
+    span, text = place.span, place.text
+    below = end if line + 1 == source.line_count else source.line_start(line + 1)
+    if span.start == span.end == below and text.endswith("\n"):
+        written = text.rstrip("\r\n")
+        return Place(Span(end, end), text[len(written) :] + written)
+    if not (start <= span.start and span.end <= end):
+        return None
+    return _narrowed(source, place)
+
+
+def _narrowed(source: Source, place: Place) -> Place:
+    """Return a place without what it leaves as it is at both of its ends."""
+    old, new = source.slice(place.span), place.text
+    before = 0
+    while before < min(len(old), len(new)) and old[before] == new[before]:
+        before += 1
+    behind = 0
+    while behind < min(len(old), len(new)) - before and old[-1 - behind] == new[-1 - behind]:
+        behind += 1
+    span = Span(place.span.start + before, place.span.end - behind)
+    return Place(span, new[before : len(new) - behind])

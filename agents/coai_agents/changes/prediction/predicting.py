@@ -15,7 +15,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
-from coai_agents.changes.prediction.checking import predicted
+from coai_agents.changes.prediction.checking import on_line, predicted
 from coai_agents.changes.prediction.formats import answer_of, prompt_of
 from coai_agents.changes.prediction.sight import past_edit, sight_of
 from coai_agents.completion.prompt.tokens import count_tokens
@@ -70,6 +70,10 @@ class Prediction:
     source: Source
     backend: str
     model: str
+
+    def on_line(self, line: int) -> Place | None:
+        """Return it as a change of one line; None if it is one of another line or of several."""
+        return on_line(self.source, line, self.place)
 
 
 class Predictor:

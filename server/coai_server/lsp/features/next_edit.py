@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 from lsprotocol import types
 
-from coai_agents.changes.finding import Place
 from coai_agents.completion.cursor import Cursor
 from coai_agents.completion.outcome import Event, Suggestion, Trigger
-from coai_agents.source import Edit, Span
+from coai_agents.source import Edit
 from coai_server.lsp.features.action_client import BY_MODEL, workspace_edit
 from coai_server.lsp.features.same_change import item_of
 
@@ -60,7 +59,7 @@ async def at_cursor(
     )
     if found is None or server.documents.snapshot(source.uri) is not source:
         return None
-    place = _on_line(source, line, found.place)
+    place = found.on_line(line)
     if place is None:
         return None
     elapsed_ms = (time.perf_counter() - started) * 1000
@@ -76,32 +75,6 @@ async def at_cursor(
     event = Event(time.monotonic(), source.uri, line, trigger, shown, source.language)
     services.completer.history.append(event)
     return item_of(server, source, offset, place)
-
-
-def _on_line(source: Source, line: int, place: Place) -> Place | None:
-    """Return a place as one of the cursor's line; None if it is on another or on several."""
-    start, end = source.line_start(line), source.line_end(line)
-    span, text = place.span, place.text
-    below = end if line + 1 == source.line_count else source.line_start(line + 1)
-    if span.start == span.end == below and text.endswith("\n"):
-        written = text.rstrip("\r\n")
-        return Place(Span(end, end), text[len(written) :] + written)
-    if not (start <= span.start and span.end <= end):
-        return None
-    return _narrowed(source, place)
-
-
-def _narrowed(source: Source, place: Place) -> Place:
-    """Return a place without what it leaves as it is at both of its ends."""
-    old, new = source.slice(place.span), place.text
-    before = 0
-    while before < min(len(old), len(new)) and old[before] == new[before]:
-        before += 1
-    behind = 0
-    while behind < min(len(old), len(new)) - before and old[-1 - behind] == new[-1 - behind]:
-        behind += 1
-    span = Span(place.span.start + before, place.span.end - behind)
-    return Place(span, new[before : len(new) - behind])
 
 
 def actions(server: Server, source: Source, client: Client) -> list[types.CodeAction]:
