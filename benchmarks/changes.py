@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -105,14 +105,10 @@ class Replay:
         return self.tally
 
     def _offer(self, pattern: Pattern, file: File) -> None:
-        found: dict[File, list[Place]] = defaultdict(list)
         for other, place in offers(pattern, file, self._files):
-            found[other].append(place)
-        for other, there in found.items():
-            for place in there:
-                self._judge(pattern, other, place, len(there))
+            self._judge(pattern, other, place)
 
-    def _judge(self, pattern: Pattern, other: File, place: Place, left: int) -> None:
+    def _judge(self, pattern: Pattern, other: File, place: Place) -> None:
         line, right = other.judged(place)
         where = (other.name, line, place.text)
         key = (*where, pattern.evidence, pattern.title)
@@ -129,7 +125,7 @@ class Replay:
         text = other.source.line_text(other.source.line_at(place.span.start)).strip()
         self._samples.append(
             Sample(
-                evidence=evidence_at(pattern, tree, place, left),
+                evidence=evidence_at(pattern, tree, place),
                 change=(pattern.root, pattern.rewrite, pattern.title),
                 edits=pattern.evidence,
                 place=where,

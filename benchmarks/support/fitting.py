@@ -22,10 +22,7 @@ FITTED: Final = (
     "same_file",
     "line_alike",
     "names_akin",
-    "definition_akin",
     "same_definition",
-    "common",
-    "left",
 )
 
 MOST_OF_A_CHANGE: Final = 60

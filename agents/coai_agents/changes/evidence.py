@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.changes.code import Code
 from coai_agents.changes.likeness import are_akin, likeness
-from coai_agents.changes.patterns import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from coai_agents.changes.finding import Place
-    from coai_agents.changes.patterns import Pattern
+    from coai_agents.changes.patterns import Kind, Pattern
     from coai_agents.syntax.tree import SyntaxTree
 
 MOST_SITES: Final = 8
@@ -33,31 +32,21 @@ class Evidence:
     """By the names that `policy.toml` has weights for."""
 
 
-def evidence_at(
-    pattern: Pattern, tree: SyntaxTree, place: Place, left: int, passed: int = 0
-) -> Evidence:
-    """Return the evidence for a place.
-
-    `left` is how many places the file has, `passed` how many of the change's places the user has
-    passed by.
-    """
+def evidence_at(pattern: Pattern, tree: SyntaxTree, place: Place, passed: int = 0) -> Evidence:
+    """Return the evidence for a place; the user has passed by `passed` places of the change."""
     source = tree.source
     line = source.line_at(place.span.start)
     text = source.line_text(line)
     sites = pattern.sites[-MOST_SITES:]
     outer = outer_name(tree, line)
-    akin = are_akin(pattern.old, pattern.new)
     figures = {
         "edits": log2(min(pattern.evidence, MOST_EDITS)),
         "same_file": float(any(site.uri == source.uri for site in sites)),
         "line_alike": max((likeness(text, site.text) for site in sites), default=0.0),
-        "names_akin": float(akin),
-        "definition_akin": float(akin and pattern.kind is Kind.DEFINITION_RENAMED),
+        "names_akin": float(are_akin(pattern.old, pattern.new)),
         "same_definition": float(
             bool(outer) and any((site.uri, site.outer) == (source.uri, outer) for site in sites)
         ),
-        "common": float(pattern.common),
-        "left": log2(1 + left),
         "passed": float(passed),
     }
     return Evidence(pattern.kind, figures)

@@ -259,9 +259,7 @@ Found: TypeAlias = "tuple[tuple[Source, tuple[Place, ...]], ...]"
 
 def _is_likely(pending: _Pending, tree: SyntaxTree, place: Place) -> bool:
     """Say whether the evidence is enough for a place to be shown to somebody who did not ask."""
-    pattern = pending.pattern
-    left = len(places(pattern, tree, _origin(pending, tree.source)))
-    return own_policy().shows(evidence_at(pattern, tree, place, left, pending.passed))
+    return own_policy().shows(evidence_at(pending.pattern, tree, place, pending.passed))
 
 
 def _here(pending: _Pending, source: Source, line: int) -> list[Place] | None:

@@ -1,6 +1,6 @@
 """Whether a change is shown unasked at a place: its likelihood from the evidence, and a threshold.
 
-A logistic model of ten figures, fitted by `benchmarks.changes --fit` on packages that are for
+A logistic model of a few figures, fitted by `benchmarks.changes --fit` on packages that are for
 development; its weights are in `policy.toml`.
 """
 

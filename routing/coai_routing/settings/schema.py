@@ -114,7 +114,7 @@ class CompletionSettings(Section):
         ),
     )
     same_change: Annotated[bool, SWITCH_OFF] = Field(
-        default=False,
+        default=True,
         description=(
             "Whether a change that was made is offered in the other places that need it too."
         ),

@@ -98,17 +98,20 @@ def test_whoever_leaves_one_out_does_not_want_it_everywhere() -> None:
 
 async def test_a_place_that_was_passed_by_is_dismissed() -> None:
     changes = SameChange()
-    source = Source(URI, TEXT, "python")
-    for line in (0, 1):
-        steps = typed(source, line, "fetch", "request")
+    lines = "".join(f"    x.fetch({number})\n" for number in range(12))
+    source = Source(URI, f"class A:\n{lines}", "python")
+    for line in range(1, 6):
+        steps = typed(source, line, "fetch", "fetch_all")
         for before, after in pairwise(steps):
             changes.changed(before, after)
         source = steps[-1]
-    assert changes.left(URI, 3)
+    assert changes.left(URI, 7)
     await changes.learn()
     tree = parse(source)
     assert tree is not None
-    assert changes.at_line(tree, 3) == changes.at_line(tree, 3)
-    changes.moved(URI, 4)
-    assert changes.at_line(tree, 3) is None
-    assert changes.at_line(tree, 4) is not None
+    shown = changes.at_line(tree, 7)
+    assert shown is not None
+    assert shown == changes.at_line(tree, 7)
+    changes.moved(URI, 8)
+    assert changes.at_line(tree, 7) is None
+    assert changes.at_line(tree, 8) is not None
