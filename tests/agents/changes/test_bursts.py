@@ -61,7 +61,7 @@ def test_what_is_taken_back_is_no_edit(settled: bool) -> None:
     if settled:
         assert bursts.settle() is not None
     _, undone = bursts.changed(steps[-1], steps[-1].apply(Edit(None, TEXT), version=99))
-    assert undone
+    assert undone is settled  # nothing was learned of what was not done yet
     assert bursts.settle() is None
 
 
@@ -94,6 +94,20 @@ def test_whoever_leaves_one_out_does_not_want_it_everywhere() -> None:
     after = typed(source, 3, "colour", "color")[-1]
     (pattern,) = learner.settled(source, after)
     assert pattern.evidence == 1
+
+
+async def test_typing_past_the_old_name_takes_nothing_back() -> None:
+    changes, source = SameChange(), Source(URI, TEXT, "python")
+    for line in (0, 1):
+        steps = typed(source, line, "fetch", "fetch_all")
+        for before, after in pairwise(steps):
+            changes.changed(before, after)
+        source = steps[-1]
+        changes.left(URI, line + 1)
+    assert [each.after.line_text(number) for number, each in enumerate(changes.history)] == [
+        "x.fetch_all(0)",
+        "x.fetch_all(1)",
+    ]
 
 
 async def test_a_place_that_was_passed_by_is_dismissed() -> None:
