@@ -18,21 +18,19 @@ if TYPE_CHECKING:
 TEXT: Final = """import client
 
 
-def first(url):
-    return client.fetch(url, 1)
+class Pages:
+    def first(self, url):
+        return client.fetch(url, 1)
 
+    def second(self, url):
+        return client.fetch(url, 2)
 
-def second(url):
-    return client.fetch(url, 2)
+    def third(self, url):
+        value = client.fetch(url, 3)
+        return value
 
-
-def third(url):
-    value = client.fetch(url, 3)
-    return value
-
-
-def fourth(url):
-    return client.fetch(url, 4)
+    def fourth(self, url):
+        return client.fetch(url, 4)
 """
 OTHER: Final = """import client
 
@@ -57,7 +55,7 @@ class Project(Daemon):
     """A daemon with a document of a real folder open."""
 
     def __init__(self, folder: Path, home: Path, **settings: str) -> None:
-        super().__init__(home, **{**ALONE, "COAI_COMPLETION__SAME_CHANGE": "true", **settings})
+        super().__init__(home, **{**ALONE, **settings})
         self.folder = folder
         self.uri = (folder / "main.py").as_uri()
         self.version = 1
@@ -119,71 +117,72 @@ def project(folder: Path, tmp_path: Path) -> Iterator[Project]:
         yield server
 
 
-FETCH: Final = (18, 23)
+FETCH: Final = (22, 27)
+NEW: Final = "fetch_json"
 
 
 def rename(project: Project, line: int, *, shift: int = 0) -> None:
-    project.type(line, FETCH[0] + shift, FETCH[1] + shift, "request")
+    project.type(line, FETCH[0] + shift, FETCH[1] + shift, NEW)
 
 
 def test_the_cursor_comes_to_a_line_that_needs_what_two_lines_had(project: Project) -> None:
-    rename(project, 4)
+    rename(project, 5)
     rename(project, 8)
-    (item,) = project.ghost(12, 4)
+    (item,) = project.ghost(11, 8)
     assert item["filterText"] == "value = client.fetch"
-    assert item["insertText"] == "value = client.request"
+    assert item["insertText"] == "value = client.fetch_json"
     assert item["range"] == {
-        "start": {"line": 12, "character": 4},
-        "end": {"line": 12, "character": 24},
+        "start": {"line": 11, "character": 8},
+        "end": {"line": 11, "character": 28},
     }
-    assert project.ghost(12, 4) == [item]
+    assert project.ghost(11, 8) == [item]
     last = project.last()
-    assert (last["origin"], last["model"]) == ("change", "call renamed: fetch -> request")
+    assert (last["origin"], last["model"]) == ("change", "call renamed: fetch -> fetch_json")
 
 
 def test_a_line_without_the_old_code_is_left_to_the_model(project: Project) -> None:
-    rename(project, 4)
+    rename(project, 5)
     rename(project, 8)
-    assert project.ghost(13, 4) == []
+    assert project.ghost(12, 8) == []
     assert project.last()["reason"] == "no_backend"
 
 
 def test_what_was_passed_by_is_not_shown_again(project: Project) -> None:
-    rename(project, 4)
+    rename(project, 5)
     rename(project, 8)
-    assert project.ghost(12, 4)
-    assert project.ghost(17, 4)
-    assert project.ghost(12, 4) == []
-    assert project.actions(12)
+    assert project.ghost(11, 8)
+    project.ghost(15, 8)
+    assert project.ghost(11, 8) == []
+    assert project.actions(11)
 
 
 def test_a_line_that_is_being_typed_in_has_no_change_to_show(project: Project) -> None:
-    rename(project, 4)
+    rename(project, 5)
     rename(project, 8)
-    project.type(12, 4, 9, "other")
-    assert project.ghost(12, 9) == []
+    project.type(11, 8, 13, "other")
+    assert project.ghost(11, 13) == []
 
 
 def test_what_is_undone_is_no_edit(project: Project) -> None:
-    rename(project, 4)
+    rename(project, 5)
     rename(project, 8)
-    project.type(8, FETCH[0], FETCH[0] + len("request"), "fetch")
-    project.type(4, FETCH[0], FETCH[0] + len("request"), "fetch")
-    assert project.ghost(12, 4) == []
-    assert project.actions(12) == []
+    project.type(8, FETCH[0], FETCH[0] + len(NEW), "fetch")
+    project.type(5, FETCH[0], FETCH[0] + len(NEW), "fetch")
+    assert project.ghost(11, 8) == []
+    assert project.actions(11) == []
 
 
 def test_the_action_changes_all_places_and_asks_before_it_changes_other_files(
     project: Project,
 ) -> None:
-    rename(project, 4)
-    (action,) = project.actions(4)
+    rename(project, 5)
+    (action,) = project.actions(5)
     assert action["title"] == "Apply the same change at 4 more places"
     assert "edit" not in action
     resolved = project.call("codeAction/resolve", action)["edit"]
     here, other = resolved["documentChanges"]
     assert here["textDocument"] == {"uri": project.uri, "version": project.version}
-    assert [edit["range"]["start"]["line"] for edit in here["edits"]] == [8, 12, 17]
+    assert [edit["range"]["start"]["line"] for edit in here["edits"]] == [8, 11, 15]
     assert other["textDocument"]["uri"].endswith("/other.py")
     assert other["textDocument"]["version"] is None
     annotations = resolved["changeAnnotations"]
@@ -198,8 +197,8 @@ def test_a_client_without_annotations_chooses_between_the_file_and_all_files(
 ) -> None:
     with Project(folder, tmp_path) as project:
         project.start_with(PLAIN)
-        rename(project, 4)
-        first, second = project.actions(4)
+        rename(project, 5)
+        first, second = project.actions(5)
         assert first["title"] == "Apply the same change at 3 more places in this file"
         assert list(first["edit"]["changes"]) == [project.uri]
         assert second["title"] == "Apply the same change at 4 more places"
@@ -210,8 +209,8 @@ def test_a_client_without_annotations_chooses_between_the_file_and_all_files(
 
 
 def test_an_action_for_an_older_text_is_refused(project: Project) -> None:
-    rename(project, 4)
-    (action,) = project.actions(4)
+    rename(project, 5)
+    (action,) = project.actions(5)
     project.type(0, 0, 0, "#")
     assert project.error("codeAction/resolve", action)["code"] == -32801
 
@@ -219,7 +218,7 @@ def test_an_action_for_an_older_text_is_refused(project: Project) -> None:
 def test_it_is_switched_off_by_a_setting(folder: Path, tmp_path: Path) -> None:
     with Project(folder, tmp_path, COAI_COMPLETION__SAME_CHANGE="false") as project:
         project.start_with(ANNOTATING)
-        rename(project, 4)
+        rename(project, 5)
         rename(project, 8)
-        assert project.ghost(12, 4) == []
-        assert project.actions(4) == []
+        assert project.ghost(11, 8) == []
+        assert project.actions(5) == []

@@ -80,14 +80,13 @@ class Bursts:
             burst.low, burst.high = min(burst.low, low), max(burst.high + more, high)
             burst.large |= large
         undone = self._undone(after)
-        if undone:
+        # Whoever types a name anew comes past the old one: that takes nothing back.
+        if undone or (self._burst is not None and self._burst.before.text == after.text):
             self._burst = None
         return ended, undone
 
     def _undone(self, after: Source) -> bool:
-        """Say whether a text is one that an edit began with."""
-        if self._burst is not None and self._burst.before.text == after.text:
-            return True
+        """Say whether a text is one that an earlier edit began with."""
         if after.text not in self._began:
             return False
         while self._began and self._began.pop() != after.text:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.changes.code import Code
 from coai_agents.changes.difference import difference
+from coai_agents.changes.evidence import outer_name
 from coai_agents.changes.finding import changed, places
 from coai_agents.changes.generalising import generalise
+from coai_agents.changes.patterns import Site
 from coai_agents.source import Span, merge
 from coai_agents.syntax.tree import parse
 
@@ -41,28 +43,45 @@ class Learner:
         confirmed = [each for each in self._known if explains(each, old, after)]
         for each in confirmed:
             self._known.remove(each)
-        found = [_confirmed(each, new, line) for each in confirmed]
+        text = before.line_text(line) if line < before.line_count else ""
+        site = Site(after.uri, line, text, outer_name(new, line))
+        found = [_confirmed(each, new, site) for each in confirmed]
         if not found:
-            change = difference(Code(old), Code(new))
-            made = () if change is None else generalise(change)
-            done = after.line_text(line).strip()
-            found = [replace(each, sites=((after.uri, line),), done=done) for each in made]
+            found = _learned(old, new, site)
         self._known.extend(found)
         return found
 
 
-def _confirmed(pattern: Pattern, tree: SyntaxTree, line: int) -> Pattern:
+def _learned(old: SyntaxTree, new: SyntaxTree, site: Site) -> list[Pattern]:
+    """Return what an edit says that nothing before has said."""
+    before, after = Code(old), Code(new)
+    change = difference(before, after)
+    if change is None:
+        return []
+    done = new.source.line_text(site.line).strip()
+    written = " ".join(map(before.text, change.old)), " ".join(map(after.text, change.new))
+    return [
+        replace(each, sites=(site,), done=done, old=written[0], new=written[1])
+        for each in generalise(change)
+    ]
+
+
+def _confirmed(pattern: Pattern, tree: SyntaxTree, site: Site) -> Pattern:
     """Return a pattern that one more edit agrees with.
 
     Whoever came from one place to the next and left one between as it was does not want it
     everywhere: then it counts as seen once.
     """
     source = tree.source
-    sites = (*pattern.sites, (source.uri, line))[-REMEMBERED:]
+    sites = (*pattern.sites, site)[-REMEMBERED:]
     evidence = pattern.evidence + 1
-    before = [at for uri, at in pattern.sites if uri == source.uri and at < source.line_count]
+    before = [
+        each.line
+        for each in pattern.sites
+        if each.uri == source.uri and each.line < source.line_count
+    ]
     if before:
-        low, high = sorted((before[-1], line))
+        low, high = sorted((before[-1], site.line))
         between = Span(source.line_start(low), source.line_end(high))
         if places(replace(pattern, unbound=""), tree, within=between):
             evidence = 1

@@ -1,8 +1,8 @@
 """What is offered: the changes of the last edits, where they belong, and what nobody wanted.
 
 Two ways lead to an offer. The cursor comes to a line that needs a change: that is unasked for, so
-it is held to a high precision. Or the user opens the menu of actions: there one edit is enough. How
-many edits have to agree for which kind of change is what `benchmarks.changes` measured.
+it is held to a high precision by what speaks for it there. Or the user opens the menu of actions:
+there one edit is enough.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from math import inf
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from coai_agents.changes.bursts import Bursts
+from coai_agents.changes.evidence import evidence_at
 from coai_agents.changes.finding import HERE, places
 from coai_agents.changes.learning import Learner
-from coai_agents.changes.policy import is_shown_unasked
+from coai_agents.changes.policy import own_policy
 from coai_agents.changes.searching import elsewhere, origin_of
 from coai_agents.source import Span, path_of
 from coai_agents.syntax.tree import parse
@@ -35,14 +36,14 @@ if TYPE_CHECKING:
 MOST_PATTERNS: Final = 8
 """Changes that are looked for at a line."""
 
+MOST_EDITS: Final = 8
+"""Edits that a model which predicts the next one may be told of."""
+
 MOST_DOCUMENTS: Final = 64
 MOST_DISMISSED: Final = 500
 
 KEPT_SECONDS: Final = 20.0
 """So long what was found in files is told again; what is changed is looked for anew."""
-
-PASSED: Final = 3
-"""Places at which a change may be passed by; then it is not offered unasked any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class SameChange:
     def __init__(self) -> None:
         self._bursts: OrderedDict[str, Bursts] = OrderedDict()
         self._learner = Learner()
+        self.history: deque[Settled] = deque(maxlen=MOST_EDITS)
+        """The last edits that are done, the oldest first."""
         self._waiting: deque[Settled] = deque(maxlen=16)
         self._pending: deque[_Pending] = deque(maxlen=MOST_PATTERNS)
         self._dismissed: deque[tuple[str, str, str]] = deque(maxlen=MOST_DISMISSED)
@@ -118,12 +121,14 @@ class SameChange:
             self._bursts.popitem(last=False)
         ended, undone = bursts.changed(before, after)
         if ended is not None:
-            self._waiting.append(ended)
+            self._settled(ended)
         if undone:
             self._forget_edits_of(after)
 
     def _forget_edits_of(self, source: Source) -> None:
         """Forget what was learned in a document, because the user has taken it back."""
+        kept_edits = [each for each in self.history if each.after.uri != source.uri]
+        self.history = deque(kept_edits, maxlen=MOST_EDITS)
         self._waiting = deque(
             (each for each in self._waiting if each.after.uri != source.uri), maxlen=16
         )
@@ -145,8 +150,12 @@ class SameChange:
             elsewhere_ = each != uri or line is None
             ended = bursts.settle(None if elsewhere_ else line)
             if ended is not None:
-                self._waiting.append(ended)
+                self._settled(ended)
         return bool(self._waiting)
+
+    def _settled(self, edit: Settled) -> None:
+        self._waiting.append(edit)
+        self.history.append(edit)
 
     def is_editing(self, uri: str, line: int) -> bool:
         """Say whether a line has been changed since the cursor came to it."""
@@ -189,10 +198,8 @@ class SameChange:
             return None
         within = Span(source.line_start(line), source.line_end(line))
         for pending in self._pending:
-            if pending.passed >= PASSED or not is_shown_unasked(pending.pattern, source.uri):
-                continue
             place = next(iter(self._fresh(pending, tree, within)), None)
-            if place is not None:
+            if place is not None and _is_likely(pending, tree, place):
                 self._shown[source.uri] = _Shown(
                     pending, _key(pending, source, place), line, source.line_text(line)
                 )
@@ -250,6 +257,11 @@ class SameChange:
 Found: TypeAlias = "tuple[tuple[Source, tuple[Place, ...]], ...]"
 
 
+def _is_likely(pending: _Pending, tree: SyntaxTree, place: Place) -> bool:
+    """Say whether the evidence is enough for a place to be shown to somebody who did not ask."""
+    return own_policy().shows(evidence_at(pending.pattern, tree, place, pending.passed))
+
+
 def _here(pending: _Pending, source: Source, line: int) -> list[Place] | None:
     """Return the places of a document; None if the cursor's line has nothing to do with them."""
     tree = parse(source)
@@ -257,7 +269,7 @@ def _here(pending: _Pending, source: Source, line: int) -> list[Place] | None:
         return None
     found = places(pending.pattern, tree, _origin(pending, source))
     lines = {source.line_at(place.span.start) for place in found}
-    sites = {at for uri, at in pending.pattern.sites if uri == source.uri}
+    sites = {site.line for site in pending.pattern.sites if site.uri == source.uri}
     return found if line in lines | sites else None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from coai_agents.changes.code import Code, callee_of, is_label, is_member, last_name, parts
 
@@ -235,6 +235,17 @@ class RenameLabel:
 Rewrite: TypeAlias = "Template | AddArgument | RemoveArgument | RenameLabel"
 
 
+class Site(NamedTuple):
+    """Where an edit was made."""
+
+    uri: str
+    line: int
+    text: str = ""
+    """The line before the edit."""
+    outer: str = ""
+    """The outermost definition that it is in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A change that other places may need."""
@@ -262,5 +273,9 @@ class Pattern:
     """How many edits were this change."""
     done: str = ""
     """The edited line as it is now, where the change would change it back."""
-    sites: tuple[tuple[str, int], ...] = ()
-    """Where these were: documents and lines."""
+    sites: tuple[Site, ...] = ()
+    """Where these were."""
+    old: str = ""
+    """What was replaced, as it was written."""
+    new: str = ""
+    """What stands there now."""

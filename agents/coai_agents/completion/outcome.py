@@ -111,7 +111,7 @@ _REMEDIES: dict[Reason, str] = {
     "`completion.allow_cloud` means.",
 }
 
-Origin = Literal["model", "shown", "cache", "joined", "prefetched", "change"]
+Origin = Literal["model", "shown", "cache", "joined", "prefetched", "change", "prediction"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from coai_routing.policy.deployment import Deployment
 from coai_routing.pool.speed import Speed, measure
 from coai_routing.privacy.egress import is_loopback
 from coai_routing.providers.suffixed import BY_SERVER, taken_apart
+from coai_routing.registry.next_edit import next_edit_family
 
 if TYPE_CHECKING:
     import asyncio
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from coai_routing.pool.pool import ModelPool
     from coai_routing.providers.discovery import Found, ModelServer
     from coai_routing.registry.catalog import Catalog, FimFormat
+    from coai_routing.registry.next_edit import NextEditFamily
     from coai_routing.request import Delta, ModelDescription, ModelRequest
 
 logger = logging.getLogger(__name__)
@@ -69,6 +71,23 @@ class Backend:
 
 
 @dataclass(frozen=True, slots=True)
+class Editor:
+    """A model that can be asked for the next edit."""
+
+    name: str
+    model: str
+    base_url: str
+    family: NextEditFamily
+    context_tokens: int
+    local: bool
+
+    @property
+    def key(self) -> str:
+        """What tells it from others."""
+        return f"{self.name}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
 class Absence:
     """Why there is no backend: a reason's code, and the details for the user."""
 
@@ -88,6 +107,8 @@ class Served:
     context_tokens: int
     has_slots: bool = False
     reads_ahead: bool = False
+    edits: NextEditFamily | None = None
+    """Set for a model that predicts the next edit, which does not fill in."""
 
     @property
     def sent_model(self) -> str | None:
@@ -109,7 +130,7 @@ class Backends:
         discover: Callable[[Sequence[ModelServer]], Awaitable[Sequence[Found]]],
         pool: ModelPool,
         cloud: Callable[[], Served | None] = lambda: None,
-        departs: Callable[[Backend, ModelRequest], Awaitable[None]] | None = None,
+        departs: Callable[[Backend | Editor, ModelRequest], Awaitable[None]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Look at nothing yet.
@@ -166,6 +187,26 @@ class Backends:
                     )
                 )
         return tuple(backends)
+
+    def editor(self) -> Editor | None:
+        """Return the model to ask for the next edit, under the same rules; reads only memory."""
+        served = {at: one for at, one in self._everything().items() if one.edits is not None}
+        able = [replace(self._as_it_is(one), fills_in=True) for one in served.values()]
+        wishes = replace(self._wishes(), backend="auto", model=None)
+        for candidate in plan_completion(able, wishes, self._clock()).candidates:
+            deployment = candidate.deployment
+            one = served[deployment.endpoint, deployment.model]
+            place = one.place() if deployment.phase == "ready" else None
+            if place is not None and one.edits is not None:
+                return Editor(
+                    deployment.endpoint,
+                    deployment.model,
+                    place.base_url,
+                    one.edits,
+                    one.context_tokens,
+                    deployment.local,
+                )
+        return None
 
     def absence(self) -> Absence:
         """Say why `candidates` is empty."""
@@ -224,7 +265,7 @@ class Backends:
 
     # -------------------------------------------------------------- asking
 
-    def stream(self, backend: Backend, request: ModelRequest) -> AsyncGenerator[Delta]:
+    def stream(self, backend: Backend | Editor, request: ModelRequest) -> AsyncGenerator[Delta]:
         """Ask a backend; the pool notes how it did. Raises its `ProviderError`s.
 
         The settings count as they are now: what was planned before they changed is not asked. An
@@ -240,7 +281,7 @@ class Backends:
             before = partial(self._departs, backend, request)
         return self._pool.stream(place, request, before=before)
 
-    async def count_tokens(self, backend: Backend, text: str) -> int | None:
+    async def count_tokens(self, backend: Backend | Editor, text: str) -> int | None:
         """Have a backend's own tokenizer count; None where there is none or it does not answer."""
         try:
             served, place = self._as_chosen(backend)
@@ -251,7 +292,7 @@ class Backends:
             logger.info("%s does not count tokens: %s", backend.name, error)
             return None
 
-    def _as_chosen(self, backend: Backend) -> tuple[Served, Place]:
+    def _as_chosen(self, backend: Backend | Editor) -> tuple[Served, Place]:
         """Return what a backend is now; raises ProviderUnavailableError if it is another one."""
         for served in self._each():
             if (served.deployment.endpoint, served.deployment.model) == (
@@ -319,14 +360,16 @@ class Backends:
                 self._pool.measured(deployment.endpoint, served.sent_model, speed)
 
     def _serve(self, found: Found, endpoint: ModelServer, model: ModelDescription) -> Served:
-        family = self._catalog.family_of(model.name)
-        by_server = family is None and model.name in found.fills_in
+        edits = next_edit_family(model.name)
+        family = None if edits else self._catalog.family_of(model.name)
+        by_server = not (family or edits) and model.name in found.fills_in
         is_llama = found.kind == "llama_server"
         deployment = Deployment(
             found.name,
             model.name,
             fills_in=family is not None or by_server,
-            rank=int(self._catalog.completion_rank(model.name)) or int(by_server),
+            rank=int(family is not None and self._catalog.completion_rank(model.name))
+            or int(by_server),
             loaded=model.loaded is not False,
             size_bytes=model.size_bytes,
         )
@@ -340,6 +383,7 @@ class Backends:
             model.context_tokens or DEFAULT_CONTEXT,
             has_slots=is_llama,
             reads_ahead=is_llama,
+            edits=edits,
         )
 
     async def aclose(self) -> None:

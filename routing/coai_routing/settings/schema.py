@@ -114,9 +114,16 @@ class CompletionSettings(Section):
         ),
     )
     same_change: Annotated[bool, SWITCH_OFF] = Field(
-        default=False,
+        default=True,
         description=(
             "Whether a change that was made is offered in the other places that need it too."
+        ),
+    )
+    next_edit: Annotated[bool, SWITCH_OFF] = Field(
+        default=True,
+        description=(
+            "Whether a model that predicts the next edit is asked after an edit, where a backend "
+            "has one: Sweep's, or Zed's Zeta models."
         ),
     )
     debounce_ms: Annotated[int | None, Unit("milliseconds")] = Field(

@@ -15,6 +15,7 @@ from coai_routing.errors import CoaiError, ModelNotPulledError
 from coai_routing.policy.deployment import EMBEDDED, Deployment, Phase
 from coai_routing.pool.backends import Served
 from coai_routing.pool.place import Place
+from coai_routing.registry.next_edit import next_edit_family
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from coai_routing.engine.client import EmbeddedEngine
     from coai_routing.engine.provider import EmbeddedProvider
     from coai_routing.registry.catalog import Catalog, Family
+    from coai_routing.registry.next_edit import NextEditFamily
     from coai_routing.settings.schema import EngineSettings
     from coai_routing.weights.store import ModelStore
     from coai_routing.weights.store_progress import PullProgress
@@ -51,6 +53,7 @@ class Embedded:
         self._engine: EmbeddedEngine | None = None
         self._provider: EmbeddedProvider | None = None
         self._family: Family | None = None
+        self._edits: NextEditFamily | None = None
         self._phase: Phase = "starting" if enabled else "off"
         self._detail = "The settings are being read." if enabled else "It is switched off."
         self._remedy = ""
@@ -84,7 +87,7 @@ class Embedded:
     async def _start(self, settings: EngineSettings) -> None:
         self._become("starting", "Looking for the weights.")
         try:
-            path, self._family = await asyncio.to_thread(self._weights, settings.model)
+            path, self._family, self._edits = await asyncio.to_thread(self._weights, settings.model)
         except ModelNotPulledError as error:
             self.missing = settings.model
             self._become("off", error.message, error.remedy)
@@ -106,13 +109,20 @@ class Embedded:
         self._engine.start()
         self._on_change()
 
-    def _weights(self, model: str) -> tuple[Path, Family | None]:
-        """Return the file of a model and its family, by its name or by what the file says."""
+    def _weights(self, model: str) -> tuple[Path, Family | None, NextEditFamily | None]:
+        """Return the file of a model and its family, by its name or by what the file says.
+
+        A model that predicts the next edit has a family of that kind, and fills nothing in.
+        """
         from coai_routing.weights.gguf import read_header  # noqa: PLC0415
         from coai_routing.weights.own_weights import family_of_file  # noqa: PLC0415
 
         path = self._store.resolve(model)
-        return path, family_of_file(self._catalog, model, read_header(path))
+        header = read_header(path)
+        for name in filter(None, (model, header.name)):
+            if edits := next_edit_family(name, header.architecture):
+                return path, None, edits
+        return path, family_of_file(self._catalog, model, header), None
 
     async def _stop(self) -> None:
         engine, provider = self._engine, self._provider
@@ -176,7 +186,15 @@ class Embedded:
             speed=speed,
         )
         fim = None if self._family is None else self._family.fim
-        return Served(deployment, self._place, fim, context, has_slots=True, reads_ahead=True)
+        return Served(
+            deployment,
+            self._place,
+            fim,
+            context,
+            has_slots=True,
+            reads_ahead=True,
+            edits=self._edits,
+        )
 
     def _place(self) -> Place | None:
         """Return where the engine is now; None while there is nothing to run."""

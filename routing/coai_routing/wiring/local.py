@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_routing.policy.bandit import Verdict
-    from coai_routing.pool.backends import Backend
+    from coai_routing.pool.backends import Backend, Editor
     from coai_routing.pool.place import Place
     from coai_routing.privacy.departures import EgressLog
     from coai_routing.providers.discovery import ModelServer
@@ -122,7 +122,7 @@ class LocalModels:
         known = place if ready else absent(place, embedded.detail, embedded.remedy)
         return (known, *self._others)
 
-    async def _departs(self, backend: Backend, request: ModelRequest) -> None:
+    async def _departs(self, backend: Backend | Editor, request: ModelRequest) -> None:
         """Log that a completion's prompt leaves this machine; the router logs its own."""
         if backend.name == CLOUD:
             return

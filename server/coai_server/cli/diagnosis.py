@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from coai_routing.policy.completion import CompletionPlan
     from coai_routing.policy.deployment import Deployment
-    from coai_routing.pool.backends import Backend
+    from coai_routing.pool.backends import Backend, Editor
     from coai_routing.providers.discovery import Found
     from coai_routing.settings.loading import LoadedSettings
     from coai_routing.settings.schema import Settings
@@ -139,6 +139,8 @@ class Diagnosis:
     found: tuple[Found, ...]
     plan: CompletionPlan
     serving: Backend | None
+    editor: Editor | None
+    """The model that is asked for the next edit, where there is one and it may be asked."""
     latency: Latency | None
     """None where nothing serves, or a cloud model that is not asked without need."""
     failures: tuple[Failure, ...]
@@ -163,6 +165,7 @@ async def diagnose(
         await _engine_settled(models, watch)
         embedded = models.embedded.served().deployment
         found, plan = models.backends.found, models.backends.plan()
+        editor = models.backends.editor() if settings.completion.next_edit else None
         failures: list[Failure] = []
         serving = latency = None
         for backend in models.backends.candidates():
@@ -186,6 +189,7 @@ async def diagnose(
         found=found,
         plan=plan,
         serving=serving,
+        editor=editor,
         latency=latency,
         failures=tuple(failures),
         cloud=cloud(settings),

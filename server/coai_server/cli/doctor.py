@@ -12,6 +12,7 @@ import typer
 
 from coai_server.cli.console import console, notices, run, write_json
 from coai_server.cli.settings import load_settings
+from coai_server.daemon.status import describe_editor as editor_document
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,6 +53,11 @@ def show(diagnosis: Diagnosis, to: Console) -> None:
         f" {platform.system()} {platform.machine()}\n"
     )
     _show_serving(diagnosis, to)
+    if (editor := diagnosis.editor) is not None:
+        to.print(
+            f"The next edit is predicted by {editor.model} ({editor.name}): {editor.family.title}.",
+            soft_wrap=True,
+        )
     _show_found(diagnosis, to)
     _show_order(diagnosis, to)
     _show_cloud(diagnosis.cloud, to)
@@ -169,6 +175,7 @@ def document(diagnosis: Diagnosis) -> dict[str, Any]:
             "model": serving.model,
             "why": _why(diagnosis, serving.name, serving.model),
         },
+        "nextEdit": diagnosis.editor and editor_document(diagnosis.editor),
         "latency": latency and {"firstMs": latency.first_ms, "warmMs": latency.warm_ms},
         "failures": [
             {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from coai_agents.application.complete import Completions
 from coai_agents.application.document_settings import DocumentSettings
 from coai_agents.changes.offers import SameChange, Surroundings
+from coai_agents.changes.prediction.predicting import Predictor
 from coai_routing.settings.loading import LoadedSettings, load, rows
 from coai_routing.settings.schema import LogSettings
 from coai_routing.settings.types import VENDOR_NAMES
@@ -71,6 +72,12 @@ class Services:
         )
         self.trees, self.gate = self.completions.trees, self.completions.gate
         self.completer = self.completions.completer
+        self.predictor = Predictor(
+            self.models.backends,
+            self.completions.egress_gate,
+            self._shown_name,
+            lambda uri: self.exclusions.judged(uri, "context"),
+        )
         self.specialists = Specialists(
             self.models, self.completions.egress_gate, self.exclusions, self.settings_of
         )
@@ -172,7 +179,8 @@ class Services:
     # ----------------------------------------------------------- documents
 
     def _changed(self, before: Source, after: Source) -> None:
-        if self.completion_settings(after.uri).same_change:
+        settings = self.completion_settings(after.uri)
+        if settings.same_change or settings.next_edit:
             self.changes.changed(before, after)
         self.completions.changed(after)
         self.recorder.feedback.changed(after)
@@ -191,6 +199,14 @@ class Services:
             self._roots(),
             lambda path: self.exclusions.refusal(path, "context") is not None,
         )
+
+    def _shown_name(self, source: Source) -> str:
+        """Return how a prompt names a document: relative to its folder, or by its name alone."""
+        path = source.path
+        if path is None:
+            return "untitled"
+        folder = next((root for root in self._roots() if path.is_relative_to(root)), path.parent)
+        return path.relative_to(folder).as_posix()
 
     def accepted(self, identity: int) -> None:
         """Note that the user took a suggestion whole."""

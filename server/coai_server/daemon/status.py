@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from coai_agents.completion.outcome import Event
     from coai_routing.policy.completion import CompletionPlan
     from coai_routing.policy.deployment import Deployment
+    from coai_routing.pool.backends import Editor
     from coai_routing.settings.schema import Settings
     from coai_server.daemon.services import Services
 
@@ -38,6 +39,7 @@ def describe_status(services: Services, uri: str | None = None) -> dict[str, Any
         "phase": shown.phase,
         "detail": detail,
         "remedy": remedy,
+        "nextEdit": _describe_editor_of(services),
         "missingModel": services.models.embedded.missing,
         "completion": _describe_switches(services, uri),
         "privacyMode": services.settings.privacy.mode,
@@ -45,6 +47,23 @@ def describe_status(services: Services, uri: str | None = None) -> dict[str, Any
         **describe_plan(plan),
         "last": describe_event(history[-1]) if history else None,
         "problems": [str(problem) for problem in _problems(services)],
+    }
+
+
+def _describe_editor_of(services: Services) -> dict[str, Any] | None:
+    if not services.settings.completion.next_edit:
+        return None
+    editor = services.predictor.editor
+    return None if editor is None else describe_editor(editor)
+
+
+def describe_editor(editor: Editor) -> dict[str, Any]:
+    """Return the model that is asked for the next edit."""
+    return {
+        "backend": editor.name,
+        "model": editor.model,
+        "family": editor.family.title,
+        "local": editor.local,
     }
 
 

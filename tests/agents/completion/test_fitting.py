@@ -155,7 +155,7 @@ def test_what_stands_there_already_is_the_reason() -> None:
         ("a, b", "print(¦)", 0),
         ("a, b)", "print(¦)", 1),
         ("a, b", "print(¦", 0),
-        ("a = (", "print(¦, c)", 5),
+        ("a = (", "print(¦, c)", 6),
     ],
     ids=["what fits", "what fits when it is cut", "the end of a line", "what breaks the line"],
 )
@@ -176,3 +176,26 @@ def test_only_for_what_does_not_parse_is_a_document_parsed_wholly(
     cursor = Cursor.at(source, len(head) + len(before))
     fit(says, cursor, SyntaxTrees().ground(source, cursor))
     assert min(1, most) <= len(whole) <= most, [one.text[len(head) :] for one in whole]
+
+
+@pytest.mark.parametrize(
+    ("language", "marked", "says", "wanted"),
+    [
+        # What opens the bracket that is too many is what was missing.
+        ("python", "def g(x):\n    return ¦f(x))\n", "g(", "def g(x):\n    return g(f(x))\n"),
+        ("python", "def g(a):\n    return ¦0]\n", "a[", "def g(a):\n    return a[0]\n"),
+        # What does not leaves the line as broken as it was.
+        ("python", "def g(x):\n    return ¦f(x))\n", "x + ", None),
+        ("python", "def g(x):\n    return ¦x]\n", "x * ", None),
+        ("python", "def g(x):\n    y = ¦ + f(x))\n    return y\n", "x", None),
+        ("javascript", "async function g(x) {\n  return ¦f(x));\n}\n", "await ", None),
+        ("typescript", "const a = [¦2]];\n", "1, ", None),
+        ("java", "class A { int f(int x) { return ¦g(x)); } }\n", "1 + ", None),
+        # A line that is broken otherwise may be completed.
+        ("python", "def g(x):\n    return f(¦) +\n", "x", "def g(x):\n    return f(x) +\n"),
+    ],
+)
+def test_a_bracket_too_many_in_the_line_has_to_be_opened(
+    language: str, marked: str, says: str, wanted: str | None
+) -> None:
+    assert shown(says, marked, language) == (wanted or marked.replace("¦", ""))

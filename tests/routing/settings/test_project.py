@@ -40,6 +40,7 @@ NARROWABLE = {
     "completion.gitignored_context",
     "completion.prefetch",
     "completion.same_change",
+    "completion.next_edit",
     "completion.allow_cloud",
     "privacy.mode",
     "privacy.exclude",
@@ -451,7 +452,15 @@ def test_a_rule_must_say_how_it_narrows() -> None:
 
 # What follows holds the property itself, with a judge that shares no code with the rules.
 
-SWITCHES = ("enabled", "context", "gitignored_context", "prefetch", "allow_cloud", "same_change")
+SWITCHES = (
+    "enabled",
+    "context",
+    "gitignored_context",
+    "prefetch",
+    "allow_cloud",
+    "same_change",
+    "next_edit",
+)
 LANGUAGES = ("python", "go", "c++", "*", "unheard-of")
 LINES = ("always", "auto", "never")
 PROBES = ("a", "a/b", "b/a", "a/a/b", "x.pem", "b/x.pem", "README.md", "b")

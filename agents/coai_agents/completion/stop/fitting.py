@@ -49,6 +49,9 @@ _IN_WORD: Final = 3
 """So many characters of a word found again are no accident."""
 
 
+_CLOSED_BY: Final = {")": "(", "]": "[", "}": "{"}
+
+
 @dataclass(frozen=True, slots=True)
 class Ground:
     """What is known of the place that a suggestion is for."""
@@ -179,8 +182,29 @@ def _best(candidates: list[str], cursor: Cursor, ground: Ground) -> str:
     errors, wrong, number = min(scores)
     without = 0 if before.clean else 1 + _penalty("", cursor.around, ground)
     # What is being written at the end of a line need not parse yet.
-    worse = not cursor.around.at_line_end and (errors, wrong) > (before.errors, without)
-    return "" if worse else candidates[number]
+    if not cursor.around.at_line_end:
+        if (errors, wrong) > (before.errors, without):
+            return ""
+        if wrong and ground.judge is not None:
+            return _mended(candidates[number], errors, cursor.around.line_suffix, ground.judge)
+    return candidates[number]
+
+
+def _mended(text: str, errors: int, rest: str, judge: Judge) -> str:
+    """Return what leaves no closing bracket too many in the line; nothing if the line has it.
+
+    Text that is put before a bracket too many and does not open it leaves the line as broken as it
+    was: whoever takes it has more to mend than before. With the bracket opened the line would
+    parse, which tells that it is the only thing wrong.
+    """
+    if text.endswith(tuple(_CLOSED_BY)) and _is_clean(judge(text[:-1]), errors):
+        return text[:-1]
+    openers = (opener for closer, opener in _CLOSED_BY.items() if closer in rest[:LONGEST_LINE])
+    return "" if any(_is_clean(judge(opener + text), errors) for opener in openers) else text
+
+
+def _is_clean(sound: Soundness | None, errors: int) -> bool:
+    return sound is not None and sound.clean and sound.errors <= errors
 
 
 def _unjudged(_: str) -> Soundness:

@@ -20,7 +20,7 @@ from coai_agents.analysis.run.worker import AnalysisError
 from coai_agents.application.fix import Fixes
 from coai_agents.source import Position, Span
 from coai_routing.errors import CoaiError
-from coai_server.lsp.features import same_change
+from coai_server.lsp.features import next_edit, same_change
 from coai_server.lsp.features.action_client import BY_MODEL, Client, workspace_edit
 from coai_server.lsp.features.agents import documenting, refactoring
 from coai_server.lsp.features.agents.diagnosing import AGENT as DIAGNOSING
@@ -99,6 +99,7 @@ def register(server: Server, known: Diagnostics, diagnosing: Diagnosing) -> None
             logger.warning("%s", error)
         if _is_wanted(types.CodeActionKind.RefactorRewrite, wanted):
             actions += await same_change.actions(server, source, params, client)
+            actions += next_edit.actions(server, source, client)
         is_wanted: Callable[[str], bool] = partial(_is_wanted, wanted=wanted)
         for agent in (documenting, refactoring):
             actions += await agent.offered(

@@ -14,7 +14,7 @@ from coai_agents.application.complete import edit_of
 from coai_agents.completion.outcome import Suggestion, Trigger
 from coai_agents.completion.selected import Selected
 from coai_agents.source import Position
-from coai_server.lsp.features import same_change
+from coai_server.lsp.features import next_edit, same_change
 from coai_server.lsp.features.findings.diagnostic_items import range_of
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ def register(server: Server) -> None:
         )
         if (change := await same_change.at_cursor(server, source, offset, trigger)) is not None:
             return types.InlineCompletionList([change])
+        if (expected := await next_edit.at_cursor(server, source, offset, trigger)) is not None:
+            return types.InlineCompletionList([expected])
         selected = _selected(params.context.selected_completion_info, source, offset, documents)
         outcome = await completer.complete(source, offset, trigger, selected)
         if not isinstance(outcome, Suggestion):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from coai_agents.changes.finding import Place
-    from coai_agents.changes.offers import Everywhere, Offer
+    from coai_agents.changes.offers import Everywhere
     from coai_agents.source import Source
     from coai_server.lsp.features.action_client import Client
     from coai_server.lsp.server import Server
@@ -73,12 +73,14 @@ async def at_cursor(
     # So that `coai.why` tells what was shown, and from which edit.
     event = Event(time.monotonic(), source.uri, line, trigger, shown, source.language)
     server.services.completer.history.append(event)
-    return _item(server, source, offset, offer)
+    return item_of(server, source, offset, offer.place)
 
 
-def _item(server: Server, source: Source, offset: int, offer: Offer) -> types.InlineCompletionItem:
-    """Return ghost text over a range that holds both the place and the cursor."""
-    span, text = offer.place.span, offer.place.text
+def item_of(
+    server: Server, source: Source, offset: int, place: Place
+) -> types.InlineCompletionItem:
+    """Return ghost text over a range that holds both a place and the cursor."""
+    span, text = place.span, place.text
     start, end = min(span.start, offset), max(span.end, offset)
     whole = source.text[start : span.start] + text + source.text[span.end : end]
     return types.InlineCompletionItem(
