@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.conditions import Occasion
 from coai_agents.analysis.dataflow.containers import (
+    INTERSECTING,
     Methods,
     elements,
+    is_closed,
     key_of,
     lookup,
     sequence,
@@ -29,7 +31,7 @@ from coai_agents.analysis.dataflow.pieces import (
     without_numbers,
     written_of,
 )
-from coai_agents.analysis.dataflow.values import NOTHING, Taint, Value, join, merged
+from coai_agents.analysis.dataflow.values import NOTHING, Kind, Taint, Value, join, merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,11 +47,16 @@ SELF: Final = frozenset({"self", "this", "cls", "$this"})
 
 _FORMAT: Final = "%"
 
-_ARITHMETIC: Final = frozenset({"add", "-", "**", "u-", "u+", "~", "u~", ">>", ">>>"})
+_ARITHMETIC: Final = frozenset({"add", "mul", "div", "mod", "bits", "-", "**", "u-", "u+", "~", "u~", ">>", ">>>"})
 """Operators whose results are numbers, whatever they are given."""
 
 _REPEATED: Final = (ir.Member, ir.Index, ir.Call)
 """Expressions of which it is remembered what a test has shown, for where they are written again."""
+
+
+def _comes_in(table: Value) -> bool:
+    """Say whether a table has something of a request, or its own keys."""
+    return bool(table.items) or any(taint.kind is Kind.REMOTE for taint in table.all_taints())
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ class Expressions:
         self.rules = rules
         self.report = report
         self.methods = Methods(rules.containers)
+        self.enumerations: set[str] = set()
+        """The file's enumerations: their values are harmless."""
         self._evaluate: dict[type, Callable[[Any, Scope], Value]] = {
             ir.Const: self._const,
             ir.Name: self._name,
@@ -182,6 +191,8 @@ class Expressions:
         of = expr.object
         name = expr.name
         base = self.eval(of, scope)
+        if base.qual in self.enumerations and (not base.items or name in ("value", "name")):
+            return Value(qual=base.qual)
         if isinstance(of, ir.Name) and of.name in SELF and scope.members is not None:
             found = kept(scope.members, name)
             if found is not None:
@@ -218,6 +229,12 @@ class Expressions:
         if expr.key is None:
             return elements(base)
         key = self.eval(expr.key, scope)
+        if base.functions:
+            # In Ruby brackets call a function.
+            called = Passed((key,), {}, open_ended=False)
+            return self.apply(base.functions, called, None, expr.node) or NOTHING
+        if base.objects and base.qual in self.enumerations:
+            return Value(qual=base.qual)
         const = key_of(key)
         if isinstance(base.const, str) and isinstance(const, int):
             inside = -len(base.const) <= const < len(base.const)
@@ -247,6 +264,9 @@ class Expressions:
         operands = [self.eval(each, scope) for each in expr.operands]
         if name == "slice":
             return self._sliced(operands)
+        if name == "extract":
+            table, key, before = operands
+            return lookup(table, key.const) if _comes_in(table) else before
         if name == "elements":
             taints = operands[0].all_taints()
             return Value(items={}, rest=taints)
@@ -256,6 +276,10 @@ class Expressions:
                 return Value(const=value, lead=value if isinstance(value, str) else "")
         if name in COMPARISONS or name in ("not", "!", "u!", "typeof", "instanceof"):
             return self._compared(name, operands)
+        if name in INTERSECTING and any(map(is_closed, operands)):
+            return NOTHING
+        if name == "add" and any(operand.items is not None for operand in operands):
+            return self._added(operands)
         if name in ("+", ".", "<<") and len(operands) == 2:  # noqa: PLR2004 - both sides
             return self._added(operands)
         if name == _FORMAT and isinstance(operands[0].const, str):
@@ -381,11 +405,18 @@ class Expressions:
 
     def _comprehension(self, parts: Sequence[ir.Expr], scope: Scope) -> Value:
         """Return a comprehension's value; its last part is what is made for each item."""
+        before: dict[str, Value] | None = None
         for part in parts[:-1]:
             self.eval(part, scope)
+            if not isinstance(part, ir.Binding):
+                before = before or scope.branch()
+                self.narrow(part, scope, holds=True)
         self.report.place.loops += 1
         made = self.eval(parts[-1], scope)
         self.report.place.loops -= 1
+        if before is not None:
+            # What is left out here is not left out elsewhere.
+            scope.values = before
         return Value(taints=made.all_taints())
 
     def check_use(self, node: Node, name: str, qual: str, written: str) -> None:

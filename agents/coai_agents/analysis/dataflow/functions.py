@@ -86,8 +86,6 @@ class Functions(Guards):
         self._loops = 0
         self._outcomes: dict[tuple[object, ...], dict[int, Value]] = {}
         """What readings have put into arguments that are the caller's, too."""
-        self.enumerations: set[str] = set()
-        """The file's enumerations: their values are harmless."""
         self.classes: dict[str, Scope] = {}
         """The file's classes: what is known within them."""
         self._exits: list[list[dict[str, Value]]] = []
