@@ -36,7 +36,6 @@ from coai_agents.analysis.dataflow.replacing import (
     rejected,
 )
 from coai_agents.analysis.dataflow.values import (
-    EVERYTHING,
     NOTHING,
     UNSEEN,
     Kind,
@@ -169,9 +168,7 @@ class Calls(Dispatch):
                 return changed
         return self._unknown_call(expr, callee, passed)
 
-    def _fill(
-        self, expr: ir.Call, passed: Passed, places: tuple[int, int], scope: Scope
-    ) -> None:
+    def _fill(self, expr: ir.Call, passed: Passed, places: tuple[int, int], scope: Scope) -> None:
         """Let an argument hold something of another one, as a library's function does."""
         given = passed.positional
         if len(given) <= max(places) or len(given) != len(expr.arguments):
@@ -340,8 +337,8 @@ class Calls(Dispatch):
         if rules.carriers and (carried := self._carried(name, passed, expr.node)):
             groups.insert(0, carried)
         taints = merged(groups)
-        if not taints:
-            return taints
+        if not taints or self._takes_nothing(expr, callee, passed):
+            return ()
         kept = rules.keeps.first(*callee.paths) is not None
         found = [] if kept else list(rules.sanitizers.matching(*callee.paths))
         cleared = frozenset[str]().union(*found) if found else None
@@ -355,21 +352,29 @@ class Calls(Dispatch):
             cleared = without - {"path"} | _replaced(passed, self.rules)
             if isinstance(const, str) and CLIMBING.match(const) and INSIDE in taints[0].cleared:
                 cleared |= {"path"}
-        if name in PICKING and any(is_plain(each) for each in passed.consts()):
-            # What was found has only what the pattern allows.
-            cleared = frozenset({EVERYTHING})
-        if name in INTERSECTING and any(map(is_closed, self._sides(callee, passed))):
-            return ()
-        if _is_told_type(expr, passed):
-            return ()
         if cleared and "path" in cleared:
             self.report.withdraw([taint.origin for taint in taints], cleared)
         if cleared is None and self._may_clean(expr, callee):
             cleared = _SEEN_BY_NOBODY
         return tuple(taint.without(cleared) for taint in taints) if cleared else taints
 
-    def _sides(self, callee: Callee, passed: Passed) -> tuple[Value, ...]:
-        return (*passed.positional, *(() if callee.receiver is None else (callee.receiver,)))
+    def _takes_nothing(self, expr: ir.Call, callee: Callee, passed: Passed) -> bool:
+        """Say whether a call returns only what does no harm, whatever it was passed."""
+        name = callee.paths[0]
+        if name in PICKING and any(is_plain(each) for each in passed.consts()):
+            # What was found has only what the pattern allows.
+            return True
+        if name in INTERSECTING:
+            sides = (
+                passed.positional
+                if callee.receiver is None
+                else (
+                    callee.receiver,
+                    *passed.positional,
+                )
+            )
+            return any(map(is_closed, sides))
+        return _is_told_type(expr, passed)
 
     def _may_clean(self, expr: ir.Call, callee: Callee) -> bool:
         """Say whether a function may have made harmless what it was passed, for all that is known.
@@ -433,9 +438,7 @@ def _is_told_type(expr: ir.Call, passed: Passed) -> bool:
 
 def _chained(of: ir.Expr, name: str) -> ir.Expr:
     """Return what a chain of calls of one method begins with."""
-    while (
-        isinstance(of, ir.Call) and isinstance(of.callee, ir.Member) and of.callee.name == name
-    ):
+    while isinstance(of, ir.Call) and isinstance(of.callee, ir.Member) and of.callee.name == name:
         of = of.callee.object
     return of
 

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 _SECTIONED = frozenset({"ConfigParser", "RawConfigParser", "SafeConfigParser"})
 """Containers whose `get` takes a section and a name, and no default."""
 
-INTERSECTING = frozenset({"&", "intersection", "array_intersect", "array_intersect_key", "intersect"})
+INTERSECTING = frozenset(
+    {"&", "intersection", "array_intersect", "array_intersect_key", "intersect"}
+)
 """What returns only that which all of its operands have."""
 
 

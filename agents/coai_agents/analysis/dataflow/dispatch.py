@@ -142,7 +142,7 @@ class Dispatch(Assigning):
     ) -> tuple[Callee, Passed]:
         """Return what a call by a name in a text calls, if a rule is about it."""
         found = referred(what, by_text=True)
-        if found is None:
+        if found is None or not (isinstance(what.const, str) or what.items):
             return callee, passed
         path, receiver = found
         if callee.receiver is not None and receiver is None:

@@ -47,8 +47,13 @@ SELF: Final = frozenset({"self", "this", "cls", "$this"})
 
 _FORMAT: Final = "%"
 
-_ARITHMETIC: Final = frozenset({"add", "mul", "div", "mod", "bits", "-", "**", "u-", "u+", "~", "u~", ">>", ">>>"})
+_ARITHMETIC: Final = frozenset(
+    {"add", "mul", "div", "mod", "bits", "-", "**", "u-", "u+", "~", "u~", ">>", ">>>"}
+)
 """Operators whose results are numbers, whatever they are given."""
+
+_OWN: Final = frozenset({"slice", "extract", "elements"})
+"""Operators that no language has, and adapters write."""
 
 _REPEATED: Final = (ir.Member, ir.Index, ir.Call)
 """Expressions of which it is remembered what a test has shown, for where they are written again."""
@@ -233,12 +238,16 @@ class Expressions:
             # In Ruby brackets call a function.
             called = Passed((key,), {}, open_ended=False)
             return self.apply(base.functions, called, None, expr.node) or NOTHING
-        if base.objects and base.qual in self.enumerations:
-            return Value(qual=base.qual)
         const = key_of(key)
         if isinstance(base.const, str) and isinstance(const, int):
             inside = -len(base.const) <= const < len(base.const)
             return Value(const=base.const[const]) if inside else NOTHING
+        return self._item_of(expr, base, const)
+
+    def _item_of(self, expr: ir.Index, base: Value, const: object) -> Value:
+        """Return what stands under a key in what is no text and no function."""
+        if base.objects and base.qual in self.enumerations:
+            return Value(qual=base.qual)
         found = lookup(base, const)
         qual = extended(base.qual, "[]")
         written = written_of(expr.object) if isinstance(expr.object, ir.Name | ir.Member) else ""
@@ -262,14 +271,8 @@ class Expressions:
         if name in AND or name in OR:
             return self._logical(expr, scope)
         operands = [self.eval(each, scope) for each in expr.operands]
-        if name == "slice":
-            return self._sliced(operands)
-        if name == "extract":
-            table, key, before = operands
-            return lookup(table, key.const) if _comes_in(table) else before
-        if name == "elements":
-            taints = operands[0].all_taints()
-            return Value(items={}, rest=taints)
+        if name in _OWN:
+            return self._own_operation(name, operands)
         if all(operand.known for operand in operands):
             value = fold(name, [operand.const for operand in operands])
             if value is not UNKNOWN:
@@ -278,15 +281,23 @@ class Expressions:
             return self._compared(name, operands)
         if name in INTERSECTING and any(map(is_closed, operands)):
             return NOTHING
-        if name == "add" and any(operand.items is not None for operand in operands):
-            return self._added(operands)
-        if name in ("+", ".", "<<") and len(operands) == 2:  # noqa: PLR2004 - both sides
+        tables = name == "add" and any(operand.items is not None for operand in operands)
+        if tables or (name in ("+", ".", "<<") and len(operands) == 2):  # noqa: PLR2004 - both sides
             return self._added(operands)
         if name == _FORMAT and isinstance(operands[0].const, str):
             return formatted(without_numbers(spread(operands)))
         if name in _ARITHMETIC:
             return NOTHING
         return Value(taints=merged(operand.all_taints() for operand in operands))
+
+    def _own_operation(self, name: str, operands: Sequence[Value]) -> Value:
+        """Return the value of what is an operation here only: a slice, the items of something."""
+        if name == "slice":
+            return self._sliced(operands)
+        if name == "extract":
+            table, key, before = operands
+            return lookup(table, key.const) if _comes_in(table) else before
+        return Value(items={}, rest=operands[0].all_taints())
 
     def _compared(self, name: str, operands: Sequence[Value]) -> Value:
         if name in ("in", "not in") and len(operands) == 2:  # noqa: PLR2004 - both sides

@@ -236,7 +236,12 @@ class Guards(Calls):
             name = path = callee.name if isinstance(callee, ir.Name) else ""
         if self._is_narrowed(name, path, receiver, arguments, scope, holds=holds):
             return
-        if name == "all" and holds and len(arguments) == 1 and self._narrow_all(arguments[0], scope):
+        if (
+            name == "all"
+            and holds
+            and len(arguments) == 1
+            and self._narrow_all(arguments[0], scope)
+        ):
             return
         written = written_of(callee)
         rejecting = self.rules.rejecting.first(name, path, written)

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 _EACH: Final = frozenset(
     {
-        "map", "imap", "imap_unordered", "starmap", "flatMap", "filter", "forEach", "forEachOrdered",
-        "peek", "ifPresent", "ifPresentOrElse", "thenApply", "thenAccept", "thenCompose", "then",
+        "map", "imap", "imap_unordered", "starmap", "flatMap", "filter", "forEach", "peek", "ifPresent", "ifPresentOrElse", "thenApply", "thenAccept", "thenCompose", "then",
         "andThen", "doOnNext", "subscribe", "removeIf", "anyMatch", "allMatch", "noneMatch",
         "each", "each_entry", "find_each", "tap", "yield_self", "array_map", "array_walk",
     }
@@ -56,7 +55,7 @@ _NAMED: Final = ("target", "function", "func", "callback")
 def handed(
     name: str, passed: Passed, receiver: Value | None, knows: Callable[[str], bool]
 ) -> tuple[str, Value | None, Passed] | None:
-    """Return the path of the function that is handed on, its object, and what it is called with.
+    """Return the path of the function that is handed on, its object, and its arguments.
 
     `knows` says of a name whether any rule is about calls of it; None if there is no such function.
     """

@@ -5,6 +5,7 @@ One file, because an adapter is one table of a grammar's nodes.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from coai_agents.analysis.dataflow.ir import (
@@ -65,6 +66,12 @@ _BITS = {"|": "bits", "&": "bits", "^": "bits", "<<": "bits", ">>": "bits"}
 _WITH_VARIABLES = ("function_definition", "method_declaration", "anonymous_function")
 _NOT_EXTRACTED = ("$this", "$GLOBALS", "$_GET", "$_POST", "$_COOKIE", "$_REQUEST", "$_SERVER")
 
+_REGISTERING = re.compile(
+    r"\b(add_shortcode)\s*\(\s*['\"][^'\"]{1,80}['\"]\s*,\s*"
+    r"(?:(?:\[|array\()\s*[^,\[\]()]{1,80},\s*)?['\"](\w+)['\"]"
+)
+"""How functions are made known to WordPress, by their names."""
+
 _KEYS = ("string", "encapsed_string", "integer")
 
 
@@ -89,6 +96,7 @@ class _Php(Adapter):
     def __init__(self, tree: SyntaxTree, deadline: float) -> None:
         super().__init__(tree, deadline)
         self._classes: list[str] = []
+        self._registered = {match[2]: match[1] for match in _REGISTERING.finditer(tree.source.text)}
         self.ignored = frozenset({"comment", "php_tag", "text", "php_end_tag"})
         self.expressions = {
             "variable_name": self.identifier,
@@ -352,11 +360,13 @@ class _Php(Adapter):
                 if child.type == "property_promotion_parameter":
                     promoted.append(name)
         statements = kept_fields(node, promoted, "$this") + statements
+        registered = self._registered.get(self.name_of(node))
         return Function(
             node,
             self.name_of(node),
             parameters,
             statements,
+            [] if registered is None else [Name(node, registered)],
             method=node.type == "method_declaration",
         )
 
@@ -380,7 +390,10 @@ class _Php(Adapter):
         if before is not None and (word := printing(self.text(before))) is not None:
             return [Evaluate(node, Call(node, Name(node, word), [Argument(self.expr(inner))]))]
         lowered: list[Statement] = [Evaluate(node, self.expr(inner))]
-        if inner.type == "function_call_expression" and self.name_of(inner, "function") == "extract":
+        if (
+            inner.type == "function_call_expression"
+            and self.name_of(inner, "function") == "extract"
+        ):
             lowered += self._extracted(inner)
         if inner.type == "exit_statement":
             lowered.append(Leave(inner, "throw"))
@@ -405,9 +418,7 @@ class _Php(Adapter):
             Assign(
                 node,
                 Name(node, name),
-                Operation(
-                    node, "extract", [table.value, Const(node, name[1:]), Name(node, name)]
-                ),
+                Operation(node, "extract", [table.value, Const(node, name[1:]), Name(node, name)]),
             )
             for name in sorted(names)
             if name not in _NOT_EXTRACTED

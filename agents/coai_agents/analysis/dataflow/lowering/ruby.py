@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 _NUMBERED: Final = re.compile(r"\b(?:_1|it)\b(?![:(\"' ]*(?:\"|'))")
 """What a block calls its first argument that names none."""
 
+_INDEXED: Final = frozenset({"Dir", "DB"})
+"""Objects whose brackets are a call: of files by a pattern, of rows by SQL."""
+
 _WHOLE: Final = frozenset(
     {
         "to_h", "to_a", "to_set", "flatten", "compact", "reverse", "sort", "uniq", "values", "keys",
@@ -221,7 +224,7 @@ class _Ruby(Adapter):
             callee = self.member(node, of, name or "call")
         passed = self._arguments(arguments)
         if block is not None:
-            passed.append(Argument(self.expr(block)))
+            passed.append(Argument(self._block_of(block, receiver, method)))
         if block is not None and (name in ("proc", "lambda") or self.text(node)[:8] == "Proc.new"):
             return passed[-1].value
         if method.type == "super":
@@ -234,6 +237,13 @@ class _Ruby(Adapter):
         if not passed and receiver is not None and arguments is None and _reads(name):
             return callee
         return Call(node, callee, passed, creates=name == "new" and receiver is not None)
+
+    def _block_of(self, block: Node, receiver: Node | None, method: Node) -> Expr:
+        """Lower what a function is passed to call; a route's is what answers it."""
+        made = self.expr(block)
+        if receiver is None and isinstance(made, Function):
+            made.decorators.append(Name(method, self.text(method)))
+        return made
 
     def _rewritten(self, node: Node, callee: Expr, passed: list[Argument]) -> Expr | None:
         """Return what a method does that another one does as well; None for any other."""
@@ -318,6 +328,9 @@ class _Ruby(Adapter):
         if len(keys) == 1 and keys[0].type == "regex":
             found = [Argument(self.expr(keys[0]))]
             return Call(node, self.member(node, base, "scan"), found)
+        if isinstance(base, Name) and base.name in _INDEXED and keys:
+            passed = [Argument(self.expr(each)) for each in keys]
+            return Call(node, self.member(node, base, "[]"), passed)
         return Index(node, base, self.expr(keys[0]) if len(keys) == 1 else None)
 
     def _hash(self, node: Node) -> Expr:
@@ -564,4 +577,14 @@ def _returning(statements: list[Statement]) -> list[Statement]:
 
 def _reads(name: str) -> bool:
     """Say whether a call without arguments is taken for reading a member."""
-    return name not in _WHOLE and name not in ("new", "call", "read", "gets", "first", "pop", "shift", "clear", "csrf")
+    return name not in _WHOLE and name not in (
+        "new",
+        "call",
+        "read",
+        "gets",
+        "first",
+        "pop",
+        "shift",
+        "clear",
+        "csrf",
+    )
