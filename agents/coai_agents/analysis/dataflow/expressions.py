@@ -1,4 +1,7 @@
-"""Expressions: from the engine's nodes to what is known of their values."""
+"""Expressions: from the engine's nodes to what is known of their values.
+
+One file, because each kind of node is one row of a table, and all of them call one another.
+"""
 
 from __future__ import annotations
 

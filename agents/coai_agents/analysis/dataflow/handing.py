@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 _EACH: Final = frozenset(
     {
-        "map", "imap", "imap_unordered", "starmap", "flatMap", "filter", "forEach", "peek", "ifPresent", "ifPresentOrElse", "thenApply", "thenAccept", "thenCompose", "then",
-        "andThen", "doOnNext", "subscribe", "removeIf", "anyMatch", "allMatch", "noneMatch",
-        "each", "each_entry", "find_each", "tap", "yield_self", "array_map", "array_walk",
+        "map", "imap", "imap_unordered", "starmap", "flatMap", "filter", "forEach", "peek", "then",
+        "ifPresent", "ifPresentOrElse", "thenApply", "thenAccept", "thenCompose", "andThen",
+        "doOnNext", "subscribe", "removeIf", "anyMatch", "allMatch", "noneMatch", "each", "tap",
+        "each_entry", "find_each", "yield_self", "array_map", "array_walk", "forEachOrdered",
     }
 )  # fmt: skip
 """Those that call a function once for each of the other arguments' elements, or the object's."""

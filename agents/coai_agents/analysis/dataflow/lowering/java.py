@@ -1,4 +1,7 @@
-"""Java."""
+"""Java.
+
+One file, because an adapter is one table of a grammar's nodes.
+"""
 
 from __future__ import annotations
 
