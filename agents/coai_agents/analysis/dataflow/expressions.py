@@ -284,8 +284,9 @@ class Expressions:
             return self._compared(name, operands)
         if name in INTERSECTING and any(map(is_closed, operands)):
             return NOTHING
-        tables = name == "add" and any(operand.items is not None for operand in operands)
-        if tables or (name in ("+", ".", "<<") and len(operands) == 2):  # noqa: PLR2004 - both sides
+        if name == "add" and any(operand.items is not None for operand in operands):
+            return self._united(operands)
+        if name in ("+", ".", "<<") and len(operands) == 2:  # noqa: PLR2004 - both sides
             return self._added(operands)
         if name == _FORMAT and isinstance(operands[0].const, str):
             return formatted(without_numbers(spread(operands)))
@@ -326,6 +327,14 @@ class Expressions:
         if numeric:
             return Value(taints=merged((one.all_taints(), other.all_taints())))
         return built(operands)
+
+    def _united(self, operands: Sequence[Value]) -> Value:
+        """Return two tables as one; what is known of one of them only stays known."""
+        one, other = operands
+        if one.items is not None and other.items is not None:
+            return self._added(operands)
+        known, unknown = (one, other) if one.items is not None else (other, one)
+        return replace(known, rest=merged((known.rest, unknown.taints)))
 
     def _sliced(self, operands: Sequence[Value]) -> Value:
         base = operands[0]
