@@ -401,9 +401,10 @@ class _Php(Adapter):
 
     def _extracted(self, node: Node) -> list[Statement]:
         """Lower `extract($table)`: what stands under a variable's name is its value from there."""
-        table, *flags = self._arguments(node)[:2] or [None]
-        if table is None or any("EXTR_OVERWRITE" not in self.text(e.value.node) for e in flags):
+        passed = self._arguments(node)
+        if not passed or any("EXTR_OVERWRITE" not in self.text(e.value.node) for e in passed[1:2]):
             return []
+        table = passed[0]
         around: Node = node
         while around.parent is not None and around.type not in _WITH_VARIABLES:
             around = around.parent
