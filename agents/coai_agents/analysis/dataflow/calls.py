@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.conditions import Occasion
+from coai_agents.analysis.dataflow.containers import INTERSECTING, is_closed
 from coai_agents.analysis.dataflow.dispatch import Callee, Dispatch
 from coai_agents.analysis.dataflow.expressions import Passed
 from coai_agents.analysis.dataflow.folding import fold_method
+from coai_agents.analysis.dataflow.handing import HANDING, filled, handed
 from coai_agents.analysis.dataflow.pieces import (
     ENCODING,
     built,
@@ -24,8 +26,23 @@ from coai_agents.analysis.dataflow.pieces import (
     with_taints,
     without_numbers,
 )
-from coai_agents.analysis.dataflow.replacing import CLIMBING, INSIDE, REPLACING, all_but, rejected
-from coai_agents.analysis.dataflow.values import NOTHING, UNSEEN, Kind, Taint, Value, merged
+from coai_agents.analysis.dataflow.replacing import (
+    CLIMBING,
+    INSIDE,
+    PICKING,
+    REPLACING,
+    all_but,
+    is_plain,
+    rejected,
+)
+from coai_agents.analysis.dataflow.values import (
+    NOTHING,
+    UNSEEN,
+    Kind,
+    Taint,
+    Value,
+    merged,
+)
 from coai_agents.analysis.rules.matching import words_of
 
 if TYPE_CHECKING:
@@ -66,6 +83,11 @@ _VERBS: Final = frozenset(
     }
 )
 """Functions whose formats have verbs, as C's do."""
+
+_CONVERTED_BY: Final = frozenset({"get", "getlist", "get_all"})
+"""Methods that can be told the type of what they return."""
+
+_NUMBERS: Final = frozenset({"int", "float", "bool", "complex", "Decimal", "UUID", "uuid.UUID"})
 
 _SEEN_BY_NOBODY: Final = frozenset({UNSEEN})
 
@@ -126,10 +148,14 @@ class Calls(Dispatch):
             if linked is not None:
                 return linked
             self._check_call(expr, callee, passed)
+            if paths[0] in HANDING:
+                self._check_handed(expr, callee, passed)
             sources = self.rules.source_calls.matching(*paths)
             source = next((each for each in sources if self.report.counts(each)), None)
             if source is not None and not self._is_converted(source, expr, passed):
                 return self.tainted(source, expr.node, f"{paths[0]}()", f"{paths[1]}()")
+        if (places := filled(paths[0]) or filled(paths[1])) is not None:
+            self._fill(expr, passed, places, scope)
         known = self._own_call(expr, callee, passed, scope)
         if known is not None:
             return known
@@ -143,6 +169,18 @@ class Calls(Dispatch):
             if changed is not None:
                 return changed
         return self._unknown_call(expr, callee, passed)
+
+    def _fill(self, expr: ir.Call, passed: Passed, places: tuple[int, int], scope: Scope) -> None:
+        """Let an argument hold something of another one, as a library's function does."""
+        given = passed.positional
+        if len(given) <= max(places) or len(given) != len(expr.arguments):
+            return
+        taken = given[places[0]].all_taints()
+        if given[0].const is not ir.UNKNOWN and is_plain(given[0].const):
+            taken = ()
+        into = given[places[1]]
+        held = replace(into, taints=merged((into.taints, taken)), const=ir.UNKNOWN)
+        self.assign(expr.arguments[places[1]].value, held, scope, expr.node)
 
     def linked_call(self, expr: ir.Call, callee: Callee, passed: Passed) -> Value | None:
         """Return what a function of another file returns; None if nothing is known of it."""
@@ -179,6 +217,8 @@ class Calls(Dispatch):
 
     def _is_converted(self, source: SourceRule, expr: ir.Call, passed: Passed) -> bool:
         """Say whether a call of a source makes a harmless value of what comes from outside."""
+        if _is_told_type(expr, passed):
+            return True
         if not source.unless:
             return False
         occasion = Occasion(expr.node, passed.positional, passed.named)
@@ -204,16 +244,36 @@ class Calls(Dispatch):
             for clause in rules.calls.anything:
                 self.report.check(clause, occasion)
 
+    def _check_handed(self, expr: ir.Call, callee: Callee, passed: Passed) -> None:
+        """Report what is wrong with how a function is called that this one hands on."""
+        calls = self.rules.calls
+        found = handed(callee.paths[0], passed, callee.receiver, calls.knows)
+        if found is None:
+            return
+        path, of, given = found
+        occasion = Occasion(expr.node, given.positional, given.named, of, given.open_ended)
+        for clause in calls.matching(path.rpartition(".")[2], path):
+            self.report.check(clause, occasion)
+
     def _changed(
         self, callee: ir.Member, receiver: Value, passed: Passed, scope: Scope
     ) -> Value | None:
         """Return what a container's method returns, and change the container."""
-        outcome = self.methods.call(callee.name, receiver, passed.positional)
+        given = passed.positional
+        if not given and passed.named:
+            given = (Value(items=dict(passed.named.items())),)
+        outcome = self.methods.call(callee.name, receiver, given)
         if outcome is None:
             return None
         returned, after = outcome
         if after is not receiver:
-            self.assign(callee.object, after, scope, callee.node)
+            changed = _chained(callee.object, callee.name)
+            if changed is not callee.object:
+                # `b.append(x).append(y)` changes what stands first.
+                first = self.eval(changed, scope)
+                taints = merged((first.taints, after.taints))
+                after = replace(first, taints=taints, const=ir.UNKNOWN)
+            self.assign(changed, after, scope, callee.node)
         return returned
 
     def _unknown_call(self, expr: ir.Call, callee: Callee, passed: Passed) -> Value:
@@ -279,8 +339,8 @@ class Calls(Dispatch):
         if rules.carriers and (carried := self._carried(name, passed, expr.node)):
             groups.insert(0, carried)
         taints = merged(groups)
-        if not taints:
-            return taints
+        if not taints or self._takes_nothing(expr, callee, passed):
+            return ()
         kept = rules.keeps.first(*callee.paths) is not None
         found = [] if kept else list(rules.sanitizers.matching(*callee.paths))
         cleared = frozenset[str]().union(*found) if found else None
@@ -299,6 +359,24 @@ class Calls(Dispatch):
         if cleared is None and self._may_clean(expr, callee):
             cleared = _SEEN_BY_NOBODY
         return tuple(taint.without(cleared) for taint in taints) if cleared else taints
+
+    def _takes_nothing(self, expr: ir.Call, callee: Callee, passed: Passed) -> bool:
+        """Say whether a call returns only what does no harm, whatever it was passed."""
+        name = callee.paths[0]
+        if name in PICKING and any(is_plain(each) for each in passed.consts()):
+            # What was found has only what the pattern allows.
+            return True
+        if name in INTERSECTING:
+            sides = (
+                passed.positional
+                if callee.receiver is None
+                else (
+                    callee.receiver,
+                    *passed.positional,
+                )
+            )
+            return any(map(is_closed, sides))
+        return _is_told_type(expr, passed)
 
     def _may_clean(self, expr: ir.Call, callee: Callee) -> bool:
         """Say whether a function may have made harmless what it was passed, for all that is known.
@@ -351,6 +429,20 @@ class Calls(Dispatch):
             else:
                 positional.append(value)
         return Passed(tuple(positional), named, open_ended)
+
+
+def _is_told_type(expr: ir.Call, passed: Passed) -> bool:
+    """Say whether a call says that it wants a number."""
+    callee = expr.callee
+    named = isinstance(callee, ir.Member) and callee.name in _CONVERTED_BY
+    return named and any(each.qual in _NUMBERS for each in passed.values())
+
+
+def _chained(of: ir.Expr, name: str) -> ir.Expr:
+    """Return what a chain of calls of one method begins with."""
+    while isinstance(of, ir.Call) and isinstance(of.callee, ir.Member) and of.callee.name == name:
+        of = of.callee.object
+    return of
 
 
 def _is_held(target: Value) -> bool:

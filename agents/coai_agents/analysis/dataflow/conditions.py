@@ -139,6 +139,16 @@ class Occasion:
         yield Value(items=dict(enumerate(given)), length=len(given))
         yield from self.named.values()
 
+    def _is_bound(self, value: Value) -> bool:
+        """Say whether a value comes behind a whole sentence, which it is bound to."""
+        for each in self.positional:
+            if each is value:
+                return False
+            text = each.const if isinstance(each.const, str) else each.lead
+            if " " in text.strip():
+                return True
+        return False
+
     def _has_text(self, clause: Clause) -> bool:
         """Say whether one of a clause's arguments is a text, so that another is no text at all."""
         several = len(clause.tainted) > 1
@@ -161,9 +171,12 @@ class Occasion:
         """Return the taints of a clause's arguments that nothing has made harmless for it."""
         category = clause.category or concept.category
         found: list[Taint] = []
+        if self.positional and is_settled_host(category, self.positional[0]):
+            # Whom it is sent to is settled; what follows is only sent.
+            return found
         for selector in clause.tainted:
             for value in self._harmed(selector, category):
-                if clause.named and not value.built:
+                if clause.named and (not value.built or self._is_bound(value)):
                     # What is bound to the text, and not the text.
                     continue
                 if is_settled_host(category, value):

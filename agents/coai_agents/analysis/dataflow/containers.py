@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 _SECTIONED = frozenset({"ConfigParser", "RawConfigParser", "SafeConfigParser"})
 """Containers whose `get` takes a section and a name, and no default."""
 
+INTERSECTING = frozenset(
+    {"&", "intersection", "array_intersect", "array_intersect_key", "intersect"}
+)
+"""What returns only that which all of its operands have."""
+
+
+def is_closed(value: Value) -> bool:
+    """Say whether a value is a container that holds nothing from outside."""
+    return bool(value.items) and not value.all_taints()
+
+
 MAX_ITEMS = 256
 """Items of longer containers are not told apart."""
 
@@ -103,6 +114,8 @@ class Methods:
         None if it is no method that is known for such a container.
         """
         change = self._changes.get(name)
+        if name == "add" and len(arguments) == 2 and isinstance(arguments[0].const, int):  # noqa: PLR2004 - place, value
+            change = _prepend
         outcome = None if change is None else change(receiver, arguments)
         if outcome is not None and name.startswith("Write"):
             # What is written to is text by and by.
@@ -148,17 +161,21 @@ def _prepend(receiver: Value, arguments: Sequence[Value]) -> tuple[Value, Value]
     return NOTHING, _relisted(receiver, values)
 
 
+def _both(changed: Value) -> tuple[Value, Value]:
+    return changed, changed
+
+
 def _extend(receiver: Value, arguments: Sequence[Value]) -> tuple[Value, Value] | None:
     if len(arguments) != 1 or receiver.items is None:
         return None
     other = arguments[0]
     mine, more = _listed(receiver), _listed(other)
     if mine is not None and more is not None:
-        return NOTHING, _relisted(receiver, [*mine, *more])
+        return _both(_relisted(receiver, [*mine, *more]))
     if other.items is not None and receiver.length < 0:
         both: Mapping[object, Value] = {**receiver.items, **other.items}
-        return NOTHING, replace(receiver, items=both, rest=merged((receiver.rest, other.rest)))
-    return NOTHING, replace(receiver, rest=merged((receiver.rest, other.all_taints())))
+        return _both(replace(receiver, items=both, rest=merged((receiver.rest, other.rest))))
+    return _both(replace(receiver, rest=merged((receiver.rest, other.all_taints()))))
 
 
 def _key(arguments: Sequence[Value]) -> object:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.assigning import Assigning
 from coai_agents.analysis.dataflow.expressions import NO_ARGUMENTS, SELF, Passed
+from coai_agents.analysis.dataflow.handing import of_variable, referred
 from coai_agents.analysis.dataflow.objects.members import (
     SUPER,
     constructor_of,
@@ -43,6 +44,9 @@ _REPEATING: Final = frozenset(
     }
 )
 """Functions that call what they are passed once for each item."""
+
+_WHOLE: Final = frozenset({"then", "yield_self", "tap", "let", "also"})
+"""Methods that call a function with the object itself."""
 
 _MAPPING: Final = frozenset(
     {
@@ -127,9 +131,27 @@ class Dispatch(Assigning):
         elif what.functions:
             target = what
         if not target.functions:
-            return callee, passed
+            return self._known_by_name(callee, what, passed, given)
         return (
             replace(callee, target=target, receiver=receiver),
+            replace(passed, positional=tuple(given)),
+        )
+
+    def _known_by_name(
+        self, callee: Callee, what: Value, passed: Passed, given: Sequence[Value]
+    ) -> tuple[Callee, Passed]:
+        """Return what a call by a name in a text calls, if a rule is about it."""
+        found = referred(what, by_text=True)
+        if found is None or not (isinstance(what.const, str) or what.items):
+            return callee, passed
+        path, receiver = found
+        if callee.receiver is not None and receiver is None:
+            path, receiver = extended(callee.receiver.qual, path), callee.receiver
+        name = path.rpartition(".")[2]
+        if not self.rules.calls.knows(name):
+            return callee, passed
+        return (
+            Callee((name, path, path), NOTHING, receiver),
             replace(passed, positional=tuple(given)),
         )
 
@@ -141,7 +163,7 @@ class Dispatch(Assigning):
             # A class by its whole name is the same class.
             return Callee((name, target.qual, written.rpartition(".")[2]), target, None)
         receiver = self.eval(callee.object, scope)
-        name, of = callee.name, callee.object
+        name, of = of_variable(callee.name, scope), callee.object
         target = NOTHING
         if isinstance(of, ir.Name) and of.name in SELF and scope.members is not None:
             target = kept(scope.members, name) or NOTHING
@@ -195,6 +217,10 @@ class Dispatch(Assigning):
             return None
         if name in _REPEATING:
             self._repeated.update(id(each) for value in functions for each, _ in value.functions)
+        if name in _WHOLE and receiver is not None and receiver.built:
+            given = Passed((receiver,), {}, open_ended=True)
+            for value in functions:
+                self.apply(value.functions, given, None, node)
         groups = [value.all_taints() for value in passed.values() if not value.functions]
         if receiver is not None:
             groups.append(receiver.all_taints())

@@ -1,4 +1,7 @@
-"""Expressions: from the engine's nodes to what is known of their values."""
+"""Expressions: from the engine's nodes to what is known of their values.
+
+One file, because each kind of node is one row of a table, and all of them call one another.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.conditions import Occasion
 from coai_agents.analysis.dataflow.containers import (
+    INTERSECTING,
     Methods,
     elements,
+    is_closed,
     key_of,
     lookup,
     sequence,
@@ -29,7 +34,7 @@ from coai_agents.analysis.dataflow.pieces import (
     without_numbers,
     written_of,
 )
-from coai_agents.analysis.dataflow.values import NOTHING, Taint, Value, join, merged
+from coai_agents.analysis.dataflow.values import NOTHING, Kind, Taint, Value, join, merged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,11 +50,21 @@ SELF: Final = frozenset({"self", "this", "cls", "$this"})
 
 _FORMAT: Final = "%"
 
-_ARITHMETIC: Final = frozenset({"add", "-", "**", "u-", "u+", "~", "u~", ">>", ">>>"})
+_ARITHMETIC: Final = frozenset(
+    {"add", "mul", "div", "mod", "bits", "-", "**", "u-", "u+", "~", "u~", ">>", ">>>"}
+)
 """Operators whose results are numbers, whatever they are given."""
+
+_OWN: Final = frozenset({"slice", "extract", "elements"})
+"""Operators that no language has, and adapters write."""
 
 _REPEATED: Final = (ir.Member, ir.Index, ir.Call)
 """Expressions of which it is remembered what a test has shown, for where they are written again."""
+
+
+def _comes_in(table: Value) -> bool:
+    """Say whether a table has something of a request, or its own keys."""
+    return bool(table.items) or any(taint.kind is Kind.REMOTE for taint in table.all_taints())
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +94,8 @@ class Expressions:
         self.rules = rules
         self.report = report
         self.methods = Methods(rules.containers)
+        self.enumerations: set[str] = set()
+        """The file's enumerations: their values are harmless."""
         self._evaluate: dict[type, Callable[[Any, Scope], Value]] = {
             ir.Const: self._const,
             ir.Name: self._name,
@@ -182,6 +199,8 @@ class Expressions:
         of = expr.object
         name = expr.name
         base = self.eval(of, scope)
+        if base.qual in self.enumerations and (not base.items or name in ("value", "name")):
+            return Value(qual=base.qual)
         if isinstance(of, ir.Name) and of.name in SELF and scope.members is not None:
             found = kept(scope.members, name)
             if found is not None:
@@ -218,10 +237,20 @@ class Expressions:
         if expr.key is None:
             return elements(base)
         key = self.eval(expr.key, scope)
+        if base.functions:
+            # In Ruby brackets call a function.
+            called = Passed((key,), {}, open_ended=False)
+            return self.apply(base.functions, called, None, expr.node) or NOTHING
         const = key_of(key)
         if isinstance(base.const, str) and isinstance(const, int):
             inside = -len(base.const) <= const < len(base.const)
             return Value(const=base.const[const]) if inside else NOTHING
+        return self._item_of(expr, base, const)
+
+    def _item_of(self, expr: ir.Index, base: Value, const: object) -> Value:
+        """Return what stands under a key in what is no text and no function."""
+        if base.objects and base.qual in self.enumerations:
+            return Value(qual=base.qual)
         found = lookup(base, const)
         qual = extended(base.qual, "[]")
         written = written_of(expr.object) if isinstance(expr.object, ir.Name | ir.Member) else ""
@@ -245,17 +274,18 @@ class Expressions:
         if name in AND or name in OR:
             return self._logical(expr, scope)
         operands = [self.eval(each, scope) for each in expr.operands]
-        if name == "slice":
-            return self._sliced(operands)
-        if name == "elements":
-            taints = operands[0].all_taints()
-            return Value(items={}, rest=taints)
+        if name in _OWN:
+            return self._own_operation(name, operands)
         if all(operand.known for operand in operands):
             value = fold(name, [operand.const for operand in operands])
             if value is not UNKNOWN:
                 return Value(const=value, lead=value if isinstance(value, str) else "")
         if name in COMPARISONS or name in ("not", "!", "u!", "typeof", "instanceof"):
             return self._compared(name, operands)
+        if name in INTERSECTING and any(map(is_closed, operands)):
+            return NOTHING
+        if name == "add" and any(operand.items is not None for operand in operands):
+            return self._united(operands)
         if name in ("+", ".", "<<") and len(operands) == 2:  # noqa: PLR2004 - both sides
             return self._added(operands)
         if name == _FORMAT and isinstance(operands[0].const, str):
@@ -263,6 +293,15 @@ class Expressions:
         if name in _ARITHMETIC:
             return NOTHING
         return Value(taints=merged(operand.all_taints() for operand in operands))
+
+    def _own_operation(self, name: str, operands: Sequence[Value]) -> Value:
+        """Return the value of what is an operation here only: a slice, the items of something."""
+        if name == "slice":
+            return self._sliced(operands)
+        if name == "extract":
+            table, key, before = operands
+            return lookup(table, key.const) if _comes_in(table) else before
+        return Value(items={}, rest=operands[0].all_taints())
 
     def _compared(self, name: str, operands: Sequence[Value]) -> Value:
         if name in ("in", "not in") and len(operands) == 2:  # noqa: PLR2004 - both sides
@@ -288,6 +327,14 @@ class Expressions:
         if numeric:
             return Value(taints=merged((one.all_taints(), other.all_taints())))
         return built(operands)
+
+    def _united(self, operands: Sequence[Value]) -> Value:
+        """Return two tables as one; what is known of one of them only stays known."""
+        one, other = operands
+        if one.items is not None and other.items is not None:
+            return self._added(operands)
+        known, unknown = (one, other) if one.items is not None else (other, one)
+        return replace(known, rest=merged((known.rest, unknown.taints)))
 
     def _sliced(self, operands: Sequence[Value]) -> Value:
         base = operands[0]
@@ -381,11 +428,18 @@ class Expressions:
 
     def _comprehension(self, parts: Sequence[ir.Expr], scope: Scope) -> Value:
         """Return a comprehension's value; its last part is what is made for each item."""
+        before: dict[str, Value] | None = None
         for part in parts[:-1]:
             self.eval(part, scope)
+            if not isinstance(part, ir.Binding):
+                before = before or scope.branch()
+                self.narrow(part, scope, holds=True)
         self.report.place.loops += 1
         made = self.eval(parts[-1], scope)
         self.report.place.loops -= 1
+        if before is not None:
+            # What is left out here is not left out elsewhere.
+            scope.values = before
         return Value(taints=made.all_taints())
 
     def check_use(self, node: Node, name: str, qual: str, written: str) -> None:

@@ -61,6 +61,9 @@ Python holds nobody to them elsewhere, so they are not among the `scalars` of it
 BLOCK: Final = "yield"
 """The name of what a function is passed to call, which in Ruby needs no parameter."""
 
+_HANDED_IN: Final = frozenset({"@Context", "@Suspended", "@Inject", "@Autowired", "@Named"})
+"""Annotations of parameters that a framework fills with objects of its own."""
+
 SELF_NAMES: Final = frozenset({"self", "cls"})
 
 
@@ -86,8 +89,6 @@ class Functions(Guards):
         self._loops = 0
         self._outcomes: dict[tuple[object, ...], dict[int, Value]] = {}
         """What readings have put into arguments that are the caller's, too."""
-        self.enumerations: set[str] = set()
-        """The file's enumerations: their values are harmless."""
         self.classes: dict[str, Scope] = {}
         """The file's classes: what is known within them."""
         self._exits: list[list[dict[str, Value]]] = []
@@ -154,9 +155,9 @@ class Functions(Guards):
         """Return the rule by which a function's parameters come from outside, if any does."""
         for decorator in function.decorators:
             path = self._path_of(decorator, around)
-            source = self.rules.source_decorators.first(path.rpartition(".")[2], path)
-            if source is not None:
-                return source
+            for source in self.rules.source_decorators.matching(path.rpartition(".")[2], path):
+                if self.report.counts(source):
+                    return source
         named = not function.name.startswith("__")
         bases = around.base_names if function.method and named else ()
         for source in self.rules.source_functions(function.name, bases):
@@ -205,6 +206,8 @@ class Functions(Guards):
                 if found is not None:
                     return self._from_source(found, parameter, qual)
         exempt = scalar or rules.source_members.first(name, name) is not None
+        written = {each.name for each in parameter.annotations if isinstance(each, ir.Name)}
+        exempt = exempt or not written.isdisjoint(_HANDED_IN)
         if source is not None and source.bases:
             # What has a class is an object that the framework hands in, unless it is a text.
             exempt = exempt or (declared[:1].isupper() and declared != "String")

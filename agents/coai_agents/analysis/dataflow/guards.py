@@ -6,7 +6,7 @@ One file, because what a test proves is one mechanism for all its spellings.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from coai_agents.analysis.dataflow import ir
@@ -19,6 +19,7 @@ from coai_agents.analysis.dataflow.predicates import (
     BEGINS,
     DOUBT,
     EQUAL,
+    FILTERING,
     FUNCTION_MEMBERSHIP,
     MEMBERSHIP,
     PATTERN_TESTS,
@@ -34,7 +35,7 @@ from coai_agents.analysis.dataflow.predicates import (
     found_by,
 )
 from coai_agents.analysis.dataflow.replacing import INSIDE, REJECTED, all_but, rejected
-from coai_agents.analysis.dataflow.values import NOTHING, Kind, Taint, Value
+from coai_agents.analysis.dataflow.values import DOUBTED, NOTHING, Kind, Taint, Value
 from coai_agents.analysis.rules.rules import MOST_SEARCHED
 
 if TYPE_CHECKING:
@@ -48,12 +49,28 @@ if TYPE_CHECKING:
     from coai_agents.analysis.rules.rules import GuardRule
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What a test has shown of an expression, or of what comes from somewhere."""
+
+    expr: ir.Expr | None
+    origins: tuple[Node, ...]
+    categories: frozenset[str]
+
+    @property
+    def subject(self) -> object:
+        """What it is about: the same expression, written again, is the same."""
+        return self.origins if self.expr is None else self.expr.node.text
+
+
 class Guards(Calls):
     """Adds what tests tell."""
 
     def __init__(self, rules: RuleSet, report: Reporter) -> None:
         super().__init__(rules, report)
         self._looked: dict[int, Value] = {}
+        self._collected: list[Proof] | None = None
+        """What tests show of which nobody knows yet which one holds."""
 
     def _call(self, expr: ir.Call, scope: Scope) -> Value:
         value = super()._call(expr, scope)
@@ -61,6 +78,24 @@ class Guards(Calls):
             self.clear(origins, categories, scope)
         self.proven = ()
         self._confirm(expr, scope)
+        callee = expr.callee
+        if isinstance(callee, ir.Member) and callee.name in FILTERING and expr.arguments:
+            return self._filtered(expr, callee, value, scope)
+        return value
+
+    def _filtered(self, expr: ir.Call, callee: ir.Member, value: Value, scope: Scope) -> Value:
+        """Return what is left of something by a test that each part of it has to pass."""
+        if not value.all_taints():
+            return value
+        around, self._collected = self._collected, []
+        try:
+            subject = ir.Argument(callee.object)
+            self.narrow(ir.Call(expr.node, expr.arguments[0].value, [subject]), scope, holds=True)
+            for proof in self._collected:
+                if DOUBTED not in proof.categories:
+                    value = _cleared(value, proof.origins, proof.categories)
+        finally:
+            self._collected = around
         return value
 
     def _confirm(self, expr: ir.Call, scope: Scope) -> None:
@@ -101,6 +136,8 @@ class Guards(Calls):
                 if holds == (name in AND) or _is_type_test(one):
                     self.narrow(one, scope, holds=holds)
                     self.narrow(other, scope, holds=holds)
+                else:
+                    self._narrow_either(one, other, scope, holds=holds)
             case ir.Operation(operator=name, operands=[one, other]):
                 self._narrow_comparison(name, one, other, scope, holds=holds)
             case ir.Call():
@@ -115,6 +152,27 @@ class Guards(Calls):
                 self._narrow_membership(key, of, scope)
             case _:
                 pass
+
+    def _narrow_either(self, one: ir.Expr, other: ir.Expr, scope: Scope, *, holds: bool) -> None:
+        """Take into account what both of two tests show, of which one has the answer."""
+        around, found = self._collected, list[list[Proof]]()
+        try:
+            for each in (one, other):
+                self._collected = []
+                self.narrow(each, scope, holds=holds)
+                found.append(self._collected)
+        finally:
+            self._collected = around
+        for proof in found[0]:
+            for beside in found[1]:
+                if proof.subject == beside.subject:
+                    self._proven_of(proof, proof.categories & beside.categories, scope)
+
+    def _proven_of(self, proof: Proof, categories: frozenset[str], scope: Scope) -> None:
+        if categories and proof.expr is not None:
+            self.prove(proof.expr, categories, scope)
+        elif categories:
+            self.clear(proof.origins, categories, scope)
 
     def look(self, expr: ir.Expr, scope: Scope) -> Value:
         """Return an expression's value; while one test is looked at it is evaluated once."""
@@ -146,8 +204,8 @@ class Guards(Calls):
             self._narrow_call(one, scope, holds=found == holds)
             return
         if name not in EQUAL and name not in UNEQUAL:
-            if name == "=~":
-                self._narrow_pattern(left, right, one, scope, holds=holds)
+            if name in ("=~", "!~"):
+                self._narrow_pattern(left, right, one, scope, holds=holds == (name == "=~"))
             return
         if (name in EQUAL) != holds:
             return
@@ -178,6 +236,13 @@ class Guards(Calls):
             name = path = callee.name if isinstance(callee, ir.Name) else ""
         if self._is_narrowed(name, path, receiver, arguments, scope, holds=holds):
             return
+        if (
+            name == "all"
+            and holds
+            and len(arguments) == 1
+            and self._narrow_all(arguments[0], scope)
+        ):
+            return
         written = written_of(callee)
         rejecting = self.rules.rejecting.first(name, path, written)
         if rejecting is not None and not holds:
@@ -199,6 +264,17 @@ class Guards(Calls):
             return
         for each in arguments if receiver is None else (receiver, *arguments):
             self.prove(each, cleared, scope)
+
+    def _narrow_all(self, each: ir.Expr, scope: Scope) -> bool:
+        """Take into account that a test holds for each part of something."""
+        match each:
+            case ir.Operation(operator="elements", operands=[ir.Several(parts=[*bound, test])]):
+                for part in bound:
+                    self.eval(part, scope)
+                self.narrow(test, scope, holds=True)
+                return True
+            case _:
+                return False
 
     def _is_narrowed(
         self,
@@ -267,7 +343,7 @@ class Guards(Calls):
             return True
         if receiver is None or not arguments:
             return False
-        if name not in SEARCHES:
+        if name not in SEARCHES or (name in PATTERN_TESTS and len(arguments) > 1):
             return False
         if not holds:
             self._clear_rejected(self.look(arguments[0], scope), receiver, scope)
@@ -356,6 +432,9 @@ class Guards(Calls):
         if BEGINS in categories and any(INSIDE in taint.cleared for taint in value.all_taints()):
             # What was made normal and begins in its folder shows the same of what it was made of.
             categories |= {"path"}
+        if self._collected is not None:
+            self._collected.append(Proof(expr, origins, categories))
+            return
         self.clear(origins, categories, scope)
         if categories != DOUBT and isinstance(expr, ir.Member | ir.Index | ir.Call):
             scope.learn(expr.node, _cleared(value, origins, categories))
@@ -363,6 +442,9 @@ class Guards(Calls):
     def clear(self, origins: Sequence[Node], categories: frozenset[str], scope: Scope) -> None:
         """Take into account that what comes from somewhere is harmless from here on."""
         if not origins:
+            return
+        if self._collected is not None:
+            self._collected.append(Proof(None, tuple(origins), categories))
             return
         self._looked.clear()
         self.report.withdraw(origins, categories)

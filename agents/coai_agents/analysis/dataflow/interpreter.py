@@ -320,6 +320,7 @@ class Interpreter(Linking):
                 return self._body(statement.otherwise, scope)
         before = scope.branch()
         self._loops += 1
+        left_early = False
         for again in (False, True):
             if again and (self._loops > DEEPEST or not _carries(before, scope.values)):
                 break
@@ -336,10 +337,14 @@ class Interpreter(Linking):
             self._body(statement.body, scope)
             self._branches -= 1
             self.report.place.loops -= 1
-            for left in self._exits.pop():
+            exits = self._exits.pop()
+            for left in exits:
                 scope.merge(left)
             scope.merge(before)
+            left_early = left_early or bool(exits)
         self._loops -= 1
+        if statement.test is not None and not left_early:
+            self.narrow(statement.test, scope, holds=False)
         self._body(statement.otherwise, scope)
         return False
 

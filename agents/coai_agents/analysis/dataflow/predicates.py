@@ -45,6 +45,9 @@ TEXT_SEARCHES: Final = frozenset(
 )
 """Functions of a text and of what is looked for in it."""
 
+FILTERING: Final = frozenset({"filter", "select", "Where", "keep_if", "takeWhile"})
+"""Methods that leave of something what passes a test."""
+
 PREFIXES: Final = frozenset(
     {"startsWith", "startswith", "StartsWith", "start_with?", "HasPrefix", "str_starts_with"}
 )

@@ -63,6 +63,31 @@ REJECTED: Final[dict[str, set[str]]] = {
 }
 """What a value without this text in it is harmless for."""
 
+PICKING: Final = frozenset({"match", "fullmatch", "search", "findall", "finditer", "scan"})
+"""Functions that return what a pattern matches of a text."""
+
+_DELIMITED: Final = re.compile(r"([/~#!%])(.*)\1[a-zA-Z]*", re.DOTALL)
+
+_PLAIN: Final = re.compile(
+    r"(?:\\[wdAzZbB]|\[(?:[A-Za-z0-9_-]|\\[wd-])+\]|[A-Za-z0-9_^$()?:+*{},|-]|\?P?<\w+>)+"
+)
+"""A pattern of letters, digits, underscores and hyphens."""
+
+_CAPTURING: Final = re.compile(r"\[|\\[wd]")
+
+
+def is_plain(pattern: object) -> bool:
+    """Say whether what a pattern matches has only letters, digits, underscores and hyphens."""
+    if not isinstance(pattern, str) or len(pattern) > _LONGEST:
+        return False
+    inner = _DELIMITED.fullmatch(pattern)
+    text = pattern if inner is None else inner[2]
+    return _CAPTURING.search(text) is not None and _PLAIN.fullmatch(text) is not None
+
+
+_LONGEST: Final = 200
+"""Characters of patterns that are looked at."""
+
 _PLAIN_NAMES: Final = frozenset({"path", "redirect", "ssrf"})
 """Categories for which a dot or a slash does harm."""
 

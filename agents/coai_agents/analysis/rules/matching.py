@@ -183,7 +183,9 @@ class RuleSet:
 
         `bases` are those of its class.
         """
-        for each in (*self._source_functions.get(name, ()), *self._source_functions.get("*", ())):
+        setting = self._source_functions.get("set*", ()) if name.startswith("set") else ()
+        named, any_ = self._source_functions.get(name, ()), self._source_functions.get("*", ())
+        for each in (*named, *setting, *any_):
             if not each.bases or any(base.endswith(each.bases) for base in bases):
                 yield each
 

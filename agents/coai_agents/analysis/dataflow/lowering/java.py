@@ -1,4 +1,7 @@
-"""Java."""
+"""Java.
+
+One file, because an adapter is one table of a grammar's nodes.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from coai_agents.analysis.dataflow.ir import (
     ENUM,
     Argument,
     Assign,
+    Binding,
     Call,
     Case,
     Class,
@@ -93,7 +97,7 @@ class _Java(Adapter):
             "class_literal": lambda node: Name(node, self.text(node)),
             "array_initializer": lambda node: Container(node, items(self.parts(node))),
             "array_creation_expression": self._array_creation,
-            "instanceof_expression": lambda node: Operation(node, "instanceof", self.parts(node)),
+            "instanceof_expression": self._instance_of,
             "switch_expression": self._chosen,
         }
         self.statements = {
@@ -122,7 +126,7 @@ class _Java(Adapter):
             "for_statement": self._for,
             "enhanced_for_statement": self._for_each,
             "while_statement": self.repeated,
-            "do_statement": self.repeated,
+            "do_statement": self._done,
             "try_statement": self._try,
             "try_with_resources_statement": self._try,
             "switch_expression": self._switch,
@@ -197,8 +201,19 @@ class _Java(Adapter):
             if rule.type != "switch_rule" or label is None:
                 return Several(node, self.parts(node))
             values = [self._yielded(each) for each in rule.named_children if each != label]
+            bound = self._bound(label, self.field(node, "condition"))
+            if bound:
+                # Which of the types it is decides nothing: the value is what it was.
+                return Several(node, [*bound, *(each for _, each in arms), *values])
             arms.append((self.parts(label), Several(rule, values)))
         return self.choice(node, self.field(node, "condition"), arms)
+
+    def _bound(self, label: Node, value: Expr) -> list[Expr]:
+        """Return what gives the name in a pattern of a type its value."""
+        pattern = self.child_of(label, "pattern")
+        typed = None if pattern is None else self.child_of(pattern, "type_pattern")
+        name = None if typed is None else self.child_of(typed, "identifier")
+        return [] if name is None else [Binding(name, Name(name, self.text(name)), value)]
 
     def _yielded(self, node: Node) -> Expr:
         """Lower what an arm gives: an expression, or what a block yields."""
@@ -233,7 +248,19 @@ class _Java(Adapter):
         of, *named = self.meaning(node)
         if of.type == "this" and named:
             return self.member(node, self.expr(of), self.text(named[-1]))
+        if of.type == "identifier" and named and self.text(named[-1]) != "new":
+            return self.member(node, Name(of, self.text(of)), self.text(named[-1]))
         return Name(node, self.text(node).replace("::", "."))
+
+    def _instance_of(self, node: Node) -> Expr:
+        left, name = self.field(node, "left"), node.child_by_field_name("name")
+        if name is not None:
+            left = Binding(name, Name(name, self.text(name)), left)
+        return Operation(node, "instanceof", [left])
+
+    def _done(self, node: Node) -> list[Statement]:
+        """Lower `do`, whose body is done once at least."""
+        return [*self.block(node.child_by_field_name("body")), *self.repeated(node)]
 
     def _above(self, node: Node) -> list[Statement]:
         """Lower the call of another constructor, of the class itself or of what is above it."""

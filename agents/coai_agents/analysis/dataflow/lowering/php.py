@@ -5,9 +5,11 @@ One file, because an adapter is one table of a grammar's nodes.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from coai_agents.analysis.dataflow.ir import (
+    ENUM,
     Argument,
     Assign,
     Call,
@@ -57,7 +59,32 @@ _CALLS = {
 """What is a word of the language and works like a call."""
 
 
+_NUMERIC = {"+": "add", "*": "mul", "/": "div", "%": "mod"}
+_BITS = {"|": "bits", "&": "bits", "^": "bits", "<<": "bits", ">>": "bits"}
+"""Operators that make a number of a text and a number."""
+
+_WITH_VARIABLES = ("function_definition", "method_declaration", "anonymous_function")
+_NOT_EXTRACTED = ("$this", "$GLOBALS", "$_GET", "$_POST", "$_COOKIE", "$_REQUEST", "$_SERVER")
+
+_REGISTERING = re.compile(
+    r"\b(add_shortcode)\s*\(\s*['\"][^'\"]{1,80}['\"]\s*,\s*"
+    r"(?:(?:\[|array\()\s*[^,\[\]()]{1,80},\s*)?['\"](\w+)['\"]"
+)
+"""How functions are made known to WordPress, by their names."""
+
 _KEYS = ("string", "encapsed_string", "integer")
+
+
+def _skipped(node: Node) -> int:
+    """Return how many places of a list stand empty before one of its parts."""
+    commas, before = 0, node.prev_sibling
+    while before is not None and not before.is_named and before.type in (",", "[", "("):
+        commas += before.type == ","
+        first = before.type != ","
+        if first:
+            return commas
+        before = before.prev_sibling
+    return max(0, commas - 1)
 
 
 def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module:
@@ -69,6 +96,7 @@ class _Php(Adapter):
     def __init__(self, tree: SyntaxTree, deadline: float) -> None:
         super().__init__(tree, deadline)
         self._classes: list[str] = []
+        self._registered = {match[2]: match[1] for match in _REGISTERING.finditer(tree.source.text)}
         self.ignored = frozenset({"comment", "php_tag", "text", "php_end_tag"})
         self.expressions = {
             "variable_name": self.identifier,
@@ -120,6 +148,7 @@ class _Php(Adapter):
             "function_definition": self._define,
             "method_declaration": self._define,
             "class_declaration": self._class,
+            "enum_declaration": self._enum,
             "trait_declaration": self._class,
             "property_declaration": self._property,
             "const_declaration": self._property,
@@ -158,6 +187,8 @@ class _Php(Adapter):
                 return self._encapsed(child)
             if kind in ("string_content", "string_value", "escape_sequence"):
                 parts.append(Const(child, unescape(self.text(child))))
+            elif kind == "dynamic_variable_name":
+                parts.append(Name(child, f"${self.text(child).strip('${}')}"))
             elif kind not in ("heredoc_start", "heredoc_end"):
                 parts.append(self.expr(child))
         return joined(node, parts) if parts else Const(node, "")
@@ -243,6 +274,8 @@ class _Php(Adapter):
             parts = self.parts(child) if child.type == "array_element_initializer" else []
             if child.type in self.ignored:
                 continue
+            if node.type == "list_literal":
+                made += [Item(Several(child, [])) for _ in range(_skipped(child))]
             if node.type == "list_literal" and child.type in _KEYS:
                 keys.append(self.expr(child))
                 continue
@@ -274,9 +307,17 @@ class _Php(Adapter):
 
     def _binary(self, node: Node) -> Expr:
         made = self.binary(node)
-        # Between texts, too, this operator makes a number.
-        if isinstance(made, Operation) and made.operator == "+":
-            made.operator = "add"
+        inner: Expr = made
+        while isinstance(inner, Operation):
+            # Between texts, too, these operators make numbers.
+            numbers = any(
+                isinstance(each, Const) and isinstance(each.value, int) for each in inner.operands
+            )
+            known = _BITS if numbers else {}
+            inner.operator = _NUMERIC.get(inner.operator) or known.get(
+                inner.operator, inner.operator
+            )
+            inner = inner.operands[0]
         return made
 
     def _match(self, node: Node) -> Expr:
@@ -319,11 +360,13 @@ class _Php(Adapter):
                 if child.type == "property_promotion_parameter":
                     promoted.append(name)
         statements = kept_fields(node, promoted, "$this") + statements
+        registered = self._registered.get(self.name_of(node))
         return Function(
             node,
             self.name_of(node),
             parameters,
             statements,
+            [] if registered is None else [Name(node, registered)],
             method=node.type == "method_declaration",
         )
 
@@ -347,9 +390,40 @@ class _Php(Adapter):
         if before is not None and (word := printing(self.text(before))) is not None:
             return [Evaluate(node, Call(node, Name(node, word), [Argument(self.expr(inner))]))]
         lowered: list[Statement] = [Evaluate(node, self.expr(inner))]
+        if (
+            inner.type == "function_call_expression"
+            and self.name_of(inner, "function") == "extract"
+        ):
+            lowered += self._extracted(inner)
         if inner.type == "exit_statement":
             lowered.append(Leave(inner, "throw"))
         return lowered
+
+    def _extracted(self, node: Node) -> list[Statement]:
+        """Lower `extract($table)`: what stands under a variable's name is its value from there."""
+        passed = self._arguments(node)
+        if not passed or any("EXTR_OVERWRITE" not in self.text(e.value.node) for e in passed[1:2]):
+            return []
+        table = passed[0]
+        around: Node = node
+        while around.parent is not None and around.type not in _WITH_VARIABLES:
+            around = around.parent
+        names: dict[str, None] = {}
+        waiting = [around]
+        while waiting:
+            each = waiting.pop()
+            if each.type == "variable_name" and each.start_byte > node.end_byte:
+                names[self.text(each)] = None
+            waiting += each.named_children
+        return [
+            Assign(
+                node,
+                Name(node, name),
+                Operation(node, "extract", [table.value, Const(node, name[1:]), Name(node, name)]),
+            )
+            for name in sorted(names)
+            if name not in _NOT_EXTRACTED
+        ]
 
     def _define(self, node: Node) -> list[Statement]:
         return [Define(node, self._function(node))]
@@ -368,6 +442,17 @@ class _Php(Adapter):
             if used.type == "use_declaration":
                 bases += [self.text(each).rpartition("\\")[2] for each in used.named_children]
         return [Class(node, self.name_of(node), bases, members)]
+
+    def _enum(self, node: Node) -> list[Statement]:
+        (made,) = self._class(node)
+        assert isinstance(made, Class)
+        for name in ("from", "tryFrom"):
+            # Whatever text it is given, what it returns is one of the cases.
+            known = Function(node, name, [Parameter(node, "$value")], [], method=True)
+            known.body.append(Return(node, Name(node, made.name)))
+            made.body.append(Define(node, known))
+        made.bases.append(ENUM)
+        return [made]
 
     def _property(self, node: Node) -> list[Statement]:
         lowered: list[Statement] = []

@@ -16,6 +16,7 @@ from coai_agents.analysis.dataflow.ir import (
     Handler,
     If,
     Import,
+    Index,
     Leave,
     Loop,
     Member,
@@ -240,8 +241,36 @@ class _Python(PythonExpressions):
                 subject = self.field(node, "subject")
                 taken = Assign(child, Name(child, written), subject, declares=True)
                 consequence.insert(0, taken)
+            for pattern in child.named_children:
+                if pattern.type == "case_pattern":
+                    consequence = [*self._taken(pattern, self.field(node, "subject")), *consequence]
             cases.append(Case(patterns, consequence, default))
         return [Switch(node, self.field(node, "subject"), cases)]
+
+    def _taken(self, pattern: Node, value: Expr) -> list[Statement]:
+        """Return what gives the names within a pattern their values."""
+        inner = self.meaning(pattern)
+        match pattern.type:
+            case "case_pattern" if len(inner) == 1:
+                if inner[0].type != "dotted_name":
+                    return self._taken(inner[0], value)
+                name = self.text(inner[0])
+                within = pattern.parent is not None and pattern.parent.type != "case_clause"
+                if within and name.isidentifier():
+                    return [Assign(pattern, Name(pattern, name), value, declares=True)]
+                return []
+            case "list_pattern" | "tuple_pattern":
+                keys: list[Expr] = [Const(each, at) for at, each in enumerate(inner)]
+                values = inner
+            case "dict_pattern":
+                keys = [self.expr(each) for each in pattern.children_by_field_name("key")]
+                values = pattern.children_by_field_name("value")
+            case _:
+                return []
+        taken: list[Statement] = []
+        for key, each in zip(keys, values, strict=False):
+            taken += self._taken(each, Index(each, value, key))
+        return taken
 
     def _alternatives(self, node: Node) -> list[Expr]:
         found: list[Expr] = []

@@ -5,7 +5,8 @@ One file, because an adapter is one table of a grammar's nodes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.dataflow.ir import (
     Argument,
@@ -26,6 +27,7 @@ from coai_agents.analysis.dataflow.ir import (
     Item,
     Leave,
     Loop,
+    Member,
     Name,
     Operation,
     Parameter,
@@ -41,6 +43,21 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.dataflow.ir import Expr, Module, Part, Statement
     from coai_agents.syntax.tree import SyntaxTree
+
+
+_NUMBERED: Final = re.compile(r"\b(?:_1|it)\b(?![:(\"' ]*(?:\"|'))")
+"""What a block calls its first argument that names none."""
+
+_INDEXED: Final = frozenset({"Dir", "DB"})
+"""Objects whose brackets are a call: of files by a pattern, of rows by SQL."""
+
+_WHOLE: Final = frozenset(
+    {
+        "to_h", "to_a", "to_set", "flatten", "compact", "reverse", "sort", "uniq", "values", "keys",
+        "join", "sum", "min", "max", "sample", "shuffle", "last", "lazy", "entries", "inspect",
+    }
+)  # fmt: skip
+"""Methods of containers that return something of all that these hold."""
 
 
 def lower(tree: SyntaxTree, deadline: float, part: Part | None = None) -> Module:
@@ -94,7 +111,7 @@ class _Ruby(Adapter):
             "block": self._lambda,
             "do_block": self._lambda,
             "block_argument": self.first,
-            "begin": lambda node: Several(node, []),
+            "begin": self._begun,
             "argument_list": lambda node: Several(node, self.parts(node)),
             "yield": self._yield,
             "super": self._super,
@@ -127,6 +144,7 @@ class _Ruby(Adapter):
             "break": self._leave,
             "next": self._leave,
             "block_body": self.nested,
+            "match_pattern": self._unpacked,
         }
 
     # ------------------------------------------------------------------------------- expressions
@@ -200,20 +218,50 @@ class _Ruby(Adapter):
         method = node.child_by_field_name("method") or node
         callee: Expr = Name(method, name)
         if receiver is not None:
-            callee = self.member(node, self.expr(receiver), name or "call")
+            of = self.expr(receiver)
+            if name == "call" and receiver.type == "call" and isinstance(of, Member):
+                return Call(node, of, self._arguments(arguments))
+            callee = self.member(node, of, name or "call")
         passed = self._arguments(arguments)
         if block is not None:
-            passed.append(Argument(self.expr(block)))
+            passed.append(Argument(self._block_of(block, receiver, method)))
         if block is not None and (name in ("proc", "lambda") or self.text(node)[:8] == "Proc.new"):
             return passed[-1].value
         if method.type == "super":
             return Call(node, self._above(method), passed)
+        if receiver is not None and (made := self._rewritten(node, callee, passed)) is not None:
+            return made
         if name == "new" and receiver is None and self._classes:
             made = self.member(node, Name(method, self._classes[-1]), "new")
             return Call(node, made, passed, creates=True)
         if not passed and receiver is not None and arguments is None and _reads(name):
             return callee
         return Call(node, callee, passed, creates=name == "new" and receiver is not None)
+
+    def _block_of(self, block: Node, receiver: Node | None, method: Node) -> Expr:
+        """Lower what a function is passed to call; a route's is what answers it."""
+        made = self.expr(block)
+        if receiver is None and isinstance(made, Function):
+            made.decorators.append(Name(method, self.text(method)))
+        return made
+
+    def _rewritten(self, node: Node, callee: Expr, passed: list[Argument]) -> Expr | None:
+        """Return what a method does that another one does as well; None for any other."""
+        first = passed[0].value if passed else None
+        if not isinstance(callee, Member) or not isinstance(first, Const):
+            return None
+        text, of = first.value, callee.object
+        if not isinstance(text, str):
+            return None
+        if callee.name == "method":
+            return self.member(node, of, text)
+        if callee.name in ("delete", "tr") and text[:1] == "^" and len(text) > 1:
+            # A set of characters, of which none but these are left.
+            kept = [Argument(Const(node, f"[{text}]")), Argument(Const(node, ""))]
+            return Call(node, self.member(node, of, "gsub"), kept)
+        if callee.name in ("slice", "slice!") and first.node.type == "regex":
+            return Call(node, self.member(node, of, "scan"), passed[:1])
+        return None
 
     def _above(self, node: Node) -> Expr:
         """Return the method above the one around, which has the same name."""
@@ -238,17 +286,51 @@ class _Ruby(Adapter):
         for child in node.children_by_field_name("clauses"):
             pattern = child.child_by_field_name("pattern")
             named = None if pattern is None else pattern.child_by_field_name("name")
-            if named is not None:
+            if named is not None and pattern is not None and pattern.type == "as_pattern":
                 arms.append(Binding(child, Name(named, self.text(named)), value))
+            elif pattern is not None:
+                arms += self._taken(pattern, value)
             body = child.child_by_field_name("body")
             if body is not None:
                 arms.append(self._last_of(body))
         return Several(node, arms)
 
+    def _taken(self, pattern: Node, value: Expr) -> list[Expr]:
+        """Return what gives a pattern's names their values."""
+        if pattern.type == "identifier":
+            return [Binding(pattern, Name(pattern, self.text(pattern)), value)]
+        bound: list[Expr] = []
+        for at, child in enumerate(self.meaning(pattern)):
+            key, inner = child.child_by_field_name("key"), child.child_by_field_name("value")
+            if pattern.type == "hash_pattern" and key is not None:
+                name = self.text(key)
+                part = Index(child, value, Const(key, name))
+                if inner is None:
+                    bound.append(Binding(child, Name(key, name), part))
+                else:
+                    bound += self._taken(inner, part)
+            elif pattern.type == "array_pattern":
+                bound += self._taken(child, Index(child, value, Const(child, at)))
+            elif pattern.type in ("as_pattern", "alternative_pattern", "parenthesized_pattern"):
+                bound += self._taken(child, value)
+        return bound
+
+    def _unpacked(self, node: Node) -> list[Statement]:
+        """Lower `value => pattern`."""
+        pattern = node.child_by_field_name("pattern")
+        taken = [] if pattern is None else self._taken(pattern, self.field(node, "value"))
+        return [Evaluate(node, each) for each in taken]
+
     def _element(self, node: Node) -> Expr:
         of = node.child_by_field_name("object")
         keys = [each for each in node.named_children if of is None or each != of]
         base = Several(node, []) if of is None else self.expr(of)
+        if len(keys) == 1 and keys[0].type == "regex":
+            found = [Argument(self.expr(keys[0]))]
+            return Call(node, self.member(node, base, "scan"), found)
+        if isinstance(base, Name) and base.name in _INDEXED and keys:
+            passed = [Argument(self.expr(each)) for each in keys]
+            return Call(node, self.member(node, base, "[]"), passed)
         return Index(node, base, self.expr(keys[0]) if len(keys) == 1 else None)
 
     def _hash(self, node: Node) -> Expr:
@@ -289,7 +371,16 @@ class _Ruby(Adapter):
             statements = self.body(self.inner(body, "body"))
         elif body is not None:
             statements = self.body(body.named_children)
-        return Function(node, "", self._parameters(parameters), _returning(statements))
+        named = self._parameters(parameters)
+        if parameters is None and (known := _NUMBERED.search(self.text(node))) is not None:
+            # A block may know what it is passed without naming it.
+            named = [Parameter(node, known[0])]
+        return Function(node, "", named, _returning(statements))
+
+    def _begun(self, node: Node) -> Expr:
+        """Lower a block whose value is used: it is that of what it comes to last."""
+        body = _returning(self._body_statement(node))
+        return Call(node, Function(node, "", [], body), [])
 
     # -------------------------------------------------------------------------------- statements
 
@@ -472,10 +563,28 @@ def _returning(statements: list[Statement]) -> list[Statement]:
             return [*statements, Return(node, target)]
         case If(node=node, test=test, yes=yes, no=no):
             return [*statements[:-1], If(node, test, _returning(yes), _returning(no))]
+        case Try(node=node, body=body, handlers=handlers, final=final):
+            for each in handlers:
+                each.body = _returning(each.body)
+            return [*statements[:-1], Try(node, _returning(body), handlers, final)]
+        case Switch(cases=cases):
+            for case in cases:
+                case.body = _returning(case.body)
+            return statements
         case _:
             return statements
 
 
 def _reads(name: str) -> bool:
     """Say whether a call without arguments is taken for reading a member."""
-    return name not in ("new", "call", "read", "gets", "first", "pop", "shift", "clear", "csrf")
+    return name not in _WHOLE and name not in (
+        "new",
+        "call",
+        "read",
+        "gets",
+        "first",
+        "pop",
+        "shift",
+        "clear",
+        "csrf",
+    )

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from coai_agents.analysis.rules.matching import RuleSet
 
 
+ENUMERATIONS: Final = frozenset(
+    {name for each in ("Enum", "StrEnum", "IntEnum", "Flag") for name in (each, f"enum.{each}")}
+)
+"""Bases by which classes are enumerations in Python."""
+
 _RESOLVED: Final = "what is promised"
 """A name that no program has."""
 
@@ -50,7 +55,7 @@ class Instances(Functions):
         inner = Scope(scope)
         inner.members = {}
         inner.base_names = statement.bases
-        if ir.ENUM in statement.bases:
+        if not {ir.ENUM, *ENUMERATIONS}.isdisjoint(statement.bases):
             self.enumerations.add(statement.name)
         inner.bare = self.rules.rules.bare_fields
         inner.fields = tuple(statement.fields)
@@ -90,6 +95,8 @@ class Instances(Functions):
         class_ = self.classes.get(made.qual)
         if class_ is None or class_.members is None:
             return None
+        if made.qual in self.enumerations:
+            return Value(qual=made.qual)
         own = Scope(class_)
         settle(own, class_)
         assert own.members is not None
