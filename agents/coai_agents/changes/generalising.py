@@ -77,24 +77,7 @@ def pattern_of(
         title=titled(found, kind),
         needs=needs,
         local=local,
-        common=kind in _OF_NAMES and _is_common(found),
     )
-
-
-_OF_NAMES: Final = (Kind.CALLEE_RENAMED, Kind.TYPE_CHANGED, Kind.EXPRESSION_CHANGED)
-
-
-def _is_common(found: Difference) -> bool:
-    """Say whether the name that was replaced has its meaning from nowhere in the file.
-
-    A class could also have been imported until the import was changed, a moment ago.
-    """
-    code, old = found.before, found.old[0]
-    name = code.text(old)
-    if not code.is_name(old):
-        return False
-    usual = name.islower() or name.endswith(("Error", "Exception"))
-    return usual and not is_member(old) and not bound_in(code, code.tree.root, name)
 
 
 def _needs(found: Difference) -> tuple[tuple[str, ...], frozenset[str]]:

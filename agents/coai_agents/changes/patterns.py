@@ -266,9 +266,6 @@ class Pattern:
     """The definition in which places are; everywhere if empty."""
     unbound: str = ""
     """A name that must not be defined any more where places are."""
-    common: bool = False
-    """Whether what was replaced is known everywhere, as a built-in function is: then it was
-    replaced for a reason of that one place more often than everywhere."""
     evidence: int = 1
     """How many edits were this change."""
     done: str = ""

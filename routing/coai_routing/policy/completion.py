@@ -74,6 +74,13 @@ def _refusal(deployment: Deployment, wishes: Wishes, now: float) -> Rejected | N
         return Rejected(deployment, why, "Set completion.allow_cloud to allow it.")
     if deployment.phase in ("failed", "off"):
         return Rejected(deployment, deployment.detail, deployment.remedy)
+    if deployment.predicts_edits and not deployment.fills_in:
+        own = deployment.endpoint == EMBEDDED
+        return Rejected(
+            deployment,
+            "It predicts edits and does not complete; it is asked for the next edit.",
+            "Set engine.model to a model that completes code." if own else "",
+        )
     if not deployment.fills_in:
         return Rejected(
             deployment,

@@ -41,6 +41,8 @@ class Deployment:
     # What a completion wants to know.
     fills_in: bool = False
     """Whether the model's family, and so its fill-in-the-middle format, is known."""
+    predicts_edits: bool = False
+    """Whether the model was trained to predict the next edit, and not to fill in."""
     rank: int = 0
     """How well the model suits completion among its kind; higher is better (base before chat)."""
     loaded: bool = True

@@ -368,6 +368,7 @@ class Backends:
             found.name,
             model.name,
             fills_in=family is not None or by_server,
+            predicts_edits=edits is not None,
             rank=int(family is not None and self._catalog.completion_rank(model.name))
             or int(by_server),
             loaded=model.loaded is not False,

@@ -24,6 +24,7 @@ class NextEditFormat(StrEnum):
     """How a model is told of edits, and how it answers."""
 
     SWEEP = "sweep"
+    SWEEP_V2 = "sweep-v2"
     ZETA = "zeta"
     ZETA2 = "zeta2"
     ZETA2_1 = "zeta2.1"

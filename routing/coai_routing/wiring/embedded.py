@@ -179,6 +179,7 @@ class Embedded:
             EMBEDDED,
             self.model,
             fills_in=self._family is not None or self._engine is None,
+            predicts_edits=self._edits is not None,
             phase=phase,
             detail=detail,
             remedy=remedy,

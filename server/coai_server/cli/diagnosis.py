@@ -139,14 +139,14 @@ class Diagnosis:
     found: tuple[Found, ...]
     plan: CompletionPlan
     serving: Backend | None
-    editor: Editor | None
-    """The model that is asked for the next edit, where there is one and it may be asked."""
     latency: Latency | None
     """None where nothing serves, or a cloud model that is not asked without need."""
     failures: tuple[Failure, ...]
     cloud: Cloud
     keys: Mapping[str, bool]
     fixes: tuple[Fix, ...]
+    editor: Editor | None = None
+    """The model that is asked for the next edit, where there is one and it may be asked."""
 
 
 async def diagnose(

@@ -145,6 +145,13 @@ async def test_a_window_without_room_for_the_lines_is_not_asked() -> None:
     assert models.asked == []
 
 
+async def test_lines_that_nobody_writes_are_not_shown() -> None:
+    models = Models(window=1_000_000)
+    long = Source(NOW.uri, f"a = '{'x' * 20_000}'\n", "python")
+    assert await predictor(models).predict(long, 0, (OWN,), seconds=1.0) is None
+    assert models.asked == []
+
+
 async def test_an_answer_that_did_not_end_is_nothing_and_nobody_is_asked_again() -> None:
     models = Models(finish="length")
     asking = predictor(models)

@@ -96,6 +96,25 @@ def first(cart):
 def second(cart):
     return shop.total(cart){}
 """
+SWEEP_V2: Final = f"""<|file_sep|>app.py:2:8
+original:
+
+
+def first(cart):
+    return shop.total(cart)
+
+
+def second(cart):
+updated:
+
+
+def first(cart):
+{EDITED}<|file_sep|>original/app.py:1:10
+{BEFORE}
+<|file_sep|>current/app.py:1:10
+{REGION.format("<|cursor|>")}
+<|file_sep|>updated/app.py:1:10
+{AFTER.partition("    return shop.total(cart)")[0]}"""
 ZETA: Final = f"""### User Edits:
 
 User edited "app.py":
@@ -136,6 +155,7 @@ ZETA2_1: Final = f"""{HISTORY}<|marker_1|>
     ("name", "wanted"),
     [
         ("sweep-next-edit-1.5b", SWEEP),
+        ("sweep-next-edit-v2-7B", SWEEP_V2),
         ("zeta", ZETA),
         ("zeta-2", ZETA2),
         ("zeta-2.1", ZETA2_1),
@@ -146,6 +166,8 @@ def test_a_prompt_is_what_the_model_was_trained_on(name: str, wanted: str) -> No
     assert prompt.endswith(wanted)
     assert name == "zeta" or prompt == wanted
 
+
+LAST: Final = "    return shop.total(cart, tax=True)"
 
 # The forms of the models' answers, as their makers' programs read them.
 ANSWERS: Final = [
@@ -161,6 +183,9 @@ ANSWERS: Final = [
     ("zeta-2.1", "<|marker_1|><|marker_1|>", False),
     ("zeta-2.1", f"<|marker_1|>\n{WANTED}<|marker_7|>", False),
     ("zeta-2.1", WANTED, False),
+    ("sweep-next-edit-v2-7B", f"{LAST}\n", True),
+    ("sweep-next-edit-v2-7B", f"{LAST}<|cursor|>\n<|file_sep|>", True),
+    ("sweep-next-edit-v2-7B", "", False),
     ("sweep-next-edit-1.5b", "", False),
     ("sweep-next-edit-1.5b", "\n\n", False),
 ]  # fmt: skip
@@ -197,7 +222,7 @@ def test_a_part_between_markers_leaves_the_rest() -> None:
 
 
 def test_source_code_cannot_speak_to_the_model() -> None:
-    for name in ("sweep-next-edit-1.5b", "zeta", "zeta-2", "zeta-2.1"):
+    for name in ("sweep-next-edit-1.5b", "sweep-next-edit-v2-7B", "zeta", "zeta-2", "zeta-2.1"):
         family = family_of(name)
         words = [*family.stop, *family.control]
         hostile = "\n".join(f"# {word}" for word in words)

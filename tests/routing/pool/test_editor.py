@@ -60,6 +60,10 @@ async def looked(
     )
     await backends.look()
     try:
+        for refused in backends.plan().rejected:
+            if refused.deployment.predicts_edits and refused.deployment.local:
+                assert "predicts edits" in refused.why or "asks for" in refused.why
+                assert not refused.deployment.fills_in
         return backends.editor(), [one.model for one in backends.candidates()]
     finally:
         await backends.aclose()

@@ -11,10 +11,11 @@ from rich.console import Console
 
 from coai_routing.policy.completion import CompletionPlan
 from coai_routing.policy.deployment import Candidate, Deployment, Rejected
-from coai_routing.pool.backends import Backend
+from coai_routing.pool.backends import Backend, Editor
 from coai_routing.pool.speed import Speed
 from coai_routing.providers.discovery import Found
 from coai_routing.registry.catalog import builtin_catalog
+from coai_routing.registry.next_edit import next_edit_family
 from coai_routing.request import ModelDescription
 from coai_routing.settings.layers import Layer, Origin, Problem
 from coai_routing.settings.loading import load
@@ -290,6 +291,7 @@ Completions come from qwen2.5-coder-0.5b (embedded).
   Measured: 190 ms for a dozen tokens while typing, 1,512 ms for the first time
   llama (vllm) failed: It is busy.
     Wait.
+The next edit is predicted by zeta-2 (ollama): Zeta 2.
 
 Found
   embedded  ready      qwen2.5-coder-0.5b  reads 160 and writes 50 tokens a second
@@ -320,6 +322,8 @@ Problems in the settings
 
 def test_the_report_for_people() -> None:
     fim = builtin_catalog().families[0].fim
+    zeta = next_edit_family("zeta-2")
+    assert zeta is not None
     phi = Deployment("ollama", "phi", fills_in=False)
     nothing = Deployment("mine", "", fills_in=False, phase="off")
     loaded = load(environ={}, workspace_roots=())
@@ -362,12 +366,19 @@ def test_the_report_for_people() -> None:
         ),
         keys={"GPU_KEY": True},
         fixes=(Fix("mine: Nothing answers.", "Start mine."),),
+        editor=Editor("ollama", "zeta-2", "http://127.0.0.1", zeta, 8192, local=True),
     )
     stream = io.StringIO()
     show(diagnosis, Console(file=stream, width=100, markup=False, highlight=False))
     lines = [line.rstrip() for line in stream.getvalue().splitlines()]
     assert lines[0].startswith("COAI 0.")
     assert lines[2:] == REPORT.splitlines()
+    assert document(diagnosis)["nextEdit"] == {
+        "backend": "ollama",
+        "model": "zeta-2",
+        "family": "Zeta 2",
+        "local": True,
+    }
     assert document(diagnosis)["failures"] == [
         {"backend": "vllm", "model": "llama", "message": "It is busy.", "remedy": "Wait."}
     ]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from coai_routing.registry.next_edit import NextEditFamily
 
 _FILE: Final = "<|file_sep|>"
+_SWEEP_CURSOR: Final = "<|cursor|>"
 
 _ZETA_CURSOR: Final = "<|user_cursor_is_here|>"
 _ZETA_START: Final = "<|editable_region_start|>"
@@ -76,6 +77,32 @@ def _sweep_prompt(sight: Sight, escape: Callable[[str], str]) -> str:
 
 def _sweep_answer(text: str, sight: Sight) -> tuple[str, ...] | None:
     return _as_long(text.removeprefix("\n"), sight)
+
+
+def _sweep_v2_prompt(sight: Sight, escape: Callable[[str], str]) -> str:
+    path = escape(sight.path)
+    place = f"{path}:{sight.first + 1}:{sight.first + len(sight.region)}"
+    around = escape("\n".join((*sight.above, *sight.below)))
+    parts = [f"{_FILE}{path}\n{around}"] if around else []
+    parts += [
+        f"{_FILE}{escape(edit.path)}:{edit.span}\noriginal:\n{escape(edit.before)}\n"
+        f"updated:\n{escape(edit.after)}"
+        for edit in sight.edits
+    ]
+    original = escape("\n".join(sight.original))
+    parts.append(f"{_FILE}original/{place}\n{original}")
+    parts.append(f"{_FILE}current/{place}\n{sight.marked(_SWEEP_CURSOR)}")
+    parts.append(f"{_FILE}updated/{place}\n")
+    return "\n".join(parts) + _begun(sight)
+
+
+def _begun(sight: Sight) -> str:
+    """Return the lines above the cursor's, which the answer begins with."""
+    return "".join(f"{line}\n" for line in sight.region[: sight.cursor[0]])
+
+
+def _sweep_v2_answer(text: str, sight: Sight) -> tuple[str, ...] | None:
+    return _as_long(_begun(sight) + text.replace(_SWEEP_CURSOR, ""), sight) if text else None
 
 
 # ---------------------------------------------------------------------- Zeta
@@ -185,12 +212,14 @@ def _as_long(text: str, sight: Sight) -> tuple[str, ...] | None:
 
 _PROMPTS: Final = {
     NextEditFormat.SWEEP: _sweep_prompt,
+    NextEditFormat.SWEEP_V2: _sweep_v2_prompt,
     NextEditFormat.ZETA: _zeta_prompt,
     NextEditFormat.ZETA2: _zeta2_prompt,
     NextEditFormat.ZETA2_1: _zeta2_1_prompt,
 }
 _ANSWERS: Final = {
     NextEditFormat.SWEEP: _sweep_answer,
+    NextEditFormat.SWEEP_V2: _sweep_v2_answer,
     NextEditFormat.ZETA: _zeta_answer,
     NextEditFormat.ZETA2: _zeta2_answer,
     NextEditFormat.ZETA2_1: _zeta2_1_answer,

@@ -9,6 +9,7 @@ completions, piece by piece, and by the one way to models that has the last word
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from contextlib import aclosing
@@ -45,6 +46,9 @@ LONGER: Final = 1.5
 
 MOST_PROMPT_TOKENS: Final = 4_096
 """A longer prompt takes longer to be read than anybody waits (`MAX_PROMPT_TOKENS` of Zed's)."""
+
+LONGEST_REGION: Final = 12_000
+"""Characters of what is rewritten: more is no source code that people write, and fits no window."""
 
 REMEMBERED: Final = 16
 """Answers that are kept, one for each text and line: nobody is asked the same twice."""
@@ -131,7 +135,7 @@ class Predictor:
         self, editor: Editor, source: Source, offset: int, edits: Sequence[Settled], seconds: float
     ) -> Prediction | None:
         sight = await self._sight(editor, source, offset, edits)
-        if editor.family.speaks_in(sight.text):
+        if len(sight.text) > LONGEST_REGION or editor.family.speaks_in(sight.text):
             return None  # it could not be told apart from what speaks to the model
         most = int(LONGER * count_tokens(sight.text)) + MORE_TOKENS
         room = min(MOST_PROMPT_TOKENS, editor.context_tokens - most)
@@ -151,7 +155,10 @@ class Predictor:
                 text += delta.text
                 finished = delta.reply is not None and delta.reply.finish != "length"
         answer = answer_of(editor.family, text, sight) if finished else None
-        place = None if answer is None else predicted(source, sight, answer)
+        if answer is None:
+            return None
+        # Two parses take up to some tenths of a second.
+        place = await asyncio.to_thread(predicted, source, sight, answer)
         return None if place is None else Prediction(place, source, editor.name, editor.model)
 
     async def _sight(

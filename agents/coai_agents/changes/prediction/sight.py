@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SWEEP_LINES: Final = 10
 """Lines above and below the cursor's that Sweep's models rewrite: 21 together."""
 
+SWEEP_CONTEXT: Final = 60
+"""Lines more above and below that the second generation sees of the file, if there is room."""
+
 REGION_TOKENS: Final = {
     NextEditFormat.ZETA: 180,
     NextEditFormat.ZETA2: 350,
@@ -61,6 +64,11 @@ class PastEdit:
     def after(self) -> str:
         """The lines after the edit, with those around them."""
         return "\n".join((*self.above, *self.new, *self.below))
+
+    @property
+    def span(self) -> str:
+        """The lines shown of the file before, from 1, as in `11:21`."""
+        return f"{self.line + 1}:{self.line + len(self.above) + len(self.old) + len(self.below)}"
 
     @property
     def hunk(self) -> str:
@@ -137,9 +145,10 @@ def sight_of(
     `before` is the document as it was before its last edit.
     """
     line = source.line_at(offset)
-    if form is NextEditFormat.SWEEP:
+    if form in (NextEditFormat.SWEEP, NextEditFormat.SWEEP_V2):
         first, end = max(0, line - SWEEP_LINES), min(source.line_count, line + SWEEP_LINES + 1)
-        low, high = first, end
+        more = SWEEP_CONTEXT if form is NextEditFormat.SWEEP_V2 else 0
+        low, high = max(0, first - more), end + more
     else:
         first, end = _grown(source, line, line + 1, REGION_TOKENS[form])
         low, high = _grown(source, first, end, AROUND_TOKENS * 2)
