@@ -367,15 +367,8 @@ class Calls(Dispatch):
             # What was found has only what the pattern allows.
             return True
         if name in INTERSECTING:
-            sides = (
-                passed.positional
-                if callee.receiver is None
-                else (
-                    callee.receiver,
-                    *passed.positional,
-                )
-            )
-            return any(map(is_closed, sides))
+            of = callee.receiver
+            return any(map(is_closed, passed.positional)) or (of is not None and is_closed(of))
         return _is_told_type(expr, passed)
 
     def _may_clean(self, expr: ir.Call, callee: Callee) -> bool:
