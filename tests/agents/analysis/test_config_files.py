@@ -47,7 +47,10 @@ def test_a_file_is_known_by_its_name_or_by_what_it_says(name: str, text: str, fo
         ("<a href=/x/{{ a }}>", ["unquoted"]),
         ("<b onclick=\"go('{{ a }}', {{ b }})\">", ["handler", "handler-code"]),
         ('<p style="color: {{ a }}">', ["style"]),
-        ("<script>var a = '{{ a }}', b = {{ b }};</script>{{ c }}", ["script-string", "script", "text"]),
+        (
+            "<script>var a = '{{ a }}', b = {{ b }};</script>{{ c }}",
+            ["script-string", "script", "text"],
+        ),
         ("<script>// it's {{ a }}\nf('{{ b }}')</script>", ["script-string"]),
         ('<script type="text/template"><p>{{ a }}</p></script>', ["text"]),
         ('<p {% if a == ">" %}class="{{ a }}"{% endif %}>{{ b }}</p>', ["attribute", "text"]),
@@ -89,6 +92,7 @@ def test_one_value_put_in_unescaped_is_one_finding() -> None:
     assert [each.rule for each in found] == ["xss"]
 
 
+PASS_ROLE = '"Statement": [{"Effect": "Allow", "Action": ["iam:PassRole"]'
 ADMIN = '{ Effect = "Allow", Action = "*", Resource = "*" }'
 
 
@@ -99,16 +103,14 @@ ADMIN = '{ Effect = "Allow", Action = "*", Resource = "*" }'
         (f"policy = jsonencode({{ Statement = {ADMIN} }})", True),
         (f"policy = jsonencode({{ Statement = [{ADMIN.replace('Allow', 'Deny')}] }})", False),
         (
-            'policy = <<EOT\n{"Statement": [{"Effect": "Allow", "Action": ["iam:PassRole"],'
-            ' "Resource": ["*"]}]}\nEOT',
+            f'policy = <<EOT\n{{{PASS_ROLE}, "Resource": ["*"]}}]}}\nEOT',
             True,
         ),
         (
-            'policy = <<EOT\n{"Statement": [{"Effect": "Allow", "Action": ["iam:PassRole"],'
-            ' "Resource": ["arn:aws:iam::1:role/a"]}]}\nEOT',
+            f'policy = <<EOT\n{{{PASS_ROLE}, "Resource": ["arn:aws:iam::1:role/a"]}}]}}\nEOT',
             False,
         ),
-        ('policy = jsonencode({ Statement = [{ Effect = "Allow", NotAction = ["iam:*"] }] })', True),
+        ('policy = jsonencode({ Statement = { Effect = "Allow", NotAction = "iam:*" } })', True),
     ],
 )
 def test_a_policy_is_read_however_terraform_writes_it(policy: str, wrong: bool) -> None:

@@ -130,7 +130,7 @@ SCRIPT = "document.body.innerHTML = location.hash"
         ("a.jbuilder", "eval(params[:a])\n", "code-injection", "params[:a]"),
         (".bashrc", "eval $1\n", "shell-eval", "eval"),
         ("a.zsh", "eval $1\n", "shell-eval", "eval"),
-        ("a.rhtml", "<%= raw params[:a] %>", "template-unescaped", "raw"),
+        ("a.rhtml", "<%= raw params[:a] %>", "xss", "raw"),
         ("a.hcl", VOLUME, "cloud-unencrypted", "false"),
         ("main.tf.json", VOLUME_JSON, "cloud-unencrypted", "false"),
         ("serverless.yml", VOLUME_YAML, "cloud-unencrypted", "false"),

@@ -159,8 +159,9 @@ def without_doubles(findings: list[Finding]) -> list[Finding]:
     """Leave out what another finding says better.
 
     A guess at a secret where the detector is sure, the detector's guess where a rule knows, what a
-    template puts in unescaped where it is known what that is, and all but one of several that name the same weakness of the same place. Takes time in proportion to
-    the number of findings, of which a generated file may have tens of thousands.
+    template puts in unescaped where it is known what that is, and all but one of several that name
+    the same weakness of the same place. Takes time in proportion to the number of findings, of
+    which a generated file may have tens of thousands.
     """
     places: dict[Span, list[Finding]] = {}
     for finding in findings:

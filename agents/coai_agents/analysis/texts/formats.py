@@ -126,9 +126,8 @@ BY_NAME: Final = {
     r"(?:^|/)(?:php[\w.-]{0,20}\.ini|\.user\.ini)(?:-[\w]{1,20})?$": "phpini",
     r"(?:^|/)\.npmrc$": "npmrc",
     r"(?:^|/)redis[\w-]{0,20}\.conf$": "redis",
-    r"(?:^|/)nginx[\w.-]{0,40}\.conf(?:\.\w{1,20})?$|/(?:sites-(?:available|enabled)|nginx)/[^/]+$": (
-        "nginx"
-    ),
+    r"(?:^|/)nginx[\w.-]{0,40}\.conf(?:\.\w{1,20})?$": "nginx",
+    r"/(?:sites-(?:available|enabled)|nginx)/[^/]+$": "nginx",
     r"(?:^|/)(?:httpd[\w.-]{0,40}\.conf|apache2?[\w.-]{0,20}\.conf|\.htaccess)$|"
     r"/(?:apache2?|httpd)/(?:[^/]+/)?[^/]+\.conf$": "apache",
 }
@@ -172,7 +171,9 @@ _TASKS: Final = re.compile(
     r"(?:^|/)(?:tasks|handlers|playbooks?)/[^/]+\.ya?ml$|(?:^|/)playbook[^/]{0,40}$"
 )
 _SETTINGS: Final = ("", "plaintext", "yaml", "json", "jsonc", "xml", "properties", "ini", "nginx")
-_NGINX: Final = re.compile(r"^\s*(?:server|upstream\s+[\w.-]+|location\s[^{\n]{1,80})\s*\{", re.MULTILINE)
+_NGINX: Final = re.compile(
+    r"^\s*(?:server|upstream\s+[\w.-]+|location\s[^{\n]{1,80})\s*\{", re.MULTILINE
+)
 _APACHE: Final = re.compile(
     r"^\s*<(?:VirtualHost|Directory|Location|IfModule)\b[^>\n]{0,200}>", re.MULTILINE
 )

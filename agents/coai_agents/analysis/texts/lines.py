@@ -9,7 +9,8 @@ from coai_agents.analysis.texts.entries import Entry, Unit
 from coai_agents.source import Span
 
 _LINE: Final = re.compile(
-    r"^[ \t]*(?![#;!])(?P<key>[\w./\[\]@:-]{1,200}?)[ \t]*(?:[=:][ \t]*|[ \t]+)(?P<value>[^\r\n]*)$",
+    r"^[ \t]*(?![#;!])(?P<key>[\w./\[\]@:-]{1,200}?)[ \t]*(?:[=:][ \t]*|[ \t]+)"
+    r"(?P<value>[^\r\n]*)$",
     re.MULTILINE,
 )
 _COMMENT: Final = re.compile(r"[ \t]+[#;].*$")

@@ -6,7 +6,7 @@ import re
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.texts.clauses import STEP, path_pattern, ready, severity_of
+from coai_agents.analysis.texts.clauses import STEP, path_pattern, ready
 from coai_agents.analysis.texts.contexts import places_in
 from coai_agents.analysis.texts.flow import Values
 from coai_agents.source import Span

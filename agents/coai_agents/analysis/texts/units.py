@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.texts.entries import Entry, Path, Unit
@@ -46,7 +47,7 @@ def dockerfile_units(text: str) -> list[Unit]:
 def make_ready(format_: str) -> None:
     """Load what a format is read with, so that the first file's time is not spent on it."""
     if format_ in _SPLIT or format_ in _BY_LINES:
-        import yaml  # noqa: F401, PLC0415 - not before there is a file of this kind
+        import_module("yaml")
 
 
 def units_of(format_: str, text: str, masked: str, deadline: float) -> Iterator[Unit]:
