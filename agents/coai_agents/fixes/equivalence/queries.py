@@ -71,6 +71,12 @@ MOST_QUERIES: Final = 40
 MOST_BEFORE: Final = 1
 """Arguments before the statement at most: a context or a connection."""
 
+MOST_CALLS: Final = 200
+"""Calls of what a change touches that may ask something and are looked at."""
+
+_DEFINITION: Final = re.compile(r"function|method|class|decorated|import|package|comment")
+"""Kinds of nodes at a file's top that give no value to names outside of them."""
+
 _SQL: Final = re.compile(r"\s*(?:select|insert|update|delete|replace|with)\b", re.IGNORECASE)
 _VERB: Final = re.compile(r"\b(?:select|insert|update|delete|replace|with)\s", re.IGNORECASE)
 _ASKING: Final = re.compile(r"(?i)(?:pg_|mysqli_)?(?:query|exec|raw|all$|get$|run$|fetch)")
@@ -126,7 +132,10 @@ def keeps_queries(before: Source, after: Source) -> bool:
     old, new = parse(before), parse(after)
     if old is None or new is None:
         return False
-    was, now = list(_queries(old)), list(_queries(new))
+    was, now = (
+        list(_queries(tree, nodes))
+        for tree, nodes in zip((old, new), _changed(old, new), strict=True)
+    )
     if len(was) != len(now):
         return False
     changed = [(one, two) for one, two in zip(was, now, strict=True) if one != two]
@@ -140,14 +149,50 @@ def keeps_queries(before: Source, after: Source) -> bool:
     return True
 
 
-def _queries(tree: SyntaxTree) -> Iterator[Query | None]:
-    """Yield what each call of a file asks; None where there is a question that is not clear."""
-    for node in descendants(tree.root):
-        if node.is_named and ("call" in node.type or "invocation" in node.type):
+def _changed(old: SyntaxTree, new: SyntaxTree) -> tuple[list[Node], list[Node]]:
+    """Return the definitions that differ, and all statements outside of any if one of them does."""
+    was, now = (
+        [(each, tree.text(each)) for each in tree.root.named_children] for tree in (old, new)
+    )
+    most = min(len(was), len(now))
+    first = next((at for at in range(most) if was[at][1] != now[at][1]), most)
+    last = next(
+        (at for at in range(most - first) if was[-1 - at][1] != now[-1 - at][1]), most - first
+    )
+    differing = [each for nodes in (was, now) for each, _ in nodes[first : len(nodes) - last]]
+    loose = not all(_DEFINITION.search(each.type) for each in differing)
+
+    def kept(nodes: list[tuple[Node, str]]) -> list[Node]:
+        return [
+            each
+            for at, (each, _) in enumerate(nodes)
+            if first <= at < len(nodes) - last or (loose and not _DEFINITION.search(each.type))
+        ]
+
+    return kept(was), kept(now)
+
+
+def _queries(tree: SyntaxTree, nodes: Sequence[Node]) -> Iterator[Query | None]:
+    """Yield what each call asks; None where there is a question that is not clear."""
+    # Each may look through its function for what a name stands for.
+    left = MOST_CALLS
+    for node in (each for top in nodes for each in descendants(top)):
+        if left and node.is_named and ("call" in node.type or "invocation" in node.type):
             site = Site(tree, _NOTHING, node)
             method = site.callee(node).rsplit(".", 1)[-1]
-            if method not in _MAKERS:
+            if method not in _MAKERS and _may_ask(site, node, method):
+                left -= 1
                 yield from _asked(site, node, method)
+
+
+def _may_ask(site: Site, call: Node, method: str) -> bool:
+    arguments = call.child_by_field_name("arguments") or call
+    named = any(value_of(each).type in _NAMES for each in site.arguments(call))
+    return (
+        bool(_VERB.search(site.text(arguments)))
+        or bool(_ASKING.match(method) and named)
+        or method in _CONDITIONS
+    )
 
 
 def _asked(site: Site, call: Node, method: str) -> Iterator[Query | None]:
