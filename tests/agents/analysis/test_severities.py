@@ -267,3 +267,9 @@ def test_what_others_do_not_see_or_send_is_no_finding(
 ) -> None:
     assert _severities(language, bad, rule)
     assert not _severities(language, good, rule)
+
+
+def test_of_one_value_three_warnings_are_loud_in_a_function() -> None:
+    code = "import os, sys\ndef f():\n    a = sys.argv[1]\n" + "    os.system(a)\n" * 4
+    found = _severities("python", code, "command-injection")
+    assert found.count("warning") == 3

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from coai_agents.syntax.tree import SyntaxTree
 
 MOST: Final = 2
-"""So many findings of one fault are as loud as the rule says in one function."""
+"""So many findings of one choice are as loud as the rule says in one function."""
+
+MOST_OF_A_VALUE: Final = 3
+"""So many of one value: it is made a path, its folder is made, and it is opened."""
 
 _DECISIONS: Final = frozenset(
     {
@@ -67,7 +70,11 @@ def _places(finding: Finding, tree: SyntaxTree) -> Iterator[tuple[tuple[object, 
     if options is not None:
         yield (*fault, "options", options.id), 1
     function = function_around(node)
-    if function is not None and (origin is not None or finding.rule in _DECISIONS):
+    if function is None:
+        return
+    if origin is not None:
+        yield (*fault, "function", function.id), MOST_OF_A_VALUE
+    elif finding.rule in _DECISIONS:
         yield (*fault, "function", function.id), MOST
 
 
