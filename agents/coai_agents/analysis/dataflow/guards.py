@@ -15,6 +15,7 @@ from coai_agents.analysis.dataflow.folding import AND, NOT, OR
 from coai_agents.analysis.dataflow.pieces import extended, written_of
 from coai_agents.analysis.dataflow.predicates import (
     ALL,
+    ANY_OF,
     ANYTHING,
     BEGINS,
     DOUBT,
@@ -33,6 +34,7 @@ from coai_agents.analysis.dataflow.predicates import (
     UNEQUAL,
     WHOLE,
     found_by,
+    sought_by,
 )
 from coai_agents.analysis.dataflow.replacing import INSIDE, REJECTED, all_but, rejected
 from coai_agents.analysis.dataflow.values import DOUBTED, NOTHING, Kind, Taint, Value
@@ -244,9 +246,10 @@ class Guards(Calls):
         ):
             return
         written = written_of(callee)
-        rejecting = self.rules.rejecting.first(name, path, written)
-        if rejecting is not None and not holds:
-            self._narrow_rejecting(rejecting, test, receiver or test, scope)
+        rejecting = list(self.rules.rejecting.matching(name, path, written))
+        if rejecting and not holds:
+            for each in rejecting:
+                self._narrow_rejecting(each, test, receiver or test, scope)
             return
         cleared = self.rules.guards.first(name, path, written)
         if cleared is not None and values and values[0].const in ("'", '"'):
@@ -298,6 +301,10 @@ class Guards(Calls):
                 self._narrow_equal(pair[0], pair[1], scope)
             return True
         if self._narrow_search(name, path, receiver, arguments, scope, holds=holds):
+            return True
+        if receiver is not None and name in ANY_OF and (sought := sought_by(arguments)) is not None:
+            if holds:
+                self._narrow_membership(sought, receiver, scope)
             return True
         return name in PATTERN_TESTS and self._narrow_match(
             name, receiver, arguments, scope, holds=holds
