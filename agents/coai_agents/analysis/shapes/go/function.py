@@ -23,6 +23,8 @@ class GoFile:
 
     def __init__(self, root: Node) -> None:
         self.constants = dict(_constants(root))
+        self.variables = set(_variables(root))
+        """The names of the file's own variables."""
         self.named: dict[str, str] = {}
         """What a type of the file's own is made of, unless it is a struct."""
         self.structs: dict[str, Node] = {}
@@ -54,6 +56,15 @@ class GoFile:
             else:
                 self.named[text(name)] = text(made)
 
+    def calls_of(self, name: str) -> list[Node]:
+        """Return the file's calls of a function of its own."""
+        return [
+            node
+            for body in self.bodies
+            for node in walk(body)
+            if node.type == "call_expression" and text(callee(node)) == name
+        ]
+
     def field_type(self, struct: str, field: str) -> str:
         """Return the type of a field of one of the file's structs; nothing if it is not known."""
         made = self.structs.get(struct.lstrip("*"))
@@ -67,6 +78,14 @@ class GoFile:
     def basic(self, type_name: str) -> str:
         """Return what a type is in the end: a type of the file's own is what it is made of."""
         return self.named.get(type_name, type_name)
+
+
+def _variables(root: Node) -> Iterator[str]:
+    for declaration in root.named_children:
+        if declaration.type == "var_declaration":
+            for spec in walk(declaration):
+                if spec.type == "var_spec":
+                    yield from (text(name) for name in spec.children_by_field_name("name"))
 
 
 def _constants(root: Node) -> Iterator[tuple[str, Node]]:
@@ -187,6 +206,13 @@ SIZES: Mapping[str, tuple[bool, int]] = {
 }  # fmt: skip
 """Whether a type has a sign, and its bits; of those that depend on the machine, the most."""
 
+
+def bounds_of(kind: str) -> tuple[int, int]:
+    """Return the least and the most that a type of numbers holds."""
+    signed, bits = SIZES[kind]
+    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+
+
 NUMBERS: Mapping[str, int] = {
     f"math.Max{kind}{bits}": (1 << (bits - sign)) - 1
     for bits in (8, 16, 32, 64)
@@ -231,9 +257,14 @@ def _constant_of_two(node: Node, known: Mapping[str, int], depth: int) -> int | 
     left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
     one = None if left is None else constant(left, known, depth)
     other = None if right is None else constant(right, known, depth)
+    return combined(text(node.child_by_field_name("operator")), one, other)
+
+
+def combined(operator: str, one: int | None, other: int | None) -> int | None:
+    """Return what an operator makes of two numbers; None where one of them is not known."""
     if one is None or other is None:
         return None
-    match text(node.child_by_field_name("operator")):
+    match operator:
         case "+":
             return one + other
         case "-":
