@@ -39,13 +39,13 @@ class Bounds:
         self._passed: dict[tuple[str, str], Sizes] = {}
         """By function and parameter: the shortest list of a known length that it is passed."""
         self._tested = {id(each): _tested(each) for each in functions}
+        by_name = {each.name: each for each in functions}
         for caller in functions:
             for node in caller.nodes:
                 if node.type == "call_expression" and text(callee(node)) in file.functions:
-                    self._learn(caller, node, functions)
+                    self._learn(caller, node, by_name.get(text(callee(node))))
 
-    def _learn(self, caller: GoFunction, call: Node, functions: list[GoFunction]) -> None:
-        called = next((each for each in functions if each.name == text(callee(call))), None)
+    def _learn(self, caller: GoFunction, call: Node, called: GoFunction | None) -> None:
         for name, passed in zip(
             () if called is None else called.parameters, arguments(call), strict=False
         ):

@@ -112,8 +112,12 @@ class GoFunction:
         """What a variable is made of that is given a value once."""
         self.given: dict[str, int] = {}
         """How often a variable is given a value."""
+        self.giving: dict[str, list[Node]] = {}
+        """The statements that give a variable a value, or take its address."""
         for each in self.nodes:
             self._learn(each)
+            for name in _given(each):
+                self.giving.setdefault(name, []).append(each)
 
     @property
     def name(self) -> str:
@@ -196,6 +200,22 @@ class GoFunction:
             declared = text(arguments(value)[0]) if arguments(value) else ""
         name = declared.replace("[]", "").lstrip("*&")
         return name if name in self.file.structs else ""
+
+
+def _given(node: Node) -> Iterator[str]:
+    """Yield the names of variables that a node gives a value, or takes the address of."""
+    match node.type:
+        case "short_var_declaration" | "assignment_statement" | "range_clause":
+            left = node.child_by_field_name("left")
+            for each in () if left is None else left.named_children:
+                if each.type == "identifier":
+                    yield text(each)
+        case "inc_statement" | "dec_statement":
+            yield text(node.named_children[0])
+        case "unary_expression" if node.children[0].type == "&":
+            yield text(node.child_by_field_name("operand"))
+        case _:
+            pass
 
 
 SIZES: Mapping[str, tuple[bool, int]] = {

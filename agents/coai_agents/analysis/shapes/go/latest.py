@@ -17,21 +17,14 @@ from coai_agents.analysis.shapes.go.tree import (
     arguments,
     around,
     callee,
-    identifiers,
     text,
-    walk,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tree_sitter import Node
 
     from coai_agents.analysis.shapes.go.function import GoFunction
 
-_GIVES: Final = frozenset(
-    {"short_var_declaration", "assignment_statement", "inc_statement", "dec_statement"}
-)
 _AGAIN: Final = frozenset({"for_statement", "func_literal"})
 """What is carried out again, so that what comes later in it may come before."""
 
@@ -41,20 +34,25 @@ def latest(function: GoFunction, name: str, place: Node) -> Node | None:
 
     None where that depends on the way to it, or on something that is not followed.
     """
-    if any(each.type == "unary_expression" and text(each) == f"&{name}" for each in function.nodes):
+    giving = function.giving.get(name, [])
+    if any(each.type == "unary_expression" for each in giving):
         return None
     inner = place
     for outer in around(place):
         if outer.type in BLOCKS:
-            for statement in reversed(_before(outer, inner)):
-                if _gives(statement, name):
-                    return statement
-                if any(_gives(each, name) for each in walk(statement)):
-                    return None
-        elif outer.type in _AGAIN and any(_gives(each, name) for each in walk(outer)):
+            before = [each for each in giving if _is_within(each, outer, until=inner)]
+            if before:
+                return before[-1] if before[-1].parent == outer else None
+        elif outer.type in _AGAIN and any(_is_within(each, outer) for each in giving):
             return None
         inner = outer
     return None
+
+
+def _is_within(node: Node, outer: Node, until: Node | None = None) -> bool:
+    """Say whether a node is a part of another one, and ends before a third begins."""
+    end = outer.end_byte if until is None else until.start_byte
+    return outer.start_byte <= node.start_byte and node.end_byte <= end
 
 
 def number_at(function: GoFunction, node: Node, place: Node, depth: int = 0) -> int | None:
@@ -107,22 +105,3 @@ def value_of(statement: Node, name: str) -> Node | None:
         if text(target) == name:
             return value
     return None
-
-
-def _gives(statement: Node, name: str) -> bool:
-    if statement.type not in _GIVES:
-        return False
-    return name in set(_targets(statement))
-
-
-def _targets(statement: Node) -> Iterator[str]:
-    left = statement.child_by_field_name("left")
-    if left is None:
-        yield from identifiers(statement)
-        return
-    for each in left.named_children:
-        yield text(each)
-
-
-def _before(block: Node, inner: Node) -> list[Node]:
-    return [each for each in block.named_children if each.end_byte <= inner.start_byte]

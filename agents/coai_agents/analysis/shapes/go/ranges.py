@@ -13,7 +13,7 @@ from coai_agents.analysis.shapes.go.conditions import known_range
 from coai_agents.analysis.shapes.go.function import DEPTH, NUMBERS, SIZES, bounds_of, constant
 from coai_agents.analysis.shapes.go.latest import value_of
 from coai_agents.analysis.shapes.go.numbers import type_of
-from coai_agents.analysis.shapes.go.tree import arguments, callee, identifiers, text
+from coai_agents.analysis.shapes.go.tree import arguments, callee, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,20 +99,15 @@ def _given_range(function: GoFunction, node: Node) -> Interval | None:
         return None
     given: list[int] = []
     up = down = False
-    for each in function.nodes:
-        if each.type in ("inc_statement", "dec_statement") and text(each.named_children[0]) == name:
+    for each in function.giving.get(name, ()):
+        if each.type in ("inc_statement", "dec_statement"):
             up, down = up or each.type == "inc_statement", down or each.type == "dec_statement"
-        elif each.type in ("short_var_declaration", "assignment_statement", "range_clause"):
-            left = each.child_by_field_name("left")
-            if left is None or name not in identifiers(left):
-                continue
-            value = value_of(each, name)
-            known = None if value is None else constant(value, NUMBERS)
-            if known is None or text(each.child_by_field_name("operator")) not in ("", "=", ":="):
-                return None
-            given.append(known)
-        elif each.type == "unary_expression" and text(each) == f"&{name}":
+            continue
+        value = value_of(each, name)
+        known = None if value is None else constant(value, NUMBERS)
+        if known is None or text(each.child_by_field_name("operator")) not in ("", "=", ":="):
             return None
+        given.append(known)
     if not given:
         return None
     return -_HIGHEST if down else min(given), _HIGHEST if up else max(given)
