@@ -38,7 +38,8 @@ def check(function: GoFunction, node: Node, report: Reporter) -> None:
     known = number_at(function, value, node)
     low, high = interval(function, value, node) if known is None else (known, known)
     signed, bits = SIZES[target]
-    room = _LEAST.get(target, bits) if source not in _LEAST else bits
+    # A number that is known is written for the machines that most programs run on.
+    room = _LEAST.get(target, bits) if source not in _LEAST and known is None else bits
     least, most = (-(1 << (room - 1)), (1 << (room - 1)) - 1) if signed else (0, (1 << room) - 1)
     if low >= least and high <= most:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.shapes.go.tree import FUNCTIONS, arguments, callee, text, walk
 
@@ -16,6 +16,10 @@ _FOLLOWED = 4
 
 DEPTH = 12
 """So far into an expression is looked."""
+
+
+_MORE: Final = frozenset({"unary_expression", "inc_statement", "dec_statement", "range_clause"})
+"""What gives a variable more than one value, or may do so."""
 
 
 class GoFile:
@@ -112,12 +116,18 @@ class GoFunction:
         """What a variable is made of that is given a value once."""
         self.given: dict[str, int] = {}
         """How often a variable is given a value."""
+        self.passed: set[str] = set()
+        """The names of its parameters, and of those of functions within it."""
         self.giving: dict[str, list[Node]] = {}
         """The statements that give a variable a value, or take its address."""
         for each in self.nodes:
             self._learn(each)
             for name in _given(each):
                 self.giving.setdefault(name, []).append(each)
+        for name in self.giving:
+            # What is passed has a value before, and by its address anything may give it another.
+            if name in self.passed or any(e.type in _MORE for e in self.giving[name]):
+                self.given[name] = max(self.given.get(name, 0), 2)
 
     @property
     def name(self) -> str:
@@ -139,6 +149,8 @@ class GoFunction:
         if kind in ("parameter_declaration", "var_spec"):
             declared = text(node.child_by_field_name("type"))
             for name in node.children_by_field_name("name"):
+                if kind == "parameter_declaration":
+                    self.passed.add(text(name))
                 if declared:
                     self.types[text(name)] = declared
                 if kind == "var_spec" and (value := node.child_by_field_name("value")) is not None:
@@ -147,6 +159,8 @@ class GoFunction:
             left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
             if left is not None and right is not None:
                 self._assign(left, right)
+            if text(node.child_by_field_name("operator")) not in ("", "=", ":="):
+                self.given.update({text(e): 2 for e in left.named_children} if left else {})
         elif kind in ("inc_statement", "dec_statement"):
             self.given |= {text(e): 2 for e in walk(node) if e.type == "identifier"}
         elif kind == "range_clause":
