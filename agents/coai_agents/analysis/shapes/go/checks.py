@@ -47,14 +47,11 @@ def _check(
             servers.check_waiting(function, node, report)
         case "short_var_declaration" | "assignment_statement":
             contexts.check_cancel(function, node, report, called)
-            errors.check_dropped(function, node, report)
             servers.check_key_callback(node, report)
         case "keyed_element":
             servers.check_key_callback(node, report)
         case "expression_statement":
             errors.check_ignored(function, node, report)
-        case "defer_statement":
-            errors.check_closed(function, node, report)
         case "go_statement":
             contexts.check_started(function, node, report)
         case "for_statement":
