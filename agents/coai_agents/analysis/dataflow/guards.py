@@ -248,8 +248,7 @@ class Guards(Calls):
         written = written_of(callee)
         rejecting = list(self.rules.rejecting.matching(name, path, written))
         if rejecting and not holds:
-            for each in rejecting:
-                self._narrow_rejecting(each, test, receiver or test, scope)
+            self._narrow_rejecting(rejecting, test, receiver or test, scope)
             return
         cleared = self.rules.guards.first(name, path, written)
         if cleared is not None and values and values[0].const in ("'", '"'):
@@ -311,12 +310,13 @@ class Guards(Calls):
         )
 
     def _narrow_rejecting(
-        self, guard: GuardRule, test: ir.Call, subject: ir.Expr, scope: Scope
+        self, guards: Sequence[GuardRule], test: ir.Call, subject: ir.Expr, scope: Scope
     ) -> None:
-        """Take into account that a test for what does harm has found nothing."""
+        """Take into account that tests for what does harm have found nothing."""
         code = (test.node.text or b"").decode("utf-8", "replace")
-        if guard.text is None or re.search(guard.text, code[:MOST_SEARCHED]):
-            self.prove(subject, frozenset(guard.clears), scope)
+        for guard in guards:
+            if guard.text is None or re.search(guard.text, code[:MOST_SEARCHED]):
+                self.prove(subject, frozenset(guard.clears), scope)
 
     def _tells_nothing(self, *paths: str) -> bool:
         rules = self.rules

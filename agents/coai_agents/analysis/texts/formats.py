@@ -172,9 +172,7 @@ _TASKS: Final = re.compile(
     r"(?:^|/)(?:tasks|handlers|playbooks?)/[^/]+\.ya?ml$|(?:^|/)playbook[^/]{0,40}$"
 )
 _SETTINGS: Final = ("", "plaintext", "yaml", "json", "jsonc", "xml", "properties", "ini", "nginx")
-_NGINX: Final = re.compile(
-    r"^\s*(?:server|upstream\s+[\w.-]+|location\s[^{\n]{1,80})\s*\{", re.MULTILINE
-)
+_NGINX: Final = re.compile(r"^\s*(?:server|upstream\s+[\w.-]+|location\s[^{\n]{1,80})\s*\{", re.MULTILINE)
 _APACHE: Final = re.compile(
     r"^\s*<(?:VirtualHost|Directory|Location|IfModule)\b[^>\n]{0,200}>", re.MULTILINE
 )
