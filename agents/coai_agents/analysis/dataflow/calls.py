@@ -137,6 +137,12 @@ class Calls(Dispatch):
         origins: it has raised an error otherwise."""
 
     def _call(self, expr: ir.Call, scope: Scope) -> Value:
+        returned, callee = self._carried_out(expr, scope)
+        self.hand_out(expr, callee, returned, scope)
+        return returned
+
+    def _carried_out(self, expr: ir.Call, scope: Scope) -> tuple[Value, Callee]:
+        """Return what a call returns, and what it calls in the end."""
         callee = self._callee(expr.callee, scope)
         passed = self.passed(expr.arguments, scope)
         callee, passed = self._dispatched(callee, passed, scope)
@@ -146,29 +152,30 @@ class Calls(Dispatch):
         if not target.functions:
             linked = self.linked_call(expr, callee, passed)
             if linked is not None:
-                return linked
+                return linked, callee
             self._check_call(expr, callee, passed)
             if paths[0] in HANDING:
                 self._check_handed(expr, callee, passed)
             sources = self.rules.source_calls.matching(*paths)
             source = next((each for each in sources if self.report.counts(each)), None)
             if source is not None and not self._is_converted(source, expr, passed):
-                return self.tainted(source, expr.node, f"{paths[0]}()", f"{paths[1]}()")
+                made = self.tainted(source, expr.node, f"{paths[0]}()", f"{paths[1]}()")
+                return made, callee
         if (places := filled(paths[0]) or filled(paths[1])) is not None:
             self._fill(expr, passed, places, scope)
         known = self._own_call(expr, callee, passed, scope)
         if known is not None:
-            return known
+            return known, callee
         mapped = None
         if self.rules.inert.first(*paths) is None:
             mapped = self.callbacks(paths[0], passed, receiver, expr.node)
         if mapped is not None:
-            return mapped
+            return mapped, callee
         if receiver is not None and isinstance(expr.callee, ir.Member):
             changed = self._changed(expr.callee, receiver, passed, scope)
             if changed is not None:
-                return changed
-        return self._unknown_call(expr, callee, passed)
+                return changed, callee
+        return self._unknown_call(expr, callee, passed), callee
 
     def _fill(self, expr: ir.Call, passed: Passed, places: tuple[int, int], scope: Scope) -> None:
         """Let an argument hold something of another one, as a library's function does."""
@@ -297,9 +304,8 @@ class Calls(Dispatch):
                 return constant(folded)
         taints = self._returned_taints(expr, callee, passed)
         # Named arguments stay readable on what a constructor makes.
-        if passed.named and items is None and (expr.creates or name[:1].isupper()):
-            items = {}
-            items.update(passed.named.items())
+        if passed.named and (expr.creates or (items is None and name[:1].isupper())):
+            items = {**passed.named}
             taints = ()
         if name in ("join", "Join") and (text := _joined(receiver, passed)) is not None:
             return text
@@ -349,7 +355,9 @@ class Calls(Dispatch):
         if cleared is None and not callee.target.functions:
             cleared = rules.cleaned_by_name(name)
         if cleared is None and name in REPLACING and passed.positional:
-            const = passed.positional[0].const
+            # In Go the text comes first in which something is replaced.
+            at = callee.paths[1].startswith(("strings.", "bytes.")) and len(passed.positional) > 1
+            const = passed.positional[at].const
             without = rejected(const) if isinstance(const, str) else frozenset[str]()
             cleared = without - {"path"} | _replaced(passed, self.rules)
             if isinstance(const, str) and CLIMBING.match(const) and INSIDE in taints[0].cleared:

@@ -172,9 +172,10 @@ def _extend(receiver: Value, arguments: Sequence[Value]) -> tuple[Value, Value] 
     mine, more = _listed(receiver), _listed(other)
     if mine is not None and more is not None:
         return _both(_relisted(receiver, [*mine, *more]))
-    if other.items is not None and receiver.length < 0:
+    if other.items is not None and receiver.length < 0 and other.length < 0:
         both: Mapping[object, Value] = {**receiver.items, **other.items}
         return _both(replace(receiver, items=both, rest=merged((receiver.rest, other.rest))))
+    # The places of a sequence are not those that its items have behind others.
     return _both(replace(receiver, rest=merged((receiver.rest, other.all_taints()))))
 
 

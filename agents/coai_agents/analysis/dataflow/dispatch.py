@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.assigning import Assigning
+from coai_agents.analysis.dataflow.containers import key_of, lookup
 from coai_agents.analysis.dataflow.expressions import NO_ARGUMENTS, SELF, Passed
 from coai_agents.analysis.dataflow.handing import of_variable, referred
 from coai_agents.analysis.dataflow.objects.members import (
@@ -71,6 +72,9 @@ _BY_NAME: Final = frozenset(
     {"call_user_func", "call_user_func_array", "send", "public_send", "__send__"}
 )
 """Functions that call what their first argument names."""
+
+_LOOKED_UP: Final = frozenset({"TryGetValue", "TryRemove", "TryGetValues"})
+"""Methods that say whether something is held under a key, and set what it is."""
 
 _STARTED: Final = ("run", "call", "__call__", "Run")
 """Methods of an object that whoever is passed the object calls."""
@@ -198,6 +202,21 @@ class Dispatch(Assigning):
                 target := expr.arguments[at].value, ir.Name | ir.Member | ir.Index
             ):
                 self.assign(target, value, scope, expr.node)
+
+    def hand_out(self, expr: ir.Call, callee: Callee, returned: Value, scope: Scope) -> None:
+        """Let what a call of what is not in the file sets have something of what it was given.
+
+        What is looked up is what is held under a key, whoever decides about the key.
+        """
+        if callee.target.functions or not any(each.out for each in expr.arguments):
+            return
+        given = replace(returned, qual="")
+        if callee.paths[0] in _LOOKED_UP and callee.receiver is not None:
+            key = self.eval(expr.arguments[0].value, scope)
+            given = lookup(callee.receiver, key_of(key))
+        for argument in expr.arguments:
+            if argument.out:
+                self.assign(argument.value, given, scope, expr.node)
 
     def callbacks(
         self, name: str, passed: Passed, receiver: Value | None, node: Node

@@ -15,6 +15,7 @@ from coai_agents.analysis.dataflow.folding import AND, NOT, OR
 from coai_agents.analysis.dataflow.pieces import extended, written_of
 from coai_agents.analysis.dataflow.predicates import (
     ALL,
+    ANY_OF,
     ANYTHING,
     BEGINS,
     DOUBT,
@@ -33,6 +34,7 @@ from coai_agents.analysis.dataflow.predicates import (
     UNEQUAL,
     WHOLE,
     found_by,
+    sought_by,
 )
 from coai_agents.analysis.dataflow.replacing import INSIDE, REJECTED, all_but, rejected
 from coai_agents.analysis.dataflow.values import DOUBTED, NOTHING, Kind, Taint, Value
@@ -244,8 +246,8 @@ class Guards(Calls):
         ):
             return
         written = written_of(callee)
-        rejecting = self.rules.rejecting.first(name, path, written)
-        if rejecting is not None and not holds:
+        rejecting = list(self.rules.rejecting.matching(name, path, written))
+        if rejecting and not holds:
             self._narrow_rejecting(rejecting, test, receiver or test, scope)
             return
         cleared = self.rules.guards.first(name, path, written)
@@ -299,17 +301,22 @@ class Guards(Calls):
             return True
         if self._narrow_search(name, path, receiver, arguments, scope, holds=holds):
             return True
+        if receiver is not None and name in ANY_OF and (sought := sought_by(arguments)) is not None:
+            if holds:
+                self._narrow_membership(sought, receiver, scope)
+            return True
         return name in PATTERN_TESTS and self._narrow_match(
             name, receiver, arguments, scope, holds=holds
         )
 
     def _narrow_rejecting(
-        self, guard: GuardRule, test: ir.Call, subject: ir.Expr, scope: Scope
+        self, guards: Sequence[GuardRule], test: ir.Call, subject: ir.Expr, scope: Scope
     ) -> None:
-        """Take into account that a test for what does harm has found nothing."""
+        """Take into account that tests for what does harm have found nothing."""
         code = (test.node.text or b"").decode("utf-8", "replace")
-        if guard.text is None or re.search(guard.text, code[:MOST_SEARCHED]):
-            self.prove(subject, frozenset(guard.clears), scope)
+        for guard in guards:
+            if guard.text is None or re.search(guard.text, code[:MOST_SEARCHED]):
+                self.prove(subject, frozenset(guard.clears), scope)
 
     def _tells_nothing(self, *paths: str) -> bool:
         rules = self.rules

@@ -154,7 +154,9 @@ class Interpreter(Linking):
             )
             value = self._combined(before, value, scope)
             if statement.operator in ("+", ".") and isinstance(statement.target, ir.Name):
-                self._check_growing(value, statement.node)
+                known = scope.get(statement.target.name)
+                if known is None or not self.rules.is_scalar(known.qual):
+                    self._check_growing(value, statement.node)
         if statement.type:
             value = self.typed(value, statement.type, scope)
         self._keep_test(statement, scope)

@@ -74,11 +74,15 @@ class Index:
 
 @dataclass(slots=True)
 class Argument:
-    """One argument of a call, by name where it has one; `spread` for `*args` and `...args`."""
+    """One argument of a call, by name where it has one; `spread` for `*args` and `...args`.
+
+    `out` is one that the call sets, and does not read.
+    """
 
     value: Expr
     name: str = ""
     spread: bool = False
+    out: bool = False
 
 
 @dataclass(slots=True)

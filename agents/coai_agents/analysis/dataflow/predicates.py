@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.values import DOUBTED, EVERYTHING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 DOUBT: Final = frozenset({DOUBTED})
 
@@ -21,12 +24,15 @@ MEMBERSHIP: Final = frozenset(
     {
         "includes", "contains", "Contains", "include?", "has", "containsKey", "ContainsKey", "key?",
         "member?", "has_key?", "containsValue", "ContainsValue", "hasOwnProperty", "contains_key",
-        "__contains__",
+        "__contains__", "TryGetValue",
     }
 )  # fmt: skip
 """Methods of a container, or of a text, that say whether something is in it."""
 
 SEARCHES: Final = MEMBERSHIP | {"indexOf", "IndexOf", "find", "index", "lastIndexOf", "search"}
+
+ANY_OF: Final = frozenset({"Any", "any", "some", "Exists", "exists", "any?", "anyMatch"})
+"""Methods of a container that say whether a function holds for any of its items."""
 
 FUNCTION_MEMBERSHIP: Final = {
     "in_array": (0, 1),
@@ -35,6 +41,7 @@ FUNCTION_MEMBERSHIP: Final = {
     "array_search": (0, 1),
     "slices.Contains": (1, 0),
     "slices.Index": (1, 0),
+    "Array.IndexOf": (1, 0),
     "Object.hasOwn": (1, 0),
     "lo.Contains": (1, 0),
 }
@@ -80,6 +87,26 @@ WHOLE: Final = frozenset({"fullmatch", "matches"})
 STARTS: Final = re.compile(r"^[/~#(]?(?:\(\?[a-z]+\))?(?:\^|\\A)")
 STOPS: Final = re.compile(r"(?:\$|\\[zZ])\)?[/~#]?[a-zA-Z]*$")
 ANYTHING: Final = re.compile(r"(?<!\\)\.[*+]|\[\^|\\[SWD][*+]")
+
+
+def sought_by(arguments: Sequence[ir.Expr]) -> ir.Expr | None:
+    """Return what a function compares its own parameter with: `v` of `each => each == v`."""
+    match arguments:
+        case [ir.Function(parameters=[parameter], body=[ir.Return(value=ir.Operation() as test)])]:
+            own = parameter.name
+        case _:
+            return None
+    match test:
+        case ir.Operation(operator=name, operands=[ir.Name(name=one), other]) if (
+            name in EQUAL and one == own
+        ):
+            return other
+        case ir.Operation(operator=name, operands=[other, ir.Name(name=one)]) if (
+            name in EQUAL and one == own
+        ):
+            return other
+        case _:
+            return None
 
 
 def found_by(call: ir.Call, name: str, const: object) -> bool | None:

@@ -329,8 +329,10 @@ class Adapter:
 
     def repeated(self, node: Node) -> list[Statement]:
         """Lower `while`, and `do` with its test at the end."""
-        body = self.block(node.child_by_field_name("body"))
-        return [Loop(node, body, test=self.field(node, "condition"))]
+        body, test = self.block(node.child_by_field_name("body")), self.field(node, "condition")
+        if node.type.startswith("do"):  # its test tells nothing of the first time
+            test = Several(node, [test, Several(node, [])])
+        return [Loop(node, body, test=test)]
 
     def returned(self, node: Node) -> list[Statement]:
         """Lower `return`."""

@@ -16,6 +16,7 @@ from coai_agents.analysis.dataflow.ir import (
     Call,
     Case,
     Class,
+    Conditional,
     Const,
     Container,
     Define,
@@ -44,6 +45,8 @@ from coai_agents.analysis.dataflow.lowering.base import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tree_sitter import Node
 
     from coai_agents.analysis.dataflow.ir import Expr, Module, Part, Statement
@@ -61,6 +64,14 @@ _PARAMETERISING: Final = frozenset(
     | {"ExecuteSqlInterpolated", "ExecuteSqlInterpolatedAsync"}
 )
 """Entity Framework's methods that take an interpolated text as a format and its values."""
+
+_NAMING: Final = frozenset({"declaration_pattern", "recursive_pattern", "var_pattern"})
+"""Patterns that may give a name to what they match."""
+
+_WHEN: Final = "when_clause"
+
+_GROWING: Final = frozenset({"StringBuilder", "StringWriter"})
+"""Types of texts that a function may add to that it is passed."""
 
 _ROUTING: Final = frozenset(
     {"MapGet", "MapPost", "MapPut", "MapDelete", "MapPatch", "MapMethods", "Map"}
@@ -87,7 +98,7 @@ class _CSharp(Adapter):
             "base_expression": lambda node: Name(node, "super"),
             "declaration_expression": lambda node: Name(node, self.name_of(node)),
             "tuple_expression": lambda node: Container(
-                node, items(self.first(each) for each in node.named_children)
+                node, items(self.expr(each.named_children[-1]) for each in node.named_children)
             ),
             "tuple_pattern": lambda node: Container(node, items(self.parts(node))),
             "boolean_literal": lambda node: Const(node, self.text(node) == "true"),
@@ -184,7 +195,8 @@ class _CSharp(Adapter):
             name = self.name_of(child)
             values = self.meaning(child) or child.children[-1:]
             if values:
-                found.append(Argument(self.expr(values[-1]), name))
+                out = any(each.type == "out" for each in child.children)
+                found.append(Argument(self.expr(values[-1]), name, out=out))
         return found
 
     def _returned(self, node: Node) -> list[Statement]:
@@ -208,14 +220,20 @@ class _CSharp(Adapter):
     def _creation(self, node: Node) -> Expr:
         name = self.type_of(node)
         arguments = self._arguments(node)
-        for child in self.inner(node, "initializer"):
+        inner = self.child_of(node, "initializer_expression")
+        for child in () if inner is None else inner.named_children:
             if child.type == "assignment_expression":
                 left = child.child_by_field_name("left")
                 value = self.field(child, "right")
-                arguments.append(Argument(value, "" if left is None else self.text(left)))
+                arguments.append(Argument(value, "" if left is None else self._key(left)))
             elif child.type not in self.ignored:
                 arguments.append(Argument(self.expr(child)))
         return Call(node, Name(node, name), arguments, creates=True)
+
+    def _key(self, left: Node) -> str:
+        """Return what an initializer sets: a member, or a key that is written as one: `["a"]`."""
+        keyed = re.fullmatch(r"""\["([^"\\]*)"\]""", self.text(left))
+        return self.text(left) if keyed is None else keyed[1]
 
     def _array(self, node: Node) -> Expr:
         inner = [each for each in node.named_children if each.type == "initializer_expression"]
@@ -251,12 +269,29 @@ class _CSharp(Adapter):
 
     def _chosen(self, node: Node) -> Expr:
         """Lower a switch between values: its value is one of theirs."""
+        subject = self.first(node)
+        chosen: Expr = Several(node, [])
         arms = [child for child in node.named_children if child.type == "switch_expression_arm"]
-        chosen = [
-            (self._constants(arm.named_children[0]) or [], self.expr(arm.named_children[-1]))
-            for arm in arms
-        ]
-        return self.choice(node, self.first(node), chosen)
+        for arm in reversed(arms):
+            value = self.expr(arm.named_children[-1])
+            tests = self._tests(arm.named_children[0], subject)
+            tests += [self.first(each) for each in arm.named_children if each.type == _WHEN]
+            chosen = Conditional(arm, every(arm, tests), value, chosen) if tests else value
+        return chosen
+
+    def _tests(self, pattern: Node, subject: Expr) -> list[Expr]:
+        """Lower what a pattern asks of a value, and what it names; nothing where it asks nothing.
+
+        What it asks for besides constants and names is left out.
+        """
+        constants = self._constants(pattern)
+        if constants is not None:
+            return [Operation(pattern, "in", [subject, Container(pattern, items(constants))])]
+        named = list(_names_in(pattern))
+        if not named and pattern.type in ("discard", "declaration_pattern"):
+            return []
+        bound = [Binding(each, self.identifier(each), subject) for each in named]
+        return [Several(pattern, [*bound, Several(pattern, [])])]
 
     def _constants(self, pattern: Node) -> list[Expr] | None:
         """Lower a pattern of constants to these; None if it is another one."""
@@ -276,18 +311,21 @@ class _CSharp(Adapter):
         negated = pattern is not None and pattern.type == "negated_pattern"
         inner = pattern.named_children[0] if pattern is not None and negated else pattern
         constants = None if inner is None else self._constants(inner)
-        if constants is None:
-            name = None if pattern is None else _named_by(pattern)
-            if name is not None:
-                return self._matched(node, name)
-            return Operation(node, "instanceof", self.parts(node))
-        where = Container(node, items(constants))
         value = self.field(node, "expression")
-        return Operation(node, "not in" if negated else "in", [value, where])
-
-    def _matched(self, node: Node, name: Node) -> Expr:
-        """Lower `value is string name`, which says what the name stands for from then on."""
-        return Binding(node, self.identifier(name), self.field(node, "expression"))
+        if constants is not None:
+            where = Container(node, items(constants))
+            return Operation(node, "not in" if negated else "in", [value, where])
+        named = [] if inner is None else list(_names_in(inner))
+        # `value is string name` says what the name stands for from then on.
+        match named:
+            case []:
+                return Operation(node, "instanceof", self.parts(node))
+            case [name]:
+                bound: Expr = Binding(node, self.identifier(name), value)
+            case _:
+                each = [Binding(name, self.identifier(name), value) for name in named]
+                bound = Several(node, [*each])
+        return Operation(node, "!", [bound]) if negated else bound
 
     def _enum(self, node: Node) -> list[Statement]:
         return [Class(node, self.name_of(node), [ENUM], [])]
@@ -339,6 +377,7 @@ class _CSharp(Adapter):
                 if isinstance(member, Define) and self._is_public(member.node):
                     member.function.decorators.append(Name(member.node, _ACTION))
         fields = [each.name for each in self._parameters(self.child_of(node, "parameter_list"))]
+        members = [self._read_later(each, fields) for each in members]
         above = self.child_of(node, "base_list")
         passed = [] if above is None else self._arguments(above)
         if fields and passed:
@@ -348,6 +387,16 @@ class _CSharp(Adapter):
             made.body.append(Evaluate(node, Call(node, Name(node, "super"), passed)))
             members.append(Define(node, made))
         return [Class(node, name, bases, members, self._attributes(node), fields)]
+
+    def _read_later(self, member: Statement, fields: list[str]) -> Statement:
+        """Let a property that is set to what the class is passed be that where it is read."""
+        match member:
+            case Assign(node=node, target=Name(name=name), value=Name(name=given) as value) if (
+                given in fields and name != given
+            ):
+                return self._accessor(node, name, "call", [Return(node, value)])
+            case _:
+                return member
 
     def _is_public(self, node: Node) -> bool:
         modifiers = [self.text(each) for each in node.children if each.type == "modifier"]
@@ -388,7 +437,8 @@ class _CSharp(Adapter):
                 self.type_of(child),
                 annotations=self._attributes(child),
                 arguments=self.type_arguments(child),
-                reference=any(
+                reference=self.type_of(child) in _GROWING
+                or any(
                     each.type == "modifier" and self.text(each) in ("out", "ref")
                     for each in child.children
                 ),
@@ -494,26 +544,44 @@ class _CSharp(Adapter):
 
     def _switch(self, node: Node) -> list[Statement]:
         body = node.child_by_field_name("body")
+        subject = self.field(node, "value")
         cases: list[Case] = []
         for section in [] if body is None else body.named_children:
             patterns: list[Expr] = []
+            tests: list[Expr] = []
             rest: list[Node] = []
             for child in section.named_children:
                 if child.type.endswith("_pattern"):
-                    patterns += self.parts(child)
+                    constants = self._constants(child)
+                    patterns += constants or []
+                    tests += [] if constants else self._tests(child, subject)
+                elif child.type == _WHEN:
+                    tests.append(self.first(child))
                 elif child.type in self.statements:
                     rest.append(child)
                 elif child.type in self.expressions:
                     patterns.append(self.expr(child))
-            default = any(child.type == "default" for child in section.children)
-            cases.append(Case(patterns, self.body(rest), default))
-        return [Switch(node, self.field(node, "value"), cases, falls=True)]
+            # What is asked for besides constants may be anything.
+            default = bool(tests) or any(child.type == "default" for child in section.children)
+            inside = self.body(rest)
+            if tests:
+                inside = [Evaluate(section, every(section, tests)), *inside]
+            cases.append(Case(patterns, inside, default))
+        return [Switch(node, subject, cases, falls=True)]
 
 
-def _named_by(pattern: Node) -> Node | None:
-    """Return the name that a pattern gives to what it matches: `string name`, `{ } name`."""
-    if pattern.type not in ("declaration_pattern", "recursive_pattern", "var_pattern"):
-        return None
-    last = pattern.named_children[-1]
-    typed = pattern.type == "declaration_pattern" and len(pattern.named_children) == 1
-    return last if last.type == "identifier" and not typed else None
+def every(node: Node, tests: list[Expr]) -> Expr:
+    """Return a test that holds where all of some do."""
+    test = tests[0]
+    for other in tests[1:]:
+        test = Operation(node, "&&", [test, other])
+    return test
+
+
+def _names_in(pattern: Node) -> Iterator[Node]:
+    """Yield the names that a pattern gives to what it matches: `string name`, `[_, var name]`."""
+    name = pattern.child_by_field_name("name")
+    if pattern.type in _NAMING and name is not None and name.type == "identifier":
+        yield name
+    for child in pattern.named_children:
+        yield from _names_in(child)

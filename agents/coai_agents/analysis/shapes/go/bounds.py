@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.shapes.go.function import DEPTH
+from coai_agents.analysis.shapes.go.latest import latest, number_at, value_of
 from coai_agents.analysis.shapes.go.tree import (
     FUNCTIONS,
     arguments,
@@ -38,13 +39,13 @@ class Bounds:
         self._passed: dict[tuple[str, str], Sizes] = {}
         """By function and parameter: the shortest list of a known length that it is passed."""
         self._tested = {id(each): _tested(each) for each in functions}
+        by_name = {each.name: each for each in functions}
         for caller in functions:
             for node in caller.nodes:
                 if node.type == "call_expression" and text(callee(node)) in file.functions:
-                    self._learn(caller, node, functions)
+                    self._learn(caller, node, by_name.get(text(callee(node))))
 
-    def _learn(self, caller: GoFunction, call: Node, functions: list[GoFunction]) -> None:
-        called = next((each for each in functions if each.name == text(callee(call))), None)
+    def _learn(self, caller: GoFunction, call: Node, called: GoFunction | None) -> None:
         for name, passed in zip(
             () if called is None else called.parameters, arguments(call), strict=False
         ):
@@ -80,37 +81,39 @@ class Bounds:
             at = None if index is None else _highest(function, index)
             return at is not None and at >= length
         start, end = node.child_by_field_name("start"), node.child_by_field_name("end")
-        low = 0 if start is None else function.number(start)
-        high = length if end is None else function.number(end)
+        low = 0 if start is None else number_at(function, start, node)
+        high = length if end is None else number_at(function, end, node)
         beyond = any(each is not None and each > capacity for each in (low, high))
         return beyond or (low is not None and high is not None and low > high)
 
-    def _sizes(self, function: GoFunction, node: Node, depth: int = 0) -> Sizes | None:
+    def _sizes(
+        self, function: GoFunction, node: Node, place: Node | None = None, depth: int = 0
+    ) -> Sizes | None:
         """Return the length and the capacity of a list that is made in sight."""
         declared = re.fullmatch(r"\[(\d+)\].+", function.types.get(text(node), ""))
         if declared is not None:
             return int(declared[1]), int(declared[1])
-        value = function.value(node)
+        value, place = _made_of(function, node, place or node)
         if value.type == "identifier" and function.given.get(text(value), 0) == 0:
             return self._passed.get((function.name, text(value)))
         if value.type == "call_expression" and text(callee(value)) == "make":
-            sizes = [function.number(each) for each in arguments(value)[1:]]
+            sizes = [number_at(function, each, place) for each in arguments(value)[1:]]
             if sizes and sizes[0] is not None and sizes[-1] is not None:
                 return sizes[0], sizes[-1]
         if value.type == "slice_expression" and depth < DEPTH:
-            return self._sliced(function, value, depth + 1)
+            return self._sliced(function, value, place, depth + 1)
         if value.type == "composite_literal":
             return _written(function, value)
         return None
 
-    def _sliced(self, function: GoFunction, node: Node, depth: int) -> Sizes | None:
+    def _sliced(self, function: GoFunction, node: Node, place: Node, depth: int) -> Sizes | None:
         operand = node.child_by_field_name("operand")
-        whole = None if operand is None else self._sizes(function, operand, depth)
+        whole = None if operand is None else self._sizes(function, operand, place, depth)
         if whole is None:
             return None
         start, end = node.child_by_field_name("start"), node.child_by_field_name("end")
-        low = 0 if start is None else function.number(start)
-        high = whole[0] if end is None else function.number(end)
+        low = 0 if start is None else number_at(function, start, place)
+        high = whole[0] if end is None else number_at(function, end, place)
         if low is None or high is None or not 0 <= low <= high <= whole[1]:
             return None
         return high - low, whole[1] - low
@@ -134,6 +137,16 @@ class Bounds:
         return _goes_to_last(loop, text(counter), text(operand)) and not _is_tested(
             loop, text(counter), node
         )
+
+
+def _made_of(function: GoFunction, node: Node, place: Node) -> tuple[Node, Node]:
+    """Return what a variable is made of at a place, and where it was given that."""
+    value = function.value(node)
+    if value.type != "identifier" or function.given.get(text(value), 0) <= 1:
+        return value, place
+    given = latest(function, text(value), place)
+    made = None if given is None else value_of(given, text(value))
+    return (value, place) if given is None or made is None else (made, given)
 
 
 def _is_tested(loop: Node, counter: str, place: Node) -> bool:
@@ -202,7 +215,7 @@ def _written(function: GoFunction, value: Node) -> Sizes | None:
 
 def _highest(function: GoFunction, index: Node) -> int | None:
     """Return the highest index that is asked for: a constant, or what a loop counts up to."""
-    known = function.number(index)
+    known = number_at(function, index, index)
     if known is not None or index.type != "identifier":
         return known
     outer = index.parent

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coai_agents.analysis.shapes.go import contexts, conversions, marshalling, nonces, servers
+from coai_agents.analysis.shapes.go import (
+    contexts,
+    conversions,
+    errors,
+    marshalling,
+    nonces,
+    servers,
+)
 from coai_agents.analysis.shapes.go.bounds import Bounds
 from coai_agents.analysis.shapes.go.function import GoFile, GoFunction
 from coai_agents.analysis.shapes.go.tree import text, walk
@@ -37,11 +44,14 @@ def _check(
             contexts.check_detached(function, node, report)
             servers.check_framing(function, node, report)
             servers.check_form(function, node, report)
+            servers.check_waiting(function, node, report)
         case "short_var_declaration" | "assignment_statement":
             contexts.check_cancel(function, node, report, called)
             servers.check_key_callback(node, report)
         case "keyed_element":
             servers.check_key_callback(node, report)
+        case "expression_statement":
+            errors.check_ignored(function, node, report)
         case "go_statement":
             contexts.check_started(function, node, report)
         case "for_statement":
@@ -53,19 +63,24 @@ def _check(
 
 
 def _members_used(root: Node) -> set[str]:
-    """Return the members that a file calls, hands on or reads, not those that it only sets."""
+    """Return the members, and functions that are values, that a file calls, hands on or reads.
+
+    Those that it only sets are none of them.
+    """
     found: set[str] = set()
     for node in walk(root):
-        if node.type != "selector_expression":
+        parent = node.parent
+        if node.type == "identifier" and parent is not None:
+            if parent.type in ("argument_list", "call_expression", "return_statement"):
+                found.add(text(node))
             continue
-        listed = node.parent
-        assigned = (
-            listed.parent if listed is not None and listed.type == "expression_list" else None
-        )
+        if node.type != "selector_expression" or parent is None:
+            continue
+        assigned = parent.parent if parent.type == "expression_list" else None
         if (
             assigned is not None
             and assigned.type == "assignment_statement"
-            and assigned.child_by_field_name("left") == listed
+            and assigned.child_by_field_name("left") == parent
         ):
             continue
         found.add(text(node.child_by_field_name("field")))

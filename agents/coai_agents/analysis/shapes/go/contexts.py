@@ -3,6 +3,8 @@
 The kinds are those that the documentation of Go's `context` package warns of: a cancel function
 that is not called on every way, work in the background that leaves its request's context, and a
 loop without an end that never asks whether its context has one.
+
+One file, because each kind asks the same questions of the same functions.
 """
 
 from __future__ import annotations
@@ -100,9 +102,11 @@ def _is_called(
         if each.type == "identifier" and text(each) == name and each != cancel
     ]
     kept = [use for use in uses if not _is_thrown_away(use)]
+    if name in function.file.variables and made.type == "assignment_statement":
+        return name in called, _MAYBE
     if not kept:
         return False, _SURE
-    fields = [field for use in kept if (field := _field_of(use)) is not None]
+    fields = [field for use in kept if (field := _field_of(function, use)) is not None]
     if len(fields) == len(kept):
         return any(field in called for field in fields), _MAYBE
     calls = [use for use in kept if _is_call(use)]
@@ -146,8 +150,8 @@ def _is_thrown_away(use: Node) -> bool:
     return targets is not None and (use in targets.named_children or text(targets) == "_")
 
 
-def _field_of(use: Node) -> str | None:
-    """Return the field that a cancel function is kept in, if that is what is done with it."""
+def _field_of(function: GoFunction, use: Node) -> str | None:
+    """Return the field, or the file's variable, that a cancel function is kept in, if it is."""
     parent = use.parent
     listed = parent.parent if parent is not None and parent.type == "expression_list" else None
     if listed is not None and listed.type == "assignment_statement":
@@ -155,7 +159,8 @@ def _field_of(use: Node) -> str | None:
         kept = None if target is None else target.named_children[0]
         if kept is not None and kept.type == "selector_expression":
             return text(kept.child_by_field_name("field"))
-        return None
+        known = function.file.variables
+        return text(kept) if kept is not None and text(kept) in known else None
     element = parent if parent is None or parent.type != "literal_element" else parent.parent
     if element is not None and element.type == "keyed_element":
         return text(element.named_children[0])
@@ -265,6 +270,8 @@ def check_detached(function: GoFunction, node: Node, report: Reporter) -> None:
     """Report work in the background that goes on when nobody wants its outcome any more."""
     if not _DETACHED.fullmatch(text(node)):
         return
+    if _is_unused(function, node):
+        return
     started = next((each for each in around(node) if each.type == "go_statement"), None)
     if started is None:
         started = _started_with(function, node)
@@ -276,6 +283,22 @@ def check_detached(function: GoFunction, node: Node, report: Reporter) -> None:
             " context of its own.",
             _LIKELY,
         )
+
+
+def _is_unused(function: GoFunction, node: Node) -> bool:
+    """Say whether a context is given to nobody: it is only put into a variable."""
+    listed = node.parent
+    made = listed.parent if listed is not None and listed.type == "expression_list" else None
+    if made is None or made.type != "short_var_declaration":
+        return False
+    names = identifiers(made.child_by_field_name("left") or made)
+    return not any(
+        each.type == "identifier"
+        and text(each) in names
+        and not (made.start_byte <= each.start_byte < made.end_byte)
+        and not _is_thrown_away(each)
+        for each in function.nodes
+    )
 
 
 def check_started(function: GoFunction, node: Node, report: Reporter) -> None:

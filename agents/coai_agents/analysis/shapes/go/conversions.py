@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.findings.findings import Confidence, Severity
 from coai_agents.analysis.shapes.go.function import SIZES
+from coai_agents.analysis.shapes.go.latest import number_at
 from coai_agents.analysis.shapes.go.numbers import type_of
 from coai_agents.analysis.shapes.go.ranges import interval
 from coai_agents.analysis.shapes.go.tree import arguments, callee, text
@@ -32,11 +33,13 @@ def check(function: GoFunction, node: Node, report: Reporter) -> None:
         return
     value = passed[0]
     source = type_of(function, value)
-    if source not in SIZES or not _cuts(source, target) or function.number(value) is not None:
+    if source not in SIZES or not _cuts(source, target):
         return
-    low, high = interval(function, value, node)
+    known = number_at(function, value, node)
+    low, high = interval(function, value, node) if known is None else (known, known)
     signed, bits = SIZES[target]
-    room = _LEAST.get(target, bits) if source not in _LEAST else bits
+    # A number that is known is written for the machines that most programs run on.
+    room = _LEAST.get(target, bits) if source not in _LEAST and known is None else bits
     least, most = (-(1 << (room - 1)), (1 << (room - 1)) - 1) if signed else (0, (1 << room) - 1)
     if low >= least and high <= most:
         return
@@ -46,7 +49,9 @@ def check(function: GoFunction, node: Node, report: Reporter) -> None:
         RULE,
         node,
         f"A value of type {source} is cut where it does not fit into {named}.",
-        (Severity.WARNING, Confidence.HIGH) if parsed else (Severity.INFORMATION, Confidence.LOW),
+        (Severity.WARNING, Confidence.HIGH)
+        if parsed or known is not None
+        else (Severity.INFORMATION, Confidence.LOW),
     )
 
 

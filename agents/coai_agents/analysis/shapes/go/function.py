@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.shapes.go.tree import FUNCTIONS, arguments, callee, text, walk
 
@@ -18,11 +18,17 @@ DEPTH = 12
 """So far into an expression is looked."""
 
 
+_MORE: Final = frozenset({"unary_expression", "inc_statement", "dec_statement", "range_clause"})
+"""What gives a variable more than one value, or may do so."""
+
+
 class GoFile:
     """A file's own types, functions and constants."""
 
     def __init__(self, root: Node) -> None:
         self.constants = dict(_constants(root))
+        self.variables = set(_variables(root))
+        """The names of the file's own variables."""
         self.named: dict[str, str] = {}
         """What a type of the file's own is made of, unless it is a struct."""
         self.structs: dict[str, Node] = {}
@@ -54,6 +60,15 @@ class GoFile:
             else:
                 self.named[text(name)] = text(made)
 
+    def calls_of(self, name: str) -> list[Node]:
+        """Return the file's calls of a function of its own."""
+        return [
+            node
+            for body in self.bodies
+            for node in walk(body)
+            if node.type == "call_expression" and text(callee(node)) == name
+        ]
+
     def field_type(self, struct: str, field: str) -> str:
         """Return the type of a field of one of the file's structs; nothing if it is not known."""
         made = self.structs.get(struct.lstrip("*"))
@@ -67,6 +82,14 @@ class GoFile:
     def basic(self, type_name: str) -> str:
         """Return what a type is in the end: a type of the file's own is what it is made of."""
         return self.named.get(type_name, type_name)
+
+
+def _variables(root: Node) -> Iterator[str]:
+    for declaration in root.named_children:
+        if declaration.type == "var_declaration":
+            for spec in walk(declaration):
+                if spec.type == "var_spec":
+                    yield from (text(name) for name in spec.children_by_field_name("name"))
 
 
 def _constants(root: Node) -> Iterator[tuple[str, Node]]:
@@ -93,8 +116,18 @@ class GoFunction:
         """What a variable is made of that is given a value once."""
         self.given: dict[str, int] = {}
         """How often a variable is given a value."""
+        self.passed: set[str] = set()
+        """The names of its parameters, and of those of functions within it."""
+        self.giving: dict[str, list[Node]] = {}
+        """The statements that give a variable a value, or take its address."""
         for each in self.nodes:
             self._learn(each)
+            for name in _given(each):
+                self.giving.setdefault(name, []).append(each)
+        for name in self.giving:
+            # What is passed has a value before, and by its address anything may give it another.
+            if name in self.passed or any(e.type in _MORE for e in self.giving[name]):
+                self.given[name] = max(self.given.get(name, 0), 2)
 
     @property
     def name(self) -> str:
@@ -116,6 +149,8 @@ class GoFunction:
         if kind in ("parameter_declaration", "var_spec"):
             declared = text(node.child_by_field_name("type"))
             for name in node.children_by_field_name("name"):
+                if kind == "parameter_declaration":
+                    self.passed.add(text(name))
                 if declared:
                     self.types[text(name)] = declared
                 if kind == "var_spec" and (value := node.child_by_field_name("value")) is not None:
@@ -124,6 +159,8 @@ class GoFunction:
             left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
             if left is not None and right is not None:
                 self._assign(left, right)
+            if text(node.child_by_field_name("operator")) not in ("", "=", ":="):
+                self.given.update({text(e): 2 for e in left.named_children} if left else {})
         elif kind in ("inc_statement", "dec_statement"):
             self.given |= {text(e): 2 for e in walk(node) if e.type == "identifier"}
         elif kind == "range_clause":
@@ -179,6 +216,22 @@ class GoFunction:
         return name if name in self.file.structs else ""
 
 
+def _given(node: Node) -> Iterator[str]:
+    """Yield the names of variables that a node gives a value, or takes the address of."""
+    match node.type:
+        case "short_var_declaration" | "assignment_statement" | "range_clause":
+            left = node.child_by_field_name("left")
+            for each in () if left is None else left.named_children:
+                if each.type == "identifier":
+                    yield text(each)
+        case "inc_statement" | "dec_statement":
+            yield text(node.named_children[0])
+        case "unary_expression" if node.children[0].type == "&":
+            yield text(node.child_by_field_name("operand"))
+        case _:
+            pass
+
+
 SIZES: Mapping[str, tuple[bool, int]] = {
     "int8": (True, 8), "int16": (True, 16), "int32": (True, 32), "rune": (True, 32),
     "int64": (True, 64), "int": (True, 64), "uint8": (False, 8), "byte": (False, 8),
@@ -186,6 +239,13 @@ SIZES: Mapping[str, tuple[bool, int]] = {
     "uintptr": (False, 64),
 }  # fmt: skip
 """Whether a type has a sign, and its bits; of those that depend on the machine, the most."""
+
+
+def bounds_of(kind: str) -> tuple[int, int]:
+    """Return the least and the most that a type of numbers holds."""
+    signed, bits = SIZES[kind]
+    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
+
 
 NUMBERS: Mapping[str, int] = {
     f"math.Max{kind}{bits}": (1 << (bits - sign)) - 1
@@ -231,9 +291,14 @@ def _constant_of_two(node: Node, known: Mapping[str, int], depth: int) -> int | 
     left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
     one = None if left is None else constant(left, known, depth)
     other = None if right is None else constant(right, known, depth)
+    return combined(text(node.child_by_field_name("operator")), one, other)
+
+
+def combined(operator: str, one: int | None, other: int | None) -> int | None:
+    """Return what an operator makes of two numbers; None where one of them is not known."""
     if one is None or other is None:
         return None
-    match text(node.child_by_field_name("operator")):
+    match operator:
         case "+":
             return one + other
         case "-":

@@ -57,15 +57,34 @@ def _filled(function: GoFunction) -> set[str]:
                 constant = len(passed) > 1 and _is_constant(function, passed[1])
                 found |= set() if constant else identifiers(passed[0]) if passed else set()
             elif node.child_by_field_name("type") is None:
-                found |= {name for each in arguments(node) for name in _bare(each)}
+                found |= {name for each in arguments(node) for name in _bare(function, each)}
     return found
 
 
-def _bare(node: Node) -> set[str]:
-    """Return the variables that an argument is, or is a part of."""
+def _bare(function: GoFunction, node: Node) -> set[str]:
+    """Return the variables that an argument is, or is a part of, unless it is only the first."""
+    if node.type == "slice_expression" and _is_first_part(function, node):
+        return set()
     if node.type in ("identifier", "slice_expression", "unary_expression"):
         return identifiers(node)
     return set()
+
+
+def _is_first_part(function: GoFunction, part: Node) -> bool:
+    """Say whether a part of a list ends before the list does, and is the only part that is used."""
+    listed, end = part.child_by_field_name("operand"), part.child_by_field_name("end")
+    if listed is None or end is None:
+        return False
+    made = function.value(listed)
+    last = arguments(made)[-1:] if text(callee(made)) == "make" else []
+    length = function.number(last[0]) if last else None
+    stops = function.number(end)
+    others = sum(
+        each.type == "slice_expression"
+        and text(each.child_by_field_name("operand")) == text(listed)
+        for each in function.nodes
+    )
+    return length is not None and stops is not None and stops < length and others == 1
 
 
 def _is_constant(function: GoFunction, node: Node, depth: int = 0) -> bool:
@@ -85,10 +104,32 @@ def _is_constant(function: GoFunction, node: Node, depth: int = 0) -> bool:
                 return True
             own = function.file.functions.get(text(callee(value)))
             return own is not None and not arguments(value) and _returns_constant(own)
+        case "identifier" if text(value) in function.parameters and depth < DEPTH:
+            return _is_passed_constants(function, text(value))
         case "identifier":
             return re.fullmatch(r"\[\d+\]byte", function.types.get(text(value), "")) is not None
         case _:
             return False
+
+
+def _is_passed_constants(function: GoFunction, parameter: str) -> bool:
+    """Say whether a function is called in its file, and only with what is written there."""
+    if not function.name[:1].islower():
+        return False
+    at = function.parameters.index(parameter)
+    passed = [
+        each
+        for call in function.file.calls_of(function.name)
+        for each in arguments(call)[at : at + 1]
+    ]
+    return bool(passed) and all(_is_made_constant(function, each) for each in passed)
+
+
+def _is_made_constant(function: GoFunction, node: Node) -> bool:
+    made = function.file.constants.get(text(node), node)
+    if made.type == "call_expression":
+        return text(callee(made)) == "make"
+    return _is_written(made)
 
 
 def _returns_constant(own: Node) -> bool:

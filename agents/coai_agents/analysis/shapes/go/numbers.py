@@ -48,6 +48,8 @@ def type_of(function: GoFunction, node: Node, depth: int = 0) -> str:
         case "selector_expression" | "index_expression" | "identifier":
             declared = _declared(function, node)
             value = None if declared else function.values.get(text(node))
+            if value is not None and value.type == "int_literal":
+                return "int"
             return declared if value is None else type_of(function, value, depth + 1)
         case _:
             return ""

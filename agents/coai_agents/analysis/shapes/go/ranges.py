@@ -10,7 +10,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.shapes.go.conditions import known_range
-from coai_agents.analysis.shapes.go.function import DEPTH, NUMBERS, SIZES, constant
+from coai_agents.analysis.shapes.go.function import DEPTH, NUMBERS, SIZES, bounds_of, constant
+from coai_agents.analysis.shapes.go.latest import value_of
 from coai_agents.analysis.shapes.go.numbers import type_of
 from coai_agents.analysis.shapes.go.tree import arguments, callee, text
 
@@ -25,6 +26,7 @@ Interval = tuple[int, int]
 """The least and the most that a number can be."""
 
 _WIDEST: Final[Interval] = (-(1 << 63), (1 << 64) - 1)
+_HIGHEST: Final = (1 << 63) - 1
 _SHIFTED: Final = 64
 """Bits by which anything can be shifted at most."""
 
@@ -36,19 +38,13 @@ _TIMES: Final = re.compile(r"\.(?:Unix(?:Nano|Milli|Micro)?|Size)\(\)$")
 """What is not below zero in programs of our time."""
 
 
-def bounds(kind: str) -> Interval:
-    """Return what a type holds."""
-    signed, bits = SIZES[kind]
-    return (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
-
-
 def interval(function: GoFunction, node: Node, place: Node, depth: int = 0) -> Interval:
     """Return the range of an expression where it is evaluated at a place."""
     number = constant(node, NUMBERS)
     if number is not None:
         return number, number
     kind = type_of(function, node)
-    widest = bounds(kind) if kind in SIZES else _WIDEST
+    widest = bounds_of(kind) if kind in SIZES else _WIDEST
     if depth > DEPTH:
         return widest
     low, high = _meet(widest, _computed(function, node, place, depth))
@@ -89,11 +85,32 @@ def _computed(function: GoFunction, node: Node, place: Node, depth: int) -> Inte
         case "identifier":
             value = function.value(node)
             if value == node:
-                return None
+                return _given_range(function, node)
             # What was tested of the parts before the variable was made of them counts, too.
             return interval(function, value, place, depth + 1)
         case _:
             return None
+
+
+def _given_range(function: GoFunction, node: Node) -> Interval | None:
+    """Return between which constants a variable stays that is only given these, or counts."""
+    name = text(node)
+    if function.given.get(name, 0) <= 1 or name in function.parameters:
+        return None
+    given: list[int] = []
+    up = down = False
+    for each in function.giving.get(name, ()):
+        if each.type in ("inc_statement", "dec_statement"):
+            up, down = up or each.type == "inc_statement", down or each.type == "dec_statement"
+            continue
+        value = value_of(each, name)
+        known = None if value is None else constant(value, NUMBERS)
+        if known is None or text(each.child_by_field_name("operator")) not in ("", "=", ":="):
+            return None
+        given.append(known)
+    if not given:
+        return None
+    return -_HIGHEST if down else min(given), _HIGHEST if up else max(given)
 
 
 def _called(call: Node, of: Callable[[Node | None], Interval]) -> Interval | None:
@@ -109,7 +126,7 @@ def _called(call: Node, of: Callable[[Node | None], Interval]) -> Interval | Non
     if _TIMES.search(text(call)):
         return 0, (1 << 63) - 1
     if named in SIZES and len(passed) == 1:
-        inner, own = of(passed[0]), bounds(named)
+        inner, own = of(passed[0]), bounds_of(named)
         return inner if own[0] <= inner[0] and inner[1] <= own[1] else own
     return None
 

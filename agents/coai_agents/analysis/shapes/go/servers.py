@@ -18,6 +18,7 @@ _FRAMING: Final = frozenset({"transfer-encoding", "content-length"})
 _SET: Final = re.compile(r"(.+)\.(?:Set|Add)$")
 _PARSES: Final = re.compile(r"\.(?:ParseForm|ParseMultipartForm|PostFormValue|MultipartReader)$")
 _LIMITED: Final = re.compile(r"\bMaxBytes(?:Reader|Handler)\b|\bLimitReader\b|\bBodyLimit\b")
+_STARTS: Final = re.compile(r"(\w+)\.(?:ListenAndServe|Serve)(?:TLS)?")
 _KEY_CALLBACKS: Final = frozenset({"PublicKeyCallback"})
 _LIKELY: Final = (Severity.INFORMATION, Confidence.MEDIUM)
 _MAYBE: Final = (Severity.INFORMATION, Confidence.LOW)
@@ -63,6 +64,25 @@ def check_form(function: GoFunction, node: Node, report: Reporter) -> None:
             node,
             "The request may be as long as its sender likes; http.MaxBytesReader limits it.",
             _MAYBE if parses[0].endswith("ParseForm") else _LIKELY,
+        )
+
+
+def check_waiting(function: GoFunction, node: Node, report: Reporter) -> None:
+    """Report a server that is declared empty, and started without a limit to how long it waits."""
+    started = _STARTS.fullmatch(text(callee(node)))
+    if started is None:
+        return
+    server = started[1]
+    value = function.values.get(server)
+    empty = value is None or text(value) == "new(http.Server)"
+    declared = function.types.get(server, "") == "http.Server" or value is not None
+    limited = re.search(rf"\b{server}\.Read(?:Header)?Timeout\b", text(function.node))
+    if declared and empty and server not in function.parameters and limited is None:
+        report.add_of(
+            "missing-timeout",
+            node,
+            "This server waits for ever for a client that does not finish; ReadHeaderTimeout ends"
+            " that.",
         )
 
 
