@@ -263,7 +263,8 @@ class Functions(Guards):
 
     def _from_source(self, source: SourceRule, parameter: ir.Parameter, qual: str) -> Value:
         label = source.label.replace("{}", parameter.name)
-        return Value(taints=(Taint(source.kind, parameter.node, label, frozenset()),), qual=qual)
+        cleared = frozenset(source.clears)
+        return Value(taints=(Taint(source.kind, parameter.node, label, cleared),), qual=qual)
 
     def _execute(self, function: ir.Function, scope: Scope, routes: list[Clause]) -> Value:
         self._returned.append([])

@@ -49,10 +49,8 @@ if TYPE_CHECKING:
     from coai_agents.analysis.rules.rules import GuardRule
 
 
-_VIEWS: Final = frozenset(
-    {"host", "hostname", "origin", "protocol", "pathname", "href", "netloc", "scheme", "length"}
-)
-"""Members that are a view of a text as a whole, so that a test of them is one of the text."""
+_TAGS: Final = frozenset({"type", "kind", "tag", "role", "status", "ok", "success", "method"})
+"""Members that say which form an object has, and nothing of what else it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +230,8 @@ class Guards(Calls):
                 return
 
     def _is_part(self, expr: ir.Member, value: Value, scope: Scope) -> bool:
-        """Say whether a member comes from where its object does, of which it proves nothing."""
-        if expr.name in _VIEWS:
+        """Say whether a member is an object's tag, which proves nothing of the object."""
+        if expr.name not in _TAGS:
             return False
         origins = {id(taint.origin) for taint in self.look(expr.object, scope).all_taints()}
         return all(id(taint.origin) in origins for taint in value.taints)

@@ -260,6 +260,8 @@ class SourceRule(RuleModel):
     """Categories in which a parameter of theirs is harmless that has a class of its own as type."""
     functions: tuple[str, ...] = ()
     """Names of functions whose parameters are meant."""
+    clears: tuple[str, ...] = ()
+    """Categories in which parameters are harmless, since the framework has checked their form."""
     bases: tuple[str, ...] = ()
     """How the names of classes end of whose classes they are methods: `RequestHandler`."""
     file: InOrder = ()
