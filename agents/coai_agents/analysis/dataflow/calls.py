@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.conditions import Occasion
 from coai_agents.analysis.dataflow.containers import INTERSECTING, is_closed
-from coai_agents.analysis.dataflow.dispatch import Callee
 from coai_agents.analysis.dataflow.expressions import Passed
 from coai_agents.analysis.dataflow.folding import fold_method
 from coai_agents.analysis.dataflow.handing import HANDING, filled, handed
@@ -143,8 +142,6 @@ class Calls(Handlers):
         passed = self.passed(expr.arguments, scope)
         callee, passed = self._dispatched(callee, passed, scope)
         receiver, target, paths = callee.receiver, callee.target, callee.paths
-        if isinstance(expr.callee, ir.Index):
-            self.choose(expr.callee, scope, expr.node)
         if paths[0] in _VERBS:
             passed = replace(passed, positional=tuple(without_numbers(passed.positional)))
         if not target.functions:

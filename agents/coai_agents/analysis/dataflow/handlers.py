@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.conditions import Occasion
 from coai_agents.analysis.dataflow.dispatch import Dispatch
 from coai_agents.analysis.dataflow.expressions import Passed
@@ -12,7 +13,6 @@ from coai_agents.analysis.dataflow.values import Taint, Value
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-    from coai_agents.analysis.dataflow import ir
     from coai_agents.analysis.dataflow.dispatch import Callee
     from coai_agents.analysis.dataflow.values import Scope
     from coai_agents.analysis.rules.rules import CallbackRule
@@ -52,11 +52,16 @@ class Handlers(Dispatch):
         for clause in self.rules.calls.matching(plugin.rpartition(".")[2], plugin):
             self.report.check(clause, occasion)
 
-    def choose(self, callee: ir.Index, scope: Scope, node: Node) -> None:
+    def _callee(self, callee: ir.Expr, scope: Scope) -> Callee:
+        if isinstance(callee, ir.Index) and callee.key is not None:
+            self._choose(callee.key, scope, callee.node)
+        return super()._callee(callee, scope)
+
+    def _choose(self, key: ir.Expr, scope: Scope, node: Node) -> None:
         """Report a call of whatever method of an object a value from outside names."""
-        if callee.key is None or not self.rules.calls.knows(CHOSEN):
+        if not self.rules.calls.knows(CHOSEN):
             return
-        occasion = Occasion(node, receiver=self.eval(callee.key, scope))
+        occasion = Occasion(node, receiver=self.eval(key, scope))
         for clause in self.rules.calls.matching(CHOSEN, CHOSEN):
             self.report.check(clause, occasion)
 
