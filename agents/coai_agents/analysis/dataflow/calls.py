@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Final
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.conditions import Occasion
 from coai_agents.analysis.dataflow.containers import INTERSECTING, is_closed
-from coai_agents.analysis.dataflow.dispatch import Callee, Dispatch
 from coai_agents.analysis.dataflow.expressions import Passed
 from coai_agents.analysis.dataflow.folding import fold_method
 from coai_agents.analysis.dataflow.handing import HANDING, filled, handed
+from coai_agents.analysis.dataflow.handlers import Handlers
 from coai_agents.analysis.dataflow.pieces import (
     ENCODING,
     built,
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from tree_sitter import Node
 
+    from coai_agents.analysis.dataflow.dispatch import Callee
     from coai_agents.analysis.dataflow.values import Scope
     from coai_agents.analysis.findings.report import Reporter
     from coai_agents.analysis.rules.matching import RuleSet
@@ -125,7 +126,7 @@ _WRAPPING: Final = frozenset({"wrap", "wrapper", "wrapped", "request", "params",
 """Words in the name of a function that makes another object of a request."""
 
 
-class Calls(Dispatch):
+class Calls(Handlers):
     """Adds calls."""
 
     def __init__(self, rules: RuleSet, report: Reporter) -> None:
@@ -166,6 +167,7 @@ class Calls(Dispatch):
         known = self._own_call(expr, callee, passed, scope)
         if known is not None:
             return known, callee
+        self.hand_over(callee, passed, expr.node)
         mapped = None
         if self.rules.inert.first(*paths) is None:
             mapped = self.callbacks(paths[0], passed, receiver, expr.node)
@@ -242,6 +244,8 @@ class Calls(Dispatch):
         )
         for clause in rules.calls.matching(*paths):
             self.report.check(clause, occasion)
+        if rules.installers.first(*paths):
+            self.installed(passed, expr.node)
         if rules.opening.first(*paths):
             self._opening.add(id(expr))
         if any(value.built for value in passed.values()):

@@ -52,6 +52,10 @@ _COMPARING: Final = frozenset({"$eq", "$text", "$search"})
 _STRENGTH: Final = (Kind.REMOTE, Kind.LOCAL, Kind.STORED, Kind.PARAMETER)
 
 
+_ADDRESSES: Final = frozenset({"url", "uri", "host", "hostname", "baseURL", "baseUrl", "prefixUrl"})
+"""Options of clients that say which server they ask."""
+
+
 @dataclass(frozen=True, slots=True)
 class Occasion:
     """A place where a rule may show, with the values there."""
@@ -113,9 +117,11 @@ class Occasion:
 
     def fits(self, clause: Clause) -> bool:
         """Say whether all conditions of a clause hold, and none of what excuses it."""
-        return all(self.holds(each) for each in clause.when) and not any(
-            self.holds(each) for each in clause.unless
-        )
+        return self.meets(clause.when, clause.unless)
+
+    def meets(self, when: Sequence[Condition], unless: Sequence[Condition]) -> bool:
+        """Say whether all of some conditions hold, and none of others."""
+        return all(map(self.holds, when)) and not any(map(self.holds, unless))
 
     def _harmed(self, selector: str, category: str) -> Iterator[Value]:
         """Yield the values that a selector means; of a program and its arguments what is run."""
@@ -198,6 +204,10 @@ def _harmful(value: Value, category: str) -> tuple[Taint, ...]:
     if category == "mass" and value.items:
         # Whose fields are named are those that may be set.
         return merged((value.taints, value.rest))
+    if category == "ssrf" and value.items and not _ADDRESSES.isdisjoint(value.items):
+        # Of a request's options those that say where it goes.
+        parts = [item.all_taints() for key, item in value.items.items() if key in _ADDRESSES]
+        return merged((value.taints, value.rest, *parts))
     return _compared(value) if category == "nosql" else value.all_taints()
 
 

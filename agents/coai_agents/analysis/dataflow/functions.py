@@ -58,6 +58,9 @@ CONVERTED: Final = frozenset({"int", "float", "bool", "UUID", "uuid.UUID", "date
 
 Python holds nobody to them elsewhere, so they are not among the `scalars` of its rules."""
 
+_SHAPELESS: Final = frozenset({"Record", "Object", "Partial", "Map", "JSON"})
+"""Types that say nothing of what an object has in it."""
+
 BLOCK: Final = "yield"
 """The name of what a function is passed to call, which in Ruby needs no parameter."""
 
@@ -204,7 +207,7 @@ class Functions(Guards):
             for path in self._annotation_paths(annotation, scope):
                 found = rules.source_annotations.first(path.rpartition(".")[2], path)
                 if found is not None:
-                    return self._from_source(found, parameter, qual)
+                    return self._annotated(found, annotation, parameter, scope)
         exempt = scalar or rules.source_members.first(name, name) is not None
         written = {each.name for each in parameter.annotations if isinstance(each, ir.Name)}
         exempt = exempt or not written.isdisjoint(_HANDED_IN)
@@ -228,6 +231,22 @@ class Functions(Guards):
             for each in held
         )
 
+    def _annotated(
+        self, source: SourceRule, annotation: ir.Expr, parameter: ir.Parameter, scope: Scope
+    ) -> Value:
+        """Return what a parameter holds whose annotation says that it comes from outside."""
+        declared = parameter.type
+        if isinstance(annotation, ir.Call):
+            passed = self.passed(annotation.arguments, scope)
+            if self._is_converted(source, annotation, passed):
+                return Value(qual=declared)
+        qual = self.resolve(declared, scope) if declared else parameter.name
+        value = self._from_source(source, parameter, qual)
+        if not source.modelled or not declared[:1].isupper() or declared in _SHAPELESS:
+            return value
+        taints = tuple(each.without(frozenset(source.modelled)) for each in value.taints)
+        return replace(value, taints=taints)
+
     def _annotation_paths(self, annotation: ir.Expr, scope: Scope) -> list[str]:
         found = [self._path_of(annotation, scope)]
         if isinstance(annotation, ir.Index):
@@ -244,7 +263,8 @@ class Functions(Guards):
 
     def _from_source(self, source: SourceRule, parameter: ir.Parameter, qual: str) -> Value:
         label = source.label.replace("{}", parameter.name)
-        return Value(taints=(Taint(source.kind, parameter.node, label, frozenset()),), qual=qual)
+        cleared = frozenset(source.clears)
+        return Value(taints=(Taint(source.kind, parameter.node, label, cleared),), qual=qual)
 
     def _execute(self, function: ir.Function, scope: Scope, routes: list[Clause]) -> Value:
         self._returned.append([])

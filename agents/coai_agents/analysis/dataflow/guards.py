@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.calls import Calls
@@ -49,6 +49,10 @@ if TYPE_CHECKING:
     from coai_agents.analysis.findings.report import Reporter
     from coai_agents.analysis.rules.matching import RuleSet
     from coai_agents.analysis.rules.rules import GuardRule
+
+
+_TAGS: Final = frozenset({"type", "kind", "tag", "role", "status", "ok", "success", "method"})
+"""Members that say which form an object has, and nothing of what else it holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +225,18 @@ class Guards(Calls):
                 return
         for (expr, value), (_, beside) in ((one, other), (other, one)):
             if value.taints and not beside.taints:
-                self.prove(expr, ALL, scope)
+                if isinstance(expr, ir.Member) and self._is_part(expr, value, scope):
+                    scope.learn(expr.node, replace(value, taints=()))
+                else:
+                    self.prove(expr, ALL, scope)
                 return
+
+    def _is_part(self, expr: ir.Member, value: Value, scope: Scope) -> bool:
+        """Say whether a member is an object's tag, which proves nothing of the object."""
+        if expr.name not in _TAGS:
+            return False
+        origins = {id(taint.origin) for taint in self.look(expr.object, scope).all_taints()}
+        return all(id(taint.origin) in origins for taint in value.taints)
 
     def _narrow_call(self, test: ir.Call, scope: Scope, *, holds: bool) -> None:
         callee = test.callee

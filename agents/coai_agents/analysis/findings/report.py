@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from coai_agents.analysis.dataflow.linking.outline import Reach
     from coai_agents.analysis.dataflow.values import Taint, Trail
     from coai_agents.analysis.rules.matching import RuleSet
-    from coai_agents.analysis.rules.rules import Clause, Concept, SourceRule
+    from coai_agents.analysis.rules.rules import CallbackRule, Clause, Concept, SourceRule
     from coai_agents.source import Span
     from coai_agents.syntax.tree import SyntaxTree
 
@@ -104,7 +104,7 @@ class Reporter:
             self._findings.values(), key=lambda each: (each.span.start, each.span.end, each.rule)
         )
 
-    def counts(self, clause: Clause | SourceRule) -> bool:
+    def counts(self, clause: Clause | SourceRule | CallbackRule) -> bool:
         """Say whether a clause counts in this file."""
         if not clause.file:
             return True

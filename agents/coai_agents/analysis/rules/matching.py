@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from coai_agents.analysis.rules.rules import (
+        CallbackRule,
         Clause,
         Concept,
         Containers,
@@ -147,6 +148,8 @@ class RuleSet:
         for each in sources:
             for name in each.functions or ("*",) * bool(each.bases):
                 self._source_functions[name].append(each)
+        self.callbacks = PathIndex((path, each) for each in rules.callbacks for path in each.call)
+        self.installers = PathIndex((path, True) for path in rules.installers)
         cleaners = rules.sanitizers
         self.sanitizers = PathIndex(
             (path, frozenset(each.clears)) for each in cleaners for path in each.call
@@ -222,7 +225,7 @@ class RuleSet:
         last = declared.rpartition(".")[2]
         return last in self._scalars or last.endswith(self._scalar_ends)
 
-    def counts(self, clause: Clause | SourceRule, text: str) -> bool:
+    def counts(self, clause: Clause | SourceRule | CallbackRule, text: str) -> bool:
         """Say whether a clause counts in a file of this text, of which the beginning decides."""
         return not clause.file or in_order(clause.file, text)
 

@@ -255,13 +255,33 @@ class SourceRule(RuleModel):
     parameters: tuple[str, ...] = ()
     """Names of parameters, with `decorators` the only ones if given."""
     annotations: tuple[Path_, ...] = ()
-    """Parameters with these annotations."""
+    """Parameters with these annotations; `unless` is about what those are passed."""
+    modelled: tuple[str, ...] = ()
+    """Categories in which a parameter of theirs is harmless that has a class of its own as type."""
     functions: tuple[str, ...] = ()
     """Names of functions whose parameters are meant."""
+    clears: tuple[str, ...] = ()
+    """Categories in which parameters are harmless, since the framework has checked their form."""
     bases: tuple[str, ...] = ()
     """How the names of classes end of whose classes they are methods: `RequestHandler`."""
     file: InOrder = ()
     """What the file's text must have in it for calls, members and functions to count."""
+
+
+class CallbackRule(RuleModel):
+    """What a framework passes to the functions that it is given."""
+
+    call: tuple[Path_, ...] = Field(min_length=1)
+    """What the functions are passed to."""
+    when: tuple[Condition, ...] = ()
+    unless: tuple[Condition, ...] = ()
+    parameters: tuple[str, ...] = Field(min_length=1)
+    """What each of their parameters is: a path such as `req`, `!` for data from outside, or
+    nothing where it is not known."""
+    kind: Kind = Kind.REMOTE
+    label: str = "the request"
+    file: InOrder = ()
+    """What the file's text must have in it."""
 
 
 class SanitizerRule(RuleModel):
@@ -354,6 +374,9 @@ class LanguageRules(RuleModel):
 
     find: tuple[Clause, ...] = ()
     sources: tuple[SourceRule, ...] = ()
+    callbacks: tuple[CallbackRule, ...] = ()
+    installers: tuple[Path_, ...] = ()
+    """Calls that call their first argument, a plug-in, with the other ones."""
     sanitizers: tuple[SanitizerRule, ...] = ()
     guards: tuple[GuardRule, ...] = ()
     confirmations: tuple[ConfirmationRule, ...] = ()

@@ -10,9 +10,11 @@ from coai_agents.analysis.dataflow.ir import (
     Class,
     Define,
     Evaluate,
+    Function,
     Handler,
     Import,
     Loop,
+    Member,
     Name,
     Several,
     Switch,
@@ -74,7 +76,7 @@ class _EcmaScript(EcmaScriptExpressions):
                 right = right.child_by_field_name("right")
             if right is None:
                 return []
-            first: list[Statement] = [Assign(inner, targets[-1], self.expr(right))]
+            first: list[Statement] = [Assign(inner, targets[-1], self._called(targets[-1], right))]
             return first + [Assign(inner, target, targets[-1]) for target in targets[:-1]]
         if inner.type == "augmented_assignment_expression":
             operator = self.name_of(inner, "operator").removesuffix("=")
@@ -92,7 +94,14 @@ class _EcmaScript(EcmaScriptExpressions):
             if value is None:
                 lowered.append(Assign(child, target, Several(child, []), declares=True))
                 continue
-            lowered.append(Assign(child, target, self.expr(value), declares=True))
+            lowered.append(Assign(child, target, self._called(target, value), declares=True))
+        return lowered
+
+    def _called(self, target: Expr, value: Node) -> Expr:
+        """Lower a value; a function without a name has the name of what it is assigned to."""
+        lowered = self.expr(value)
+        if isinstance(lowered, Function) and not lowered.name and isinstance(target, Name | Member):
+            lowered.name = target.name
         return lowered
 
     def _define(self, node: Node) -> list[Statement]:
@@ -122,7 +131,12 @@ class _EcmaScript(EcmaScriptExpressions):
             for each in node.named_children
             if each.type == "class_heritage"
         ]
-        return [Class(node, self.name_of(node), bases, members)]
+        return [*self._decorated(node), Class(node, self.name_of(node), bases, members)]
+
+    def _decorated(self, node: Node) -> list[Statement]:
+        """Return what the decorators of a class are called with: a module's settings, often."""
+        marks = [each for each in node.named_children if each.type == "decorator"]
+        return [Evaluate(each, self.first(each)) for each in marks]
 
     def _for(self, node: Node) -> list[Statement]:
         before = self.block(node.child_by_field_name("initializer"))
@@ -189,7 +203,7 @@ class _EcmaScript(EcmaScriptExpressions):
     def _export(self, node: Node) -> list[Statement]:
         declaration = node.child_by_field_name("declaration")
         if declaration is not None:
-            lowered = self.statement(declaration)
+            lowered = [*self._decorated(node), *self.statement(declaration)]
             if any(child.type == "default" for child in node.children):
                 name = self.name_of(declaration)
                 exported = self.member(node, Name(node, "exports"), "default")

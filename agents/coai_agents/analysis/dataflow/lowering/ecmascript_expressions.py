@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.dataflow.ir import (
     Argument,
@@ -28,6 +28,14 @@ if TYPE_CHECKING:
 
     from coai_agents.analysis.dataflow.ir import Expr, Statement
     from coai_agents.syntax.tree import SyntaxTree
+
+
+LITERAL: Final = "literal"
+"""The type of what is one of a few constants, as rules call it."""
+
+_LITERALS: Final = re.compile(
+    r"""\|?\s*(?:(?:"[^"]*"|'[^']*'|-?\d+|true|false|null|undefined)\s*(?:\|\s*|$))+"""
+)
 
 
 class EcmaScriptExpressions(Adapter):
@@ -101,7 +109,7 @@ class EcmaScriptExpressions(Adapter):
         if node is None:
             return []
         if node.type == "template_string":
-            return [Argument(self.expr(node))]
+            return self._tagged(node)
         return [
             Argument(self.first(child), spread=True)
             if child.type == "spread_element"
@@ -110,9 +118,25 @@ class EcmaScriptExpressions(Adapter):
             if child.type not in self.ignored
         ]
 
+    def _tagged(self, node: Node) -> list[Argument]:
+        """Return what a template's tag is called with: the texts, and each value by itself."""
+        texts: list[Item] = []
+        values: list[Argument] = []
+        for child in node.named_children:
+            if child.type == "template_substitution":
+                if not texts:
+                    texts.append(Item(Const(child, "")))
+                values.append(Argument(self.first(child)))
+            else:
+                texts.append(Item(Const(child, unescape(self.text(child)))))
+        return [Argument(Container(node, texts)), *values]
+
     def _call(self, node: Node) -> Expr:
         arguments = self._arguments(node.child_by_field_name("arguments"))
         callee = self.field(node, "function")
+        template = node.child_by_field_name("arguments")
+        if template is not None and self.name_of(node, "function") == "String.raw":
+            return self._template(template)
         if (
             isinstance(callee, Name)
             and callee.name in ("require", "import")
@@ -139,7 +163,22 @@ class EcmaScriptExpressions(Adapter):
             if callee.name == "apply":
                 given = [Argument(each.value, spread=True) for each in given]
             return Call(node, callee.object, given)
+        if (
+            isinstance(callee, Member)
+            and isinstance(callee.object, Member)
+            and callee.name == "call"
+            and arguments
+            and self._is_prototype(callee.object.object)
+        ):
+            method = self.member(node, arguments[0].value, callee.object.name)
+            return Call(node, method, arguments[1:])
         return Call(node, callee, arguments)
+
+    def _is_prototype(self, of: Expr) -> bool:
+        """Say whether a method is taken from where all objects have it: `Object.prototype`."""
+        if isinstance(of, Container):
+            return not of.items
+        return isinstance(of, Member) and of.name == "prototype"
 
     def _new(self, node: Node) -> Expr:
         arguments = self._arguments(node.child_by_field_name("arguments"))
@@ -271,6 +310,8 @@ class EcmaScriptExpressions(Adapter):
         if node is None:
             return ""
         text = self.text(node).lstrip(": ")
+        if _LITERALS.fullmatch(text):
+            return LITERAL
         return re.split(r"[<\[ |&{(]", text, maxsplit=1)[0]
 
     def _attribute(self, node: Node) -> Expr:
