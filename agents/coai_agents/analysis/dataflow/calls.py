@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.conditions import Occasion
-from coai_agents.analysis.dataflow.containers import INTERSECTING, is_closed
+from coai_agents.analysis.dataflow.containers import INTERSECTING, is_closed, key_of, lookup
 from coai_agents.analysis.dataflow.dispatch import Callee, Dispatch
 from coai_agents.analysis.dataflow.expressions import Passed
 from coai_agents.analysis.dataflow.folding import fold_method
@@ -200,6 +200,8 @@ class Calls(Dispatch):
             made = self.instance(target, passed, expr.node)
             if made is not None:
                 return made
+        if self.rules.rules.calls_read and target.items is not None and len(passed.positional) == 1:
+            return lookup(target, key_of(passed.positional[0]))
         if target.functions:
             returned = self.apply(target.functions, passed, receiver, expr.node)
             if returned is None:
