@@ -1,4 +1,7 @@
-"""Rust: items, statements, patterns and calls; macros are in `rust_macros`."""
+"""Rust; macros and patterns are in `rust_macros`.
+
+One file, because nearly every statement of Rust is an expression too, and is lowered as both.
+"""
 
 from __future__ import annotations
 
@@ -559,7 +562,8 @@ class _Rust(Macros):
             shape = next((p for p in self.meaning(pattern) if p != condition), None)
             tests = [] if shape is None else self.patterns(shape)
             if condition is not None:
-                tests = [self.expr(condition)] if not tests else [Several(each, [])]
+                unsure: Expr = Several(each, [])
+                tests = [unsure if tests else self.expr(condition)]
             bindings = [] if shape is None else self.bound(shape, subject)
             case = Case([], [*bindings, *self.arm(value, put)], not tests)
             arms.append((tests, case))
