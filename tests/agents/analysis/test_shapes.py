@@ -60,6 +60,18 @@ _WRONG_IN_C = [
     ("copy-size-of-source", "void f(struct s *a) { memset(a, 0, sizeof(a)); }"),
     ("privileges-kept", "void f(void) { if (setuid(9)) exit(1); if (setgid(9)) exit(1); }"),
     ("privileges-kept", "void f(void) { setuid(9); }"),
+    ("use-after-free", "void f(char *p, int n) { if (n) { free(p); goto out; } out: free(p); }"),
+    ("use-after-free", "void f(char *p, int n) { if (n) { free(p); } free(p); }"),
+    ("null-dereference", "void f(void) { struct s *p = malloc(8); p->a = 1; free(p); }"),
+    ("resource-leak", "int f(int n) { char *p = malloc(8); if (n) return 0; free(p); return 1; }"),
+    (
+        "resource-leak",
+        (
+            'int f(int n) { FILE *p = fopen("a", "r"); if (!p) return 0;'
+            " if (fgetc(p) != n) return 1; fclose(p); return 2; }"
+        ),
+    ),
+    ("allocation-overflow", "int *f(size_t n) { int *p = malloc(n * sizeof(int)); return p; }"),
     ("privileges-kept", 'void f(void) { if (chroot("/x")) exit(1); run(); }'),
     ("unsafe-in-signal-handler", 'void h(int n) { printf("a"); } void f(void) { signal(2, h); }'),
     ("resource-leak", 'int f(void) { FILE *p = fopen("a", "r"); return fgetc(p); }'),
@@ -83,6 +95,13 @@ _WRONG_IN_C = [
 ]
 
 _RIGHT_IN_C = [
+    "void f(char *p, int n) { if (n) { free(p); p = NULL; goto out; } out: free(p); }",
+    "void f(char *p, int n) { if (n) { free(p); } if (!n) { free(p); } }",
+    "int f(int n) { char *p = malloc(8); if (p == NULL) return 0; free(p); return 1; }",
+    "int f(int n) { char *p = malloc(8); if (n) { free(p); return 0; } free(p); return 1; }",
+    "int f(int n) { char *p = malloc(8); keep(p); if (n) return 0; free(p); return 1; }",
+    'int f(void) { int p = open("a", 0); if (p < 0) return 0; close(p); return 1; }',
+    "int *f(size_t n) { if (n > SIZE_MAX / 4) return 0; return malloc(n * sizeof(int)); }",
     "void f(char *p) { free(p); p = NULL; free(p); }",
     "void f(char *p, int n) { if (n) { free(p); return; } puts(p); free(p); }",
     "void f(struct s *x) { struct s *n; for (; x; x = n) { n = x->next; free(x); } }",

@@ -209,6 +209,8 @@ class Calls(Handlers):
             made = self.instance(target, passed, expr.node)
             if made is not None:
                 return made
+        if self.rules.rules.calls_read and target.items is not None and len(passed.positional) == 1:
+            return lookup(target, key_of(passed.positional[0]))
         if target.functions:
             returned = self.apply(target.functions, passed, receiver, expr.node)
             if returned is None:

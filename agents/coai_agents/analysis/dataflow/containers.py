@@ -152,6 +152,8 @@ def _relisted(receiver: Value, values: Sequence[Value]) -> Value:
 
 def _prepend(receiver: Value, arguments: Sequence[Value]) -> tuple[Value, Value] | None:
     values = _listed(receiver)
+    if receiver.items is None:
+        return _append(receiver, arguments)
     if values is None or not arguments:
         return None
     if len(arguments) == 2 and isinstance(at := arguments[0].const, int):  # noqa: PLR2004 - place, value

@@ -153,7 +153,7 @@ class Guards(Calls):
             case ir.Several(parts=[part]):
                 self.narrow(part, scope, holds=holds)
             case ir.Name(name=name) if name in scope.tests:
-                self.narrow(scope.tests[name], scope, holds=holds)
+                self._narrow_named(name, scope, holds=holds)
             case ir.Index(object=of, key=key) if key is not None and holds:
                 self._narrow_membership(key, of, scope)
             case _:
@@ -179,6 +179,15 @@ class Guards(Calls):
             self.prove(proof.expr, categories, scope)
         elif categories:
             self.clear(proof.origins, categories, scope)
+
+    def _narrow_named(self, name: str, scope: Scope, *, holds: bool) -> None:
+        """Take into account what the test tells that a variable holds the result of.
+
+        It may name the variable itself, as it was before: `x = !x`.
+        """
+        test = scope.tests.pop(name)
+        self.narrow(test, scope, holds=holds)
+        scope.tests.setdefault(name, test)
 
     def look(self, expr: ir.Expr, scope: Scope) -> Value:
         """Return an expression's value; while one test is looked at it is evaluated once."""

@@ -386,6 +386,8 @@ class LanguageRules(RuleModel):
     """Calls that end the function unless their first argument holds."""
     bare_fields: bool = False
     """Whether a class's methods know its fields by their bare names."""
+    calls_read: bool = False
+    """Whether calling a container reads what is in it: `x(0)`."""
     closures: bool = False
     """Whether a function within another one changes its variables by assigning to them."""
     carriers: tuple[Path_, ...] = ()

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.shapes.native_calls import check_calls
+from coai_agents.analysis.shapes.native_leaks import check_leaks
 from coai_agents.analysis.shapes.native_locks import check_locks
 from coai_agents.analysis.shapes.native_memory import check_memory
 from coai_agents.analysis.shapes.native_objects import check_objects
@@ -28,6 +29,7 @@ def check_native(root: Node, report: Reporter) -> None:
         if node.type == "function_definition":
             _Function(node, report, _defined(root)).check()
             check_memory(node, report)
+            check_leaks(node, report)
     check_calls(root, report)
     check_locks(root, report)
     check_objects(root, report)

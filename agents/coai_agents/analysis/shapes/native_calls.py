@@ -6,7 +6,13 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.findings.findings import Confidence, Severity
-from coai_agents.analysis.shapes.native_tree import arguments_of, name_of, text_of, walk
+from coai_agents.analysis.shapes.native_tree import (
+    arguments_of,
+    is_joined,
+    name_of,
+    text_of,
+    walk,
+)
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -112,6 +118,7 @@ class _Calls:
         self._calls = [each for each in self._nodes if each.type == "call_expression"]
         self._names = [name_of(each) for each in self._calls]
         self._pointers = self._declared_pointers()
+        self._parameters = _numbers_of(function)
         self._given: dict[str, int] = {}
         """Numbers that come from outside, and where they come in."""
         self._built: dict[str, Node] = {}
@@ -131,6 +138,7 @@ class _Calls:
         for node, name in zip(self._calls, self._names, strict=True):
             self._query(node, name)
             self._size(node, name)
+            self._allocation(node, name)
         return {
             text_of(arguments_of(call)[1]).lstrip("&")
             for call, name in zip(self._calls, self._names, strict=True)
@@ -181,7 +189,7 @@ class _Calls:
             written = text_of(value)
             if _NUMBERS.search(written):
                 self._given.setdefault(name, node.start_byte)
-            if value is not None and _is_joined(value):
+            if value is not None and is_joined(value):
                 self._built.setdefault(name, node)
         if node.type == "binary_expression" and re.match(r"(?:std::)?cin\s*>>", text_of(node)):
             right = node.child_by_field_name("right")
@@ -313,13 +321,35 @@ class _Calls:
             return
         for argument in given if at is None else given[at : at + 1]:
             built = self._built.get(re.sub(r"\.c_str\(\)$|\.str\(\)$", "", text_of(argument)))
-            made = argument if _is_joined(argument) else built
+            made = argument if is_joined(argument) else built
             if made is not None and (at is not None or _SQL.search(text_of(made))):
                 self._report.add_seen(
                     "sql-injection",
                     node,
                     "SQL is put together from values; a parameter would keep them apart.",
                     (Severity.WARNING, Confidence.MEDIUM),
+                )
+                return
+
+    def _allocation(self, node: Node, name: str) -> None:
+        """Report memory for so many things as a caller says, however many these are."""
+        at = _ALLOCATING.get(name)
+        given = arguments_of(node)
+        if at is None or at >= len(given):
+            return
+        size = given[at]
+        if size.type != "binary_expression" or _operator_of(size) != "*":
+            return
+        for each in walk(size):
+            counted = text_of(each)
+            if each.type != "identifier" or counted not in self._parameters | self._given.keys():
+                continue
+            if not self._is_tested(counted, node.start_byte):
+                self._report.add_seen(
+                    "allocation-overflow",
+                    node,
+                    f"{counted} may be so large that the product is small, and nothing bounds it.",
+                    (Severity.INFORMATION, Confidence.MEDIUM),
                 )
                 return
 
@@ -338,6 +368,23 @@ class _Calls:
                 )
 
 
+def _numbers_of(function: Node) -> set[str]:
+    """Return the parameters of a function that are numbers."""
+    return {
+        text_of(each.child_by_field_name("declarator"))
+        for each in walk(function.child_by_field_name("declarator") or function)
+        if each.type == "parameter_declaration"
+        and _COUNTING.search(text_of(each.child_by_field_name("type")))
+    }
+
+
+def _operator_of(node: Node) -> str:
+    return text_of(node.child_by_field_name("operator"))
+
+
+_COUNTING: Final = re.compile(r"\b(?:int|long|short|unsigned|size_t|u?int\d+_t|std::size_t)\b")
+_ALLOCATING: Final = {"malloc": 0, "realloc": 1, "alloca": 0, "xmalloc": 0, "kmalloc": 0}
+"""Functions that take memory, and which argument says how much."""
 _COMPARING: Final = frozenset({"<", ">", "<=", ">=", "==", "!="})
 _GROUPS: Final = frozenset(
     {"setgid", "setegid", "setgroups", "initgroups", "setregid", "setresgid"}
@@ -345,25 +392,3 @@ _GROUPS: Final = frozenset(
 _DROPPING: Final = frozenset(
     {"setuid", "setgid", "seteuid", "setegid", "setresuid", "setreuid", "setgroups"}
 )
-
-
-def _is_joined(node: Node) -> bool:
-    """Say whether an expression puts text together of what is not constant."""
-    if node.type == "call_expression":
-        name = name_of(node)
-        if name in ("format", "fmt::format", "arg", "QString", "string"):
-            inner = arguments_of(node)
-            return (len(inner) > 1 and inner[0].type == "string_literal") or any(
-                map(_is_joined, inner)
-            )
-        return False
-    if node.type != "binary_expression" or text_of(node.child_by_field_name("operator")) != "+":
-        return False
-    parts = [
-        each
-        for each in walk(node)
-        if each.type in ("string_literal", "identifier", "call_expression")
-    ]
-    return any(e.type == "string_literal" for e in parts) and any(
-        e.type == "identifier" for e in parts
-    )

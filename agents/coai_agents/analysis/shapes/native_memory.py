@@ -1,4 +1,4 @@
-"""C and C++: what becomes of the memory that a function takes, frees, reads too early, or loses.
+"""C and C++: what becomes of the memory that a function takes, frees, or reads too early.
 
 Statements are read in their order. Of two branches only what holds in both is known afterwards,
 and a branch that leaves the function, a loop or a `switch` counts for nothing behind it.
@@ -10,7 +10,14 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.findings.findings import Confidence, Severity
-from coai_agents.analysis.shapes.native_tree import arguments_of, name_of, text_of, walk
+from coai_agents.analysis.shapes.native_tree import (
+    READING,
+    arguments_of,
+    name_of,
+    taken_by,
+    text_of,
+    walk,
+)
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -18,37 +25,6 @@ if TYPE_CHECKING:
     from coai_agents.analysis.findings.report import Reporter
 
 _FREEING: Final = frozenset({"free", "g_free", "kfree", "xfree", "OPENSSL_free", "delete"})
-_TAKING: Final = frozenset({"malloc", "calloc", "strdup", "strndup", "realloc", "aligned_alloc"})
-_OPENING: Final = {
-    "fopen": "fclose",
-    "fdopen": "fclose",
-    "tmpfile": "fclose",
-    "opendir": "closedir",
-} | {
-    "popen": "pclose",
-    "open": "close",
-    "socket": "close",
-    "creat": "close",
-}
-_READING: Final = frozenset(
-    {
-        "printf",
-        "fprintf",
-        "sprintf",
-        "snprintf",
-        "puts",
-        "fputs",
-        "fgets",
-        "fread",
-        "fwrite",
-        "fseek",
-    }
-    | {"ftell", "rewind", "fscanf", "sscanf", "fgetc", "getc", "fputc", "putc", "feof", "ferror"}
-    | {"fflush", "strcpy", "strncpy", "strcat", "strncat", "strlen", "strcmp", "strncmp", "strchr"}
-    | {"memcpy", "memmove", "memset", "memcmp", "read", "write", "atoi", "readdir", "getline"}
-)
-"""Functions that look at what they are passed, and keep nothing of it."""
-
 _LEAVING: Final = frozenset(
     {"return_statement", "goto_statement", "break_statement", "continue_statement"}
     | {"throw_statement", "co_return_statement"}
@@ -63,11 +39,10 @@ Known = dict[str, str]
 
 
 def check_memory(function: Node, report: Reporter) -> None:
-    """Report what a function does with memory that is not there, or never gives back."""
+    """Report what a function does with memory that is not there."""
     body = function.child_by_field_name("body")
     if body is not None:
         _Memory(function, report).read(body, {})
-        _lost(function, report)
 
 
 class _Memory:
@@ -79,6 +54,8 @@ class _Memory:
         self._jumps = "goto" in self._text
         self._made: dict[str, str] = {}
         """How the memory of a variable was taken: `new`, `new[]`, `malloc`."""
+        self._freed_before: dict[str, set[str]] = {}
+        """By label what was freed where something jumps to it."""
 
     def read(self, node: Node, known: Known) -> bool:
         """Read a statement, changing what is known; say whether what follows is not reached."""
@@ -96,10 +73,16 @@ class _Memory:
             return False
         if kind in ("labeled_statement", "case_statement", "try_statement"):
             known.clear()
+            freed = self._freed_before.get(text_of(node.child_by_field_name("label")), ())
+            known.update(dict.fromkeys(freed, "freed"))
             for each in node.named_children:
                 self.read(each, known)
             return False
         self._look(node, known)
+        if kind == "goto_statement":
+            label = text_of(node.child_by_field_name("label"))
+            freed = {name for name, state in known.items() if state == "freed"}
+            self._freed_before.setdefault(label, set()).update(freed)
         call = node.named_children[0] if node.named_children else None
         ends = call is not None and call.type == "call_expression" and _ENDING.match(name_of(call))
         return kind in _LEAVING or bool(ends)
@@ -109,7 +92,7 @@ class _Memory:
         if test is not None:
             self._look(test, known)
             self._tested(test, known)
-        yes, no = dict(known), dict(known)
+        yes, no = _settled(known), _settled(known)
         consequence = node.child_by_field_name("consequence")
         alternative = node.child_by_field_name("alternative")
         left = consequence is not None and self.read(consequence, yes)
@@ -197,7 +180,7 @@ class _Memory:
         name = re.sub(r"^[*&\s]+(?:const\s+)?", "", text_of(target))
         known.pop(name, None)
         _forget_members(name, known)
-        made = _taken(value)
+        made = taken_by(value)
         if made and target is not None and re.fullmatch(r"\w+", name):
             self._made[name] = made
             if made == "malloc":
@@ -214,8 +197,8 @@ class _Memory:
             self._look(right, known)
         if left is not None and left.type == "field_expression":
             known.pop(text_of(left), None)
-            left = left.child_by_field_name("argument")
-        if left is not None:
+            self._followed(left, known)
+        elif left is not None:
             self._look(left, known)
 
     def _call(self, node: Node, known: Known) -> None:
@@ -232,7 +215,7 @@ class _Memory:
             if each.type == "identifier" and known.get(text_of(each)) == "unchecked":
                 if name in _WRITING and each == given[0]:
                     self._unchecked(each, known)
-                elif name not in _READING:
+                elif name not in READING:
                     # Whoever is passed it may look.
                     known.pop(text_of(each), None)
 
@@ -241,7 +224,7 @@ class _Memory:
         if given.type not in ("identifier", "field_expression"):
             self._look(given, known)
             return
-        if known.get(name) == "freed":
+        if known.get(name) in ("freed", "perhaps"):
             self._report.add_of(
                 "use-after-free", node, f"{name} was freed before: this frees it again."
             )
@@ -322,72 +305,17 @@ def _common(ways: list[Known]) -> Known:
     if not ways:
         return {}
     first, *others = ways
-    return {k: v for k, v in first.items() if all(each.get(k) == v for each in others)}
+    kept = {k: v for k, v in first.items() if all(each.get(k) == v for each in others)}
+    for each in ways:
+        # What is freed on one way only must not be freed again, whatever else may be done with it.
+        kept.update({k: "perhaps" for k, v in each.items() if v == "freed" and k not in kept})
+    return kept
+
+
+def _settled(known: Known) -> Known:
+    """Return what holds inside of a branch, which may ask for what decided another one."""
+    return {name: state for name, state in known.items() if state != "perhaps"}
 
 
 def _operator(node: Node) -> str:
     return text_of(node.child_by_field_name("operator"))
-
-
-def _taken(value: Node | None) -> str:
-    """Return how an expression takes memory; nothing if it does not."""
-    while value is not None and value.type in ("cast_expression", "parenthesized_expression"):
-        value = value.child_by_field_name("value") or value.named_children[-1]
-    if value is None:
-        return ""
-    if value.type == "new_expression":
-        if "nothrow" in text_of(value) or value.child_by_field_name("placement") is not None:
-            return ""
-        return "new[]" if value.child_by_field_name("declarator") is not None else "new"
-    return "malloc" if value.type == "call_expression" and name_of(value) in _TAKING else ""
-
-
-def _lost(function: Node, report: Reporter) -> None:
-    """Report what is taken or opened by a function, and neither given back nor handed on."""
-    body = function.child_by_field_name("body")
-    nodes = [] if body is None else list(walk(body))
-    for node in nodes:
-        if node.type != "init_declarator":
-            continue
-        value = node.child_by_field_name("value")
-        target = node.child_by_field_name("declarator")
-        name = re.sub(r"^[*\s]+", "", text_of(target))
-        taken = _taken(value)
-        opened = (
-            _OPENING.get(name_of(value))
-            if value is not None and value.type == "call_expression"
-            else None
-        )
-        if not (taken or opened) or not re.fullmatch(r"\w+", name):
-            continue
-        if not _is_handed(name, nodes, node):
-            what = "closed" if opened else "freed"
-            report.add_seen(
-                "resource-leak",
-                node,
-                f"{name} is never {what}, and nobody else has it.",
-                (Severity.INFORMATION, Confidence.MEDIUM),
-            )
-
-
-def _is_handed(name: str, nodes: list[Node], declared: Node) -> bool:
-    """Say whether somebody may give back what a variable holds."""
-    for each in nodes:
-        if each.type != "identifier" or text_of(each) != name or each.parent is None:
-            continue
-        if declared.start_byte <= each.start_byte < declared.end_byte:
-            continue
-        around = each.parent
-        if around.type == "argument_list" and around.parent is not None:
-            if name_of(around.parent) not in _READING:
-                return True
-        elif around.type not in _LOOKING and not text_of(around).startswith("*"):
-            return True
-    return False
-
-
-_LOOKING: Final = frozenset(
-    {"binary_expression", "parenthesized_expression", "subscript_expression", "field_expression"}
-    | {"condition_clause", "unary_expression"}
-)
-"""What only asks for a variable's value."""

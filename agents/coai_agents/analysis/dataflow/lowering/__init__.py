@@ -26,6 +26,7 @@ _ADAPTERS: Final = {
     "csharp": "csharp",
     "kotlin": "kotlin",
     "scala": "scala",
+    "rust": "rust",
 }
 """By the grammar's name: the module of the adapter."""
 

@@ -17,6 +17,7 @@ from coai_agents.analysis.dataflow.ir import (
     Class,
     Conditional,
     Const,
+    Container,
     Define,
     Evaluate,
     Function,
@@ -53,6 +54,10 @@ _SCOPES: Final = {
     "run": (True, False),
     "apply": (True, True),
     "with": (True, False),
+    "buildString": (True, True),
+    "buildList": (True, True),
+    "buildSet": (True, True),
+    "buildMap": (True, True),
 }
 """Functions that call a block with an object: whether it is the block's own, and the result."""
 
@@ -303,7 +308,7 @@ class _Kotlin(Valued):
                 # The block follows the brackets: `with(x) { ... }`.
                 given = self._arguments(self.child_of(callee, "value_arguments"))
             name = self.text(named[0] if callee.type == "call_expression" else callee)
-            of = given[0].value if name == "with" and given else None
+            of = given[0].value if name == "with" and given else self._begun(node, name)
         if block is None or name not in _SCOPES or of is None:
             return None
         owned, itself = _SCOPES[name]
@@ -315,6 +320,12 @@ class _Kotlin(Valued):
                 function.body[-1] = Evaluate(last.node, last.value or Several(node, []))
             function.body.append(Return(node, Name(node, function.parameters[0].name)))
         return Call(node, function, [Argument(of)])
+
+    def _begun(self, node: Node, name: str) -> Expr | None:
+        """Return the empty text or container that a block fills: `buildString { ... }`."""
+        if name == "buildString":
+            return Call(node, Name(node, "StringBuilder"), [], creates=True)
+        return Container(node, [], keyed=name == "buildMap") if name.startswith("build") else None
 
     def _navigated(self, node: Node) -> Expr:
         """Lower what a member is asked for."""
@@ -507,11 +518,13 @@ class _Kotlin(Valued):
             for e in parameters
         ]
         name = self.name_of(node)
-        members = [*fields, *self._members(node)]
+        inner = self._members(node)
+        members = [*fields, *inner]
         for each in members:
             if isinstance(each, Define) and each.node.type == "secondary_constructor":
                 each.function.name = name
         names = [each.name for each in parameters]
+        members += self.constructor(node, name, parameters, inner)
         made = Class(node, name, bases, members, self._annotations(node), names)
         if self.child_of(node, "enum_class_body") is not None:
             # Whatever text it is given, what it returns is one of the constants.

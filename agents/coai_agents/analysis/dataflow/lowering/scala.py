@@ -423,7 +423,9 @@ class _Scala(Valued):
             Assign(e.node, Name(e.node, e.name), Several(e.node, []), type=e.type, declares=True)
             for e in parameters
         ]
-        members = [*fields, *([] if body is None else self.body(body.named_children))]
+        inner = [] if body is None else self.body(body.named_children)
+        made = self.constructor(node, self.name_of(node), parameters, inner)
+        members = [*fields, *inner, *made]
         names = [each.name for each in parameters]
         bases = [re.split(r"[\[(]", self.text(each), maxsplit=1)[0] for each in types]
         if node.type == "enum_definition":

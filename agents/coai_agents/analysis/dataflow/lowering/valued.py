@@ -16,6 +16,7 @@ from coai_agents.analysis.dataflow.ir import (
     Conditional,
     Const,
     Container,
+    Define,
     Evaluate,
     Function,
     If,
@@ -29,14 +30,14 @@ from coai_agents.analysis.dataflow.ir import (
     Several,
     Switch,
 )
-from coai_agents.analysis.dataflow.lowering.base import Adapter, items
+from coai_agents.analysis.dataflow.lowering.base import Adapter, items, kept_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from tree_sitter import Node
 
-    from coai_agents.analysis.dataflow.ir import Case, Expr, Statement
+    from coai_agents.analysis.dataflow.ir import Case, Expr, Parameter, Statement
     from coai_agents.syntax.tree import SyntaxTree
 
 Put: TypeAlias = "Callable[[Node, Expr], list[Statement]]"
@@ -178,6 +179,22 @@ class Valued(Adapter):
     def pair(self, node: Node, left: Expr, right: Expr) -> Expr:
         """Return `a to b`."""
         return Container(node, items([left, right]))
+
+    def constructor(
+        self, node: Node, name: str, parameters: list[Parameter], members: Sequence[Statement]
+    ) -> list[Statement]:
+        """Return what a class's own parameters do: they are fields, and fields are made of them."""
+        if not parameters:
+            return []
+        body = kept_fields(node, [each.name for each in parameters], "this")
+        for each in members:
+            if isinstance(each, Assign) and isinstance(each.target, Name) and each.declares:
+                field = each.target
+                target = Member(
+                    each.node, Name(each.node, "this"), field.name, f"this.{field.name}"
+                )
+                body.append(Assign(each.node, target, each.value, type=each.type))
+        return [Define(node, Function(node, name, parameters, body, method=True))]
 
     def left_by(self, node: Node, kind: str) -> list[Statement]:
         """Lower `throw` and the like, which have their value as their only child."""
