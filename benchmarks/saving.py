@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from coai_server.editor import Buffer, Editor
     from coai_server.jsonrpc import Notification
 
-SIZES: Final = {300: 50.0, 2_000: 250.0}
+SIZES: Final = {300: 50.0, 2_000: 150.0}
 """Lines of a file, and the milliseconds within which its findings have to be there."""
 
 HOVER_MS: Final = 15.0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from coai_agents.analysis.dataflow import ir
 from coai_agents.analysis.dataflow.conditions import Occasion
-from coai_agents.analysis.dataflow.containers import INTERSECTING, is_closed
+from coai_agents.analysis.dataflow.containers import INTERSECTING, is_closed, key_of, lookup
 from coai_agents.analysis.dataflow.expressions import Passed
 from coai_agents.analysis.dataflow.folding import fold_method
 from coai_agents.analysis.dataflow.handing import HANDING, filled, handed
