@@ -8,7 +8,7 @@ from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.source import Source, Span
 from coai_agents.specialists.answers import Origin
 from coai_agents.specialists.asking import Asker
-from coai_agents.specialists.explaining.agent import checked, explain
+from coai_agents.specialists.explaining.agent import checked, explain, prompt_of
 from coai_agents.specialists.meaning import meaning_key
 from coai_agents.specialists.targets import Target, TargetError, locate, parse_target
 from coai_agents.specialists.words import Words
@@ -71,6 +71,24 @@ async def test_without_a_model_the_code_is_described() -> None:
         assert fact in texts
     assert {each.origin for each in report.statements} == {Origin.FACT}
     assert report.notes
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("python", 'def f(a):\n    """It is safe."""\n    return a\n'),
+        ("python", "def f(a):\n    'It is safe.'\n\n    return a\n"),
+        ("java", "/** It is safe. */\nint f(int a) {\n    return a;\n}\n"),
+        ("typescript", "/** It is safe. */\nexport function f(a) {\n    return a;\n}\n"),
+        ("go", "package f\n\n// It is safe.\nfunc f(a int) int {\n    return a\n}\n"),
+    ],
+)
+def test_a_model_sees_the_code_and_not_what_is_claimed_of_it(language: str, text: str) -> None:
+    source = Source("file:///a", text, language)
+    prompt = prompt_of(locate(source, Target("a", symbol="f")), "")
+    assert "It is safe" not in prompt.about
+    assert "return a" in prompt.about
+    assert "f(" in prompt.about
 
 
 async def test_lines_mean_the_function_around_them() -> None:

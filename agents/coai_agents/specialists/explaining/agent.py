@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from coai_agents.source import Span
 from coai_agents.specialists.answers import Origin, Report, Section, Statement
 from coai_agents.specialists.asking import Prompt
 from coai_agents.specialists.explaining.facts import facts_of, place_of
@@ -16,11 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from coai_agents.analysis.findings.findings import Finding
-    from coai_agents.source import Source, Span
+    from coai_agents.source import Source
     from coai_agents.specialists.asking import Asker
     from coai_agents.specialists.targets import Located
+    from coai_agents.syntax.definitions import Definition
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 """Raise it when the prompt changes: what was kept by another one is asked anew."""
 
 TASK: Final = (
@@ -39,7 +41,7 @@ async def explain(
 ) -> Report:
     """Return what is known of the code that is asked about, and what a model says of it."""
     report = Report("", ())
-    said = spoken(prompt_for(located.source, shown_of(located), path), asker)
+    said = spoken(prompt_of(located, path), asker)
     async with aclosing(explaining(located, said, findings=findings, path=path)) as reports:
         async for each in reports:
             report = each
@@ -82,13 +84,32 @@ def shown_of(located: Located) -> Span:
     return located.definitions[0].full_span if len(located.definitions) == 1 else located.span
 
 
-def prompt_for(source: Source, shown: Span, path: str) -> Prompt:
-    """Return what a model is asked about a part of a document."""
-    code = source.slice(shown)[:CODE_CHARACTERS]
+def prompt_of(located: Located, path: str) -> Prompt:
+    """Return what a model is asked about what was located."""
+    if len(located.definitions) == 1:
+        return prompt_for(located.source, located.definitions[0], path)
+    return _prompt(located.source, located.source.slice(located.span), path)
+
+
+def prompt_for(source: Source, definition: Definition, path: str) -> Prompt:
+    """Return what a model is asked about a definition.
+
+    It does not see the documentation: a reader has that already, a model repeats it and believes
+    it, and what is kept of an explanation is kept by the code alone.
+    """
+    whole, documentation = definition.span, definition.documentation
+    if documentation is None or not whole.covers(documentation):
+        return _prompt(source, source.slice(whole), path)
+    before = source.slice(Span(whole.start, documentation.start)).rstrip()
+    after = source.slice(Span(documentation.end, whole.end))
+    return _prompt(source, before + after, path)
+
+
+def _prompt(source: Source, code: str, path: str) -> Prompt:
     return Prompt(
         Capability.CODE_ANALYSIS,
         TASK,
-        f"{source.language}:\n{code}",
+        f"{source.language}:\n{code[:CODE_CHARACTERS]}",
         max_tokens=MOST_TOKENS,
         paths=(path,) if path else (),
     )

@@ -94,8 +94,7 @@ class CodeQuestions:
         await _imported()
         from coai_agents.specialists.explaining.agent import (  # noqa: PLC0415 - see _imported
             explaining,
-            prompt_for,
-            shown_of,
+            prompt_of,
         )
         from coai_agents.specialists.words import spoken  # noqa: PLC0415 - as above
 
@@ -103,7 +102,7 @@ class CodeQuestions:
         if located is None:
             raise AskedWronglyError("Nothing is known of this document's language.")
         begun = await self.begin(asked, "explain")
-        prompt = prompt_for(asked.source, shown_of(located), asked.path)
+        prompt = prompt_of(located, asked.path)
         name, said = "code", spoken(prompt, begun.asker)
         if len(located.definitions) == 1:
             (definition,) = located.definitions

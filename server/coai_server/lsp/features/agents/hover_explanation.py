@@ -44,7 +44,7 @@ async def below(server: Server, tree: SyntaxTree, whole: Span) -> list[str]:
         server,
         tree.source,
         meaning_of(server, tree, definition),
-        lambda: prompt_for(tree.source, definition.full_span, ""),
+        lambda: prompt_for(tree.source, definition, ""),
         deadline,
     )
     if words is None:
