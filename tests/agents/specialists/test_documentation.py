@@ -9,7 +9,7 @@ import pytest
 from coai_agents.source import Edit, Source
 from coai_agents.specialists import edits
 from coai_agents.specialists.answers import Origin
-from coai_agents.specialists.asking import Asker
+from coai_agents.specialists.asking import Asker, FormT, Prompt, Said
 from coai_agents.specialists.documentation import agent
 from coai_agents.specialists.documentation.agent import (
     Documented,
@@ -245,6 +245,54 @@ async def test_many_functions_are_documented_by_few_parses(
     assert refused == list(spoilt)
     assert len(done) == 130
     assert parses <= 1 + 16 * len(spoilt)
+
+
+class Writer(Asker):
+    """Fills the first slot with what it is told to, and the others with a plain sentence."""
+
+    def __init__(self, first: str) -> None:
+        super().__init__()
+        self._first = first
+
+    @property
+    def absent(self) -> str | None:
+        return None
+
+    async def fill(
+        self, prompt: Prompt, form: type[FormT], *, temperature: float = 0.0
+    ) -> tuple[FormT, Said]:
+        del prompt, temperature
+        names = [each.alias or name for name, each in form.model_fields.items()]
+        texts = dict.fromkeys(names, "What it is.") | {names[0]: self._first}
+        return form.model_validate(texts), Said("", "model", local=True)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("java", "Adds them. @param input the text"),
+        ("java", "@throws Nothing never"),
+        ("javascript", "@param {string} input The text."),
+        ("php", "@param string $input The text."),
+        ("python", ":param input: the text"),
+        ("python", "Raises Nothing: never"),
+        ("csharp", '<param name="input">The text.</param>'),
+    ],
+)
+async def test_words_that_would_be_read_as_a_parameter_are_left_out(
+    language: str, words: str
+) -> None:
+    tree = tree_of(PROGRAMS[language], language)
+    convention = file_convention(tree)
+    assert convention is not None
+    found = next(each for each in outline(tree) if each.kind in FUNCTIONS)
+    answer = await document(tree, found, convention, Writer(words))
+    assert isinstance(answer, Documented)
+    assert answer.origin is Origin.CHECKED
+    assert "What it is." in answer.edit.text
+    assert not list(
+        stale_documentation(tree_of(change(tree.source, [answer.edit]).after.text, language))
+    )
 
 
 def test_only_what_others_call_wants_documentation() -> None:

@@ -224,8 +224,22 @@ async def _filled(work: _Work, comment: DocComment, asker: Asker) -> tuple[DocCo
     )
     value, said = await asker.fill(prompt, _form(slots))
     texts = {key: _sentence(text) for key, text in value.model_dump(by_alias=True).items()}
-    filled = {key: text for key, text in texts.items() if text}
+    filled = _fitting(work, comment, {key: text for key, text in texts.items() if text})
     return _with(comment, filled), said.model if filled else ""
+
+
+def _fitting(work: _Work, comment: DocComment, filled: dict[str, str]) -> dict[str, str]:
+    """Return those of a model's words that say what they are for and nothing else.
+
+    A summary in which `@param x` stands would be read as a parameter that is not there.
+    """
+    if not problems_of(_with(comment, filled), work.convention, work.signature):
+        return filled
+    return {
+        key: text
+        for key, text in filled.items()
+        if not problems_of(_with(comment, {key: text}), work.convention, work.signature)
+    }
 
 
 def _open_slots(work: _Work, comment: DocComment) -> Iterable[str]:
