@@ -40,6 +40,22 @@ def test_a_hash_that_names_something_or_that_a_protocol_asks_for_is_no_warning(
 
 
 @pytest.mark.parametrize(
+    ("function", "severity"),
+    [
+        ("cache_key_md5(password)", "warning"),
+        ("circle(password, radius)", "warning"),
+        ("answer(password, radius_secret)", "information"),
+        ("answer(password, customer_key_md5)", "information"),
+    ],
+)
+def test_a_password_is_hashed_weakly_whatever_else_a_name_says(
+    function: str, severity: str
+) -> None:
+    code = f"import hashlib\ndef {function}:\n    return hashlib.md5(password).hexdigest()\n"
+    assert _severities("python", code, "weak-password-hash") == [severity]
+
+
+@pytest.mark.parametrize(
     ("language", "code", "severity"),
     [
         (

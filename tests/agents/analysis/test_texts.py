@@ -170,6 +170,59 @@ def test_hostile_texts_end_in_an_answer(format_: str, text: str) -> None:
     analyse(Source(f"file:///p/{NAMES[format_]}", text), budget=0.2)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.j2", "{{ a }}<a " + "x" * 200_000),
+        ("a.j2", "{{ a }}<script>" + "/* " * 60_000),
+        ("a.j2", '<a href="' + "{{x}}" * 40_000 + '">'),
+        ("a.j2", "{#" * 100_000),
+        ("a.html", "<!--" * 50_000),
+        ("a.hbs", "{{!--" * 40_000),
+        ("a.ftl", "${a}" + "<#--" * 50_000),
+        ("a.erb", "<%= a %>" + "<%" * 100_000),
+        ("a.jsp", "<%= a %>" + "<%--" * 50_000),
+        ("a.slim", "= " + " " * 200_000),
+        ("a.slim", "/*" * 100_000),
+        ("a.rs", 'r#"' * 60_000),
+        ("a.tf", "a " * 100_000),
+        ("a.tf", "a" * 200_000),
+        ("a.tf", " " * 200_000 + "x"),
+        ("a.tf", 'resource "a" "b" {\n' + "a=[{" * 50_000),
+        ("application.properties", "k=v" + " " * 200_000 + "x"),
+        ("a.conf", "\n" * 100_000),
+        ("a.yaml", "kind: Pod\napiVersion: v1\na: " + "{{a}}" * 40_000),
+        ("web.config", "<a " + " ".join(f"a{n}=''" for n in range(20_000)) + "/>"),
+    ],
+)
+def test_what_never_ends_is_read_once(name: str, text: str) -> None:
+    analyse(Source(f"file:///p/{name}", text), budget=0.2)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rule"),
+    [
+        ("Dockerfile", "FROM \nRUN curl http://a | sh\n", ""),
+        ("sshd_config", "PermitRootLogin yes\na:\n  b: c\n", "sign-in"),
+        ("sshd_config", "PermitRootLogin yes\r\n", "sign-in"),
+        ("web.config", '<!DOCTYPE a SYSTEM "a.dtd"><a><compilation debug="true"/></a>', "debug"),
+        ("a.jsp", '<%= escape(a) + request.getParameter("b") %>', "xss"),
+        ("a.jsp", '<%= unescape(request.getParameter("b")) %>', "xss"),
+        ("a.j2", "<script>a = 1 /* b </script><p>{{ c | safe }}</p>", "template"),
+    ],
+)
+def test_no_word_beside_it_hides_a_finding(name: str, text: str, rule: str) -> None:
+    analysis = analyse(Source(f"file:///p/{name}", text))
+    assert not any("failed" in note for note in analysis.notes)
+    assert any(rule in finding.rule for finding in analysis.findings), analysis
+
+
+def test_a_document_type_that_declares_entities_is_not_read() -> None:
+    bomb = '<!DOCTYPE a [<!ENTITY b "bb">]><a><compilation debug="true"/></a>'
+    analysis = analyse(Source("file:///p/web.config", bomb))
+    assert any("not all of it was read" in note for note in analysis.notes)
+
+
 def test_aliases_are_not_expanded() -> None:
     bomb = "a0: &a0 [x, x]\n" + "".join(
         f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 90)

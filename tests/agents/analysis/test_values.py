@@ -3,11 +3,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
+from coai_agents.analysis.dataflow.guards import Guards
+from coai_agents.analysis.dataflow.replacing import is_plain
 from coai_agents.analysis.findings.findings import Confidence
 from coai_agents.analysis.run.analyzer import analyse
 from coai_agents.source import Source
+
+if TYPE_CHECKING:
+    from coai_agents.analysis.dataflow import ir
+    from coai_agents.analysis.dataflow.values import Scope
 
 _PYTHON = "import os\nfrom flask import Flask, request\napp = Flask(__name__)\n@app.route('/')\ndef view():\n    v = request.args.get('v')\n"
 
@@ -204,3 +212,39 @@ def test_other_languages(language: str, frame: str, body: str, *, reached: bool)
         "P": "<?php\n%s\n",
     }
     assert _reaches(frames[frame] % body, language) == reached
+
+
+@pytest.mark.parametrize(
+    ("pattern", "plain"),
+    [
+        ("[a-z]+", True),
+        ("/^[A-Za-z0-9_-]+$/", True),
+        (r"(?P<a>[-\w]+)", True),
+        ("[A-z]+", False),
+        ("[0-z]+", False),
+        ("[a-z.]+", False),
+        (r"\S+", False),
+        ("abc", False),
+    ],
+)
+def test_a_plain_pattern_matches_letters_digits_and_hyphens_alone(
+    pattern: str, *, plain: bool
+) -> None:
+    assert is_plain(pattern) == plain
+
+
+def test_what_both_of_two_tests_show_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[object] = []
+    prove = Guards.prove
+
+    def count(self: Guards, expr: ir.Expr, categories: frozenset[str], scope: Scope) -> None:
+        shown.append(expr)
+        prove(self, expr, categories, scope)
+
+    monkeypatch.setattr(Guards, "prove", count)
+    test = "x === 'a'"
+    for _ in range(4):
+        test = f"(({test} && {test}) || ({test} && {test}))"
+    code = f"function f() {{ const x = location.hash; if ({test}) {{ eval(x); }} }}"
+    analyse(Source("untitled:x", code, "javascript"), budget=60)
+    assert 0 < len(shown) < 1_000

@@ -169,10 +169,11 @@ class Guards(Calls):
                 found.append(self._collected)
         finally:
             self._collected = around
-        for proof in found[0]:
-            for beside in found[1]:
-                if proof.subject == beside.subject:
-                    self._proven_of(proof, proof.categories & beside.categories, scope)
+        first, second = map(_by_subject, found)
+        for subject, proof in first.items():
+            beside = second.get(subject)
+            if beside is not None:
+                self._proven_of(proof, proof.categories & beside.categories, scope)
 
     def _proven_of(self, proof: Proof, categories: frozenset[str], scope: Scope) -> None:
         if categories and proof.expr is not None:
@@ -484,6 +485,15 @@ class Guards(Calls):
             cleared = _cleared(value, origins, categories)
             if cleared is not value:
                 scope.values[name] = cleared
+
+
+def _by_subject(proofs: Sequence[Proof]) -> dict[object, Proof]:
+    """Return what was shown of each subject, once: all of it holds together."""
+    shown: dict[object, Proof] = {}
+    for proof in proofs:
+        before = shown.get(proof.subject, proof)
+        shown[proof.subject] = replace(before, categories=before.categories | proof.categories)
+    return shown
 
 
 def _visible(scope: Scope) -> dict[str, Value]:

@@ -69,9 +69,10 @@ PICKING: Final = frozenset({"match", "fullmatch", "search", "findall", "finditer
 _DELIMITED: Final = re.compile(r"([/~#!%])(.*)\1[a-zA-Z]*", re.DOTALL)
 
 _PLAIN: Final = re.compile(
-    r"(?:\\[wdAzZbB]|\[(?:[A-Za-z0-9_-]|\\[wd-])+\]|[A-Za-z0-9_^$()?:+*{},|-]|\?P?<\w+>)+"
+    r"(?:\\[wdAzZbB]|\[-?(?:[A-Z]-[A-Z]|[a-z]-[a-z]|[0-9]-[0-9]|[A-Za-z0-9_]|\\[wd-])+-?\]"
+    r"|[A-Za-z0-9_^$()?:+*{},|-]|\?P?<\w+>)+"
 )
-"""A pattern of letters, digits, underscores and hyphens."""
+"""A pattern of letters, digits, underscores and hyphens; `[A-z]` has signs between its ends."""
 
 _CAPTURING: Final = re.compile(r"\[|\\[wd]")
 

@@ -51,7 +51,7 @@ _PROTECTS: Final = re.compile(
 _PROTOCOLS: Final = re.compile(
     r"\brealm\b|c_?nonce|\bqop\b|\bha[12]\b|\bapop|cram_?md5|\bcram\b|\bnt_?lm|lan_?man|\bapr_?1"
     r"|apr1_?md5|258EAFA5|content_?-?md5|http_?digest|digest_?auth|native_?password|scramble|\bsasl"
-    r"|\bradius|kerberos|sse_?c\b|customer_?-?key_?-?md5|key_?md5|known_?hosts|host_?keys?\b"
+    r"|(?-i:\bRADIUS)|radius_?(?:attr|client|packet|secret|server)|kerberos|sse_?c\b|customer_?-?key_?-?md5|known_?hosts|host_?keys?\b"
     r"|pkcs_?12|signature_?v2|oauth_?1|name_?space_(?:dns|url)|uuid_?v?[35]\b",
     re.IGNORECASE,
 )

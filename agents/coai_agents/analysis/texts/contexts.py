@@ -22,6 +22,9 @@ MOST_PLACES: Final = 5_000
 """Values of one page that are looked at."""
 
 _ADDRESSES: Final = frozenset({"href", "src", "action", "formaction", "data", "xlink:href"})
+_OF_NAMES: Final = r"[\w:@.*#\[\]()-]"
+"""What names of attributes are made of, those of Vue and Angular too."""
+_INK: Final = re.compile(r"\S")
 _HANDLER: Final = re.compile(r"on[a-z]{3,24}$", re.IGNORECASE)
 _NO_SCRIPT: Final = re.compile(
     r"""type\s*=\s*["']?(?!module|text/(?:java|ecma)script|application/(?:x-)?javascript)""",
@@ -60,12 +63,13 @@ class _Page:
             rf"{pieces}|<(?P<tag>[a-zA-Z][\w:-]*)(?=[\s/>])|<!--(?s:.)*?(?:-->|\Z)"
         )
         self._tag = re.compile(
-            rf"{pieces}|(?P<name>[\w:@.*#\[\]()-]+)\s*=\s*(?P<quote>[\"']?)|(?P<end>/?>)"
+            rf"{pieces}|(?<!{_OF_NAMES})(?P<name>{_OF_NAMES}++)\s*+=\s*+(?P<quote>[\"']?)"
+            r"|(?P<end>/?>)"
         )
         self._quoted = {quote: re.compile(rf"{pieces}|(?P<end>{quote})|[\"'`]") for quote in "\"'"}
         self._bare = re.compile(rf"{pieces}|(?P<end>(?=[\s>]))")
         self._script = re.compile(
-            rf"{pieces}|(?P<end>(?=</script))|//[^\n]*?(?=</script|\n|\Z)|/\*(?s:.)*?\*/"
+            rf"{pieces}|(?P<end>(?=</script))|//[^\n]*?(?=</script|\n|\Z)|/\*(?s:.)*?(?:\*/|(?=</script)|\Z)"
             rf"|(?P<quote>[\"'`])",
             re.IGNORECASE,
         )
@@ -109,13 +113,14 @@ class _Page:
             yield from self._in_script()
 
     def _in_attribute(self, tag: str, name: str, quote: str) -> Iterator[Place]:
-        start = self._at
+        ink = _INK.search(self._text, self._at)
+        begin = len(self._text) if ink is None else ink.start()
         string = ""
         for match in self._steps(self._quoted[quote] if quote else self._bare):
             if match["end"] is not None:
                 return
             if match["out"] is not None:
-                first = not self._text[start : match.start()].strip()
+                first = match.start() <= begin
                 yield self._place(_context(tag, name, quote, string, first=first), match)
             elif match[0] in "\"'`":
                 string = "" if match[0] == string else string or match[0]

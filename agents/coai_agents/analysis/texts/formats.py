@@ -172,10 +172,10 @@ _TASKS: Final = re.compile(
 )
 _SETTINGS: Final = ("", "plaintext", "yaml", "json", "jsonc", "xml", "properties", "ini", "nginx")
 _NGINX: Final = re.compile(
-    r"^\s*(?:server|upstream\s+[\w.-]+|location\s[^{\n]{1,80})\s*\{", re.MULTILINE
+    r"^[ \t]*(?:server|upstream\s+[\w.-]+|location\s[^{\n]{1,80})\s*\{", re.MULTILINE
 )
 _APACHE: Final = re.compile(
-    r"^\s*<(?:VirtualHost|Directory|Location|IfModule)\b[^>\n]{0,200}>", re.MULTILINE
+    r"^[ \t]*<(?:VirtualHost|Directory|Location|IfModule)\b[^>\n]{0,200}>", re.MULTILINE
 )
 _SERVICES: Final = re.compile(r"^services:", re.MULTILINE)
 _JINJA: Final = re.compile(

@@ -3,31 +3,57 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
 
-from coai_agents.analysis.texts.entries import DEEPEST, Entry, Path, Unit
+from coai_agents.analysis.texts.entries import DEEPEST, Entry, Path, Unit, UnreadableError
 from coai_agents.analysis.texts.statements import statement_of
 from coai_agents.source import Span
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _BLOCK: Final = re.compile(
-    r'[ \t]*([A-Za-z_][\w-]*)((?:[ \t]+(?:"[^"\n]{0,200}"|[A-Za-z_][\w-]*))*)[ \t]*\{'
+    r'([A-Za-z_][\w-]*+)((?:[ \t]++(?:"[^"\n]{0,200}"|[A-Za-z_][\w-]*+)){0,4})[ \t]*+\{'
 )
-_VALUE: Final = re.compile(r'[ \t]*("[^"\n]{1,200}"|[A-Za-z_][\w-]*)[ \t]*[=:][ \t]*')
+_VALUE: Final = re.compile(r'("[^"\n]{1,200}"|[A-Za-z_][\w-]*+)[ \t]*+[=:][ \t]*+')
+_PIECE: Final = re.compile(r"[ \t]+|[\w-]+|(?s:.)")
+"""What is passed over as a whole where no statement begins, so that a long line is read once."""
 _HEREDOC: Final = re.compile(r"<<-?[ \t]*(\w+)")
 
 
-_OBJECT: Final = re.compile(r"(?:jsonencode\s*\(|<<-?[ \t]*\w+[^\n]*\n)\s*\{")
+_OBJECT: Final = re.compile(r"(?:jsonencode\s*+\(|<<-?[ \t]*+\w+[^\n]*\n)\s*+\{")
 _OBJECTS: Final = re.compile(r"\[\s*\{")
 
 
-def terraform_units(text: str) -> list[Unit]:
-    """Return the resources, data sources, providers and variables of a masked Terraform file."""
-    units: list[Unit] = []
-    _hcl(text, 0, (), units, None)
-    return units
+class _Units(list[Unit]):
+    """What was read, and until when there is time to read more."""
+
+    def __init__(self, deadline: float) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def check(self, path: Path) -> None:
+        """Raise `UnreadableError` where a file is too deep, or takes too long."""
+        if len(path) > DEEPEST:
+            raise UnreadableError("The file is too deep: not all of it was read.")
+        if perf_counter() > self._deadline:
+            raise UnreadableError("The time for one file was over: not all of it was read.")
 
 
-def _hcl(text: str, at: int, path: Path, units: list[Unit], unit: Unit | None) -> int:
+def terraform_units(text: str, deadline: float) -> Iterator[Unit]:
+    """Yield the resources, data sources, providers and variables of a masked Terraform file.
+
+    Raises `UnreadableError` behind what could be read.
+    """
+    units = _Units(deadline)
+    try:
+        _hcl(text, 0, (), units, None)
+    finally:
+        yield from units
+
+
+def _hcl(text: str, at: int, path: Path, units: _Units, unit: Unit | None) -> int:
     """Read statements up to the bracket that closes; return the place behind it."""
     while at < len(text):
         if block := _BLOCK.match(text, at):
@@ -39,13 +65,16 @@ def _hcl(text: str, at: int, path: Path, units: list[Unit], unit: Unit | None) -
         elif text[at] in "\"'":
             at = _past_string(text, at)
         else:
-            at += 1
+            at = _past(text, at)
     return at
 
 
-def _block(
-    text: str, block: re.Match[str], path: Path, units: list[Unit], unit: Unit | None
-) -> int:
+def _past(text: str, at: int) -> int:
+    piece = _PIECE.match(text, at)
+    return at + 1 if piece is None else piece.end()
+
+
+def _block(text: str, block: re.Match[str], path: Path, units: _Units, unit: Unit | None) -> int:
     labels = re.findall(r"[\w.-]+", block[2])
     span = Span(block.start(1), block.end(2))
     if unit is None:
@@ -58,10 +87,9 @@ def _block(
     return _object(text, block.end(), below, units, unit)
 
 
-def _object(text: str, at: int, path: Path, units: list[Unit], unit: Unit) -> int:
+def _object(text: str, at: int, path: Path, units: _Units, unit: Unit) -> int:
     """Read what is in a block's or an object's brackets, which may be a policy's statement."""
-    if len(path) > DEEPEST:
-        return len(text)
+    units.check(path)
     before = len(unit.entries)
     end = _hcl(text, at, path, units, unit)
     if path[-1].lower() == "statement":
@@ -74,7 +102,7 @@ def _object(text: str, at: int, path: Path, units: list[Unit], unit: Unit) -> in
     return end
 
 
-def _objects(text: str, at: int, path: Path, units: list[Unit], unit: Unit) -> None:
+def _objects(text: str, at: int, path: Path, units: _Units, unit: Unit) -> None:
     """Read a list of objects, from its bracket on; their values have the list's own path."""
     while at < len(text) and text[at] in "[, \t\r\n":
         at += 1
@@ -84,11 +112,10 @@ def _objects(text: str, at: int, path: Path, units: list[Unit], unit: Unit) -> N
             at += 1
 
 
-def _value(
-    text: str, value: re.Match[str], path: Path, units: list[Unit], unit: Unit | None
-) -> int:
+def _value(text: str, value: re.Match[str], path: Path, units: _Units, unit: Unit | None) -> int:
     name, start = value[1].strip('"'), value.end()
     below = (*path, name)
+    units.check(path)
     if text.startswith("{", start) and unit is not None:
         unit.entries.append(Entry(below, "", Span(value.start(1), value.end(1))))
         return _object(text, start + 1, below, units, unit)

@@ -10,10 +10,10 @@ from coai_agents.source import Span
 
 _LINE: Final = re.compile(
     r"^[ \t]*(?![#;!])(?P<key>[\w./\[\]@:-]{1,200}?)[ \t]*(?:[=:][ \t]*|[ \t]+)"
-    r"(?P<value>[^\r\n]*)$",
+    r"(?P<value>[^\r\n]*)\r?$",
     re.MULTILINE,
 )
-_COMMENT: Final = re.compile(r"[ \t]+[#;].*$")
+_COMMENT: Final = re.compile(r"(?<![ \t])[ \t]+[#;].*$")
 
 
 def lines_unit(text: str) -> Unit:

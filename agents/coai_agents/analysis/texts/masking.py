@@ -8,6 +8,26 @@ from dataclasses import dataclass
 from typing import Final
 
 _DOUBLE: Final = r'"(?:\\.|[^"\\\n])*+"'
+
+
+def _between(begin: str, end: str) -> str:
+    """Return the pattern of what stands between two marks.
+
+    Where a second one begins the first has no end, so that many without one are read once.
+    """
+    first, last = re.escape(begin[0]), re.escape(end[0])
+    return (
+        rf"{re.escape(begin)}(?:[^{first}{last}]++|{first}(?!{re.escape(begin[1:])})"
+        rf"|{last}(?!{re.escape(end[1:])}))*+{re.escape(end)}"
+    )
+
+
+def _comments(*own: str) -> str:
+    """Return the pattern of a page's comments and those of its template engine."""
+    return f"(?P<comment>{'|'.join((*own, _between('<!--', '-->')))})"
+
+
+_RAW: Final = _between('r#"', '"#')
 _LONG: Final = r'"""(?s:.)*?"""'
 _CHARACTER: Final = r"'(?:\\.[^'\n]{0,8}|[^'\\\n])'"
 _SINGLE: Final = r"'(?:\\.|[^'\\\n])*+'"
@@ -20,24 +40,24 @@ _TOKENS: Final = {
     "c": f"{_C_COMMENT}|{_DOUBLE}|{_CHARACTER}",
     "cpp": f"{_C_COMMENT}|{_DOUBLE}|{_CHARACTER}",
     "dockerfile": r"(?P<comment>^[ \t]*#[^\n]*+)",
-    "erb": r"(?P<comment><%#(?s:.)*?%>|<!--(?s:.)*?-->)",
-    "ejs": r"(?P<comment><%#(?s:.)*?%>|<!--(?s:.)*?-->)",
+    "erb": _comments(_between("<%#", "%>")),
+    "ejs": _comments(_between("<%#", "%>")),
     "haml": r"(?P<comment>^[ \t]*-#[^\n]*+)",
-    "handlebars": r"(?P<comment>\{\{!--(?s:.)*?--\}\}|\{\{![^}\n]*+\}\}|<!--(?s:.)*?-->)",
-    "jinja": r"(?P<comment>\{#(?s:.)*?#\}|<!--(?s:.)*?-->)",
-    "jsp": r"(?P<comment><%--(?s:.)*?--%>|<!--(?s:.)*?-->)",
+    "handlebars": _comments(_between("{{!--", "--}}"), r"\{\{![^{}\n]*+\}\}"),
+    "jinja": _comments(_between("{#", "#}")),
+    "jsp": _comments(_between("<%--", "--%>")),
     "kotlin": f"{_C_COMMENT}|{_LONG}|{_DOUBLE}|{_CHARACTER}",
-    "razor": r"(?P<comment>@\*(?s:.)*?\*@|<!--(?s:.)*?-->)",
-    "blade": r"(?P<comment>\{\{--(?s:.)*?--\}\}|<!--(?s:.)*?-->)",
-    "rust": rf'{_C_COMMENT}|r#"(?s:.)*?"#|"(?s:\\.|[^"\\])*+"|{_CHARACTER}',
+    "razor": _comments(_between("@*", "*@")),
+    "blade": _comments(_between("{{--", "--}}")),
+    "rust": rf'{_C_COMMENT}|{_RAW}|"(?s:\\.|[^"\\])*+"|{_CHARACTER}',
     "scala": f"{_C_COMMENT}|{_LONG}|{_DOUBLE}|{_CHARACTER}",
     "shell": rf'{_HASH}|"(?s:\\.|[^"\\])*+"|{_SINGLE.replace(chr(92) + "n", "")}',
     "slim": r"(?P<comment>^[ \t]*/[^\n]*+)",
     "sql": rf"{_SQL}|'(?:''|[^'])*+'",
     "terraform": f"{_HASH_OR_C}|{_DOUBLE}",
-    "twig": r"(?P<comment>\{#(?s:.)*?#\}|<!--(?s:.)*?-->)",
+    "twig": _comments(_between("{#", "#}")),
 }
-_MARKUP: Final = r"(?P<comment><!--(?s:.)*?-->)"
+_MARKUP: Final = _comments()
 _NO_LINE_END: Final = re.compile(r"[^\r\n]")
 
 

@@ -50,13 +50,14 @@ def statement_of(unit: Unit, path: Path, entries: Iterable[Entry]) -> Unit | Non
 
 def statements_in(unit: Unit) -> Iterator[Unit]:
     """Yield the statements in a resource whose lists have their items apart."""
-    heads = {each.path[:-1] for each in unit.entries if each.path[-1:] == ("Effect",)}
-    for head in sorted(heads):
-        below = [
-            Entry(each.path[len(head) :], each.text, each.span)
-            for each in unit.entries
-            if each.path[: len(head)] == head
-        ]
-        statement = statement_of(unit, head, below)
+    below: dict[Path, list[Entry]] = {
+        each.path[:-1]: [] for each in unit.entries if each.path[-1:] == ("Effect",)
+    }
+    for each in unit.entries:
+        for size in range(len(each.path)):
+            if (inside := below.get(each.path[:size])) is not None:
+                inside.append(Entry(each.path[size:], each.text, each.span))
+    for head in sorted(below):
+        statement = statement_of(unit, head, below[head])
         if statement is not None:
             yield statement

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 Program = tuple[str, list[int]]
 """A program, and for each of its characters the place in the template."""
@@ -18,12 +18,12 @@ Program = tuple[str, list[int]]
 _ERB: Final = re.compile(r"<%(?P<kind>[#%]|={0,2}|-)(?P<code>(?s:.)*?)-?%>")
 _HAML: Final = re.compile(
     r"^[ \t]*(?:[%.#][\w.:#%-]{0,200}(?:\{[^\n]{0,300}\}|\([^\n]{0,300}\)|\[[^\n]{0,200}\])?)?"
-    r"(?P<kind>!==?|&==?|==?|-(?!#)|~)(?P<code>[ \t]*[^\n]{1,1000})$",
+    r"(?P<kind>!==?|&==?|==?|-(?!#)|~)(?P<code>[^\n]{1,1000})$",
     re.MULTILINE,
 )
 _SLIM: Final = re.compile(
     r"^[ \t]*(?:[\w.#-]{1,200}(?:[ \t]+[\w-]+=(?:\"[^\"\n]{0,200}\"|\S{1,200})){0,12}[ \t]*)?"
-    r"(?P<kind>==?[<>']{0,2}|-)(?P<code>[ \t]+[^\n]{1,1000})$",
+    r"(?P<kind>==?[<>']{0,2}|-)(?P<code>[ \t][^\n]{1,1000})$",
     re.MULTILINE,
 )
 _BLOCK: Final = re.compile(
@@ -33,8 +33,12 @@ _BLOCK: Final = re.compile(
 """What opens a block, whose end in HAML and Slim is an indentation."""
 
 _JSP: Final = re.compile(r"<%(?P<kind>--|[@!=]?)(?P<code>(?s:.)*?)%>")
-_ENCODED: Final = re.compile(r"\s*[\w.]*(?:filter|escape|encode|sanitize)\w*\s*\(", re.IGNORECASE)
-"""An expression that ends in what its own library makes harmless for a page."""
+_ENCODED: Final = re.compile(
+    r"\s*(?![\w.]{0,200}(?:unescape|decode))[\w.]{0,200}?(?:filter|escape|encode|sanitize)\w*+\s*+"
+    r"\((?:[^()]|\((?:[^()]|\([^()]*+\))*+\))*+\)[\s;]*",
+    re.IGNORECASE,
+)
+"""An expression that, as a whole, is what its own library makes harmless for a page."""
 _JSP_BEGIN: Final = (
     "class Page { void _jspService(HttpServletRequest request, HttpServletResponse response)"
     " throws Exception { java.io.PrintWriter out = response.getWriter();"
@@ -62,9 +66,14 @@ class _Builder:
         return "".join(self._text), self._places
 
 
+def _closed(pattern: re.Pattern[str], text: str) -> Iterator[re.Match[str]]:
+    """Yield pieces of a program; behind the last end none is closed, and none is looked for."""
+    return pattern.finditer(text, 0, text.rfind("%>") + 2)
+
+
 def _erb(text: str) -> Program:
     program = _Builder()
-    for each in _ERB.finditer(text):
+    for each in _closed(_ERB, text):
         if each["kind"] in ("#", "%"):
             continue
         start = each.start("code")
@@ -98,12 +107,12 @@ def _jsp(text: str) -> Program:
     program = _Builder()
     program.add(_JSP_BEGIN, 0)
     code = False
-    for each in _JSP.finditer(text):
+    for each in _closed(_JSP, text):
         kind, at, last = each["kind"], each.start("code"), each.end() - 1
         if kind in ("--", "@", "!"):
             continue
         code = True
-        if kind == "=" and _ENCODED.match(each["code"]):
+        if kind == "=" and _ENCODED.fullmatch(each["code"]):
             continue
         if kind == "=":
             program.add("\nout.print(", each.start())

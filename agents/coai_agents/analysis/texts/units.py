@@ -34,7 +34,7 @@ def dockerfile_units(text: str) -> list[Unit]:
         span = Span(each.start(1), each.end())
         if name == "FROM" or not units:
             units.append(Unit("stage", span))
-        if name == "FROM" and words[0].lower() in names:
+        if name == "FROM" and words and words[0].lower() in names:
             name = "STAGE"
         if alias := re.search(r"\bas\s+(\S+)\s*$", each[2], re.IGNORECASE):
             names.add(alias[1].lower())
@@ -56,12 +56,12 @@ def units_of(format_: str, text: str, masked: str, deadline: float) -> Iterator[
         for entries in yaml_entries(text, deadline):
             yield from _terraform_json(entries)
     elif format_ == "terraform":
-        yield from terraform_units(masked)
+        yield from terraform_units(masked, deadline)
     elif format_ == "dockerfile":
         yield from dockerfile_units(masked)
     elif format_ == "xml":
         yield from xml_units(text, deadline)
-    elif format_ in _BY_LINES and not _IN_YAML.search(text):
+    elif format_ in _BY_LINES and not (format_ == "spring" and _IN_YAML.search(text)):
         yield lines_unit(text)
     else:
         split = _SPLIT.get(format_, _settings)
@@ -77,6 +77,10 @@ _ACTION: Final = re.compile(r"\{\{(?:[^{}\n]|\n(?=[^{}]{0,200}\}\}))*+\}\}")
 _IN_YAML: Final = re.compile(r"^[\w.-]+:[ \t]*(?:#.*)?\n[ \t]+[\w.\"-]+:", re.MULTILINE)
 
 
+_WIDEST: Final = 200
+"""Characters before an action that decide whether its line is its own."""
+
+
 def without_actions(text: str) -> str:
     """Return a chart's template as YAML of the same length.
 
@@ -87,7 +91,7 @@ def without_actions(text: str) -> str:
 
 def _filler(action: re.Match[str]) -> str:
     text, size = action.string, len(action[0])
-    before = text[text.rfind("\n", 0, action.start()) + 1 : action.start()]
+    before = text[max(0, action.start() - _WIDEST) : action.start()].rpartition("\n")[2]
     ends = text[action.end() : action.end() + 1] in ("", "\n", "\r")
     if not before.strip() and ends:
         return re.sub(r"[^\n]", " ", action[0])

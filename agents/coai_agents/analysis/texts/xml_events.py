@@ -1,7 +1,7 @@
 """XML as units: one for each element, with its attributes and what lies below it by path.
 
-Expat tells where each element is. It is given no document type: entities are neither declared nor
-expanded, so that a small file cannot become a large one.
+Expat tells where each element is. It is given no document type that declares anything: entities
+are neither declared nor expanded, so that a small file cannot become a large one.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def xml_units(text: str, deadline: float) -> Iterator[Unit]:
     )
     parser.CharacterDataHandler = reader.say
     parser.EndElementHandler = lambda _: reader.end()
+    # One that only names where it is declared is not read from there, and declares nothing.
     parser.StartDoctypeDeclHandler = _refuse
     try:
         parser.Parse(text.encode("utf-8", "replace"), True)  # noqa: FBT003 - the C function's own
@@ -43,8 +44,9 @@ def xml_units(text: str, deadline: float) -> Iterator[Unit]:
     yield from reader.units
 
 
-def _refuse(*_: object) -> None:
-    raise ValueError("a document type may declare entities")
+def _refuse(_name: str, _system: str | None, _public: str | None, declares: int) -> None:
+    if declares:
+        raise ValueError("a document type may declare entities")
 
 
 class _Elements:
@@ -60,18 +62,25 @@ class _Elements:
     def begin(self, name: str, values: dict[str, str], at: int) -> None:
         if len(self._open) >= DEEPEST or len(self.units) >= MOST_ELEMENTS:
             raise ValueError("too deep or too long")
-        if perf_counter() > self._deadline:
-            raise UnreadableError("The time for one file was over: not all of it was read.")
+        self._check()
         start = self._character(at) + 1
         unit = Unit(name, Span(start, start + len(name)))
         self._open.append((unit, []))
         self.units.append(unit)
         self._tell((), "", unit.span)
         end = self._text.find(">", start)
+        behind = end if end > 0 else len(self._text)
         for key, value in values.items():
-            place = self._text.find(f"{key}=", start, end if end > 0 else len(self._text))
+            self._check()
+            # They come as they are written, so that none is looked for from the beginning again.
+            place = self._text.find(f"{key}=", start, behind)
             span = Span(place, place + len(key)) if place > 0 else unit.span
+            start = max(start, span.end)
             self._tell((f"@{key}",), value, span)
+
+    def _check(self) -> None:
+        if perf_counter() > self._deadline:
+            raise UnreadableError("The time for one file was over: not all of it was read.")
 
     def say(self, text: str) -> None:
         if self._open:
