@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Final
+
+import pytest
 
 from coai_agents.changes.bursts import Settled
 from coai_agents.changes.prediction.predicting import Predictor
@@ -165,3 +168,46 @@ async def test_without_an_edit_nobody_is_asked() -> None:
     models = Models()
     assert await predictor(models).predict(NOW, 0, (), seconds=1.0) is None
     assert models.asked == []
+
+
+class SlowModels(Models):
+    """A model that has not answered yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started, self.ended = asyncio.Event(), 0
+
+    async def stream(self, backend: Editor, request: ModelRequest) -> AsyncGenerator[Delta]:
+        self.started.set()
+        try:
+            await asyncio.Event().wait()
+            async for delta in super().stream(backend, request):
+                yield delta
+        finally:
+            self.ended += 1
+
+
+async def test_a_keystroke_ends_what_is_being_asked() -> None:
+    models = SlowModels()
+    asking = predictor(models)
+    waiting = asyncio.create_task(asking.predict(NOW, 0, (OWN,), seconds=1.0))
+    await models.started.wait()
+    asking.changed()
+    assert await waiting is None
+    assert models.ended == 1
+
+
+async def test_the_next_question_ends_the_one_before() -> None:
+    models = SlowModels()
+    asking = predictor(models)
+    first = asyncio.create_task(asking.predict(NOW, 0, (OWN,), seconds=1.0))
+    await models.started.wait()
+    models.started.clear()
+    second = asyncio.create_task(asking.predict(NOW, len(NOW.text), (OWN,), seconds=1.0))
+    await models.started.wait()
+    assert await first is None
+    assert models.ended == 1
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert models.ended == 2
