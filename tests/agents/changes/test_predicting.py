@@ -116,6 +116,22 @@ async def test_before_anything_leaves_each_piece_is_judged_by_its_own_file() -> 
     assert not asked.sensitive
 
 
+async def test_what_was_taken_out_and_must_stay_is_not_shown_as_what_was_there() -> None:
+    class Removed(Gate):
+        async def permitted(
+            self, source: Source, files: Sequence[ContextFile], *, backend: str
+        ) -> tuple[ContextFile, ...]:
+            del source, backend
+            return tuple(file for file in files if "customer" not in file.text)
+
+    models = Models(local=False)
+    before = Source(NOW.uri, NOW.text.replace("tax=2", "customer"), "python")
+    await predictor(models, Removed()).predict(NOW, 0, (Settled(before, NOW),), seconds=1.0)
+    (asked,) = models.asked
+    assert asked.prompt is not None
+    assert "customer" not in asked.prompt
+
+
 async def test_a_document_that_must_stay_asks_nobody_elsewhere() -> None:
     models = Models(local=False)
     found = await predictor(models, Gate("app.py")).predict(NOW, 0, (OWN,), seconds=1.0)

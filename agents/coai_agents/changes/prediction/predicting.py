@@ -183,6 +183,7 @@ class Predictor:
         if not editor.local:
             await self._egress_gate.check(source, "", backend=editor.name)
         shown: list[PastEdit] = []
+        before: Source | None = None
         for edit in edits:
             own = edit.after.uri == source.uri
             past = past_edit(edit, self._named(edit.after))
@@ -194,8 +195,8 @@ class Predictor:
                 if not await self._egress_gate.permitted(source, (piece,), backend=editor.name):
                     continue
             shown.append(past)
-        last = edits[-1]
-        before = last.before if last.after.text == source.text else None
+            if edit is edits[-1] and edit.after.text == source.text:
+                before = edit.before
         return sight_of(
             source, offset, self._named(source), editor.family.format, edits=shown, before=before
         )
