@@ -238,6 +238,25 @@ def test_ollamas_protocol_and_that_it_can_be_switched_off(tmp_path: Path) -> Non
         assert len(server.edits) == 1
 
 
+@pytest.mark.parametrize("context", ["true", "false"])
+def test_edits_of_other_files_are_shown_only_where_those_may_be_in_a_prompt(
+    tmp_path: Path, context: str
+) -> None:
+    with (
+        edit_server(SWEEP, lambda _: "") as server,
+        Project(tmp_path, server, COAI_COMPLETION__CONTEXT=context) as project,
+    ):
+        project.begin_in()
+        project.until_model()
+        project.start_document()
+        project.edit()
+        project.start_document()
+        project.ghost()
+        assert ["app1.py" in each["prompt"] for each in server.edits] == (
+            [True] if context == "true" else []
+        )
+
+
 def test_the_protocol_holds_with_a_real_engine_on_a_file_of_the_users(
     tmp_path: Path, tiny_gguf: Path
 ) -> None:

@@ -29,11 +29,16 @@ class Learner:
 
     def __init__(self) -> None:
         self._known: deque[Pattern] = deque(maxlen=REMEMBERED)
+        self._last: SyntaxTree | None = None
+        """The tree after the last edit, from which the next one's are made where they can be."""
 
     def settled(self, before: Source, after: Source) -> list[Pattern]:
-        """Return the patterns of one settled edit; takes as long as two parses."""
-        old = parse(before)
-        new = None if old is None else parse(after, old)
+        """Return the patterns of one settled edit.
+
+        Takes as long as a parse where another document was edited before, else some milliseconds.
+        """
+        old = parse(before, self._last)
+        self._last = new = None if old is None else parse(after, old)
         return [] if old is None or new is None else self.learn(old, new)
 
     def learn(self, old: SyntaxTree, new: SyntaxTree) -> list[Pattern]:

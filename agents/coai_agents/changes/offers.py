@@ -108,7 +108,7 @@ class SameChange:
         self._pending: deque[_Pending] = deque(maxlen=MOST_PATTERNS)
         self._dismissed: deque[tuple[str, str, str]] = deque(maxlen=MOST_DISMISSED)
         self._shown: dict[str, _Shown] = {}
-        self._learning = asyncio.Lock()
+        self._learning: asyncio.Task[None] | None = None
 
     # ------------------------------------------------------------ documents
 
@@ -163,11 +163,19 @@ class SameChange:
         return bursts is not None and line in bursts.lines
 
     async def learn(self) -> None:
-        """Learn from the edits that are done, in a thread; some milliseconds for each."""
-        async with self._learning:
-            while self._waiting:
-                edit = self._waiting.popleft()
-                found = await asyncio.to_thread(self._learner.settled, edit.before, edit.after)
+        """Learn from the edits that are done, in a thread; some milliseconds for each.
+
+        The next keystroke may cancel whoever waits for it: what is done is learned all the same.
+        """
+        if self._learning is None or self._learning.done():
+            self._learning = asyncio.create_task(self._learn(), name="learn from edits")
+        await asyncio.shield(self._learning)
+
+    async def _learn(self) -> None:
+        while self._waiting:
+            edit, learner = self._waiting.popleft(), self._learner
+            found = await asyncio.to_thread(learner.settled, edit.before, edit.after)
+            if learner is self._learner:  # else something was taken back meanwhile
                 for pattern in found:
                     self._take(pattern, edit.after.uri)
 

@@ -75,11 +75,15 @@ def _refusal(deployment: Deployment, wishes: Wishes, now: float) -> Rejected | N
     if deployment.phase in ("failed", "off"):
         return Rejected(deployment, deployment.detail, deployment.remedy)
     if deployment.predicts_edits and not deployment.fills_in:
-        own = deployment.endpoint == EMBEDDED
+        remedy = ""
+        if deployment.endpoint == EMBEDDED:
+            remedy = "Set engine.model to a model that completes code."
+        elif not deployment.loaded:
+            remedy = "Load it to have it asked beside another model of the same server."
         return Rejected(
             deployment,
             "It predicts edits and does not complete; it is asked for the next edit.",
-            "Set engine.model to a model that completes code." if own else "",
+            remedy,
         )
     if not deployment.fills_in:
         return Rejected(

@@ -189,7 +189,12 @@ class Backends:
         return tuple(backends)
 
     def editor(self) -> Editor | None:
-        """Return the model to ask for the next edit, under the same rules; reads only memory."""
+        """Return the model to ask for the next edit, under the same rules; reads only memory.
+
+        None is loaded unasked by the server that completes: it would have to unload the one that
+        completes where both do not fit, at every turn.
+        """
+        completing = next((each.name for each in self.candidates()), None)
         served = {at: one for at, one in self._everything().items() if one.edits is not None}
         able = [replace(self._as_it_is(one), fills_in=True) for one in served.values()]
         wishes = replace(self._wishes(), backend="auto", model=None)
@@ -197,6 +202,8 @@ class Backends:
             deployment = candidate.deployment
             one = served[deployment.endpoint, deployment.model]
             place = one.place() if deployment.phase == "ready" else None
+            if not deployment.loaded and deployment.endpoint == completing:
+                continue
             if place is not None and one.edits is not None:
                 return Editor(
                     deployment.endpoint,

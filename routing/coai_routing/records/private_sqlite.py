@@ -29,10 +29,13 @@ SET_ASIDE_KEPT: Final = 3
 SCRATCH_STEPS: Final = 400_000
 """Instructions of SQLite's machine for what is tried at a time; about 20 ms."""
 
-SCRATCH_ROUND: Final = 10_000
+SCRATCH_SECONDS: Final = 0.25
+"""The same, where single instructions take long, as `instr` of long texts does."""
+
+SCRATCH_ROUND: Final = 1_000
 """Instructions after which it is looked whether that is too much."""
 
-SCRATCH_BYTES: Final = 100_000
+SCRATCH_BYTES: Final = 10_000
 """Of a value, and of a statement."""
 
 _UNSAFE: Final = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
@@ -73,8 +76,8 @@ def open_scratch() -> sqlite3.Connection:
     """Open an empty database in memory, to try in it what somebody else has written.
 
     It reaches no file and no other database, changes no settings, and defines nothing but tables;
-    what takes longer than `SCRATCH_STEPS` or gets larger than `SCRATCH_BYTES` ends in
-    sqlite3.Error. See `undone`.
+    what takes longer than `SCRATCH_STEPS` or `SCRATCH_SECONDS`, or gets larger than
+    `SCRATCH_BYTES`, ends in sqlite3.Error. See `undone`.
     """
     import sqlite3  # noqa: PLC0415 - see above
 
@@ -115,9 +118,12 @@ def undone(database: sqlite3.Connection) -> Generator[None]:
         return sqlite3.SQLITE_OK if action in rows else sqlite3.SQLITE_DENY
 
     rounds = iter(range(SCRATCH_STEPS // SCRATCH_ROUND))
+    until = time.monotonic() + SCRATCH_SECONDS
     database.execute("BEGIN")
     database.set_authorizer(allowed)
-    database.set_progress_handler(lambda: next(rounds, None) is None, SCRATCH_ROUND)
+    database.set_progress_handler(
+        lambda: next(rounds, None) is None or time.monotonic() > until, SCRATCH_ROUND
+    )
     try:
         yield
     finally:

@@ -182,6 +182,7 @@ class Services:
         settings = self.completion_settings(after.uri)
         if settings.same_change or settings.next_edit:
             self.changes.changed(before, after)
+        self.predictor.changed()
         self.completions.changed(after)
         self.recorder.feedback.changed(after)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from itertools import pairwise
 
 import pytest
 
+from coai_agents.changes import learning
 from coai_agents.changes.bursts import MOST_CHARACTERS, Bursts
 from coai_agents.changes.learning import Learner
 from coai_agents.changes.offers import SameChange
 from coai_agents.source import Edit, Source, Span
-from coai_agents.syntax.tree import parse
+from coai_agents.syntax.tree import SyntaxTree, parse
 
 URI = "file:///work/a.py"
 TEXT = "".join(f"x.fetch({number})\n" for number in range(8))
@@ -110,16 +112,63 @@ async def test_typing_past_the_old_name_takes_nothing_back() -> None:
     ]
 
 
-async def test_a_place_that_was_passed_by_is_dismissed() -> None:
-    changes = SameChange()
-    lines = "".join(f"    x.fetch({number})\n" for number in range(12))
-    source = Source(URI, f"class A:\n{lines}", "python")
-    for line in range(1, 6):
+def renamed(changes: SameChange, lines: range) -> Source:
+    """Rename what is called on some lines of a class, and leave them."""
+    calls = "".join(f"    x.fetch({number})\n" for number in range(12))
+    source = Source(URI, f"class A:\n{calls}", "python")
+    for line in lines:
         steps = typed(source, line, "fetch", "fetch_all")
         for before, after in pairwise(steps):
             changes.changed(before, after)
         source = steps[-1]
-    assert changes.left(URI, 7)
+    assert changes.left(URI, lines.stop + 1)
+    return source
+
+
+async def test_what_is_done_is_learned_though_the_next_keystroke_cancels_who_waits() -> None:
+    changes = SameChange()
+    renamed(changes, range(1, 2))
+    waiting = asyncio.create_task(changes.learn())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await changes.learn()
+    assert changes.waits
+
+
+async def test_what_is_taken_back_while_it_is_learned_is_not_offered() -> None:
+    changes = SameChange()
+    source = renamed(changes, range(1, 2))
+    waiting = asyncio.create_task(changes.learn())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    before = source.text.replace("fetch_all", "fetch")
+    changes.changed(source, source.apply(Edit(None, before), version=99))
+    await waiting
+    assert not changes.waits
+
+
+def test_the_next_edit_of_a_document_is_parsed_from_the_last_ones_tree(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known: list[bool] = []
+
+    def counted(source: Source, previous: SyntaxTree | None = None) -> SyntaxTree | None:
+        known.append(previous is not None and source.edits_since(previous.source) is not None)
+        return parse(source, previous)
+
+    monkeypatch.setattr(learning, "parse", counted)
+    learner = Learner()
+    source = Source(URI, TEXT, "python")
+    for line in range(3):
+        source = settle(learner, source, line, "fetch", "request")
+    assert known == [False, True, True, True, True, True]
+
+
+async def test_a_place_that_was_passed_by_is_dismissed() -> None:
+    changes = SameChange()
+    source = renamed(changes, range(1, 6))
     await changes.learn()
     tree = parse(source)
     assert tree is not None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from random import Random
 from string import ascii_letters, digits
 from typing import TYPE_CHECKING, Final
+
+import pytest
 
 from coai_agents.changes.bursts import Settled
 from coai_agents.changes.prediction.predicting import Predictor
@@ -113,6 +116,22 @@ async def test_before_anything_leaves_each_piece_is_judged_by_its_own_file() -> 
     assert not asked.sensitive
 
 
+async def test_what_was_taken_out_and_must_stay_is_not_shown_as_what_was_there() -> None:
+    class Removed(Gate):
+        async def permitted(
+            self, source: Source, files: Sequence[ContextFile], *, backend: str
+        ) -> tuple[ContextFile, ...]:
+            del source, backend
+            return tuple(file for file in files if "customer" not in file.text)
+
+    models = Models(local=False)
+    before = Source(NOW.uri, NOW.text.replace("tax=2", "customer"), "python")
+    await predictor(models, Removed()).predict(NOW, 0, (Settled(before, NOW),), seconds=1.0)
+    (asked,) = models.asked
+    assert asked.prompt is not None
+    assert "customer" not in asked.prompt
+
+
 async def test_a_document_that_must_stay_asks_nobody_elsewhere() -> None:
     models = Models(local=False)
     found = await predictor(models, Gate("app.py")).predict(NOW, 0, (OWN,), seconds=1.0)
@@ -165,3 +184,46 @@ async def test_without_an_edit_nobody_is_asked() -> None:
     models = Models()
     assert await predictor(models).predict(NOW, 0, (), seconds=1.0) is None
     assert models.asked == []
+
+
+class SlowModels(Models):
+    """A model that has not answered yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started, self.ended = asyncio.Event(), 0
+
+    async def stream(self, backend: Editor, request: ModelRequest) -> AsyncGenerator[Delta]:
+        self.started.set()
+        try:
+            await asyncio.Event().wait()
+            async for delta in super().stream(backend, request):
+                yield delta
+        finally:
+            self.ended += 1
+
+
+async def test_a_keystroke_ends_what_is_being_asked() -> None:
+    models = SlowModels()
+    asking = predictor(models)
+    waiting = asyncio.create_task(asking.predict(NOW, 0, (OWN,), seconds=1.0))
+    await models.started.wait()
+    asking.changed()
+    assert await waiting is None
+    assert models.ended == 1
+
+
+async def test_the_next_question_ends_the_one_before() -> None:
+    models = SlowModels()
+    asking = predictor(models)
+    first = asyncio.create_task(asking.predict(NOW, 0, (OWN,), seconds=1.0))
+    await models.started.wait()
+    models.started.clear()
+    second = asyncio.create_task(asking.predict(NOW, len(NOW.text), (OWN,), seconds=1.0))
+    await models.started.wait()
+    assert await first is None
+    assert models.ended == 1
+    second.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    assert models.ended == 2

@@ -34,6 +34,7 @@ ALIKE = (
         "def f(n):\n    for i in range(1, 4):\n        if i == n:\n            break\n    return i\n",
     ),
     ("def g(x):\n    return x + 1\ndef f(x):\n    return g(g(x))\n",) * 2,
+    ("def f(n):\n    return not n\n", f"def f(n):\n    return {'not ' * 901}n\n"),
 )
 """Two ways of writing one function."""
 
@@ -55,6 +56,11 @@ OTHERS = (
 )
 """A function, and one that gives something else."""
 
+NESTED = "".join(f"    {name} = []\n" for name in "abcdef")
+GROWN = "".join(
+    f"    {outer}.extend([{inner}] * 140)\n" for outer, inner in zip("abcde", "bcdef", strict=True)
+)
+"""Lists in lists that grow when those that hold them have been looked at."""
 UNTOLD = (
     "import os\ndef f(n):\n    return os.system('touch made')\n",
     "def f(n):\n    return open('made', 'w')\n",
@@ -76,6 +82,12 @@ UNTOLD = (
     "def f(n):\n    return 1 << 100000000000\n",
     "def f(n):\n    a = 'xxxx'\n    for i in range(99):\n        a = a.replace('x', a)\n    return a\n",
     "def f(n):\n    a = 3\n    for i in range(99):\n        a = a * a\n    return a\n",
+    f"def f(n):\n{NESTED}    n.extend([a] * 140)\n{GROWN}    return 2\n",
+    (
+        "def g(a, b, c, d):\n    a.extend([b] * 140)\n    b.extend([1] * 140)\n    return []\n"
+        f"def f(n):\n{NESTED}    return max(a, [b], g(a, b, c, d))\n"
+    ),
+    f"def f(n):\n    return {' + '.join('1' * 2_000)}\n",
     "def f(*n):\n    return 2\n",
     "@cache\ndef f(n):\n    return 2\n",
     "class A:\n    def f(self):\n        return 2\n",

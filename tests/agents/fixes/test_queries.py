@@ -14,6 +14,7 @@ from coai_agents.fixes import fixers
 from coai_agents.fixes.equivalence import queries
 from coai_agents.fixes.equivalence.queries import keeps_queries
 from coai_agents.fixes.equivalence.sql_rows import Rows, UntriedError
+from coai_agents.fixes.equivalence.sql_text import tokens_of
 from coai_agents.fixes.fixers import fixes_for
 from coai_agents.fixes.registry import BY_RULE
 from coai_agents.fixes.verifier import means_the_same
@@ -291,9 +292,15 @@ STRANGERS = (
     "VACUUM INTO 'stolen.db'",
     "CREATE TABLE other (a)",
     "DROP TABLE p",
-    "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n",
     "SELECT zeroblob(1000000000)",
+)
+ENDLESS = (
+    "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n",
     "SELECT count(*) FROM p a, p b, p c, p d, p e, p f, p g",
+    (
+        "SELECT count(*) FROM p x, p y, p z, p w WHERE "
+        "instr(x.a || printf('%.8000c', 'a'), printf('%.4000c', 'a') || 'b' || y.a)"
+    ),
 )
 
 
@@ -312,6 +319,35 @@ def test_a_strangers_statement_reaches_no_file_and_ends(
     assert rows.outcome(("SELECT * FROM p", ())) == before
     rows.close()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("statement", ENDLESS)
+def test_of_what_takes_too_long_nobody_knows_what_it_finds(statement: str) -> None:
+    rows = Rows("SELECT a, b FROM p", ["1", "2", "3", "4", "5"])
+    with pytest.raises(UntriedError):
+        rows.outcome((statement, ()))
+    rows.close()
+
+
+LONG = {
+    "spaces": " " * 30_000,
+    "comments": "/*" * 30_000,
+    "quotes": "'" * 30_001,
+}
+"""What would be looked through again from each of its characters."""
+
+
+@pytest.mark.parametrize("tail", LONG)
+def test_a_long_statement_is_not_judged(tail: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "_compare", lambda *_: pytest.fail("it was compared"))
+    before = JOINED.replace('age > "', f'age > {LONG[tail]}"')
+    source = _source("sqlite3", before)
+    assert before != JOINED
+    assert keeps_queries(source, _source("sqlite3", before.replace("SELECT a", "SELECT b")))
+
+
+def test_white_space_at_a_statements_end_is_looked_at_once() -> None:
+    assert tokens_of("SELECT 1" + " " * 200_000) == tokens_of("SELECT 1")
 
 
 def test_what_sqlite_does_not_know_is_not_tried() -> None:

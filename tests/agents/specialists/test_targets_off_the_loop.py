@@ -14,8 +14,8 @@ from coai_agents.specialists.targets import Target, TargetError, located
 from coai_agents.syntax.tree import SyntaxTree, parse
 
 ROOT = Path(__file__).parents[3]
-PARSING = frozenset({"about", "defining", "locate", "selected"})
-"""Functions that parse the file that is asked about, however long that takes."""
+PARSING = frozenset({"about", "analyse", "defining", "locate", "selected", "sound"})
+"""Functions that parse or analyse the file that is asked about, however long that takes."""
 
 
 def _on_the_loop(path: Path) -> list[str]:

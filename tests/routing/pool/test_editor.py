@@ -27,14 +27,18 @@ CLOUD: dict[str, Any] = {"completion": {"allow_cloud": True}}
 
 
 async def looked(
-    url: str, models: Sequence[str], wishes: Wishes | None = None, **settings: object
+    url: str,
+    models: Sequence[str],
+    wishes: Wishes | None = None,
+    loaded: bool | None = None,
+    **settings: object,
 ) -> tuple[Editor | None, list[str]]:
     """Return the model for edits and those for completion of one server."""
     custom = {"gpu": {"kind": "openai_compatible", "url": f"{url}/v1"}}
     now: Settings = settings_of({"endpoints": {"custom": custom}, **settings})
 
     async def found(_: object) -> tuple[Found, ...]:
-        told = tuple(ModelDescription(name=name, provider="gpu") for name in models)
+        told = tuple(ModelDescription(name=name, provider="gpu", loaded=loaded) for name in models)
         able = frozenset(models)
         return (
             Found(
@@ -80,6 +84,23 @@ async def test_a_model_that_predicts_edits_is_asked_for_nothing_else(name: str) 
 
 async def test_without_such_a_model_there_is_none() -> None:
     assert (await looked(HERE, ["qwen2.5-coder-1.5b"]))[0] is None
+
+
+@pytest.mark.parametrize(
+    ("models", "loaded", "there"),
+    [
+        (["zeta-2", "qwen2.5-coder-1.5b"], True, True),
+        (["zeta-2", "qwen2.5-coder-1.5b"], None, True),
+        (["zeta-2", "qwen2.5-coder-1.5b"], False, False),
+        (["zeta-2"], False, True),
+    ],
+    ids=["both are loaded", "nobody says", "neither is", "nothing completes"],
+)
+async def test_none_is_loaded_unasked_beside_the_one_that_completes(
+    models: list[str], loaded: bool | None, there: bool
+) -> None:
+    editor, _ = await looked(HERE, models, loaded=loaded)
+    assert (editor is not None) == there
 
 
 async def test_another_backend_for_completions_does_not_keep_it_out() -> None:

@@ -124,6 +124,12 @@ def test_a_folder_with_some_files_that_cannot_be_read_is_documented(coai: InProc
     assert "large.py is larger" in " ".join(ran.err.split())
 
 
+def test_what_no_file_of_a_folder_has_is_not_documented(coai: InProcess, empty_home: Path) -> None:
+    (empty_home / "folder/more.py").write_text("def here(a):\n    return a\n")
+    assert coai("document", "folder:missing", "--no-model").code == 2
+    assert coai("document", "folder:here", "--no-model").code == 1
+
+
 def test_a_diff_names_a_file_elsewhere_without_the_root(
     coai: InProcess, empty_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -100,6 +100,7 @@ class Predictor:
         self._named = named
         self._refused = refused
         self._answers: deque[tuple[Source, int, str, Prediction | None]] = deque(maxlen=REMEMBERED)
+        self._asking: asyncio.Task[Prediction | None] | None = None
 
     @property
     def editor(self) -> Editor | None:
@@ -110,12 +111,18 @@ class Predictor:
         """Return what was predicted last for a document as it is now."""
         return next((each for of, *_, each in reversed(self._answers) if of is source), None)
 
+    def changed(self) -> None:
+        """Take note that something was typed: what is being asked is of no use any more."""
+        if self._asking is not None:
+            self._asking.cancel()
+
     async def predict(
         self, source: Source, offset: int, edits: Sequence[Settled], *, seconds: float
     ) -> Prediction | None:
         """Return what comes next at an offset, or None where nothing does or nobody can be asked.
 
-        Takes as long as the model, `seconds` at most. Cancelling it closes the connection.
+        Takes as long as the model, `seconds` at most. Cancelling it closes the connection, and so
+        do the next call and the next keystroke: not every editor cancels what it asked for.
         """
         editor, line = self.editor, source.line_at(offset)
         if editor is None or not edits:
@@ -123,10 +130,18 @@ class Predictor:
         for of, at, key, answer in self._answers:
             if of is source and at == line and key == editor.key:
                 return answer
+        self.changed()
+        asking = asyncio.create_task(self._ask(editor, source, offset, edits, seconds))
+        self._asking = asking
         try:
-            found = await self._ask(editor, source, offset, edits, seconds)
+            found = await asking
         except ProviderError as error:
             logger.info("%s does not predict: %s", editor.name, error)
+            return None
+        except asyncio.CancelledError:
+            caller = asyncio.current_task()
+            if caller is not None and caller.cancelling():
+                raise
             return None
         self._answers.append((source, line, editor.key, found))
         return found
@@ -168,6 +183,7 @@ class Predictor:
         if not editor.local:
             await self._egress_gate.check(source, "", backend=editor.name)
         shown: list[PastEdit] = []
+        before: Source | None = None
         for edit in edits:
             own = edit.after.uri == source.uri
             past = past_edit(edit, self._named(edit.after))
@@ -179,8 +195,8 @@ class Predictor:
                 if not await self._egress_gate.permitted(source, (piece,), backend=editor.name):
                     continue
             shown.append(past)
-        last = edits[-1]
-        before = last.before if last.after.text == source.text else None
+            if edit is edits[-1] and edit.after.text == source.text:
+                before = edit.before
         return sight_of(
             source, offset, self._named(source), editor.family.format, edits=shown, before=before
         )

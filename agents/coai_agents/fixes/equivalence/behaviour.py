@@ -13,7 +13,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 from coai_agents.fixes.equivalence.evaluator import Machine, RaisedError
-from coai_agents.fixes.equivalence.values import UntoldError
+from coai_agents.fixes.equivalence.values import UntoldError, bounded
 
 if TYPE_CHECKING:
     from coai_agents.source import Source
@@ -30,6 +30,8 @@ MOST_TRIES: Final = 240
 MOST_FUNCTIONS: Final = 5
 """Functions of a file that a change may touch and that are tried."""
 
+MOST_PARAMETERS: Final = 4
+
 MOST_CHARACTERS: Final = 100_000
 
 MEANT: Final = frozenset(
@@ -44,8 +46,7 @@ MEANT: Final = frozenset(
 """Rules whose fix is there to give something else."""
 
 _FAILURES: Final = (
-    *(ArithmeticError, AttributeError, LookupError, TypeError, ValueError),
-    *(RuntimeError, RecursionError),
+    *(ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError),
 )
 
 
@@ -57,7 +58,7 @@ def same_results(before: Source, after: Source) -> bool:
     touched = [
         name
         for name, function in old.items()
-        if name in new and ast.dump(function) != ast.dump(new[name])
+        if name in new and _dumped(function) != _dumped(new[name])
     ]
     machines = Machine(old), Machine(new)
     return not any(
@@ -82,18 +83,26 @@ def _functions(text: str) -> dict[str, ast.FunctionDef]:
     }
 
 
+def _dumped(function: ast.FunctionDef) -> str:
+    """Return how a function is written; of one that is nested too deeply to be told, nothing."""
+    try:
+        return ast.dump(function)
+    except RecursionError:
+        return ""
+
+
 def _differs(
     was: Machine, now: Machine, name: str, old: ast.FunctionDef, new: ast.FunctionDef
 ) -> bool:
     count = len(old.args.posonlyargs) + len(old.args.args)
-    if count != len(new.args.posonlyargs) + len(new.args.args):
+    if count != len(new.args.posonlyargs) + len(new.args.args) or count > MOST_PARAMETERS:
         return False
     combinations = len(VALUES) ** count
     step = max(1, combinations // MOST_TRIES)
-    for at, given in enumerate(product(VALUES, repeat=min(count, 4))):
+    for at, given in enumerate(product(VALUES, repeat=count)):
         if at // step > MOST_TRIES:
             break
-        if at % step or len(given) != count:
+        if at % step:
             continue
         expected = _outcome(was, name, given)
         if expected is not None and expected[0] != "failed":
@@ -113,10 +122,15 @@ def _outcome(machine: Machine, name: str, given: tuple[Any, ...]) -> tuple[str, 
     arguments = deepcopy(list(given))
     try:
         how, what = "gave", _written(machine.called(name, arguments))
-    except UntoldError:
+    except (UntoldError, RecursionError):
+        # The recursion is the evaluator's own: the program's ends at MOST_DEPTH.
         return None
     except RaisedError as error:
         how, what = "raised", str(error)
     except _FAILURES:
         how, what = "failed", ""
-    return how, what, repr(arguments)
+    try:
+        # What is within them may have grown since they were looked at.
+        return how, what, repr(bounded(arguments))
+    except UntoldError:
+        return None

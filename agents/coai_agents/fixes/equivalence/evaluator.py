@@ -330,7 +330,7 @@ class Machine:
             raise UntoldError
         function = node.func
         if isinstance(function, ast.Name) and function.id not in names:
-            arguments = [self._value(each, names) for each in node.args]
+            arguments = self._given(node, names)
             if function.id in self._functions:
                 return self._call(self._functions[function.id], arguments)
             if function.id in BUILTINS:
@@ -338,11 +338,15 @@ class Machine:
         elif isinstance(function, ast.Attribute):
             of: Any = self._value(function.value, names)
             if function.attr in METHODS.get(type(cast("object", of)), ()):
-                arguments = [self._value(each, names) for each in node.args]
+                arguments = self._given(node, names)
                 made = listed(getattr(of, function.attr)(*arguments))
                 bounded(of)
                 return made
         raise UntoldError
+
+    def _given(self, node: ast.Call, names: dict[str, Any]) -> list[Any]:
+        """Return a call's arguments; what is within one may grow while the next is evaluated."""
+        return bounded([self._value(each, names) for each in node.args])
 
 
 _STATEMENTS: Final[dict[type[ast.stmt], Callable[..., None]]] = {

@@ -22,6 +22,10 @@ MOST_NODES: Final = 400
 """Expressions that are folded for one text at most; what is longer is not clear."""
 
 
+MOST_CHARACTERS: Final = 10_000
+"""Of one text: what is longer is no statement that somebody wrote."""
+
+
 class UnclearError(Exception):
     """What an expression makes cannot be told without running it."""
 
@@ -99,7 +103,10 @@ class Folder:
 
     def text(self, node: Node) -> tuple[Piece, ...]:
         """Return the pieces of what an expression makes; raises `UnclearError`."""
-        return _joined(self._fold(node))
+        pieces = _joined(self._fold(node))
+        if sum(len(each) for each in pieces if isinstance(each, str)) > MOST_CHARACTERS:
+            raise UnclearError
+        return pieces
 
     def _fold(self, node: Node) -> list[Piece]:
         self._left -= 1

@@ -274,18 +274,14 @@ def _compare(one: Query, other: Query | None, mark: str) -> None:
         raise _RefusedError
     words = [word for given in harmless for word in given.values()]
     try:
-        tried = Rows(for_sqlite(was[0])[0], [*words, *OTHERS])
+        with closing(Rows(for_sqlite(was[0])[0], [*words, *OTHERS])) as tried:
+            if [tried.outcome(for_sqlite(each)) for each in was] != [
+                tried.outcome(for_sqlite(each)) for each in now
+            ]:
+                raise _RefusedError
+            _hostile(one, other, harmless[0], tried)
     except UntriedError:
-        tried = None
-    if tried is None:
         _hostile(one, other, harmless[0], None)
-        return
-    with closing(tried):
-        if [tried.outcome(for_sqlite(each)) for each in was] != [
-            tried.outcome(for_sqlite(each)) for each in now
-        ]:
-            raise _RefusedError
-        _hostile(one, other, harmless[0], tried)
 
 
 def _hostile(one: Query, other: Query, harmless: Mapping[str, str], tried: Rows | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,8 @@ MOST_ROWS: Final = 125
 """Rows of a made-up table at most: all combinations of five values in three columns."""
 MOST_READ: Final = 500
 """Rows that are compared at most."""
+MOST_SECONDS: Final = 2.0
+"""For all that is tried in one database; some milliseconds are usual."""
 
 _TABLE: Final = re.compile(r"no such table: ([\w$ ]+)$")
 _COLUMN: Final = re.compile(r"no such column: (?:([\w$ ]+)\.)?([\w$ ]+)$")
@@ -47,6 +50,7 @@ class Rows:
         """Make what `statement` names, and fill it with these words; raises `UntriedError`."""
         self._database = open_scratch()
         self._tables: dict[str, list[str]] = {}
+        self._until = time.monotonic() + MOST_SECONDS
         try:
             self._make(statement)
             self._fill(list(dict.fromkeys(words)))
@@ -64,13 +68,18 @@ class Rows:
     def outcome(self, statement: Statement) -> Outcome:
         """Return the rows that a statement finds and those that are there after it.
 
-        What it changed is undone. An error is an outcome, too.
+        What it changed is undone. An error is an outcome, too; raises `UntriedError` for what takes
+        too long, as nobody knows what that would have found.
         """
         text, values = statement
+        if time.monotonic() > self._until:
+            raise UntriedError("too much")
         with undone(self._database), closing(self._database.cursor()) as cursor:
             try:
                 found = cursor.execute(text, values).fetchmany(MOST_READ)
             except (sqlite3.Error, sqlite3.Warning, OverflowError) as error:
+                if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
+                    raise UntriedError(str(error)) from error
                 return (type(error).__name__,)
             left = tuple(
                 tuple(cursor.execute(f"SELECT * FROM {_quoted(table)}").fetchmany(MOST_READ))  # noqa: S608 - quoted

@@ -68,7 +68,8 @@ class Token:
 
 def tokens_of(sql: str) -> list[Token]:
     """Return a statement's tokens."""
-    return [_token(match) for match in _TOKEN.finditer(sql)]
+    # White space that no token follows would be looked through from each of its characters.
+    return [_token(match) for match in _TOKEN.finditer(sql.rstrip())]
 
 
 def _token(match: re.Match[str]) -> Token:

@@ -179,7 +179,8 @@ def _placed(work: _Work, comment: DocComment, origin: Origin, by: str) -> Docume
 def _changing_code(tree: SyntaxTree, proposed: Sequence[Documented]) -> set[int]:
     """Return the identities of those whose edits would change a token outside of comments.
 
-    Where all of them together change none, none does; else each half is looked at.
+    Where all of them together change none, none does; else each half is looked at. Where that
+    cannot be told in time, all of them may.
     """
     if not proposed:
         return set()
@@ -189,10 +190,11 @@ def _changing_code(tree: SyntaxTree, proposed: Sequence[Documented]) -> set[int]
     while waiting:
         some = waiting.pop()
         after = change(tree.source, [each.edit for each in some]).after
-        if code_tokens(after, budget=PARSE_SECONDS) == before:
+        tokens = code_tokens(after, budget=PARSE_SECONDS)
+        if tokens == before:
             continue
-        if len(some) == 1:
-            changing.add(id(some[0]))
+        if tokens is None or len(some) == 1:
+            changing.update(map(id, some))
         else:
             half = len(some) // 2
             waiting += [some[:half], some[half:]]

@@ -258,12 +258,12 @@ async def _by_rules(state: Fixing, attempt: Try, path: str, recall: Recall) -> b
     """Try what is known of the error; say whether something of it helped."""
     assert state.tried is not None
     start = state.tried
-    analysis = analyse(state.after)
+    analysis = await asyncio.to_thread(analyse, state.after)
     here = [each for problem in start.problems for each in _here(problem, path)]
     for each in (*here, *problems_in(state.after)):
         helped: tuple[Candidate, Source, Tried] | None = None
         for candidate in chain(recall(state.after, each), known_fixes(state.after, each)):
-            changed = sound(state.after, candidate.edits, analysis)
+            changed = await asyncio.to_thread(sound, state.after, candidate.edits, analysis)
             if changed is None:
                 continue
             tried = await attempt(changed.after)
@@ -325,7 +325,7 @@ async def _attempts(
 ) -> AsyncGenerator[tuple[Candidate, Change, Tried]]:
     async with aclosing(versions):
         async for candidate in versions:
-            changed = _checked(source, candidate)
+            changed = await asyncio.to_thread(_checked, source, candidate)
             if changed is not None:
                 yield candidate, changed, await attempt(changed.after)
 

@@ -8,6 +8,7 @@ function and never sees the figures of others.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -196,7 +197,8 @@ class _Judge:
     async def faster(self, candidate: Candidate) -> Faster | None:
         """Take a change into the file if the command says the same with it, and is faster."""
         before = self._state.after
-        changed = sound(before, candidate.edits, analyse(before))
+        analysis = await asyncio.to_thread(analyse, before)
+        changed = await asyncio.to_thread(sound, before, candidate.edits, analysis)
         if changed is None:
             return None
         self._state.tried += 1

@@ -8,6 +8,7 @@ user is told so.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -156,15 +157,17 @@ async def proposed(kind: ModelKind, site: Site, path: str, asker: Asker) -> Prop
         raise RefusalError("The function is implemented already.")
     prompt = _prompt(kind, site.source, function, path)
     most = MOST_SAMPLES if prompt.complexity > 0.5 else MOST_SAMPLES_HERE  # noqa: PLR2004 - half way
-    before = analyse(site.source)
+    before = await asyncio.to_thread(analyse, site.source)
     seen: set[str] = set()
     async for said in asker.samples(prompt, most):
         if said.text in seen:
             continue
         seen.add(said.text)
         edits = _edits(kind, site.tree, function, said.text)
-        changed = sound(site.source, edits, before) if edits else None
-        if changed is not None and _holds(kind, site, function, changed):
+        if not edits:
+            continue
+        changed = await asyncio.to_thread(sound, site.source, edits, before)
+        if changed is not None and await asyncio.to_thread(_holds, kind, site, function, changed):
             return Proposed(kind.title, changed, said.model)
     raise RefusalError("No answer of the model passed the checks.")
 

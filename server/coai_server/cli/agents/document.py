@@ -103,43 +103,48 @@ async def _document(what: str, *, alias: str | None, wanted: bool) -> Outcome:
     files = files_of(path)
     outcome = Outcome()
     async with asker(path, agent="document", wanted=wanted, alias=alias) as asked:
-        for file in files:
-            await _document_file(file, target, asked, outcome)
+        found = [await _document_file(file, target, asked, outcome) for file in files]
+    if target.symbol or target.first:
+        # Of a folder's files one has to have what is named.
+        outcome.failed = outcome.failed or not any(found)
     return outcome
 
 
-async def _document_file(path: Path, target: Target, asked: Asker, outcome: Outcome) -> None:
+async def _document_file(path: Path, target: Target, asked: Asker, outcome: Outcome) -> bool:
+    """Document one file; return whether it has what the target names."""
     from coai_agents.application.document import Documented, document  # noqa: PLC0415 (as above)
     from coai_agents.application.sources import SourceFileError, source_of  # noqa: PLC0415 (as above)
     from coai_agents.specialists.targets import TargetError  # noqa: PLC0415 (as above)
 
+    alone = path == Path(target.file)
     try:
         source = source_of(path)
     except SourceFileError as error:
-        if path == Path(target.file):
+        if alone:
             raise
         # The folder's other files are documented all the same.
         outcome.notes.append(str(error))
         outcome.failed = True
-        return
+        return False
     try:
         answers = await document(source, replace(target, file=str(path)), asked)
     except TargetError as error:
         outcome.notes.append(str(error))
         # Of a folder's files those count that can be documented.
-        outcome.failed = outcome.failed or path == Path(target.file)
-        return
+        outcome.failed = outcome.failed or alone
+        return False
     if answers is None:
         outcome.notes.append(f"{path}: no convention is known for {source.language}.")
-        outcome.failed = outcome.failed or path == Path(target.file)
-        return
-    if not answers and path == Path(target.file):
+        outcome.failed = outcome.failed or alone
+        return False
+    if not answers and alone:
         outcome.notes.append(f"{path} has no public function without documentation.")
     outcome.items += [_described(path, each) for each in answers]
     outcome.notes += [
         f"{path}: {each.name}: {each.why}" for each in answers if not isinstance(each, Documented)
     ]
     _change(path, source, [each for each in answers if isinstance(each, Documented)], outcome)
+    return True
 
 
 def _change(path: Path, source: Source, documented: list[Documented], outcome: Outcome) -> None:

@@ -54,8 +54,9 @@ async def at_cursor(
         await asyncio.sleep(pause / 1000)
     if server.documents.snapshot(source.uri) is not source:
         return None
+    edits = [each for each in changes.history if settings.context or each.after.uri == source.uri]
     found = await services.predictor.predict(
-        source, offset, tuple(changes.history), seconds=settings.patience_ms / 1000
+        source, offset, edits, seconds=settings.patience_ms / 1000
     )
     if found is None or server.documents.snapshot(source.uri) is not source:
         return None
