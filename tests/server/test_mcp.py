@@ -29,7 +29,7 @@ SHOP: Final = """\
 import hashlib
 
 
-def digest(data):
+def signature(data):
     return hashlib.new("md5", data).hexdigest()
 
 
@@ -130,17 +130,17 @@ FACTS: Final[list[tuple[str, dict[str, Any], str]]] = [
     ("vulns", {}, "0 packages in 0 files: nothing known"),
     ("threats", {}, "# Threat model"),
     ("compliance", {"standards": ["asvs-5"]}, "shop.py:5"),
-    ("explain", {"what": "shop.py:digest", "model": False}, "It takes `data`. [shop.py:4]"),
+    ("explain", {"what": "shop.py:signature", "model": False}, "It takes `data`. [shop.py:4]"),
     # Where a model is wanted and none is there, the facts come with the reason.
-    ("explain", {"what": "shop.py:digest"}, "Note: "),
+    ("explain", {"what": "shop.py:signature"}, "Note: "),
     ("explain", {"what": "shop.py:5", "model": False}, "This hash is broken"),
     ("explain", {"trace": TRACE, "model": False}, "shop.py:11 in total_of"),
     ("ask", {"question": "What does total_of do?", "model": False}, "It takes `prices`."),
-    ("ask", {"question": "What is it?", "path": "shop.py:digest", "model": False}, "`data`"),
+    ("ask", {"question": "What is it?", "path": "shop.py:signature", "model": False}, "`data`"),
     ("architecture", {}, "- Layer 0: shop.py"),
     ("review", {"diff": DIFF, "model": False}, "breakpoint"),
     ("fix", {"what": "shop.py", "model": False}, "Left: line 5"),
-    ("document", {"what": "shop.py:digest", "model": False}, "+++ b/shop.py"),
+    ("document", {"what": "shop.py:signature", "model": False}, "+++ b/shop.py"),
     ("document", {"what": ".", "model": False}, "+++ b/shop.py"),
     ("refactorings", {}, "extract-variable: "),
     (
@@ -285,7 +285,7 @@ async def test_a_cancelled_call_is_left_and_the_next_is_answered(shop: Shop) -> 
 
 
 async def test_a_model_is_asked_by_the_users_settings_and_its_words_are_marked(shop: Shop) -> None:
-    what = {"what": "shop.py:digest"}
+    what = {"what": "shop.py:signature"}
     with local_model() as model:
         model.answer = "It hashes `data` with `hashlib.new`."
         asking = {

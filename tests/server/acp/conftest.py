@@ -40,7 +40,7 @@ import hashlib
 import yaml
 
 
-def digest(data):
+def signature(data):
     return hashlib.new("md5", data).hexdigest()
 
 

@@ -34,7 +34,7 @@ ANSWERS: Final = [
     ("document", "everything", "Name the file"),
     ("ask", "What does total_of do?", "`prices`"),
     ("ask", "Is shop.py secure?", "hash"),
-    ("explain", "shop.py:digest", "`data`"),
+    ("explain", "shop.py:signature", "`data`"),
     ("explain", TRACE, "total_of"),
     ("security", "", "findings in"),
     ("security", "shop.py", "hash"),
@@ -98,7 +98,7 @@ async def test_the_tiny_model_is_asked_and_named(
         "COAI_ENDPOINTS__LLAMA_SERVER__API_KEY": llama_server.api_key or "",
     }
     async with shop.talk(editor, **asking) as talk:
-        said = await talk.ask("What does shop.py:digest do?")
+        said = await talk.ask("What does shop.py:signature do?")
     # Random weights say nothing that passes a check; whom was asked is told all the same.
     assert "`data`" in said
     assert "No model" not in said
@@ -112,7 +112,7 @@ async def test_a_models_words_are_marked(shop: Shop, editor: Editor) -> None:
             "COAI_ENDPOINTS__LMSTUDIO__URL": f"{model.url}/v1",
         }
         async with shop.talk(editor, **asking) as talk:
-            said = await talk.ask("What does shop.py:digest do?")
+            said = await talk.ask("What does shop.py:signature do?")
         assert model.requests
     assert "It hashes `data`" in said
     assert "says, unchecked" in said

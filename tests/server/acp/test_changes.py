@@ -64,14 +64,14 @@ async def test_always_holds_for_the_session_and_no_longer(shop: Shop, editor: Ed
     editor.chooses = "always"
     async with shop.talk(editor) as talk:
         await talk.ask("/document shop.py:total_of")
-        await talk.ask("/document shop.py:digest")
+        await talk.ask("/document shop.py:signature")
         assert len(editor.permissions) == 1
         assert editor.written[shop.file].count('"""') == 4
         other = await talk.agent.new_session(cwd=str(shop.folder))
         talk.session = other.session_id
         shop.file.write_text(SHOP)
         editor.unsaved.clear()
-        await talk.ask("/document shop.py:digest")
+        await talk.ask("/document shop.py:signature")
         assert len(editor.permissions) == 2
 
 
@@ -94,7 +94,7 @@ async def test_a_file_that_changed_while_a_person_thought_is_not_overwritten(
     typed = SHOP + "# typed meanwhile\n"
     editor.on_permission = lambda: editor.unsaved.update({shop.file: typed})
     async with shop.talk(editor) as talk:
-        said = await talk.ask("/document shop.py:digest")
+        said = await talk.ask("/document shop.py:signature")
         assert "has changed meanwhile" in said
         editor.on_permission = lambda: None
     assert not editor.written
@@ -105,15 +105,15 @@ async def test_cancelling_answers_the_prompt_and_the_session_goes_on(
 ) -> None:
     editor.chooses = None
     async with shop.talk(editor) as talk:
-        prompt = asyncio.create_task(_asked(talk.agent, talk.session, "/document shop.py:digest"))
+        prompt = asyncio.create_task(_asked(talk.agent, talk.session, "/document shop.py:signature"))
         await editor.asking.wait()
         await talk.agent.cancel(session_id=talk.session)
         assert await prompt == "cancelled"
-        assert "`data`" in await talk.ask("/explain shop.py:digest")
+        assert "`data`" in await talk.ask("/explain shop.py:signature")
         # Nothing to cancel, and a session that is not there, are no errors.
         await talk.agent.cancel(session_id=talk.session)
         await talk.agent.cancel(session_id="none")
-        assert "`data`" in await talk.ask("/explain shop.py:digest")
+        assert "`data`" in await talk.ask("/explain shop.py:signature")
     assert not editor.written
 
 
@@ -122,12 +122,12 @@ async def test_a_session_answers_one_prompt_at_a_time_and_others_go_on(
 ) -> None:
     editor.chooses = None
     async with shop.talk(editor) as talk:
-        prompt = asyncio.create_task(_asked(talk.agent, talk.session, "/document shop.py:digest"))
+        prompt = asyncio.create_task(_asked(talk.agent, talk.session, "/document shop.py:signature"))
         await editor.asking.wait()
         with pytest.raises(Exception, match="Invalid request"):
             await _asked(talk.agent, talk.session, "/explain shop.py")
         other = await talk.agent.new_session(cwd=str(shop.folder))
-        assert await _asked(talk.agent, other.session_id, "/explain shop.py:digest") == "end_turn"
+        assert await _asked(talk.agent, other.session_id, "/explain shop.py:signature") == "end_turn"
         await talk.agent.close_session(session_id=talk.session)
         assert await prompt == "cancelled"
 

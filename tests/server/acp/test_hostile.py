@@ -131,8 +131,8 @@ async def test_control_tokens_of_a_prompt_do_not_reach_a_model(shop: Shop, edito
         async with shop.talk(editor, **asking) as talk:
             for template in TEMPLATES:
                 pasted = helpers.embedded_text_resource("untitled:1", template.says)
-                await talk.ask(f"What is shop.py:digest? {template.says}")
-                await talk.ask("What is shop.py:digest?", helpers.resource_block(pasted))
+                await talk.ask(f"What is shop.py:signature? {template.says}")
+                await talk.ask("What is shop.py:signature?", helpers.resource_block(pasted))
         sent = [str(each) for each in model.requests]
         assert len(sent) >= len(TEMPLATES)
     assert not [token for token in CONTROL_TOKENS for each in sent if token in each]
@@ -164,7 +164,7 @@ async def test_what_an_editor_refuses_to_give_is_not_taken_from_the_disk(
 
     editor.read_text_file = refuse  # pyright: ignore[reportAttributeAccessIssue] - an editor's own rule
     async with shop.talk(editor) as talk:
-        said = await talk.ask("/explain shop.py:digest")
+        said = await talk.ask("/explain shop.py:signature")
     assert "could not be read" in said
     assert "`data`" not in said
 

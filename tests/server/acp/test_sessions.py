@@ -25,7 +25,7 @@ async def test_a_session_is_loaded_and_gone_on_with_in_another_process(
 ) -> None:
     async with shop.talk(editor) as talk:
         await talk.mode("explain")
-        first = await talk.ask("shop.py:digest")
+        first = await talk.ask("shop.py:signature")
         name = talk.session
     assert stat.S_IMODE(kept_in(shop).stat().st_mode) == 0o600
     editor.updates.clear()
@@ -33,10 +33,10 @@ async def test_a_session_is_loaded_and_gone_on_with_in_another_process(
         loaded = await agent.load_session(cwd=str(shop.folder), session_id=name)
         assert loaded.modes is not None
         assert loaded.modes.current_mode_id == "explain"
-        assert (editor.user_said, editor.said) == (["shop.py:digest"], first)
+        assert (editor.user_said, editor.said) == (["shop.py:signature"], first)
         listed = await agent.list_sessions(cwd=str(shop.folder))
         assert [(each.session_id, each.title) for each in listed.sessions] == [
-            (name, "shop.py:digest")
+            (name, "shop.py:signature")
         ]
         editor.updates.clear()
         resumed = await agent.resume_session(cwd=str(shop.folder), session_id=name)
@@ -51,7 +51,7 @@ async def test_a_session_is_loaded_and_gone_on_with_in_another_process(
 
 async def test_a_session_is_of_its_folder(shop: Shop, editor: Editor) -> None:
     async with shop.talk(editor) as talk:
-        await talk.ask("/explain shop.py:digest")
+        await talk.ask("/explain shop.py:signature")
         elsewhere = str(shop.outside.parent)
         for cwd, name in [(elsewhere, talk.session), (str(shop.folder), "none"), ("x", "none")]:
             for ask in (talk.agent.load_session, talk.agent.resume_session):
@@ -70,7 +70,7 @@ async def test_where_nothing_can_be_kept_it_is_said_and_answered(
     state.mkdir(parents=True)
     (state / "coai").write_text("a file where a folder should be")
     async with shop.talk(editor, XDG_STATE_HOME=str(state)) as talk:
-        said = await talk.ask("/explain shop.py:digest")
+        said = await talk.ask("/explain shop.py:signature")
     assert "`data`" in said
     assert "sessions.sqlite3" in said
 

@@ -216,7 +216,7 @@ def test_the_short_way_ends_as_the_long_one_does(
 
 
 def test_what_would_change_kept_values_is_left_to_the_user(project: Path, coai: InProcess) -> None:
-    text = "import hashlib\n\n\ndef key(url):\n    return hashlib.md5(url).hexdigest()\n"
+    text = "import hashlib\n\n\ndef signature(url):\n    return hashlib.md5(url).hexdigest()\n"
     (project / "bad.py").write_text(text)
     ran = coai("audit", str(project), "--fix", "--format", "json")
     assert [each["rule"] for each in ran.document["findings"]] == ["weak-hash"]

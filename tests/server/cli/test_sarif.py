@@ -34,6 +34,7 @@ SUFFIXES = {
     "csharp": "cs",
     "kotlin": "kt",
     "scala": "scala",
+    "rust": "rs",
 }
 
 

@@ -25,7 +25,7 @@ SHOP: Final = """\
 import hashlib
 
 
-def digest(data):
+def signature(data):
     return hashlib.new("md5", data).hexdigest()
 
 

@@ -42,7 +42,7 @@ MATRIX: Final[list[tuple[str, str, dict[str, Any] | None, str]]] = [
     ("GET", "/openapi.json", None, "viewer"),
     ("POST", "/v1/chat/completions", HELLO, "runner"),
     ("POST", "/v1/completions", {"prompt": "x", "max_tokens": 1}, "runner"),
-    ("POST", "/v1/explain", {"what": "shop.py:digest", "model": False}, "runner"),
+    ("POST", "/v1/explain", {"what": "shop.py:signature", "model": False}, "runner"),
     ("POST", "/v1/review", {"diff": "x", "model": False}, "runner"),
     ("POST", "/v1/document", {"what": "shop.py", "model": False}, "runner"),
     ("POST", "/v1/complete", {"path": "nothing.py", "line": 1, "column": 1}, "runner"),
