@@ -105,7 +105,9 @@ async def test_cancelling_answers_the_prompt_and_the_session_goes_on(
 ) -> None:
     editor.chooses = None
     async with shop.talk(editor) as talk:
-        prompt = asyncio.create_task(_asked(talk.agent, talk.session, "/document shop.py:signature"))
+        prompt = asyncio.create_task(
+            _asked(talk.agent, talk.session, "/document shop.py:signature")
+        )
         await editor.asking.wait()
         await talk.agent.cancel(session_id=talk.session)
         assert await prompt == "cancelled"
@@ -122,12 +124,16 @@ async def test_a_session_answers_one_prompt_at_a_time_and_others_go_on(
 ) -> None:
     editor.chooses = None
     async with shop.talk(editor) as talk:
-        prompt = asyncio.create_task(_asked(talk.agent, talk.session, "/document shop.py:signature"))
+        prompt = asyncio.create_task(
+            _asked(talk.agent, talk.session, "/document shop.py:signature")
+        )
         await editor.asking.wait()
         with pytest.raises(Exception, match="Invalid request"):
             await _asked(talk.agent, talk.session, "/explain shop.py")
         other = await talk.agent.new_session(cwd=str(shop.folder))
-        assert await _asked(talk.agent, other.session_id, "/explain shop.py:signature") == "end_turn"
+        assert (
+            await _asked(talk.agent, other.session_id, "/explain shop.py:signature") == "end_turn"
+        )
         await talk.agent.close_session(session_id=talk.session)
         assert await prompt == "cancelled"
 

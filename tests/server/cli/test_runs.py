@@ -307,7 +307,9 @@ def test_agents_ask_the_users_model_and_what_files_say_is_data(
     systems = [asked[2]["messages"][0]["content"] for asked in answering.requests]
     data = [asked[2]["messages"][-1]["content"] for asked in answering.requests]
     assert any("security" in each for each in systems)
-    assert all("def signature" not in each for each in systems), "the task is ours, the code is data"
+    assert all("def signature" not in each for each in systems), (
+        "the task is ours, the code is data"
+    )
     assert any("def signature" in each for each in data)
     assert all("<|im_start|>" not in each for each in data)
 
