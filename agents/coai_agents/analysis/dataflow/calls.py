@@ -139,7 +139,7 @@ class Calls(Handlers):
 
     def _call(self, expr: ir.Call, scope: Scope) -> Value:
         returned, callee = self._carried_out(expr, scope)
-        self.hand_out(expr, callee, returned, scope)
+        self.set_out_arguments(expr, callee, returned, scope)
         return returned
 
     def _carried_out(self, expr: ir.Call, scope: Scope) -> tuple[Value, Callee]:
@@ -167,7 +167,7 @@ class Calls(Handlers):
         known = self._own_call(expr, callee, passed, scope)
         if known is not None:
             return known, callee
-        self.hand_over(callee, passed, expr.node)
+        self.call_handlers(callee, passed, expr.node)
         mapped = None
         if self.rules.inert.first(*paths) is None:
             mapped = self.callbacks(paths[0], passed, receiver, expr.node)

@@ -203,7 +203,9 @@ class Dispatch(Assigning):
             ):
                 self.assign(target, value, scope, expr.node)
 
-    def hand_out(self, expr: ir.Call, callee: Callee, returned: Value, scope: Scope) -> None:
+    def set_out_arguments(
+        self, expr: ir.Call, callee: Callee, returned: Value, scope: Scope
+    ) -> None:
         """Let what a call of what is not in the file sets have something of what it was given.
 
         What is looked up is what is held under a key, whoever decides about the key.

@@ -13,7 +13,13 @@ from coai_agents.analysis.dataflow.defaults import changed_defaults
 from coai_agents.analysis.dataflow.guards import Guards
 from coai_agents.analysis.dataflow.leaks import leaks
 from coai_agents.analysis.dataflow.objects.members import is_class, is_own_method, strong
-from coai_agents.analysis.dataflow.pieces import extended, extended_call, through
+from coai_agents.analysis.dataflow.pieces import (
+    extended,
+    extended_call,
+    through,
+    within,
+    written_of,
+)
 from coai_agents.analysis.dataflow.summaries import (
     Proofs,
     converted,
@@ -382,6 +388,22 @@ class Functions(Guards):
         finally:
             self._active.pop()
         return told(before, inner.values)
+
+    def judges(self, callee: ir.Expr, scope: Scope) -> bool:
+        """Say whether a test may know more of its arguments than `tested` sees.
+
+        It is not in this file, or it asks somebody else, or goes through the arguments in a loop.
+        """
+        target = self._callee(callee, scope).target
+        return len(target.functions) != 1 or any(
+            isinstance(each, ir.Loop) or (isinstance(each, ir.Call) and not self._is_known(each))
+            for each in within(target.functions[0][0].body)
+        )
+
+    def _is_known(self, call: ir.Call) -> bool:
+        callee = call.callee
+        name = callee.name if isinstance(callee, ir.Name | ir.Member) else ""
+        return self.tells_nothing(name, written_of(callee))
 
     def linked_test(
         self, callee: Callee, arguments: Sequence[ir.Argument], scope: Scope, *, holds: bool

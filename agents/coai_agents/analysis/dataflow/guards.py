@@ -132,6 +132,19 @@ class Guards(Calls):
         """Return what a test by a function of this file tells; None if it is no such function."""
         raise NotImplementedError
 
+    def judges(self, callee: ir.Expr, scope: Scope) -> bool:
+        """Say whether a test may know more of its arguments than `tested` sees."""
+        raise NotImplementedError
+
+    def tells_nothing(self, *paths: str) -> bool:
+        """Say whether a call is known to test nothing."""
+        rules = self.rules
+        return (
+            rules.inert.first(*paths) is not None
+            or rules.sanitizers.first(*paths) is not None
+            or rules.source_calls.first(*paths) is not None
+        )
+
     def narrow(self, test: ir.Expr, scope: Scope, *, holds: bool) -> None:
         """Take into account that a test holds, or that it does not."""
         self._looked.clear()
@@ -283,8 +296,11 @@ class Guards(Calls):
             for origins, categories in proven or ():
                 self.clear(origins, categories, scope)
         if cleared is None and not isinstance(callee, ir.Function):
-            cleared = self.rules.guarded_by_name(f"{written}.{name}")
-        if cleared is None and proven is None and not self._tells_nothing(name, path, written):
+            promised = self.rules.guarded_by_name(f"{written}.{name}")
+            # A name may promise what the code, all of which is known, does not keep.
+            kept = promised is None or proven != () or self.judges(callee, scope)
+            cleared = promised if kept else DOUBT
+        if cleared is None and proven is None and not self.tells_nothing(name, path, written):
             cleared = DOUBT
         if not holds or cleared is None:
             return
@@ -341,14 +357,6 @@ class Guards(Calls):
         for guard in guards:
             if guard.text is None or re.search(guard.text, code[:MOST_SEARCHED]):
                 self.prove(subject, frozenset(guard.clears), scope)
-
-    def _tells_nothing(self, *paths: str) -> bool:
-        rules = self.rules
-        return (
-            rules.inert.first(*paths) is not None
-            or rules.sanitizers.first(*paths) is not None
-            or rules.source_calls.first(*paths) is not None
-        )
 
     def _narrow_search(
         self,

@@ -27,7 +27,7 @@ CHOSEN: Final = "[]()"
 class Handlers(Dispatch):
     """Adds what happens to the functions, and to the options, that a framework is passed."""
 
-    def hand_over(self, callee: Callee, passed: Passed, node: Node) -> None:
+    def call_handlers(self, callee: Callee, passed: Passed, node: Node) -> None:
         """Read the functions among the arguments with what the framework calls them with."""
         handlers = [each for value in passed.positional for each in value.functions]
         if not handlers or not self.rules.callbacks.knows(callee.paths[0]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Final, cast
 
@@ -13,7 +13,7 @@ from coai_agents.analysis.dataflow.ir import UNKNOWN
 from coai_agents.analysis.dataflow.values import Kind, Value, merged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tree_sitter import Node
 
@@ -193,3 +193,15 @@ def spread(operands: Sequence[Value]) -> list[Value]:
     if given.items is None or given.length != len(given.items):
         return list(operands)
     return [operands[0], *given.items.values()]
+
+
+def within(part: object) -> Iterator[object]:
+    """Yield all nodes of statements or expressions, those of functions in them too."""
+    waiting = [part]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, list | tuple):
+            waiting += cast("Sequence[object]", each)
+        elif is_dataclass(each):
+            yield each
+            waiting += (getattr(each, field.name) for field in fields(each))
