@@ -118,13 +118,18 @@ def _word(name: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w$]){re.escape(name)}(?![\w$])")
 
 
+MOST_ABOVE: Final = 500
+"""Nodes that are looked at around one: code that a person writes is not nested that deep, and the
+way up takes longer with each."""
+
+
 def _enclosing(
     node: Node, wanted: re.Pattern[str], end: re.Pattern[str] | None = None
 ) -> Node | None:
     """Return the nearest node around one that is of a wanted kind, not looking beyond an end."""
     above = node.parent
-    while above is not None:
-        if wanted.search(above.type):
+    for _ in range(MOST_ABOVE):
+        if above is None or wanted.search(above.type):
             return above
         if end is not None and end.search(above.type):
             return None

@@ -58,6 +58,8 @@ class _Page:
     def __init__(self, text: str, output: Output) -> None:
         self._text = text
         self._at = 0
+        self._spent: set[re.Pattern[str]] = set()
+        """What does not occur from here on: it is looked for no more."""
         pieces = rf"(?P<out>{output.pattern})|(?P<code>{output.code})"
         self._markup = re.compile(
             rf"{pieces}|<(?P<tag>[a-zA-Z][\w:-]*)(?=[\s/>])|<!--(?s:.)*?(?:-->|\Z)"
@@ -94,7 +96,11 @@ class _Page:
 
     def _steps(self, pattern: re.Pattern[str]) -> Iterator[re.Match[str]]:
         """Yield the tokens from here on; whoever asks for the next may have moved in between."""
-        while self._at < len(self._text) and (match := pattern.search(self._text, self._at)):
+        while self._at < len(self._text) and pattern not in self._spent:
+            match = pattern.search(self._text, self._at)
+            if match is None:
+                self._spent.add(pattern)
+                return
             self._at = match.end()
             yield match
 

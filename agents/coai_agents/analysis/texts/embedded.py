@@ -26,6 +26,7 @@ _PAGES: Final = frozenset({"angular", "html", "jinja", "svelte", "thymeleaf", "v
 _SCRIPT: Final = re.compile(
     r"<script\b(?P<attributes>[^>]{0,500})>(?P<code>(?s:.)*?)</script\s*>", re.IGNORECASE
 )
+_SCRIPT_END: Final = re.compile(r"</script\s*+>", re.IGNORECASE)
 _TYPED: Final = re.compile(r"\blang\s*=\s*[\"']?(?:ts|tsx|typescript)\b")
 _NO_CODE: Final = re.compile(
     r"\btype\s*=\s*[\"'](?!module|text/(?:java|ecma)script|application/(?:x-)?javascript)"
@@ -79,7 +80,9 @@ def embedded(source: Source, notes: Notes) -> Iterator[Embedded]:
 def _scripts(source: Source) -> Iterator[Embedded]:
     """Yield a page's scripts by their language, with blanks for everything around them."""
     scripts: dict[str, list[re.Match[str]]] = {}
-    for script in _SCRIPT.finditer(source.text):
+    # Behind the last one's end a script that begins has none, and each would be looked for.
+    ends = [each.end() for each in _SCRIPT_END.finditer(source.text)]
+    for script in _SCRIPT.finditer(source.text, 0, ends[-1] if ends else 0):
         if not _NO_CODE.search(script["attributes"]) and script["code"].strip():
             language = "typescript" if _TYPED.search(script["attributes"]) else "javascript"
             scripts.setdefault(language, []).append(script)
