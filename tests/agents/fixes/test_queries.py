@@ -297,10 +297,6 @@ STRANGERS = (
 ENDLESS = (
     "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n",
     "SELECT count(*) FROM p a, p b, p c, p d, p e, p f, p g",
-    (
-        "SELECT count(*) FROM p x, p y, p z, p w WHERE "
-        "instr(x.a || printf('%.8000c', 'a'), printf('%.4000c', 'a') || 'b' || y.a)"
-    ),
 )
 
 
