@@ -9,7 +9,9 @@ a whole when it is asked for, since fixes that hold one by one may not hold toge
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -41,6 +43,9 @@ logger = logging.getLogger(__name__)
 
 FIX: Final = "fix"
 """Whose fixes count as kept: those of rules."""
+
+MENU_SECONDS: Final = 0.5
+"""How long a menu waits for the same change elsewhere: what is known already is shown without it."""
 
 FIX_ALL: Final = "source.fixAll.coai"
 
@@ -98,7 +103,9 @@ def register(server: Server, known: Diagnostics, diagnosing: Diagnosing) -> None
         except AnalysisError as error:
             logger.warning("%s", error)
         if _is_wanted(types.CodeActionKind.RefactorRewrite, wanted):
-            actions += await same_change.actions(server, source, params, client)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(MENU_SECONDS):
+                    actions += await same_change.actions(server, source, params, client)
             actions += next_edit.actions(server, source, client)
         is_wanted: Callable[[str], bool] = partial(_is_wanted, wanted=wanted)
         for agent in (documenting, refactoring):
