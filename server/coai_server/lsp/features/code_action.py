@@ -45,7 +45,7 @@ FIX: Final = "fix"
 """Whose fixes count as kept: those of rules."""
 
 MENU_SECONDS: Final = 0.5
-"""How long a menu waits for the same change elsewhere: what is known already is shown without it."""
+"""How long a menu waits for the same change elsewhere; what is known is shown without it."""
 
 FIX_ALL: Final = "source.fixAll.coai"
 
