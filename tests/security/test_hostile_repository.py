@@ -259,6 +259,7 @@ def test_no_output_is_written_through_a_link(hostile: HostileRepository, option:
 
 
 READS_WHAT_IS_OURS = {
+    "agents/changes/policy.py",
     *("agents/fixes/fixers.py", "agents/analysis/rules/rule_pages.py"),
     *("agents/analysis/rules/rules.py", "agents/analysis/run/ruff.py"),
     *("agents/symbols/hover.py", "agents/syntax/language.py", "agents/git.py"),
